@@ -1,0 +1,145 @@
+#!/usr/bin/env bash
+# Builds memhook from a fresh clone, runs a program under it, runs its tests.
+#
+#   ./build.sh                       build everything that is missing or older than its sources
+#   ./build.sh run PROGRAM [ARG…]    build, then run PROGRAM under memhook and print its leaks
+#   ./build.sh test [SUITE…]         build, then run every suite under Node, Bun and Deno
+#
+# Needs git, Node 20 or newer with npm, python3 with pip, and the package registries. Everything else
+# (Zig, Bun, Deno, the TypeScript and AssemblyScript compilers) is fetched into this folder.
+set -euo pipefail
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+
+zig_version=0.17.1
+zig_target_x86_64=x86_64-linux-gnu.2.17
+zig_target_aarch64=aarch64-linux-gnu.2.17
+
+fail() {
+  printf 'build.sh: %s\n' "$1" >&2
+  exit 2
+}
+
+# quietly WHAT COMMAND…: shows the command's output only when it fails.
+quietly() {
+  local what=$1 log status=0
+  shift
+  log=$(mktemp)
+  "$@" >"$log" 2>&1 || status=$?
+  if [ "$status" -ne 0 ]; then
+    cat "$log" >&2
+    rm -f "$log"
+    fail "$what failed"
+  fi
+  rm -f "$log"
+}
+
+# stale TARGET SOURCE…: true when TARGET is missing or older than any source (folders are searched).
+stale() {
+  local target=$1
+  shift
+  [ ! -e "$target" ] || [ -n "$(find "$@" -newer "$target" -type f -print -quit)" ]
+}
+
+need() {
+  command -v "$1" >/dev/null 2>&1 || fail "$1 is missing: install $2"
+}
+
+packages() {
+  stale node_modules/.memhook-stamp package.json package-lock.json || return 0
+  need node "nodejs (20 or newer)"
+  need npm npm
+  [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ] || fail "node $(node --version) is too old: install nodejs 20 or newer"
+  quietly "npm ci" npm ci --no-audit --no-fund
+  # Where npm does not run install scripts, these two only put their own binary in its place.
+  node_modules/.bin/bun --version >/dev/null 2>&1 || quietly "placing bun" node node_modules/bun/install.js
+  node_modules/.bin/deno --version >/dev/null 2>&1 || quietly "placing deno" node node_modules/deno/install.cjs
+  touch node_modules/.memhook-stamp
+}
+
+# Sets zig to a Zig of the pinned version: $ZIG, or the one on PATH, or the one fetched into .zig.
+find_zig() {
+  if [ -n "${ZIG:-}" ]; then
+    [ "$("$ZIG" version 2>/dev/null)" = "$zig_version" ] || fail "ZIG=$ZIG is not Zig $zig_version"
+    zig=$ZIG
+  elif [ "$(zig version 2>/dev/null || true)" = "$zig_version" ]; then
+    zig=zig
+  else
+    zig=$root/.zig/$zig_version/ziglang/zig
+    if [ ! -x "$zig" ]; then
+      need python3 python3
+      python3 -m pip --version >/dev/null 2>&1 || fail "python3 has no pip: install python3-pip"
+      rm -rf .zig/new
+      quietly "fetching Zig $zig_version" python3 -m pip install --quiet --no-deps --disable-pip-version-check \
+        --root-user-action=ignore --target .zig/new "ziglang==$zig_version"
+      mkdir -p .zig
+      rm -rf ".zig/$zig_version"
+      mv .zig/new ".zig/$zig_version"
+    fi
+  fi
+  export ZIG_GLOBAL_CACHE_DIR="${ZIG_GLOBAL_CACHE_DIR:-$root/.zig/cache}" ZIG_LOCAL_CACHE_DIR="${ZIG_LOCAL_CACHE_DIR:-$root/.zig/cache}"
+}
+
+layout_header() {
+  stale build/layout.h asm/layout.ts tools/layout-header.mjs || return 0
+  mkdir -p build
+  quietly "layout.h" node tools/layout-header.mjs asm/layout.ts build/layout.h
+}
+
+wasm() {
+  stale build/core.wasm asm build.sh || return 0
+  quietly "core.wasm" node_modules/.bin/asc asm/core.ts --outFile build/core.wasm \
+    -O3 --noAssert --runtime stub --bindings raw --enable bulk-memory
+  # The same with assertions, for tests.
+  quietly "core.debug.wasm" node_modules/.bin/asc asm/core.ts --outFile build/core.debug.wasm --debug --runtime stub
+}
+
+library() {
+  local arch=$1 target=$2
+  local out=build/lib/$arch-gnu/libmemhook.so
+  stale "$out" preload build/layout.h build.sh || return 0
+  find_zig
+  mkdir -p "$(dirname "$out")"
+  # Sources by relative path and no debug information: the same tree gives the same bytes anywhere.
+  quietly "$out" "$zig" cc -target "$target" -std=gnu11 -O2 -g0 -fPIC -shared -s \
+    -Wall -Wextra -Werror -fvisibility=hidden -ftls-model=initial-exec -fno-omit-frame-pointer \
+    -fno-builtin-malloc -Wl,--version-script=preload/libmemhook.map -Wl,-z,now -Wl,--build-id=sha1 \
+    -Ibuild -o "$out" preload/*.c -lunwind
+}
+
+typescript() {
+  stale dist/.tsbuildinfo asm/layout.ts runtime cli test bench tsconfig.json || return 0
+  mkdir -p dist
+  quietly "TypeScript" node_modules/.bin/tsc
+  touch dist/.tsbuildinfo
+}
+
+build() {
+  packages
+  layout_header
+  wasm
+  case $(uname -m) in
+    x86_64) library x86_64 "$zig_target_x86_64" ;;
+    aarch64) library aarch64 "$zig_target_aarch64" ;;
+    *) fail "no build for $(uname -m): x86_64 and aarch64 are supported" ;;
+  esac
+  typescript
+}
+
+cwd=$PWD
+cd "$root"
+case ${1:-} in
+  "") build ;;
+  run)
+    shift
+    [ $# -gt 0 ] || fail "run needs a program: ./build.sh run PROGRAM [ARG…]"
+    build
+    cd "$cwd"
+    exec "$root/memhook" run -- "$@"
+    ;;
+  test)
+    shift
+    build
+    exec tools/test.sh "$@"
+    ;;
+  *) fail "unknown command '$1': use no argument, run PROGRAM, or test" ;;
+esac
