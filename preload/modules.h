@@ -1,0 +1,32 @@
+/* Modules: which file is mapped where, now and in the past.
+ *
+ * Our own table, so that nothing of the loader is locked while stacks are taken. It is read without
+ * locks; it is refreshed after dlopen and dlclose, and when a program counter is in no known module.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mh_module {
+  uintptr_t bias;         /* added by the loader to the addresses in the file */
+  uintptr_t start, end;   /* lowest mapped address, end of the highest segment */
+  uintptr_t text_start, text_end; /* executable segments, lowest address and end */
+  const uint8_t *eh_frame_hdr;    /* mapped .eh_frame_hdr, NULL if none */
+  size_t eh_frame_hdr_bytes;
+  uint32_t id;            /* index in the store's modules array, 0 while not published */
+  uint32_t generation;    /* value of mh_generation when it was seen first */
+  bool loaded;            /* false once it was unloaded; the entry itself stays */
+};
+
+/* Advances before every dlopen and after every dlclose. What is cached about a PC is valid for one generation. */
+extern uint32_t mh_generation;
+
+void mh_modules_start(void);
+
+/* Module that contains `pc` now, or NULL (generated code, nothing mapped). Refreshes the table at most once for an unknown pc.
+ * The entry is never freed; its eh_frame_hdr is mapped as long as `loaded`. */
+const struct mh_module *mh_module_at(uintptr_t pc);
+
+/* Rereads which modules are loaded. Called without any lock of ours held. */
+void mh_modules_refresh(void);
