@@ -49,7 +49,8 @@ packages() {
   need node "nodejs (20 or newer)"
   need npm npm
   [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ] || fail "node $(node --version) is too old: install nodejs 20 or newer"
-  quietly "npm ci" npm ci --no-audit --no-fund
+  # Not `npm ci`: it refuses a lock file that lacks the binaries for other systems, which not every registry has.
+  quietly "npm install" npm install --no-save --no-audit --no-fund
   # Where npm does not run install scripts, these two only put their own binary in its place.
   node_modules/.bin/bun --version >/dev/null 2>&1 || quietly "placing bun" node node_modules/bun/install.js
   node_modules/.bin/deno --version >/dev/null 2>&1 || quietly "placing deno" node node_modules/deno/install.cjs

@@ -74,3 +74,89 @@ export interface Report {
   allocations?: Allocation[];
   stacks?: StackRow[];
 }
+
+// ── Inside runtime/: between the store reader, the symbolizer and the queries ─────────────────────
+
+/** A file that was mapped into the process. Addresses are the process's, as unsigned 64-bit. */
+export interface ModuleInfo {
+  /** Index in the store's modules array, at least 1. */
+  id: number;
+  path: string;
+  /** Raw build id, empty if the module has none. */
+  buildId: Uint8Array;
+  bias: bigint;
+  start: bigint;
+  end: bigint;
+  /** Relative times in nanoseconds; 0n for unloaded means it is still loaded. */
+  loaded: bigint;
+  unloaded: bigint;
+  executable: boolean;
+  vdso: boolean;
+}
+
+/** One physical frame as the store has it. */
+export interface RawFrame {
+  /** Index in the store's frames array. */
+  id: number;
+  module: ModuleInfo | null;
+  /** Program counter minus the module's bias; the absolute address when there is no module. */
+  offset: bigint;
+  /** The instruction itself; otherwise a return address, to be looked up at offset − 1. */
+  exact: boolean;
+}
+
+export type SortOrder = "time" | "size" | "address" | "count" | "allocations" | "temporary" | "peak";
+
+/** What to read from a store. Times are nanoseconds relative to the process's start; every bound is inclusive. */
+export interface Query {
+  aggregate: boolean;
+  /** Ascending. Single allocations: time, size, address. Stacks: count, size, and later allocations, temporary, peak. */
+  sort: SortOrder;
+  /** Keep the N largest in the order asked for (they still come in ascending order). */
+  top?: number | undefined;
+  minSize?: number | undefined;
+  maxSize?: number | undefined;
+  minTime?: bigint | undefined;
+  maxTime?: bigint | undefined;
+  thread?: number | undefined;
+  kind?: MemoryKind | undefined;
+  /** Chooses among the stacks that match otherwise: gets their ids, returns one byte for each (0: leave out). */
+  selectStacks?: ((stackIds: Uint32Array) => Promise<Uint8Array>) | undefined;
+  /** Read every piece once, even if the process changes it meanwhile. */
+  noLock?: boolean | undefined;
+}
+
+export interface RawAllocation {
+  address: bigint;
+  size: number;
+  time: bigint;
+  thread: number;
+  kind: MemoryKind;
+  stackId: number;
+}
+
+export interface RawStackRow {
+  stackId: number;
+  count: number;
+  bytes: number;
+  oldest: bigint;
+  newest: bigint;
+}
+
+export interface QueryResult {
+  matched: { count: number; bytes: number };
+  /** Without aggregate. */
+  allocations: RawAllocation[];
+  /** With aggregate. */
+  stacks: RawStackRow[];
+}
+
+/** Where a program counter is in the source: one physical frame has one location, and one more for each inlined call. */
+export interface CodeLocation {
+  /** As in the symbol table, mangled; null if unknown. */
+  function: string | null;
+  file: string | null;
+  line: number | null;
+  /** True when this call was inlined into the next location. */
+  inlined: boolean;
+}
