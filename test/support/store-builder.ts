@@ -1,0 +1,461 @@
+// Builds store files without the C library, so that readers and reports can be tested with contents
+// known to the last byte. What it writes is described in asm/FORMAT.md; nothing here is clever, because
+// the tests believe it.
+//
+//   const store = new StoreBuilder({ pid: 42, exe: "/usr/bin/app", command: ["app", "-v"] });
+//   const app = store.module("/usr/bin/app", { bias: 0x400000n, executable: true });
+//   const stack = store.stack([store.frame(app, 0x1234n), store.frame(app, 0x1000n)]);   // innermost first
+//   store.record({ address: 0x7f00_0000_1000n, size: 64, time: 5_000_000_000n, stack });
+//   store.write("/tmp/app.store");
+
+import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import * as L from "../../asm/layout.js";
+
+/** Header fields; what is left out gets a plausible value. Times are nanoseconds. */
+export interface HeaderFields {
+  pid: number;
+  parentPid: number;
+  exe: string;
+  command: string[];
+  /** Clock ticks since boot; 0 unknown. */
+  processStart: bigint;
+  bootId: Uint8Array;
+  pidNamespace: bigint;
+  startWall: bigint;
+  startMonotonic: bigint;
+  endTime: bigint;
+  endKind: number;
+  endStatus: number;
+  sizeLimit: bigint;
+  committedBytes: bigint;
+  pointerBytes: number;
+  machine: number;
+  writer: number;
+  flags: number;
+  pageBytes: number;
+  depthLimit: number;
+  sampleBytes: bigint;
+  peakBytes: bigint;
+  peakTime: bigint;
+  timelineStep: bigint;
+  unwinder: number;
+  dropped: bigint;
+  droppedBytes: bigint;
+  versionMajor: number;
+  versionMinor: number;
+}
+
+export interface ModuleFields {
+  buildId?: Uint8Array;
+  bias?: bigint;
+  start?: bigint;
+  end?: bigint;
+  loaded?: bigint;
+  unloaded?: bigint;
+  generation?: number;
+  executable?: boolean;
+  vdso?: boolean;
+}
+
+export interface StackFields {
+  cut?: boolean;
+  allocations?: bigint;
+  allocatedBytes?: bigint;
+  frees?: bigint;
+  freedBytes?: bigint;
+  temporaries?: bigint;
+  peakBytes?: bigint;
+}
+
+export interface RecordFields {
+  address: bigint;
+  size: number | bigint;
+  time?: bigint;
+  thread?: number;
+  kind?: number;
+  stack?: number;
+}
+
+export interface ThreadFields {
+  tid?: number;
+  state?: number;
+  allocations: bigint;
+  allocatedBytes: bigint;
+  frees?: bigint;
+  freedBytes?: bigint;
+}
+
+export interface TimelineFields {
+  time: bigint;
+  liveBytes: bigint;
+  liveCount: bigint;
+  allocations: bigint;
+}
+
+/** Records made while the file is written, so that a store larger than memory can be built. */
+export interface RecordSource {
+  /** Records after element 0, which is always free. */
+  count: number;
+  /** Writes record `index` (1…count) at `offset` of `view`. */
+  fill(view: DataView, offset: number, index: number): void;
+}
+
+const ELEMENT_BYTES: Record<number, number> = {
+  [L.KIND_RECORDS]: L.RECORD_BYTES,
+  [L.KIND_STACKS]: L.STACK_BYTES,
+  [L.KIND_NODES]: L.NODE_BYTES,
+  [L.KIND_FRAMES]: L.FRAME_BYTES,
+  [L.KIND_MODULES]: L.MODULE_BYTES,
+  [L.KIND_STRINGS]: 1,
+};
+
+// The order in which arrays get their blocks; records last, as they are what grows.
+const KINDS = [L.KIND_STRINGS, L.KIND_MODULES, L.KIND_FRAMES, L.KIND_NODES, L.KIND_STACKS, L.KIND_RECORDS];
+
+/** An appendable array in blocks of 1 MiB; element 0 exists from the start and is zero. */
+class BlockArray {
+  count = 1;
+  readonly blocks: DataView[] = [];
+  readonly #perBlock: number;
+  readonly #elementBytes: number;
+
+  constructor(elementBytes: number) {
+    this.#elementBytes = elementBytes;
+    this.#perBlock = L.BLOCK_BYTES / elementBytes;
+    this.at(0);
+  }
+
+  at(index: number): { view: DataView; offset: number } {
+    const ordinal = Math.floor(index / this.#perBlock);
+    while (this.blocks.length <= ordinal) this.blocks.push(new DataView(new ArrayBuffer(L.BLOCK_BYTES)));
+    return { view: this.blocks[ordinal]!, offset: (index % this.#perBlock) * this.#elementBytes };
+  }
+
+  append(): { index: number; view: DataView; offset: number } {
+    const index = this.count++;
+    return { index, ...this.at(index) };
+  }
+}
+
+export class StoreBuilder {
+  readonly #header: HeaderFields;
+  readonly #arrays = new Map(KINDS.map((kind) => [kind, new BlockArray(ELEMENT_BYTES[kind]!)]));
+  readonly #strings = new Map<string, { offset: number; length: number }>();
+  readonly #nodes = new Map<string, number>();
+  readonly #threads: ThreadFields[] = [];
+  readonly #timeline: TimelineFields[] = [];
+  #records: RecordSource | undefined;
+  #roundRobin = false;
+  #liveCount = 0n;
+  #liveBytes = 0n;
+
+  constructor(header: Partial<HeaderFields> = {}) {
+    this.#header = {
+      pid: 4242,
+      parentPid: 1,
+      exe: "/usr/bin/app",
+      command: ["app"],
+      processStart: 0n,
+      bootId: new Uint8Array(16),
+      pidNamespace: 0n,
+      // 2026-03-01T12:00:00Z
+      startWall: 1_772_366_400_000_000_000n,
+      startMonotonic: 1_000_000_000n,
+      endTime: 60_000_000_000n,
+      endKind: L.END_EXIT,
+      endStatus: 0,
+      sizeLimit: 8n << 30n,
+      committedBytes: 0n,
+      pointerBytes: 8,
+      machine: 62,
+      writer: L.WRITER_PRELOAD,
+      flags: 0,
+      pageBytes: 4096,
+      depthLimit: 256,
+      sampleBytes: 0n,
+      peakBytes: 0n,
+      peakTime: 0n,
+      timelineStep: 1_000_000_000n,
+      unwinder: L.UNWINDER_DWARF,
+      dropped: 0n,
+      droppedBytes: 0n,
+      versionMajor: L.STORE_VERSION_MAJOR,
+      versionMinor: L.STORE_VERSION_MINOR,
+      ...header,
+    };
+  }
+
+  /** Gives the arrays their blocks in turns, so that no array lies in one piece. */
+  interleaveBlocks(): this {
+    this.#roundRobin = true;
+    return this;
+  }
+
+  /** Adds a string (UTF-8) or raw bytes; equal ones are shared. A string never crosses a block's border. */
+  string(value: string | Uint8Array): { offset: number; length: number } {
+    const bytes = typeof value === "string" ? new TextEncoder().encode(value) : value;
+    const key = `${typeof value}:${bytes.join(",")}`;
+    const known = this.#strings.get(key);
+    if (known) return known;
+    if (bytes.length > L.BLOCK_BYTES) throw new RangeError("a string is longer than a block");
+    const strings = this.#arrays.get(L.KIND_STRINGS)!;
+    if ((strings.count % L.BLOCK_BYTES) + bytes.length > L.BLOCK_BYTES) {
+      strings.count = Math.ceil(strings.count / L.BLOCK_BYTES) * L.BLOCK_BYTES;
+    }
+    const at = { offset: strings.count, length: bytes.length };
+    strings.count += bytes.length;
+    const { view, offset } = strings.at(at.offset);
+    new Uint8Array(view.buffer).set(bytes, offset);
+    this.#strings.set(key, at);
+    return at;
+  }
+
+  /** Adds a module; returns its id. */
+  module(path: string, fields: ModuleFields = {}): number {
+    const name = this.string(path);
+    const buildId = fields.buildId?.length ? this.string(fields.buildId) : { offset: 0, length: 0 };
+    const { index, view, offset } = this.#arrays.get(L.KIND_MODULES)!.append();
+    const bias = fields.bias ?? 0n;
+    const start = fields.start ?? (bias === 0n ? 0x400000n : bias);
+    view.setBigUint64(offset + L.MODULE_BIAS, bias, true);
+    view.setBigUint64(offset + L.MODULE_START, start, true);
+    view.setBigUint64(offset + L.MODULE_END, fields.end ?? start + 0x100000n, true);
+    view.setUint32(offset + L.MODULE_PATH_OFFSET, name.offset, true);
+    view.setUint32(offset + L.MODULE_PATH_LENGTH, name.length, true);
+    view.setUint32(offset + L.MODULE_BUILD_ID_OFFSET, buildId.offset, true);
+    view.setUint32(offset + L.MODULE_BUILD_ID_LENGTH, buildId.length, true);
+    view.setBigUint64(offset + L.MODULE_LOADED, fields.loaded ?? 0n, true);
+    view.setBigUint64(offset + L.MODULE_UNLOADED, fields.unloaded ?? 0n, true);
+    view.setUint32(offset + L.MODULE_GENERATION, fields.generation ?? 0, true);
+    const flags = (fields.executable ? L.MODULE_FLAG_EXECUTABLE : 0) | (fields.vdso ? L.MODULE_FLAG_VDSO : 0);
+    view.setUint32(offset + L.MODULE_FLAGS, flags, true);
+    return index;
+  }
+
+  /** Adds a frame (module 0: `offset` is an absolute address); returns its id. */
+  frame(module: number, offset: bigint, exact = false): number {
+    const { index, view, offset: at } = this.#arrays.get(L.KIND_FRAMES)!.append();
+    view.setBigUint64(at + L.FRAME_OFFSET, offset, true);
+    view.setUint32(at + L.FRAME_MODULE, module, true);
+    view.setUint32(at + L.FRAME_FLAGS, exact ? L.FRAME_FLAG_EXACT : 0, true);
+    return index;
+  }
+
+  /** The node of `frame` called from `parent` (0: outermost frame); equal ones are shared. */
+  node(parent: number, frame: number): number {
+    const key = `${parent},${frame}`;
+    const known = this.#nodes.get(key);
+    if (known !== undefined) return known;
+    const { index, view, offset } = this.#arrays.get(L.KIND_NODES)!.append();
+    view.setUint32(offset + L.NODE_PARENT, parent, true);
+    view.setUint32(offset + L.NODE_FRAME, frame, true);
+    this.#nodes.set(key, index);
+    return index;
+  }
+
+  /** Adds a call stack, frames innermost first; returns its id. */
+  stack(frames: number[], fields: StackFields = {}): number {
+    let node = 0;
+    for (let i = frames.length - 1; i >= 0; i--) node = this.node(node, frames[i]!);
+    const { index, view, offset } = this.#arrays.get(L.KIND_STACKS)!.append();
+    view.setUint32(offset + L.STACK_NODE, node, true);
+    view.setUint32(offset + L.STACK_FLAGS, fields.cut ? L.STACK_FLAG_CUT : 0, true);
+    view.setBigUint64(offset + L.STACK_ALLOCATIONS, fields.allocations ?? 0n, true);
+    view.setBigUint64(offset + L.STACK_ALLOCATED_BYTES, fields.allocatedBytes ?? 0n, true);
+    view.setBigUint64(offset + L.STACK_FREES, fields.frees ?? 0n, true);
+    view.setBigUint64(offset + L.STACK_FREED_BYTES, fields.freedBytes ?? 0n, true);
+    view.setBigUint64(offset + L.STACK_TEMPORARIES, fields.temporaries ?? 0n, true);
+    view.setBigUint64(offset + L.STACK_PEAK_BYTES, fields.peakBytes ?? 0n, true);
+    return index;
+  }
+
+  /** Adds a live allocation; returns its slot. */
+  record(fields: RecordFields): number {
+    const { index, view, offset } = this.#arrays.get(L.KIND_RECORDS)!.append();
+    putRecord(view, offset, fields);
+    this.#liveCount += 1n;
+    this.#liveBytes += BigInt(fields.size);
+    return index;
+  }
+
+  /** Adds a free slot between records, with what a removed record leaves behind. */
+  freeSlot(): number {
+    const { index, view, offset } = this.#arrays.get(L.KIND_RECORDS)!.append();
+    putRecord(view, offset, { address: 0n, size: 0xdead, time: 1n, stack: 0x7fffffff });
+    return index;
+  }
+
+  /** Takes the records from a source instead of from `record`; give thread slots as well then. */
+  recordSource(source: RecordSource): this {
+    this.#records = source;
+    return this;
+  }
+
+  /** Adds a thread slot. Without any, one slot is made that has allocated what is live. */
+  thread(fields: ThreadFields): this {
+    this.#threads.push(fields);
+    return this;
+  }
+
+  timeline(fields: TimelineFields): this {
+    this.#timeline.push(fields);
+    return this;
+  }
+
+  /** The file's pieces in ascending order, and its length. The piece's bytes are only good until the next one. */
+  *#pieces(): Generator<{ position: number; bytes: Uint8Array }> {
+    const plan = this.#plan();
+    yield { position: 0, bytes: this.#headerBlock(plan) };
+    const scratch = new DataView(new ArrayBuffer(this.#records ? L.BLOCK_BYTES : 0));
+    for (const [i, { kind, ordinal, used }] of plan.entries()) {
+      const position = (i + 1) * L.BLOCK_BYTES;
+      if (kind === L.KIND_RECORDS && this.#records) {
+        const first = (ordinal * L.BLOCK_BYTES) / L.RECORD_BYTES;
+        for (let at = 0; at < used; at += L.RECORD_BYTES) {
+          const index = first + at / L.RECORD_BYTES;
+          if (index === 0) new Uint8Array(scratch.buffer, 0, L.RECORD_BYTES).fill(0);
+          else this.#records.fill(scratch, at, index);
+        }
+        yield { position, bytes: new Uint8Array(scratch.buffer, 0, used) };
+      } else {
+        yield { position, bytes: new Uint8Array(this.#arrays.get(kind)!.blocks[ordinal]!.buffer, 0, used) };
+      }
+    }
+  }
+
+  #count(kind: number): number {
+    return kind === L.KIND_RECORDS && this.#records ? this.#records.count + 1 : this.#arrays.get(kind)!.count;
+  }
+
+  /** Which block of the file holds what: entry i describes block i + 1. */
+  #plan(): { kind: number; ordinal: number; used: number }[] {
+    const plan = KINDS.flatMap((kind) => {
+      const bytes = this.#count(kind) * ELEMENT_BYTES[kind]!;
+      return Array.from({ length: Math.ceil(bytes / L.BLOCK_BYTES) }, (_, ordinal) => ({
+        kind,
+        ordinal,
+        used: Math.min(L.BLOCK_BYTES, bytes - ordinal * L.BLOCK_BYTES),
+      }));
+    });
+    if (this.#roundRobin) plan.sort((a, b) => a.ordinal - b.ordinal);
+    return plan;
+  }
+
+  #headerBlock(plan: { kind: number; ordinal: number; used: number }[]): Uint8Array {
+    const h = this.#header;
+    const bytes = new Uint8Array(plan.length === 0 ? L.BLOCK_TABLE_OFFSET + L.BLOCK_TABLE_BYTES : L.BLOCK_BYTES);
+    const view = new DataView(bytes.buffer);
+    const u16 = (offset: number, value: number) => view.setUint16(offset, value, true);
+    const u32 = (offset: number, value: number) => view.setUint32(offset, value, true);
+    const u64 = (offset: number, value: bigint) => view.setBigUint64(offset, value, true);
+    const exe = new TextEncoder().encode(h.exe);
+    const command = new TextEncoder().encode(h.command.map((argument) => `${argument}\0`).join(""));
+    if (exe.length + command.length > L.PROCESS_BYTES) throw new RangeError("executable and command are too long");
+
+    u32(L.HEADER_MAGIC, L.STORE_MAGIC_LOW);
+    u32(L.HEADER_MAGIC + 4, L.STORE_MAGIC_HIGH);
+    u16(L.HEADER_VERSION_MAJOR, h.versionMajor);
+    u16(L.HEADER_VERSION_MINOR, h.versionMinor);
+    u32(L.HEADER_HEADER_BYTES, L.HEADER_BYTES);
+    u32(L.HEADER_BLOCK_BYTES, L.BLOCK_BYTES);
+    u32(L.HEADER_POINTER_BYTES, h.pointerBytes);
+    u32(L.HEADER_PID, h.pid);
+    u32(L.HEADER_PARENT_PID, h.parentPid);
+    u64(L.HEADER_PROCESS_START, h.processStart);
+    bytes.set(h.bootId, L.HEADER_BOOT_ID);
+    u64(L.HEADER_START_WALL, h.startWall);
+    u64(L.HEADER_START_MONOTONIC, h.startMonotonic);
+    u64(L.HEADER_END_TIME, h.endTime);
+    u32(L.HEADER_END_KIND, h.endKind);
+    u32(L.HEADER_END_STATUS, h.endStatus);
+    u64(L.HEADER_SIZE_LIMIT, h.sizeLimit);
+    const used = plan.reduce((sum, block) => sum + block.used, L.BLOCK_BYTES);
+    u64(L.HEADER_COMMITTED_BYTES, h.committedBytes || BigInt(used));
+    u32(L.HEADER_BLOCK_COUNT, plan.length + 1);
+    u32(L.HEADER_MACHINE, h.machine);
+    u32(L.HEADER_WRITER, h.writer);
+    u32(L.HEADER_FLAGS, h.flags);
+    u32(L.HEADER_PAGE_BYTES, h.pageBytes);
+    u32(L.HEADER_DEPTH_LIMIT, h.depthLimit);
+    u64(L.HEADER_SAMPLE_BYTES, h.sampleBytes);
+    u64(L.HEADER_PEAK_BYTES, h.peakBytes);
+    u64(L.HEADER_PEAK_TIME, h.peakTime);
+    u64(L.HEADER_PID_NAMESPACE, h.pidNamespace);
+    u32(L.HEADER_EXE_LENGTH, exe.length);
+    u32(L.HEADER_COMMAND_LENGTH, command.length);
+    u64(L.HEADER_TIMELINE_STEP, h.timelineStep);
+    u32(L.HEADER_UNWINDER, h.unwinder);
+    u64(L.HEADER_DROPPED, h.dropped);
+    u64(L.HEADER_DROPPED_BYTES, h.droppedBytes);
+    bytes.set(exe, L.PROCESS_OFFSET);
+    bytes.set(command, L.PROCESS_OFFSET + exe.length);
+
+    u32(L.HEADER_TIMELINE_COUNT, this.#timeline.length);
+    for (const [i, entry] of this.#timeline.entries()) {
+      const at = L.TIMELINE_OFFSET + i * L.TIMELINE_BYTES;
+      u64(at + L.TIMELINE_TIME, entry.time);
+      u64(at + L.TIMELINE_LIVE_BYTES, entry.liveBytes);
+      u64(at + L.TIMELINE_LIVE_COUNT, entry.liveCount);
+      u64(at + L.TIMELINE_ALLOCATIONS, entry.allocations);
+    }
+
+    const threads = this.#threads.length
+      ? this.#threads
+      : [{ allocations: this.#liveCount, allocatedBytes: this.#liveBytes, state: L.THREAD_SHARED }];
+    u32(L.HEADER_THREAD_SLOTS, threads.length);
+    for (const [i, thread] of threads.entries()) {
+      const at = L.THREADS_OFFSET + i * L.THREAD_BYTES;
+      u32(at + L.THREAD_TID, thread.tid ?? 0);
+      u32(at + L.THREAD_STATE, thread.state ?? L.THREAD_LIVE);
+      u64(at + L.THREAD_ALLOCATIONS, thread.allocations);
+      u64(at + L.THREAD_ALLOCATED_BYTES, thread.allocatedBytes);
+      u64(at + L.THREAD_FREES, thread.frees ?? 0n);
+      u64(at + L.THREAD_FREED_BYTES, thread.freedBytes ?? 0n);
+    }
+
+    for (const kind of KINDS) {
+      const at = L.HEADER_ARRAYS + kind * L.ARRAY_BYTES;
+      u32(at + L.ARRAY_COUNT, this.#count(kind));
+      u32(at + L.ARRAY_COMMITTED, this.#count(kind));
+      u32(at + L.ARRAY_BLOCKS, plan.filter((block) => block.kind === kind).length);
+    }
+    for (const [i, { kind, ordinal }] of plan.entries()) {
+      u32(L.BLOCK_TABLE_OFFSET + (i + 1) * L.BLOCK_ENTRY_BYTES, ((kind << L.BLOCK_ENTRY_KIND_SHIFT) | ordinal) >>> 0);
+    }
+    return bytes;
+  }
+
+  /** The whole file in memory. */
+  image(): Uint8Array {
+    const last = this.#plan().at(-1);
+    const blocks = this.#plan().length;
+    const image = new Uint8Array(last ? blocks * L.BLOCK_BYTES + last.used : L.BLOCK_BYTES);
+    for (const { position, bytes } of this.#pieces()) image.set(bytes, position);
+    return image;
+  }
+
+  /** Writes the file, block by block, with holes where nothing is used. */
+  write(path: string): void {
+    const file = openSync(path, "w");
+    try {
+      let end = 0;
+      for (const { position, bytes } of this.#pieces()) {
+        writeSync(file, bytes, 0, bytes.length, position);
+        end = position + bytes.length;
+      }
+      ftruncateSync(file, end);
+    } finally {
+      closeSync(file);
+    }
+  }
+}
+
+/** Writes one record at `offset` of `view`. */
+export function putRecord(view: DataView, offset: number, fields: RecordFields): void {
+  view.setBigUint64(offset + L.RECORD_ADDRESS, fields.address, true);
+  const kind = BigInt(fields.kind ?? L.MEMORY_HEAP) << BigInt(L.RECORD_KIND_SHIFT);
+  view.setBigUint64(offset + L.RECORD_SIZE, BigInt(fields.size) | kind, true);
+  view.setBigUint64(offset + L.RECORD_TIME, fields.time ?? 0n, true);
+  view.setUint32(offset + L.RECORD_THREAD, fields.thread ?? 1, true);
+  view.setUint32(offset + L.RECORD_STACK, fields.stack ?? 0, true);
+}
