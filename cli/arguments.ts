@@ -1,0 +1,180 @@
+// Command lines: from what a user types to what citty parses.
+//
+// One definition (Options) serves parsing, --help and later the manual pages. It is citty's own
+// definition with three words more. citty parses with node:util's parseArgs, which cannot express what
+// users of such options expect:
+//
+//   -a  -a0  --aggregate=false   a value that may be left out, glued on, but is never the next word
+//   -m  -m NAME  -mNAME          a value that may be left out or be the next word
+//   -ac  -fPATH                  clusters, also with a value at their end
+//   --no-lock                    an option's own name; citty would take it for "lock" negated
+//   -t -s                        of options that replace each other, the last counts
+//   --sizee                      an error; citty would accept it in silence
+//
+// So canonical() translates first, into one spelling that citty reads without guessing:
+//
+//   memview -ac -m --no-lock x.mem   →   --aggregate=true --showCallstack=true --sharedMemory=ShmMemHook --noLock=true -- x.mem
+//
+// The names are in camelCase there because of --no-lock; citty knows every option under both spellings.
+
+import type { ArgDef, CommandMeta } from "citty";
+
+/** What was typed is wrong: one line that says what, and what to do. Exit code 2. */
+export class UsageError extends Error {}
+
+export type Option = ArgDef & {
+  /** Heading in --help; an option without one continues the section before it. */
+  section?: string;
+  /** The value may be left out, and then is this. For a boolean: it takes a value at all. */
+  bare?: string | boolean;
+  /** Options that this one replaces when it comes later. */
+  replaces?: readonly string[];
+  /** Of a positional: takes all that follows it, options of another program included. */
+  rest?: boolean;
+};
+
+export type Options = Record<string, Option>;
+
+/** What run() gets: an option that was not given is undefined. `_` has all the words that are no options. */
+export type Values<T extends Options> = {
+  readonly [Name in keyof T]: T[Name]["type"] extends "boolean" ? boolean | undefined : string | undefined;
+} & { readonly _: readonly string[] };
+
+/** A command: citty's definition and what --help says around the options. */
+export interface Command<T extends Options = Options> {
+  meta: CommandMeta & { name: string; description: string };
+  /** One line for each form, without the command's name. */
+  usage: readonly string[];
+  args: T;
+  /** Examples, meaning of exit codes: printed as it stands. */
+  closing: string;
+  subCommands?: Record<string, Command>;
+  /** Does the work; gives the exit code. */
+  run(context: { args: Values<T> }): Promise<number>;
+}
+
+/** Gives run() the types of the command's own options and forgets them outside. */
+export function defineCommand<const T extends Options>(command: Command<T>): Command {
+  return command as unknown as Command;
+}
+
+const TRUE = ["1", "true", "yes", "on"];
+const FALSE = ["0", "false", "no", "off"];
+
+/**
+ * Rewrites arguments into the one spelling that citty reads without guessing.
+ * @throws UsageError for an unknown option, a missing or unwanted value, an argument too many.
+ */
+export function canonical(argv: readonly string[], options: Options): string[] {
+  const found: { name: string; value: string }[] = [];
+  const positionals: string[] = [];
+  const places = Object.entries(options).filter(([, option]) => option.type === "positional");
+  const rest = places.some(([, option]) => option.rest);
+
+  let next = 0;
+  const set = (name: string, value: string) => {
+    const replaced = [name, ...(options[name]?.replaces ?? [])];
+    for (let i = found.length - 1; i >= 0; i--) if (replaced.includes(found[i]!.name)) found.splice(i, 1);
+    found.push({ name, value });
+  };
+  const boolean = (name: string, text: string) => {
+    if (!TRUE.includes(text) && !FALSE.includes(text)) {
+      throw new UsageError(`--${name}: '${text}' is neither yes nor no; write --${name}=1 or --${name}=0`);
+    }
+    set(name, String(TRUE.includes(text)));
+  };
+  // The next word as a value. A word that looks like an option is none; negative numbers are left to the
+  // option, which says better what is wrong with them.
+  const takeWord = (): string | undefined => {
+    const word = argv[next];
+    if (word === undefined || /^-[^\d]/.test(word)) return undefined;
+    next++;
+    return word;
+  };
+  const setFromWords = (name: string, option: Option, typed: string) => {
+    const value = takeWord() ?? option.bare;
+    if (value === undefined) {
+      throw new UsageError(`${typed} needs a value: --${name}=${(option.valueHint ?? name).toUpperCase()}`);
+    }
+    set(name, String(value));
+  };
+
+  while (next < argv.length) {
+    const word = argv[next++]!;
+    if (word === "--") {
+      positionals.push(...argv.slice(next));
+      break;
+    }
+    if (word.startsWith("--")) {
+      const equals = word.indexOf("=");
+      const name = equals < 0 ? word.slice(2) : word.slice(2, equals);
+      const option = Object.hasOwn(options, name) ? options[name]! : undefined;
+      if (!option || option.type === "positional") throw unknown(`--${name}`, options);
+      if (option.type !== "boolean") {
+        if (equals < 0) setFromWords(name, option, word);
+        else set(name, word.slice(equals + 1));
+      } else if (equals < 0) set(name, "true");
+      else if (option.bare === undefined) throw new UsageError(`--${name} takes no value: write just --${name}`);
+      else boolean(name, word.slice(equals + 1));
+      continue;
+    }
+    if (!word.startsWith("-") || word === "-") {
+      positionals.push(word);
+      if (!rest) continue;
+      positionals.push(...argv.slice(next));
+      break;
+    }
+    for (let at = 1; at < word.length; at++) {
+      const letter = `-${word[at]}`;
+      const entry = Object.entries(options).find(([, option]) => "alias" in option && option.alias === word[at]);
+      if (!entry) throw unknown(word.length === 2 ? letter : `${letter} in ${word}`, options);
+      const [name, option] = entry;
+      const glued = word.slice(at + 1);
+      if (option.type !== "boolean") {
+        if (glued === "") setFromWords(name, option, letter);
+        else set(name, glued.replace(/^=/, ""));
+        break;
+      }
+      if (option.bare !== undefined && glued.startsWith("=")) {
+        boolean(name, glued.slice(1));
+        break;
+      }
+      if (option.bare !== undefined && /^[01]/.test(glued)) {
+        boolean(name, glued[0]!);
+        at++;
+      } else set(name, "true");
+    }
+  }
+
+  if (!rest && positionals.length > places.length) {
+    throw new UsageError(
+      `one argument too many: '${positionals[places.length]}'; the value of an option like -a is glued to it: -a0`,
+    );
+  }
+  return [...found.map(({ name, value }) => `--${camelCase(name)}=${value}`), "--", ...positionals];
+}
+
+function camelCase(name: string): string {
+  return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function unknown(typed: string, options: Options): UsageError {
+  const names = Object.keys(options).map((name) => `--${name}`);
+  const near =
+    names.filter((name) => name.startsWith(typed)).sort((a, b) => a.length - b.length)[0] ??
+    names.find((name) => typed.length > 4 && editDistance(name, typed) <= 2);
+  return new UsageError(`unknown option ${typed}: ${near ? `is ${near} meant?` : "--help lists them all"}`);
+}
+
+/** How many letters to insert, delete or replace to get from a to b. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const above = row;
+    row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      row.push(Math.min(row[j - 1]! + 1, above[j]! + 1, above[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+  }
+  return row[b.length]!;
+}

@@ -1,0 +1,43 @@
+// Where every command starts and every error ends.
+//
+// The launchers call main() with the module of their command. Errors that a user can do something about
+// are thrown anywhere as UsageError or as the runtime's own error classes; here they become one line on standard
+// error and exit code 2. Nothing else prints errors, nothing prints a stack trace.
+
+import process from "node:process";
+import { type CommandDef, runCommand } from "citty";
+import { type Command, canonical } from "./arguments.js";
+import { help } from "./help.js";
+import { messages } from "./messages.js";
+import { ReaderGone, writeAll } from "./output.js";
+
+/** Runs the command named by the arguments and ends the process. */
+export async function main(loading: Promise<{ command: Command }>, program: string): Promise<never> {
+  let code = 0;
+  try {
+    const { command } = await loading;
+    code = await dispatch(command, process.argv.slice(2));
+  } catch (error) {
+    if (!(error instanceof ReaderGone)) {
+      messages(program).error(error instanceof Error ? error.message : error);
+      code = 2;
+    }
+  }
+  process.exit(code);
+}
+
+async function dispatch(root: Command, argv: string[]): Promise<number> {
+  const name = argv[0] ?? "";
+  const sub = root.subCommands && Object.hasOwn(root.subCommands, name) ? root.subCommands[name] : undefined;
+  const command = sub ?? root;
+  const rawArgs = canonical(sub ? argv.slice(1) : argv, command.args);
+  const end = rawArgs.indexOf("--");
+  if (rawArgs.lastIndexOf("--help=true", end) >= 0) {
+    writeAll(1, help(command, sub ? `${root.meta.name} ${name}` : root.meta.name));
+    return 0;
+  }
+  // Subcommands are chosen above, by the first word alone: citty would take the store's path for one.
+  const { subCommands: _, ...alone } = command;
+  const { result } = await runCommand(alone as CommandDef, { rawArgs });
+  return result as number;
+}

@@ -1,0 +1,25 @@
+// Messages to the person at the terminal: one line each, on standard error, "memview: …".
+//
+// consola's core with a reporter of our own: its default one reads environment variables, which a Deno
+// without --allow-env refuses, and may draw boxes where one line is promised.
+
+import { type ConsolaInstance, createConsola } from "consola/core";
+import { tell } from "./output.js";
+
+/** A logger whose lines begin with the program's name. Warnings and information look alike: only the words differ. */
+export function messages(program: string): ConsolaInstance {
+  return createConsola({
+    throttle: 0,
+    reporters: [
+      {
+        log({ args }) {
+          const text = args
+            .map(String)
+            .join(" ")
+            .replace(/\s*\n\s*/g, " ");
+          tell(`${program}: ${text}\n`);
+        },
+      },
+    ],
+  });
+}

@@ -1,0 +1,50 @@
+// Standard output and standard error, as plain file descriptors.
+//
+// Not process.stdout: its writes are asynchronous in some runtimes and for some kinds of file, so a large
+// report would pile up in memory or be cut off by the exit. A blocking write has neither problem, is the
+// same in Node, Bun and Deno, and reports a closed pipe where it happens.
+
+import { writeSync } from "node:fs";
+
+const CHUNK = 64 * 1024;
+
+/** The reader of standard output has gone, as in `memview | head`. Not a failure: there is just nothing left to do. */
+export class ReaderGone extends Error {}
+
+/** Writes all of it, waiting while a pipe is full. */
+export function writeAll(descriptor: number, text: string): void {
+  let bytes: Uint8Array = Buffer.from(text);
+  while (bytes.length > 0) {
+    try {
+      bytes = bytes.subarray(writeSync(descriptor, bytes));
+    } catch (error) {
+      const code = (error as { code?: string }).code;
+      if (code === "EPIPE") throw new ReaderGone();
+      if (code !== "EAGAIN") throw error;
+      // Somebody made the pipe non-blocking and it is full: look again in a millisecond.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+}
+
+/** Prints pieces of text to standard output, many to a write. */
+export function print(pieces: Iterable<string>): void {
+  let pending: string[] = [];
+  let length = 0;
+  for (const piece of pieces) {
+    pending.push(piece);
+    length += piece.length;
+    if (length < CHUNK) continue;
+    writeAll(1, pending.join(""));
+    pending = [];
+    length = 0;
+  }
+  if (length > 0) writeAll(1, pending.join(""));
+}
+
+/** Writes to standard error. That it is closed is no reason to stop, and there is nobody left to tell. */
+export function tell(text: string): void {
+  try {
+    writeAll(2, text);
+  } catch {}
+}

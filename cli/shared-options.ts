@@ -1,0 +1,53 @@
+// Options that several commands have, so that they are spelled and mean the same everywhere.
+
+import { sharedMemoryPath } from "../runtime/store.js";
+import { UsageError } from "./arguments.js";
+
+/** What the library calls its shared memory when nothing else is asked for. */
+const DEFAULT_NAME = "ShmMemHook";
+
+/** Which store: -m NAME, -f PATH or just PATH. */
+export const storeOptions = {
+  "shared-memory": {
+    type: "string",
+    alias: "m",
+    bare: DEFAULT_NAME,
+    valueHint: "NAME",
+    section: "Which store",
+    description: `The store in named shared memory; ${DEFAULT_NAME} when NAME is left out, and when no store is named at all.`,
+  },
+  "mapped-file": {
+    type: "string",
+    alias: "f",
+    valueHint: "PATH",
+    section: "Which store",
+    description: "The store in this file. Just PATH does the same.",
+  },
+  path: { type: "positional", required: false, description: "The store's file" },
+} as const;
+
+/** The file that the three of them mean. */
+export function storePath(args: {
+  "shared-memory"?: string | undefined;
+  "mapped-file"?: string | undefined;
+  path?: string | undefined;
+}): string {
+  const { "shared-memory": name, "mapped-file": file, path } = args;
+  if (file !== undefined && path !== undefined) {
+    throw new UsageError(`two stores: -f ${file} and ${path}; name one`);
+  }
+  const chosen = file ?? path;
+  if (name !== undefined && chosen !== undefined) {
+    throw new UsageError(`two stores: shared memory ${name} (-m) and file ${chosen}; name one`);
+  }
+  if (chosen === "") throw new UsageError("-f needs a path, not an empty one");
+  return chosen ?? sharedMemoryPath(name ?? DEFAULT_NAME);
+}
+
+export const formatOption = {
+  format: { type: "string", valueHint: "text|json", description: "text is the default." },
+} as const;
+
+export const helpOption = {
+  help: { type: "boolean", alias: "h", description: "This text." },
+} as const;

@@ -1,0 +1,57 @@
+// Runs memhook's launchers as a user would, with the runtime that runs the tests, and gives what they printed.
+
+import { type SpawnSyncOptions, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { after } from "node:test";
+import { fileURLToPath } from "node:url";
+
+/** The project's folder, from dist/test/support/. */
+export const root = fileURLToPath(new URL("../../../", import.meta.url));
+
+/** How each runtime is called before the launcher's path. */
+export const RUNTIMES: Record<string, readonly string[]> = {
+  node: ["node"],
+  bun: [join(root, "node_modules/.bin/bun")],
+  deno: [join(root, "node_modules/.bin/deno"), "run", "-A"],
+};
+
+const OWN = [process.execPath, ...("deno" in process.versions ? ["run", "-A"] : [])];
+
+export interface Finished {
+  code: number | null;
+  signal: string | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs `memview` and its like with these arguments. Times are in UTC unless `env` says otherwise. */
+export function run(
+  launcher: "memview" | "memhook" | "memdb",
+  args: readonly string[],
+  {
+    env = {},
+    runtime = OWN,
+    ...options
+  }: SpawnSyncOptions & { env?: Record<string, string>; runtime?: readonly string[] } = {},
+): Finished {
+  const [command, ...before] = runtime;
+  const { status, signal, stdout, stderr, error } = spawnSync(command!, [...before, join(root, launcher), ...args], {
+    ...options,
+    encoding: "utf8",
+    maxBuffer: 1 << 30,
+    // NO_COLOR: some runtimes colour what they print themselves.
+    env: { ...process.env, TZ: "UTC", NO_COLOR: "1", ...env },
+  });
+  if (error) throw error;
+  return { code: status, signal, stdout: String(stdout), stderr: String(stderr) };
+}
+
+/** A folder that is removed when the file's tests are done. Call it outside of tests. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "memhook-test-"));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
