@@ -94,6 +94,15 @@ wasm() {
   quietly "core.debug.wasm" node_modules/.bin/asc asm/core.ts --outFile build/core.debug.wasm --debug --runtime stub
 }
 
+# Symbol lookup has a module of its own, so that programs that need no names load only core.wasm.
+symbols_wasm() {
+  stale build/symbols.wasm asm/symbols build.sh || return 0
+  quietly "symbols.wasm" node_modules/.bin/asc asm/symbols/symbols.ts --outFile build/symbols.wasm \
+    -O3 --noAssert --runtime stub --enable bulk-memory
+  quietly "symbols.debug.wasm" node_modules/.bin/asc asm/symbols/symbols.ts --outFile build/symbols.debug.wasm \
+    --debug --runtime stub --enable bulk-memory
+}
+
 library() {
   local arch=$1 target=$2
   local out=build/lib/$arch-gnu/libmemhook.so
@@ -108,7 +117,7 @@ library() {
 }
 
 typescript() {
-  stale dist/.tsbuildinfo asm/layout.ts runtime cli test bench tsconfig.json || return 0
+  stale dist/.tsbuildinfo asm/layout.ts asm/symbols/layout.ts runtime cli test bench tsconfig.json || return 0
   mkdir -p dist
   quietly "TypeScript" node_modules/.bin/tsc
   touch dist/.tsbuildinfo
@@ -118,6 +127,7 @@ build() {
   packages
   layout_header
   wasm
+  symbols_wasm
   case $(uname -m) in
     x86_64) library x86_64 "$zig_target_x86_64" ;;
     aarch64) library aarch64 "$zig_target_aarch64" ;;

@@ -1,0 +1,347 @@
+// An ELF file on disk: its build id, its sections and their content, read piece by piece.
+//
+// Nothing is read before it is asked for, and never the whole file: a program with debug information can have
+// gigabytes. Compressed sections are the exception, they are decompressed as one.
+
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
+import zlib from "node:zlib";
+import {
+  COMPRESSED_HEADER,
+  COMPRESSED_NO,
+  ELF_MACHINE,
+  ELF_NAMES_INDEX,
+  ELF_POINTER_BYTES,
+  ELF_SECTION_BYTES,
+  ELF_SECTION_COUNT,
+  ELF_SECTIONS_OFFSET,
+  ELF_SEGMENT_BYTES,
+  ELF_SEGMENT_COUNT,
+  ELF_SEGMENTS_OFFSET,
+  ENTRY_ADDRESS,
+  ENTRY_BYTES,
+  ENTRY_COMPRESSED,
+  ENTRY_EXECUTABLE,
+  ENTRY_KIND,
+  ENTRY_LINK,
+  ENTRY_OFFSET,
+  ENTRY_SIZE,
+  SECTION_NOTE,
+} from "../asm/symbols/layout.js";
+import type { SymbolCore } from "./symbolcore.js";
+
+/** Why a file is of no use; the message is fit for a note. */
+export class ElfError extends Error {}
+
+const MOST_SECTIONS = 65536;
+const MOST_NAME_BYTES = 16 << 20;
+const MOST_NOTE_BYTES = 1 << 20;
+/** Compressed sections larger than this are left alone, whatever they claim to be. */
+const MOST_DECOMPRESSED_BYTES = 1 << 30;
+const LONGEST_STRING = 1 << 16;
+const BLOCK_BYTES = 4096;
+const MOST_BLOCKS = 4096;
+
+export class ElfFile {
+  readonly path: string;
+  /** Empty if the file has none. */
+  readonly buildId: Uint8Array;
+  /** 8 or 4. */
+  readonly pointerBytes: number;
+  readonly machine: number;
+  /** The sections as symbols.wasm wants them (ENTRY_*), in the file's order. */
+  readonly entries: Uint8Array;
+  /** Lowest address with code: debug information about lower ones is about code the linker dropped. */
+  readonly lowestCode: bigint;
+  /** What was found wrong on the way, fit for notes. */
+  readonly problems: string[] = [];
+  readonly #descriptor: number;
+  readonly #bytes: number;
+  readonly #sections = new Map<number, Section | null>();
+
+  /**
+   * Opens a file and reads its section table.
+   * @throws ElfError if there is no such file, it cannot be read, or it is not an ELF file for this reader.
+   */
+  constructor(core: SymbolCore, path: string) {
+    this.path = path;
+    try {
+      // Looked at before it is opened: opening a pipe would wait for a writer.
+      if (!statSync(path).isFile()) throw new ElfError("not a regular file");
+      this.#descriptor = openSync(path, "r");
+    } catch (error) {
+      throw error instanceof ElfError ? error : new ElfError(reason(error));
+    }
+    try {
+      this.#bytes = fstatSync(this.#descriptor).size;
+      const table = core.scoped(() => this.#readTable(core));
+      this.pointerBytes = table.pointerBytes;
+      this.machine = table.machine;
+      this.entries = table.entries;
+      this.lowestCode = table.lowestCode;
+      this.buildId = core.scoped(() => this.#readBuildId(core, table));
+    } catch (error) {
+      closeSync(this.#descriptor);
+      throw error instanceof ElfError ? error : new ElfError(reason(error));
+    }
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+
+  get sectionCount(): number {
+    return this.entries.length / ENTRY_BYTES;
+  }
+
+  /** The first section of a kind (SECTION_*), null if there is none with content we can read. */
+  section(kind: number): Section | null {
+    let section = this.#sections.get(kind);
+    if (section === undefined) {
+      section = null;
+      for (let index = 0; index < this.sectionCount && section === null; index++) {
+        if (this.#field(index, ENTRY_KIND) === kind) section = this.#open(index);
+      }
+      this.#sections.set(kind, section);
+    }
+    return section;
+  }
+
+  /** The section that the first section of this kind names as its strings. */
+  linked(kind: number): Section | null {
+    for (let index = 0; index < this.sectionCount; index++) {
+      if (this.#field(index, ENTRY_KIND) !== kind) continue;
+      const link = this.#field(index, ENTRY_LINK);
+      return link < this.sectionCount ? this.#open(link) : null;
+    }
+    return null;
+  }
+
+  /** Reads exactly target.length bytes at an offset of the file. False if the file ends before. */
+  read(target: Uint8Array, offset: number): boolean {
+    let done = 0;
+    while (done < target.length) {
+      const got = readSync(this.#descriptor, target, done, target.length - done, offset + done);
+      if (got === 0) return false;
+      done += got;
+    }
+    return true;
+  }
+
+  #field(index: number, field: number): number {
+    return new DataView(this.entries.buffer).getUint32(index * ENTRY_BYTES + field, true);
+  }
+
+  #large(index: number, field: number): number {
+    return Number(new DataView(this.entries.buffer).getBigUint64(index * ENTRY_BYTES + field, true));
+  }
+
+  #open(index: number): Section | null {
+    const offset = this.#large(index, ENTRY_OFFSET);
+    const size = this.#large(index, ENTRY_SIZE);
+    if (size === 0) return null;
+    if (offset + size > this.#bytes) {
+      this.problems.push("a section lies beyond the end of the file");
+      return null;
+    }
+    const compressed = this.#field(index, ENTRY_COMPRESSED);
+    if (compressed === COMPRESSED_NO) return new Section(size, (target, at) => this.read(target, offset + at));
+    try {
+      const content = this.#decompress(compressed, offset, size);
+      return new Section(content.length, (target, at) => {
+        target.set(content.subarray(at, at + target.length));
+        return at + target.length <= content.length;
+      });
+    } catch (error) {
+      this.problems.push(`a compressed section cannot be read: ${reason(error)}`);
+      return null;
+    }
+  }
+
+  #decompress(compressed: number, offset: number, size: number): Uint8Array {
+    const bytes = new Uint8Array(size);
+    if (!this.read(bytes, offset)) throw new ElfError("the file has become shorter");
+    const view = new DataView(bytes.buffer);
+    let method = 1;
+    let header = 12;
+    let plainBytes: number;
+    if (compressed === COMPRESSED_HEADER) {
+      const wide = this.pointerBytes === 8;
+      header = wide ? 24 : 12;
+      if (size < header) throw new ElfError("it is too short");
+      method = view.getUint32(0, true);
+      plainBytes = wide ? Number(view.getBigUint64(8, true)) : view.getUint32(4, true);
+    } else {
+      if (size < header || view.getUint32(0) !== 0x5a4c4942) throw new ElfError("it has no header");
+      plainBytes = Number(view.getBigUint64(4));
+    }
+    if (plainBytes > MOST_DECOMPRESSED_BYTES) throw new ElfError("it is too large");
+    const data = bytes.subarray(header);
+    const options = { maxOutputLength: plainBytes };
+    let plain: Uint8Array;
+    if (method === 1) plain = zlib.inflateSync(data, options);
+    else if (method !== 2) throw new ElfError(`compression method ${method} is unknown`);
+    // In Node before 22.15 there is no zstd.
+    else if (zlib.zstdDecompressSync === undefined) throw new ElfError("zstd needs Node 22.15 or newer, Bun or Deno");
+    else plain = zlib.zstdDecompressSync(data, options);
+    if (plain.length !== plainBytes) throw new ElfError("its size is not what its header says");
+    return plain;
+  }
+
+  #readTable(core: SymbolCore) {
+    const header = core.reserve(64);
+    const headerBytes = Math.min(64, this.#bytes);
+    if (!this.read(core.bytes(header, headerBytes), 0) || !core.call.elfHeader(header, headerBytes)) {
+      throw new ElfError("not an ELF file that can be read");
+    }
+    const offset = Number(core.bigint(ELF_SECTIONS_OFFSET));
+    const pointerBytes = core.number(ELF_POINTER_BYTES);
+    const wide = pointerBytes === 8 ? 1 : 0;
+    const machine = core.number(ELF_MACHINE);
+    const segments = {
+      offset: Number(core.bigint(ELF_SEGMENTS_OFFSET)),
+      count: core.number(ELF_SEGMENT_COUNT),
+      bytes: core.number(ELF_SEGMENT_BYTES),
+    };
+    const entryBytes = core.number(ELF_SECTION_BYTES);
+    let count = core.number(ELF_SECTION_COUNT);
+    let namesIndex = core.number(ELF_NAMES_INDEX);
+    const one = core.reserve(ENTRY_BYTES);
+    const rawOne = core.reserve(entryBytes);
+    const readOne = (index: number): { offset: number; size: number; link: number } | null => {
+      if (!this.read(core.bytes(rawOne, entryBytes), offset + index * entryBytes)) return null;
+      core.call.elfSections(rawOne, 1, entryBytes, wide, 0, 0, one);
+      const field = (at: number) => Number(core.view.getBigUint64(one + at, true));
+      return {
+        offset: field(ENTRY_OFFSET),
+        size: field(ENTRY_SIZE),
+        link: core.view.getUint32(one + ENTRY_LINK, true),
+      };
+    };
+    // Too many sections for the header's 16 bits: the first entry has the numbers.
+    if (offset !== 0 && (count === 0 || namesIndex === 0xffff)) {
+      const first = readOne(0);
+      if (first !== null && count === 0) count = first.size;
+      if (first !== null && namesIndex === 0xffff) namesIndex = first.link;
+    }
+    if (offset === 0 || entryBytes === 0) count = 0;
+    if (count > MOST_SECTIONS || offset + count * entryBytes > this.#bytes) {
+      throw new ElfError("its section table lies beyond the end of the file");
+    }
+    const names = namesIndex < count ? readOne(namesIndex) : null;
+    let namesAt = 0;
+    let namesBytes = 0;
+    if (names !== null && names.size <= MOST_NAME_BYTES && names.offset + names.size <= this.#bytes) {
+      namesBytes = names.size;
+      namesAt = core.reserve(namesBytes);
+      if (!this.read(core.bytes(namesAt, namesBytes), names.offset)) namesBytes = 0;
+    }
+    const table = core.reserve(count * entryBytes);
+    const out = core.reserve(count * ENTRY_BYTES);
+    if (!this.read(core.bytes(table, count * entryBytes), offset)) throw new ElfError("its section table is cut off");
+    core.call.elfSections(table, count, entryBytes, wide, namesAt, namesBytes, out);
+    const entries = core.bytes(out, count * ENTRY_BYTES).slice();
+    return { pointerBytes, machine, entries, segments, lowestCode: lowestCode(entries) };
+  }
+
+  #readBuildId(core: SymbolCore, table: { pointerBytes: number; segments: Segments }): Uint8Array {
+    const places: { offset: number; size: number }[] = [];
+    for (let index = 0; index < this.sectionCount; index++) {
+      if (this.#field(index, ENTRY_KIND) !== SECTION_NOTE) continue;
+      places.push({ offset: this.#large(index, ENTRY_OFFSET), size: this.#large(index, ENTRY_SIZE) });
+    }
+    // A program may have lost its sections, but not its segments.
+    if (places.length === 0) places.push(...this.#noteSegments(core, table));
+    for (const { offset, size } of places) {
+      if (size > MOST_NOTE_BYTES || offset + size > this.#bytes) continue;
+      const address = core.reserve(size);
+      if (!this.read(core.bytes(address, size), offset)) continue;
+      const found = core.call.elfBuildId(address, size);
+      if (found !== 0n)
+        return core.bytes(Number(BigInt.asUintN(32, found >> 32n)), Number(found & 0xffffffffn)).slice();
+    }
+    return new Uint8Array(0);
+  }
+
+  #noteSegments(core: SymbolCore, { pointerBytes, segments }: { pointerBytes: number; segments: Segments }) {
+    const places: { offset: number; size: number }[] = [];
+    const bytes = segments.count * segments.bytes;
+    if (segments.offset + bytes > this.#bytes) return places;
+    const address = core.reserve(bytes);
+    if (!this.read(core.bytes(address, bytes), segments.offset)) return places;
+    const wide = pointerBytes === 8 ? 1 : 0;
+    for (let i = 0; core.call.elfNoteSegment(address, segments.count, segments.bytes, wide, i); i++) {
+      places.push({ offset: Number(core.bigint(0)), size: Number(core.bigint(8)) });
+    }
+    return places;
+  }
+}
+
+interface Segments {
+  offset: number;
+  count: number;
+  bytes: number;
+}
+
+/** The content of one section, decompressed. */
+export class Section {
+  readonly size: number;
+  readonly #read: (target: Uint8Array, offset: number) => boolean;
+  readonly #blocks = new Map<number, Uint8Array>();
+
+  constructor(size: number, read: (target: Uint8Array, offset: number) => boolean) {
+    this.size = size;
+    this.#read = read;
+  }
+
+  /** Fills target from an offset in the section. False if the section or the file ends before. */
+  read(target: Uint8Array, offset: number): boolean {
+    return offset + target.length <= this.size && this.#read(target, offset);
+  }
+
+  /** The NUL-terminated string at an offset, null if there is none. */
+  string(offset: number): string | null {
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    for (let at = offset; at < this.size && length < LONGEST_STRING; ) {
+      const block = this.#block(Math.floor(at / BLOCK_BYTES));
+      if (block === null) return null;
+      const start = at % BLOCK_BYTES;
+      const end = block.indexOf(0, start);
+      const part = block.subarray(start, end < 0 ? block.length : end);
+      parts.push(part);
+      length += part.length;
+      if (end >= 0) return Buffer.concat(parts).toString("utf8");
+      at += part.length;
+    }
+    return null;
+  }
+
+  #block(index: number): Uint8Array | null {
+    let block = this.#blocks.get(index);
+    if (block === undefined) {
+      block = new Uint8Array(Math.min(BLOCK_BYTES, this.size - index * BLOCK_BYTES));
+      if (!this.#read(block, index * BLOCK_BYTES)) return null;
+      if (this.#blocks.size >= MOST_BLOCKS) this.#blocks.clear();
+      this.#blocks.set(index, block);
+    }
+    return block;
+  }
+}
+
+function lowestCode(entries: Uint8Array): bigint {
+  const view = new DataView(entries.buffer, entries.byteOffset, entries.length);
+  let lowest: bigint | null = null;
+  for (let at = 0; at < entries.length; at += ENTRY_BYTES) {
+    const address = view.getBigUint64(at + ENTRY_ADDRESS, true);
+    if (view.getUint32(at + ENTRY_EXECUTABLE, true) !== 0 && (lowest === null || address < lowest)) lowest = address;
+  }
+  return lowest ?? 0n;
+}
+
+/** What went wrong in one phrase, without the path: the note has it already. */
+export function reason(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  if (code === "ENOENT" || code === "ENOTDIR") return "no such file";
+  if (code === "EACCES" || code === "EPERM") return "permission denied";
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,22 @@
+// The part of the global WebAssembly object that runtime/ uses. It is declared in TypeScript's DOM library only, and a
+// program that is no page should not see `document`.
+
+declare namespace WebAssembly {
+  class Module {
+    constructor(bytes: Uint8Array);
+  }
+  class Instance {
+    constructor(module: Module, imports?: Record<string, Record<string, unknown>>);
+    readonly exports: Record<string, unknown>;
+  }
+  class Memory {
+    constructor(limits: { initial: number; maximum?: number });
+    readonly buffer: ArrayBuffer;
+    grow(pages: number): number;
+  }
+  class Table {
+    grow(entries: number): number;
+    set(index: number, value: unknown): void;
+  }
+  class RuntimeError extends Error {}
+}
