@@ -14,6 +14,7 @@ struct mh_module {
   uintptr_t text_start, text_end; /* executable segments, lowest address and end */
   const uint8_t *eh_frame_hdr;    /* mapped .eh_frame_hdr, NULL if none */
   size_t eh_frame_hdr_bytes;
+  uintptr_t eh_segment_start, eh_segment_end; /* readable segment (PT_LOAD, its bytes in the file) that holds it */
   uint32_t id;            /* index in the store's modules array, 0 while not published */
   uint32_t generation;    /* value of mh_generation when it was seen first */
   bool loaded;            /* false once it was unloaded; the entry itself stays */
@@ -30,3 +31,6 @@ const struct mh_module *mh_module_at(uintptr_t pc);
 
 /* Rereads which modules are loaded. Called without any lock of ours held. */
 void mh_modules_refresh(void);
+
+/* In a child of fork, which has a store of its own: forgets everything. */
+void mh_modules_reset(void);

@@ -1,0 +1,7 @@
+/* Stack capture with LLVM's libunwind: the reference, and the fallback for what the fast unwinder cannot express. */
+#pragma once
+#include <stdint.h>
+
+#include "capture.h"
+
+uint32_t mh_capture_libunwind(struct mh_thread *thread, const struct mh_entry *entry);

@@ -1,0 +1,125 @@
+/* Counting; see counters.h.
+ *
+ * Each thread counts in its own slot of the store, so the sum over the slots is true at every instant and costs nobody a
+ * shared cache line. Peak and timeline need the sum itself: each thread keeps what it changed since it last
+ * said so, with the highest point in between, and folds that into the process's total after FOLD_BYTES or
+ * FOLD_OPERATIONS. With one thread the peak is exact; with more it is off by at most FOLD_BYTES for each.
+ */
+#include "counters.h"
+
+#include "clock.h"
+#include "lock.h"
+
+#define FOLD_BYTES (64 << 10)
+#define FOLD_OPERATIONS 1024
+#define FIRST_STEP 10000000u /* timeline: 10 ms, doubled whenever the entries run out */
+
+static int64_t live_bytes, live_count;
+static uint64_t allocations;
+static struct mh_lock timeline_lock;
+static uint64_t timeline_next;
+
+static void raise_peak(uint64_t bytes, uint64_t time) {
+  struct mh_header *header = mh_header();
+  uint64_t peak = __atomic_load_n(&header->peak_bytes, __ATOMIC_RELAXED);
+  while (bytes > peak)
+    if (__atomic_compare_exchange_n(&header->peak_bytes, &peak, bytes, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+      __atomic_store_n(&header->peak_time, time, __ATOMIC_RELAXED);
+      return;
+    }
+}
+
+/* Keeps every second entry, so that the time they cover doubles. */
+static void halve_timeline(struct mh_header *header) {
+  struct mh_timeline_entry *entries = mh_timeline();
+  for (uint32_t i = 0; i < MH_TIMELINE_MAX_COUNT / 2; i++) entries[i] = entries[2 * i + 1];
+  header->timeline_step *= 2;
+  __atomic_store_n(&header->timeline_count, MH_TIMELINE_MAX_COUNT / 2, __ATOMIC_RELEASE);
+}
+
+static void extend_timeline(uint64_t time) {
+  if (time < __atomic_load_n(&timeline_next, __ATOMIC_RELAXED) || !mh_lock_try(&timeline_lock)) return;
+  struct mh_header *header = mh_header();
+  uint32_t count = header->timeline_count;
+  enum { PER_PAGE = 4096 / MH_TIMELINE_BYTES };
+  if (count == 0) header->timeline_step = FIRST_STEP;
+  if (count == MH_TIMELINE_MAX_COUNT) {
+    halve_timeline(header);
+    count = header->timeline_count;
+  }
+  /* After the first halving every page has its backing. */
+  if (count % PER_PAGE || header->timeline_step > FIRST_STEP ||
+      mh_store_back_header(MH_TIMELINE_OFFSET + count * MH_TIMELINE_BYTES, 4096)) {
+    mh_timeline()[count] = (struct mh_timeline_entry){
+        .time = time,
+        .live_bytes = (uint64_t)__atomic_load_n(&live_bytes, __ATOMIC_RELAXED),
+        .live_count = (uint64_t)__atomic_load_n(&live_count, __ATOMIC_RELAXED),
+        .allocations = __atomic_load_n(&allocations, __ATOMIC_RELAXED),
+    };
+    __atomic_store_n(&header->timeline_count, count + 1, __ATOMIC_RELEASE);
+  }
+  __atomic_store_n(&timeline_next, time + header->timeline_step, __ATOMIC_RELAXED);
+  mh_lock_release(&timeline_lock);
+}
+
+static void fold(struct mh_thread *thread, uint64_t time) {
+  int64_t before = __atomic_fetch_add(&live_bytes, thread->live_bytes, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&live_count, thread->live_count, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&allocations, thread->allocations, __ATOMIC_RELAXED);
+  int64_t highest = before + thread->live_bytes_max;
+  if (highest > 0) raise_peak((uint64_t)highest, time);
+  thread->live_bytes = thread->live_count = thread->live_bytes_max = 0;
+  thread->allocations = thread->operations = 0;
+  extend_timeline(time);
+}
+
+void mh_count_allocation(struct mh_thread *thread, uint64_t bytes, uint64_t time) {
+  if (MH_UNLIKELY(!thread || !thread->slot)) {
+    struct mh_thread_slot *shared = mh_thread_slots();
+    __atomic_fetch_add(&shared->allocations, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&shared->allocated_bytes, bytes, __ATOMIC_RELAXED);
+    int64_t now = __atomic_add_fetch(&live_bytes, (int64_t)bytes, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&live_count, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
+    if (now > 0) raise_peak((uint64_t)now, time);
+    return;
+  }
+  thread->counters->allocations++;
+  thread->counters->allocated_bytes += bytes;
+  thread->live_count++;
+  thread->allocations++;
+  thread->live_bytes += (int64_t)bytes;
+  if (thread->live_bytes > thread->live_bytes_max) thread->live_bytes_max = thread->live_bytes;
+  if (++thread->operations >= FOLD_OPERATIONS || thread->live_bytes >= FOLD_BYTES) fold(thread, time);
+}
+
+void mh_count_free(struct mh_thread *thread, uint64_t bytes, uint32_t blocks) {
+  if (MH_UNLIKELY(!thread || !thread->slot)) {
+    struct mh_thread_slot *shared = mh_thread_slots();
+    __atomic_fetch_add(&shared->frees, blocks, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&shared->freed_bytes, bytes, __ATOMIC_RELAXED);
+    __atomic_fetch_sub(&live_bytes, (int64_t)bytes, __ATOMIC_RELAXED);
+    __atomic_fetch_sub(&live_count, blocks, __ATOMIC_RELAXED);
+    return;
+  }
+  thread->counters->frees += blocks;
+  thread->counters->freed_bytes += bytes;
+  thread->live_count -= blocks;
+  thread->live_bytes -= (int64_t)bytes;
+  if (++thread->operations >= FOLD_OPERATIONS || thread->live_bytes <= -FOLD_BYTES) fold(thread, mh_clock_now());
+}
+
+static void fold_one(struct mh_thread *thread) {
+  fold(thread, mh_clock_now());
+}
+
+void mh_count_fold_all(void) {
+  mh_thread_each(fold_one);
+}
+
+void mh_count_reset(void) {
+  live_bytes = live_count = 0;
+  allocations = 0;
+  timeline_next = 0;
+  timeline_lock = (struct mh_lock){0};
+}

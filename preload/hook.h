@@ -1,0 +1,15 @@
+/* What every hook's source file needs. */
+#pragma once
+#include "real.h"
+#include "start.h"
+#include "sys.h"
+
+/* A function that programs call instead of the real one. It keeps its frame: MH_ENTRY starts there. */
+#define MH_HOOK __attribute__((visibility("default"), noinline))
+
+/* Records what an allocation function returned, inside mh_enter and mh_leave. */
+static inline __attribute__((always_inline)) void mh_hook_record(const void *block, uint64_t size, const struct mh_entry *entry) {
+  mh_begin();
+  mh_record_allocation(block, size, MH_MEMORY_HEAP, entry);
+  mh_finish();
+}

@@ -1,0 +1,23 @@
+/* Hooks: what custom allocators tell; see memhook.h. */
+#include "hook.h"
+
+/* Declared here by hand: the header's names are macros for the program's side. */
+MH_HOOK void memhook_alloc(const void *block, size_t size);
+MH_HOOK void memhook_free(const void *block);
+
+void memhook_alloc(const void *block, size_t size) {
+  if (!block || !mh_enter()) return;
+  struct mh_entry entry = MH_ENTRY();
+  mh_begin();
+  mh_record_allocation(block, size, MH_MEMORY_CUSTOM, &entry);
+  mh_finish();
+  mh_leave();
+}
+
+void memhook_free(const void *block) {
+  if (!block || !mh_enter()) return;
+  mh_begin();
+  mh_record_free(block, MH_MEMORY_CUSTOM);
+  mh_finish();
+  mh_leave();
+}

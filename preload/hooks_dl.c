@@ -1,0 +1,38 @@
+/* Hooks: loading and unloading of modules.
+ *
+ * The loader looks at who calls dlopen (RUNPATH, namespaces), so those hooks jump there and leave no frame behind. What they loaded
+ * is found when a program counter in it first turns up.
+ */
+#include "hook.h"
+#include "modules.h"
+
+/* What was known about program counters ends here. */
+static void advance(void) {
+  __atomic_fetch_add(&mh_generation, 1, __ATOMIC_ACQ_REL);
+  mh_capture_modules_changed();
+}
+
+MH_HOOK void *dlopen(const char *file, int mode) {
+  if (MH_UNLIKELY(!mh_real.dlopen)) mh_real_find();
+  advance();
+  __attribute__((musttail)) return mh_real.dlopen(file, mode);
+}
+
+MH_HOOK void *dlmopen(long namespace, const char *file, int mode) {
+  if (MH_UNLIKELY(!mh_real.dlmopen)) mh_real_find();
+  advance();
+  __attribute__((musttail)) return mh_real.dlmopen(namespace, file, mode);
+}
+
+MH_HOOK int dlclose(void *handle) {
+  if (MH_UNLIKELY(!mh_real.dlclose)) mh_real_find();
+  int result = mh_real.dlclose(handle);
+  advance();
+  if (mh_enter()) {
+    mh_begin();
+    mh_modules_refresh();
+    mh_finish();
+    mh_leave();
+  }
+  return result;
+}

@@ -1,0 +1,183 @@
+/* Hooks: malloc and its family.
+ *
+ * Each has the same shape: not to be recorded (nested in another hook, too early, off): straight to the real one.
+ * Otherwise call the real one, then record what it returned; and for what gives memory back, remove the record first,
+ * because the moment the real function returns another thread may own that address.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <stdint.h>
+
+#include "hook.h"
+
+/* Before the real functions are known: the lookup's own allocations, from the static buffer. */
+#define FIND_REAL(name)                              \
+  do {                                               \
+    if (MH_UNLIKELY(!mh_real.name)) mh_real_find();  \
+  } while (0)
+
+#define RECORDED(size, call)                       \
+  do {                                             \
+    if (MH_UNLIKELY(!mh_enter())) {                \
+      void *nested_ = (call);                      \
+      mh_nested_allocation(nested_, size);         \
+      return nested_;                              \
+    }                                              \
+    struct mh_entry entry_ = MH_ENTRY();           \
+    void *block_ = (call);                         \
+    if (MH_LIKELY(block_ != NULL)) mh_hook_record(block_, size, &entry_); \
+    mh_leave();                                    \
+    return block_;                                 \
+  } while (0)
+
+MH_HOOK void *malloc(size_t size) {
+  FIND_REAL(malloc);
+  if (MH_UNLIKELY(!mh_real.malloc)) return mh_early_allocate(size, 16);
+  RECORDED(size, mh_real.malloc(size));
+}
+
+MH_HOOK void *calloc(size_t count, size_t size) {
+  FIND_REAL(calloc);
+  if (MH_UNLIKELY(!mh_real.calloc)) {
+    size_t bytes;
+    return __builtin_mul_overflow(count, size, &bytes) ? NULL : mh_early_allocate(bytes, 16);
+  }
+  RECORDED(count * size, mh_real.calloc(count, size));
+}
+
+MH_HOOK void *memalign(size_t alignment, size_t size) {
+  FIND_REAL(memalign);
+  if (MH_UNLIKELY(!mh_real.memalign)) return mh_early_allocate(size, alignment);
+  RECORDED(size, mh_real.memalign(alignment, size));
+}
+
+MH_HOOK void *aligned_alloc(size_t alignment, size_t size) {
+  FIND_REAL(aligned_alloc);
+  if (MH_UNLIKELY(!mh_real.aligned_alloc)) return mh_early_allocate(size, alignment);
+  RECORDED(size, mh_real.aligned_alloc(alignment, size));
+}
+
+MH_HOOK void *valloc(size_t size) {
+  FIND_REAL(valloc);
+  if (MH_UNLIKELY(!mh_real.valloc)) return mh_early_allocate(size, 4096);
+  RECORDED(size, mh_real.valloc(size));
+}
+
+MH_HOOK void *pvalloc(size_t size) {
+  FIND_REAL(pvalloc);
+  if (MH_UNLIKELY(!mh_real.pvalloc)) return mh_early_allocate(size, 4096);
+  RECORDED(size, mh_real.pvalloc(size));
+}
+
+MH_HOOK int posix_memalign(void **block, size_t alignment, size_t size) {
+  FIND_REAL(posix_memalign);
+  if (MH_UNLIKELY(!mh_real.posix_memalign)) return (*block = mh_early_allocate(size, alignment)) ? 0 : ENOMEM;
+  if (MH_UNLIKELY(!mh_enter())) {
+    int result = mh_real.posix_memalign(block, alignment, size);
+    if (result == 0) mh_nested_allocation(*block, size);
+    return result;
+  }
+  struct mh_entry entry = MH_ENTRY();
+  int result = mh_real.posix_memalign(block, alignment, size);
+  if (MH_LIKELY(result == 0 && *block)) mh_hook_record(*block, size, &entry);
+  mh_leave();
+  return result;
+}
+
+static inline __attribute__((always_inline)) void forget(void *block) {
+  if (MH_UNLIKELY(!mh_enter())) {
+    mh_nested_free(block);
+    return;
+  }
+  mh_begin();
+  mh_record_free(block, MH_MEMORY_HEAP);
+  mh_finish();
+  mh_leave();
+}
+
+MH_HOOK void free(void *block) {
+  if (MH_UNLIKELY(!block)) return;
+  if (MH_UNLIKELY(mh_early_owns(block))) return;
+  FIND_REAL(free);
+  if (MH_UNLIKELY(!mh_real.free)) return;
+  forget(block);
+  mh_real.free(block);
+}
+
+MH_HOOK void cfree(void *block) {
+  free(block);
+}
+
+/* A block of the static buffer, moved to the heap. */
+static void *move_early(void *block, size_t size) {
+  void *moved = malloc(size);
+  size_t old = mh_early_size(block);
+  if (moved) __builtin_memcpy(moved, block, old < size ? old : size);
+  return moved;
+}
+
+/* The record of `old` was taken away for the call that made `block` of it. */
+static inline __attribute__((always_inline)) void moved(void *old, void *block, size_t size, const struct mh_taken *taken,
+                                                        const struct mh_entry *entry) {
+  mh_begin();
+  if (MH_LIKELY(block != NULL)) {
+    mh_record_moved(block, size, taken, entry);
+  } else if (size != 0) {
+    mh_record_restore(old, taken); /* it failed, and the old block is as it was */
+  } else if (taken->slot) {
+    mh_record_restore(old, taken); /* realloc(p, 0) freed it */
+    mh_record_free(old, MH_MEMORY_HEAP);
+  }
+  mh_finish();
+}
+
+static struct mh_taken take(void *block) {
+  mh_begin();
+  struct mh_taken taken = mh_record_take(block);
+  mh_finish();
+  return taken;
+}
+
+MH_HOOK void *realloc(void *old, size_t size) {
+  FIND_REAL(realloc);
+  if (MH_UNLIKELY(mh_early_owns(old))) return move_early(old, size);
+  if (MH_UNLIKELY(!mh_real.realloc)) return old ? NULL : mh_early_allocate(size, 16);
+  if (MH_UNLIKELY(!mh_enter())) {
+    mh_nested_free(old);
+    void *block = mh_real.realloc(old, size);
+    mh_nested_allocation(block, size);
+    return block;
+  }
+  struct mh_entry entry = MH_ENTRY();
+  struct mh_taken taken = {0};
+  if (old) taken = take(old);
+  void *block = mh_real.realloc(old, size);
+  moved(old, block, size, &taken, &entry);
+  mh_leave();
+  return block;
+}
+
+MH_HOOK void *reallocarray(void *old, size_t count, size_t size) {
+  FIND_REAL(reallocarray);
+  size_t bytes;
+  if (__builtin_mul_overflow(count, size, &bytes)) {
+    errno = ENOMEM;
+    return NULL;
+  }
+  if (MH_UNLIKELY(mh_early_owns(old))) return move_early(old, bytes);
+  if (MH_UNLIKELY(!mh_real.realloc)) return old ? NULL : mh_early_allocate(bytes, 16);
+  if (MH_UNLIKELY(!mh_enter())) {
+    mh_nested_free(old);
+    void *block = mh_real.realloc(old, bytes);
+    mh_nested_allocation(block, bytes);
+    return block;
+  }
+  struct mh_entry entry = MH_ENTRY();
+  struct mh_taken taken = {0};
+  if (old) taken = take(old);
+  /* glibc before 2.26 has no reallocarray; it is realloc with this check everywhere. */
+  void *block = mh_real.realloc(old, bytes);
+  moved(old, block, bytes, &taken, &entry);
+  mh_leave();
+  return block;
+}

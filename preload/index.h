@@ -1,0 +1,33 @@
+/* The index: from the address of a live heap block to its record.
+ *
+ * Two parts behind one face: the shadow for ordinary blocks (shadow.c, no locks), the side table for those
+ * that do not suit it (side.c). Both are private memory, not part of the store: a viewer finds every record by
+ * scanning, and a child of fork has its own copy.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Says that record `slot` (not 0) describes the block at `address`. If another record did, a free was missed: `*stale`
+ * receives its slot, else 0. False when there is no room. */
+bool mh_index_put(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale);
+
+/* Takes the block's record out of the index and returns its slot, 0 if it has none. */
+uint32_t mh_index_take(uintptr_t address);
+
+/* The same for a signal handler that interrupted our own bookkeeping: looks only where no lock is needed. */
+uint32_t mh_index_take_lockless(uintptr_t address);
+
+/* Empties it (a child that starts afresh). */
+void mh_index_reset(void);
+
+/* shadow.c */
+bool mh_shadow_put(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale);
+uint32_t mh_shadow_take(uintptr_t address);
+void mh_shadow_reset(void);
+
+/* side.c. Keys are addresses; memory of custom allocators lies inside other blocks and has the key's top bit set. */
+#define MH_SIDE_CUSTOM ((uint64_t)1 << 63)
+bool mh_side_put(uint64_t key, uint32_t slot, uint32_t *stale);
+uint32_t mh_side_take(uint64_t key);
+void mh_side_reset(void);

@@ -1,0 +1,165 @@
+/* Interning; see intern.h.
+ *
+ * Three sets, each a table of ids (open addressing, a power of two) over the elements in the store itself: an id is
+ * compared by looking at the element it names, so a set costs four bytes an entry and nothing is kept twice.
+ *
+ * Readers take no lock. A larger table is published by one pointer; the old one's pages are then given back to the
+ * kernel but stay mapped: a reader still in it finds zeros, which is a miss, and looks again under the lock.
+ */
+#include "intern.h"
+
+#include "lock.h"
+#include "modules.h"
+#include "store.h"
+#include "sys.h"
+
+#define FIRST_CAPACITY 1024
+
+struct table {
+  uint32_t capacity;
+  uint32_t ids[];
+};
+
+struct set {
+  struct table *table;
+  struct mh_lock lock;
+  uint32_t kind;
+  uint64_t (*hash_of)(uint32_t id); /* hash of the element with this id */
+};
+
+static uint64_t hash_pair(uint64_t a, uint64_t b) {
+  uint64_t hash = (a ^ b * 0xff51afd7ed558ccdu) * 0x9e3779b97f4a7c15u;
+  return hash ^ hash >> 32;
+}
+
+static uint64_t hash_node(uint32_t id) {
+  return hash_pair(mh_node(id)->parent, mh_node(id)->frame);
+}
+static uint64_t hash_frame(uint32_t id) {
+  const struct mh_frame *frame = mh_frame(id);
+  return hash_pair(frame->offset, (uint64_t)frame->module << 1 | frame->flags);
+}
+static uint64_t hash_stack(uint32_t id) {
+  return hash_pair(mh_stack(id)->node, mh_stack(id)->flags);
+}
+
+static struct set nodes = {.kind = MH_KIND_NODES, .hash_of = hash_node};
+static struct set frames = {.kind = MH_KIND_FRAMES, .hash_of = hash_frame};
+static struct set stacks = {.kind = MH_KIND_STACKS, .hash_of = hash_stack};
+
+static size_t table_bytes(uint32_t capacity) {
+  return sizeof(struct table) + (size_t)capacity * sizeof(uint32_t);
+}
+
+/* Room for one more id. The lock is held. */
+static bool make_room(struct set *set) {
+  uint32_t count = mh_header()->arrays[set->kind].count;
+  struct table *old = set->table;
+  if (old && (uint64_t)count * 4 <= (uint64_t)old->capacity * 3) return true;
+  uint32_t capacity = old ? old->capacity * 2 : FIRST_CAPACITY;
+  struct table *larger = mh_map_private(table_bytes(capacity));
+  if (!larger) return false;
+  larger->capacity = capacity;
+  for (uint32_t id = 1; id < count; id++) {
+    uint32_t at = (uint32_t)set->hash_of(id) & (capacity - 1);
+    while (larger->ids[at]) at = (at + 1) & (capacity - 1);
+    larger->ids[at] = id;
+  }
+  __atomic_store_n(&set->table, larger, __ATOMIC_RELEASE);
+  /* All but the first page, which holds the capacity that a reader may still use. */
+  size_t bytes = old ? table_bytes(old->capacity) : 0;
+  if (bytes > 65536) mh_madvise((uint8_t *)old + 65536, (bytes - 65536) & ~(size_t)65535, MADV_DONTNEED);
+  return true;
+}
+
+/* Adds the element that `same` was not found for. Written out below for each set: the compiler then sees one loop with one
+ * comparison, and the hot path, a hit, is a dozen instructions. */
+#define LOOK_UP(set, hash, id, same)                                                  \
+  do {                                                                                \
+    const struct table *table_ = __atomic_load_n(&(set)->table, __ATOMIC_ACQUIRE);    \
+    if (!table_) break;                                                               \
+    uint32_t mask_ = table_->capacity - 1, at_ = (uint32_t)(hash)&mask_;              \
+    while ((id = __atomic_load_n(&table_->ids[at_], __ATOMIC_ACQUIRE)) && !(same)) at_ = (at_ + 1) & mask_; \
+  } while (0)
+
+/* Publishes element `id`, already written, in array and table. The lock is held and make_room said yes. */
+static void publish(struct set *set, uint32_t id, uint64_t hash) {
+  struct table *table = set->table;
+  uint32_t mask = table->capacity - 1, at = (uint32_t)hash & mask;
+  while (table->ids[at]) at = (at + 1) & mask;
+  __atomic_store_n(&mh_header()->arrays[set->kind].count, id + 1, __ATOMIC_RELEASE);
+  __atomic_store_n(&table->ids[at], id, __ATOMIC_RELEASE);
+}
+
+/* The id for a new element, 0 if the store is full. The lock is held. */
+static uint32_t new_id(struct set *set) {
+  uint32_t id = mh_header()->arrays[set->kind].count;
+  return make_room(set) && mh_store_reserve(set->kind, id + 1) ? id : 0;
+}
+
+uint32_t mh_intern_node(uint32_t parent, uint32_t frame) {
+  uint64_t hash = hash_pair(parent, frame);
+  uint32_t id = 0;
+#define SAME_NODE (mh_node(id)->parent == parent && mh_node(id)->frame == frame)
+  LOOK_UP(&nodes, hash, id, SAME_NODE);
+  if (MH_LIKELY(id != 0)) return id;
+  if (!mh_lock_take(&nodes.lock)) return 0;
+  LOOK_UP(&nodes, hash, id, SAME_NODE);
+  if (!id && (id = new_id(&nodes))) {
+    *mh_node(id) = (struct mh_node){.parent = parent, .frame = frame};
+    publish(&nodes, id, hash);
+  }
+  mh_lock_release(&nodes.lock);
+  return id;
+}
+
+uint32_t mh_intern_stack(uint32_t node, bool cut) {
+  uint32_t flags = cut ? MH_STACK_FLAG_CUT : 0;
+  uint64_t hash = hash_pair(node, flags);
+  uint32_t id = 0;
+#define SAME_STACK (mh_stack(id)->node == node && mh_stack(id)->flags == flags)
+  LOOK_UP(&stacks, hash, id, SAME_STACK);
+  if (MH_LIKELY(id != 0)) return id;
+  if (!node || !mh_lock_take(&stacks.lock)) return 0;
+  LOOK_UP(&stacks, hash, id, SAME_STACK);
+  if (!id && (id = new_id(&stacks))) {
+    mh_stack(id)->node = node;
+    mh_stack(id)->flags = flags;
+    publish(&stacks, id, hash);
+  }
+  mh_lock_release(&stacks.lock);
+  return id;
+}
+
+uint32_t mh_intern_frame(uintptr_t pc, bool exact) {
+  /* A return address behind a call that does not return may be the first byte of the next function, even module. */
+  const struct mh_module *module = mh_module_at(exact ? pc : pc - 1);
+  uint32_t module_id = module ? module->id : 0;
+  uint64_t offset = module_id ? pc - module->bias : pc;
+  uint32_t flags = exact ? MH_FRAME_FLAG_EXACT : 0;
+  uint64_t hash = hash_pair(offset, (uint64_t)module_id << 1 | flags);
+  uint32_t id = 0;
+#define SAME_FRAME (mh_frame(id)->offset == offset && mh_frame(id)->module == module_id && mh_frame(id)->flags == flags)
+  LOOK_UP(&frames, hash, id, SAME_FRAME);
+  if (MH_LIKELY(id != 0)) return id;
+  if (!mh_lock_take(&frames.lock)) return 0;
+  LOOK_UP(&frames, hash, id, SAME_FRAME);
+  if (!id && (id = new_id(&frames))) {
+    *mh_frame(id) = (struct mh_frame){.offset = offset, .module = module_id, .flags = flags};
+    publish(&frames, id, hash);
+  }
+  mh_lock_release(&frames.lock);
+  return id;
+}
+
+static void reset(struct set *set) {
+  if (set->table) mh_munmap(set->table, table_bytes(set->table->capacity));
+  set->table = NULL;
+  set->lock = (struct mh_lock){0};
+}
+
+void mh_intern_reset(void) {
+  reset(&nodes);
+  reset(&frames);
+  reset(&stacks);
+}

@@ -1,0 +1,59 @@
+/* The functions behind the hooks; see real.h. */
+#include "real.h"
+
+#include <dlfcn.h>
+#include <stdint.h>
+
+#include "lock.h"
+#include "sys.h"
+
+struct mh_real mh_real;
+
+#define EARLY_BYTES 65536
+static _Alignas(64) uint8_t early[EARLY_BYTES];
+static size_t early_used;
+
+/* Each block is preceded by its size, so that realloc can copy it. They are never given back. */
+void *mh_early_allocate(size_t size, size_t alignment) {
+  size_t start, end, used = __atomic_load_n(&early_used, __ATOMIC_RELAXED);
+  if (alignment < 16) alignment = 16;
+  if (size > EARLY_BYTES || alignment > 4096) return NULL;
+  do {
+    start = (((uintptr_t)early + used + sizeof(size_t) + alignment - 1) & ~(alignment - 1)) - (uintptr_t)early;
+    end = start + size;
+    if (end > EARLY_BYTES) return NULL;
+  } while (!__atomic_compare_exchange_n(&early_used, &used, end, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+  __builtin_memcpy(early + start - sizeof(size_t), &size, sizeof(size));
+  return early + start;
+}
+
+bool mh_early_owns(const void *block) {
+  return (const uint8_t *)block >= early && (const uint8_t *)block < early + EARLY_BYTES;
+}
+
+size_t mh_early_size(const void *block) {
+  size_t size;
+  __builtin_memcpy(&size, (const uint8_t *)block - sizeof(size), sizeof(size));
+  return size;
+}
+
+void *mh_real_next(const char *symbol, const char *library) {
+  void *found = dlsym(RTLD_NEXT, symbol);
+  if (!found && library) {
+    /* Loaded with RTLD_LOCAL it is in nobody's search order; but it calls our definition all the same. */
+    void *handle = dlopen(library, RTLD_LAZY | RTLD_NOLOAD);
+    if (handle) found = dlsym(handle, symbol);
+  }
+  return found;
+}
+
+void mh_real_find(void) {
+  static struct mh_lock lock;
+  static bool found;
+  if (__atomic_load_n(&found, __ATOMIC_ACQUIRE) || !mh_lock_try(&lock)) return;
+#define F(name, result, parameters) \
+  __atomic_store_n((void **)&mh_real.name, dlsym(RTLD_NEXT, #name), __ATOMIC_RELEASE);
+  MH_REAL_FUNCTIONS(F)
+#undef F
+  __atomic_store_n(&found, true, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,48 @@
+/* The functions behind the hooks: the next definition in the loader's search order, which is libc's, or another
+ * allocator's, or another preloaded library's. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* name, result, parameters: what memhook calls by itself, on many paths. The rest is looked up where it is hooked. */
+#define MH_REAL_FUNCTIONS(F)                                              \
+  F(malloc, void *, (size_t))                                             \
+  F(free, void, (void *))                                                 \
+  F(calloc, void *, (size_t, size_t))                                     \
+  F(realloc, void *, (void *, size_t))                                    \
+  F(reallocarray, void *, (void *, size_t, size_t))                       \
+  F(memalign, void *, (size_t, size_t))                                   \
+  F(posix_memalign, int, (void **, size_t, size_t))                       \
+  F(aligned_alloc, void *, (size_t, size_t))                              \
+  F(valloc, void *, (size_t))                                             \
+  F(pvalloc, void *, (size_t))                                            \
+  F(cfree, void, (void *))                                                \
+  F(mmap, void *, (void *, size_t, int, int, int, off_t))                 \
+  F(mmap64, void *, (void *, size_t, int, int, int, off_t))               \
+  F(munmap, int, (void *, size_t))                                        \
+  F(mremap, void *, (void *, size_t, size_t, int, ...))                   \
+  F(dlopen, void *, (const char *, int))                                  \
+  F(dlmopen, void *, (long, const char *, int))                           \
+  F(dlclose, int, (void *))                                               \
+  F(_exit, void, (int))                                                   \
+  F(quick_exit, void, (int))
+
+struct mh_real {
+#define F(name, result, parameters) result(*name) parameters;
+  MH_REAL_FUNCTIONS(F)
+#undef F
+};
+
+extern struct mh_real mh_real;
+
+/* Looks all of them up, once. While that goes on, allocations come from a small static buffer. */
+void mh_real_find(void);
+
+/* The next definition of a symbol; NULL if there is none. `library`: where to look when the program loaded it privately. */
+void *mh_real_next(const char *symbol, const char *library);
+
+/* The static buffer: for what the lookup itself allocates. */
+void *mh_early_allocate(size_t size, size_t alignment);
+bool mh_early_owns(const void *block);
+size_t mh_early_size(const void *block);

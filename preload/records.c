@@ -1,0 +1,201 @@
+/* Live records; see records.h.
+ *
+ * Slots of the records array are handed out so that threads do not meet: each thread keeps a chain of slots it freed
+ * and a run of fresh ones. A thread that frees what others allocate hands its surplus, in chains of CHAIN_SLOTS, to the
+ * common stack, from which a thread without slots takes a whole chain. Free slots are linked through the records
+ * themselves (`stack` leads to the next slot of a chain, `size` to the next chain), so they cost no memory of their own.
+ */
+#include "records.h"
+
+#include "clock.h"
+#include "counters.h"
+#include "index.h"
+#include "store.h"
+#include "thread.h"
+
+#define RUN_SLOTS 64
+#define CHAIN_SLOTS 256
+
+static uint64_t common; /* top chain of the common stack: its first slot low, a count against ABA high */
+
+static void push_chain(uint32_t first) {
+  uint64_t old = __atomic_load_n(&common, __ATOMIC_RELAXED), now;
+  do {
+    __atomic_store_n(&mh_record(first)->size, old & 0xffffffff, __ATOMIC_RELAXED);
+    now = ((old >> 32) + 1) << 32 | first;
+  } while (!__atomic_compare_exchange_n(&common, &old, now, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+}
+
+static uint32_t pop_chain(void) {
+  uint64_t old = __atomic_load_n(&common, __ATOMIC_ACQUIRE), now;
+  do {
+    uint32_t first = (uint32_t)old;
+    if (!first) return 0;
+    now = ((old >> 32) + 1) << 32 | (uint32_t)__atomic_load_n(&mh_record(first)->size, __ATOMIC_RELAXED);
+  } while (!__atomic_compare_exchange_n(&common, &old, now, true, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE));
+  return (uint32_t)old;
+}
+
+/* Fresh slots [first, first + *count). */
+static uint32_t take_run(uint32_t *count) {
+  struct mh_array *records = &mh_header()->arrays[MH_KIND_RECORDS];
+  uint32_t first = __atomic_load_n(&records->count, __ATOMIC_RELAXED);
+  do {
+    if (first > UINT32_MAX - *count) return 0;
+    if (!mh_store_reserve(MH_KIND_RECORDS, first + *count)) return 0;
+  } while (!__atomic_compare_exchange_n(&records->count, &first, first + *count, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+  return first;
+}
+
+uint32_t mh_slot_take(struct mh_thread *thread) {
+  uint32_t slot;
+  if (MH_UNLIKELY(!thread)) {
+    uint32_t one = 1;
+    return take_run(&one);
+  }
+  if (MH_LIKELY(thread->free_head)) {
+    slot = thread->free_head;
+    thread->free_head = mh_record(slot)->stack;
+    thread->free_count--;
+    return slot;
+  }
+  if (MH_LIKELY(thread->run_next < thread->run_end)) return thread->run_next++;
+  slot = pop_chain();
+  if (slot) {
+    thread->free_head = mh_record(slot)->stack;
+    thread->free_count = CHAIN_SLOTS - 1;
+    return slot;
+  }
+  /* Near the limit of the store whole runs may not fit, single slots still do. */
+  for (uint32_t count = RUN_SLOTS; count; count /= 8) {
+    slot = take_run(&count);
+    if (slot) {
+      thread->run_next = slot + 1;
+      thread->run_end = slot + count;
+      return slot;
+    }
+  }
+  return 0;
+}
+
+void mh_slot_give(struct mh_thread *thread, uint32_t slot) {
+  if (MH_UNLIKELY(!thread)) return; /* lost until the process ends: rare, and better than a lock */
+  mh_record(slot)->stack = thread->free_head;
+  thread->free_head = slot;
+  if (MH_LIKELY(++thread->free_count < 2 * CHAIN_SLOTS)) return;
+  /* Keep the newest CHAIN_SLOTS, which are in the cache; give the rest away. */
+  for (uint32_t i = 1; i < CHAIN_SLOTS; i++) slot = mh_record(slot)->stack;
+  uint32_t surplus = mh_record(slot)->stack;
+  mh_record(slot)->stack = 0;
+  thread->free_count = CHAIN_SLOTS;
+  push_chain(surplus);
+}
+
+static uint64_t key_of(const void *block) {
+  return (uintptr_t)block | MH_SIDE_CUSTOM;
+}
+
+static bool put(const void *block, uint64_t size, unsigned kind, uint32_t slot, uint32_t *stale) {
+  *stale = 0;
+  if (MH_UNLIKELY(kind == MH_MEMORY_CUSTOM)) return mh_side_put(key_of(block), slot, stale);
+  return mh_index_put((uintptr_t)block, size, slot, stale);
+}
+
+/* Fills the slot and makes it findable. */
+static void publish(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, unsigned kind,
+                    const struct mh_entry *entry) {
+  struct mh_record *record = mh_record(slot);
+  uint64_t time = mh_clock_now();
+  record->size = size | (uint64_t)kind << MH_RECORD_KIND_SHIFT;
+  record->time = time;
+  record->thread = thread ? thread->tid : (uint32_t)mh_gettid();
+  record->stack = thread ? mh_capture(thread, entry) : 0;
+  __atomic_store_n(&record->address, (uintptr_t)block, __ATOMIC_RELEASE);
+  uint32_t stale;
+  if (MH_UNLIKELY(!put(block, size, kind, slot, &stale))) {
+    __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
+    mh_slot_give(thread, slot);
+    mh_store_drop(size);
+    return;
+  }
+  mh_count_allocation(thread, size, time);
+  if (MH_UNLIKELY(stale)) {
+    /* The block at this address was freed where no hook saw it. */
+    struct mh_record *old = mh_record(stale);
+    __atomic_store_n(&old->address, 0, __ATOMIC_RELEASE);
+    mh_count_free(thread, mh_record_size(old), 1);
+    mh_slot_give(thread, stale);
+  }
+}
+
+void mh_record_allocation(const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
+  struct mh_thread *thread = mh_thread_mine();
+  uint32_t slot = mh_slot_take(thread);
+  if (MH_UNLIKELY(!slot)) {
+    mh_store_drop(size);
+    return;
+  }
+  publish(thread, slot, block, size, kind, entry);
+}
+
+void mh_record_free(const void *block, unsigned kind) {
+  uint32_t slot = MH_UNLIKELY(kind == MH_MEMORY_CUSTOM) ? mh_side_take(key_of(block)) : mh_index_take((uintptr_t)block);
+  if (!slot) return;
+  struct mh_thread *thread = mh_thread_mine();
+  struct mh_record *record = mh_record(slot);
+  __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
+  mh_count_free(thread, mh_record_size(record), 1);
+  mh_slot_give(thread, slot);
+}
+
+struct mh_taken mh_record_take(const void *block) {
+  struct mh_taken taken = {.slot = mh_index_take((uintptr_t)block)};
+  if (!taken.slot) return taken;
+  struct mh_record *record = mh_record(taken.slot);
+  taken.size = mh_record_size(record);
+  taken.time = record->time;
+  taken.thread = record->thread;
+  taken.stack = record->stack;
+  __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
+  return taken;
+}
+
+void mh_record_restore(const void *block, const struct mh_taken *taken) {
+  if (!taken->slot) return;
+  struct mh_record *record = mh_record(taken->slot);
+  uint32_t stale;
+  __atomic_store_n(&record->address, (uintptr_t)block, __ATOMIC_RELEASE);
+  if (mh_index_put((uintptr_t)block, taken->size, taken->slot, &stale)) return;
+  __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
+  mh_count_free(mh_thread_mine(), taken->size, 1);
+  mh_slot_give(mh_thread_mine(), taken->slot);
+  mh_store_drop(taken->size);
+}
+
+void mh_record_moved(const void *block, uint64_t size, const struct mh_taken *taken, const struct mh_entry *entry) {
+  struct mh_thread *thread = mh_thread_mine();
+  uint32_t slot = taken->slot;
+  if (slot)
+    mh_count_free(thread, taken->size, 1);
+  else
+    slot = mh_slot_take(thread);
+  if (MH_UNLIKELY(!slot))
+    mh_store_drop(size);
+  else
+    publish(thread, slot, block, size, MH_MEMORY_HEAP, entry);
+}
+
+void mh_record_free_nested(const void *block) {
+  uint32_t slot = mh_index_take_lockless((uintptr_t)block);
+  if (!slot) return;
+  struct mh_record *record = mh_record(slot);
+  uint64_t bytes = mh_record_size(record);
+  __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
+  mh_count_free(NULL, bytes, 1);
+  if (mh_tls.pending_count < sizeof(mh_tls.pending) / sizeof(mh_tls.pending[0]))
+    mh_tls.pending[mh_tls.pending_count++] = slot;
+}
+
+void mh_records_reset(void) {
+  common = 0;
+}

@@ -1,0 +1,34 @@
+/* Live records: one for each allocation that the program has not freed, in the store's records array. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "capture.h"
+#include "thread.h"
+
+/* Records a block. Never fails for the caller: what cannot be kept is counted as dropped. `kind` is a MH_MEMORY_ value other
+ * than MH_MEMORY_MMAP (see regions.h for that). */
+void mh_record_allocation(const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry);
+
+/* Removes a block's record, before the block is given back: from then on its address may be another thread's. */
+void mh_record_free(const void *block, unsigned kind);
+
+/* Takes a block's record away for a call that may move the block (realloc), and afterwards puts it in again: for
+ * the new block, or, when the call failed, as it was. */
+struct mh_taken {
+  uint32_t slot; /* 0: the block had no record */
+  uint64_t size, time;
+  uint32_t thread, stack;
+};
+struct mh_taken mh_record_take(const void *block);
+void mh_record_restore(const void *block, const struct mh_taken *taken);
+void mh_record_moved(const void *block, uint64_t size, const struct mh_taken *taken, const struct mh_entry *entry);
+
+/* For a signal handler that interrupted a hook: forgets the record of a block it frees, without locks. */
+void mh_record_free_nested(const void *block);
+
+/* A record slot, zeroed, 0 if there is none; and back. `thread` may be NULL. For regions.c. */
+uint32_t mh_slot_take(struct mh_thread *thread);
+void mh_slot_give(struct mh_thread *thread, uint32_t slot);
+
+void mh_records_reset(void);

@@ -1,0 +1,161 @@
+/* Regions; see regions.h.
+ *
+ * A sorted array under a lock: mappings are few (the kernel allows 65,530 by default) and each costs a system call, next to
+ * which moving the array's tail is small.
+ */
+#include "regions.h"
+
+#include "clock.h"
+#include "counters.h"
+#include "lock.h"
+#include "records.h"
+#include "store.h"
+#include "sys.h"
+#include "thread.h"
+
+struct region {
+  uintptr_t start, end; /* whole pages */
+  uint32_t slot;
+};
+
+static struct region *regions;
+static uint32_t count, capacity;
+static struct mh_lock lock;
+
+static uint64_t whole_pages(uint64_t bytes) {
+  uint64_t page = mh_header()->page_bytes;
+  return (bytes + page - 1) & ~(page - 1);
+}
+
+static bool make_room(void) {
+  if (count < capacity) return true;
+  uint32_t larger = capacity ? capacity * 2 : 256;
+  struct region *memory = mh_map_private(larger * sizeof(struct region));
+  if (!memory) return false;
+  __builtin_memcpy(memory, regions, count * sizeof(struct region));
+  if (regions) mh_munmap(regions, capacity * sizeof(struct region));
+  regions = memory;
+  capacity = larger;
+  return true;
+}
+
+/* The first region that ends behind `address`. */
+static uint32_t first_behind(uintptr_t address) {
+  uint32_t low = 0, high = count;
+  while (low < high) {
+    uint32_t middle = (low + high) / 2;
+    if (regions[middle].end <= address)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+static void write_record(uint32_t slot, const struct mh_piece *piece) {
+  struct mh_record *record = mh_record(slot);
+  __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
+  record->size = piece->size | (uint64_t)MH_MEMORY_MMAP << MH_RECORD_KIND_SHIFT;
+  record->time = piece->time;
+  record->thread = piece->thread;
+  record->stack = piece->stack;
+  __atomic_store_n(&record->address, piece->start, __ATOMIC_RELEASE);
+}
+
+/* Inserts a region and its record. The lock is held, and nothing overlaps. */
+static void insert(struct mh_thread *thread, const struct mh_piece *piece) {
+  uint32_t slot = make_room() ? mh_slot_take(thread) : 0;
+  if (!slot) {
+    mh_store_drop(piece->size);
+    return;
+  }
+  uint32_t at = first_behind(piece->start);
+  __builtin_memmove(&regions[at + 1], &regions[at], (count - at) * sizeof(struct region));
+  regions[at] = (struct region){piece->start, piece->start + whole_pages(piece->size), slot};
+  count++;
+  write_record(slot, piece);
+  mh_count_allocation(thread, piece->size, mh_clock_now());
+}
+
+/* Takes [start, end) out of the regions. The lock is held. */
+static void cut_out(struct mh_thread *thread, uintptr_t start, uintptr_t end, struct mh_cut *cut) {
+  for (uint32_t at = first_behind(start); at < count && regions[at].start < end;) {
+    struct region *region = &regions[at];
+    const struct mh_record *record = mh_record(region->slot);
+    struct mh_piece whole = {
+        .start = region->start,
+        .size = mh_record_size(record),
+        .time = record->time,
+        .thread = record->thread,
+        .stack = record->stack,
+    };
+    uintptr_t whole_end = region->end;
+    uintptr_t from = start > region->start ? start : region->start, to = end < region->end ? end : region->end;
+    /* The size asked for may end within the last page. */
+    uintptr_t used_end = whole.start + whole.size;
+    if (cut->count < MH_CUT_PIECES) {
+      struct mh_piece *piece = &cut->pieces[cut->count++];
+      *piece = whole;
+      piece->start = from;
+      piece->size = (to < used_end ? to : used_end) - from;
+    }
+    mh_count_free(thread, whole.size, 1);
+    struct mh_piece head = whole, tail = whole;
+    head.size = from - whole.start;
+    tail.start = to;
+    tail.size = to < used_end ? used_end - to : 0;
+    if (head.size) {
+      region->end = from;
+      write_record(region->slot, &head);
+      mh_count_allocation(thread, head.size, mh_clock_now());
+      at++;
+    } else {
+      __atomic_store_n(&mh_record(region->slot)->address, 0, __ATOMIC_RELEASE);
+      mh_slot_give(thread, region->slot);
+      count--;
+      __builtin_memmove(region, region + 1, (count - at) * sizeof(struct region));
+    }
+    if (to < whole_end && tail.size) insert(thread, &tail);
+    if (to < whole_end) return;
+  }
+}
+
+void mh_region_add(uintptr_t start, uint64_t size, const struct mh_entry *entry) {
+  struct mh_thread *thread = mh_thread_mine();
+  struct mh_piece piece = {
+      .start = start,
+      .size = size,
+      .time = mh_clock_now(),
+      .thread = thread ? thread->tid : (uint32_t)mh_gettid(),
+      .stack = thread ? mh_capture(thread, entry) : 0,
+  };
+  if (!mh_lock_take(&lock)) {
+    mh_store_drop(size);
+    return;
+  }
+  struct mh_cut stale = {0}; /* unmapped where no hook saw it */
+  cut_out(thread, start, start + whole_pages(size), &stale);
+  insert(thread, &piece);
+  mh_lock_release(&lock);
+}
+
+void mh_region_cut(uintptr_t start, uint64_t size, struct mh_cut *cut) {
+  cut->count = 0;
+  struct mh_thread *thread = mh_thread_mine();
+  if (!__atomic_load_n(&count, __ATOMIC_RELAXED) || !mh_lock_take(&lock)) return;
+  uintptr_t end;
+  if (!__builtin_add_overflow(start, whole_pages(size), &end)) cut_out(thread, start, end, cut);
+  mh_lock_release(&lock);
+}
+
+void mh_region_restore(const struct mh_cut *cut) {
+  struct mh_thread *thread = mh_thread_mine();
+  if (!cut->count || !mh_lock_take(&lock)) return;
+  for (uint32_t i = 0; i < cut->count; i++) insert(thread, &cut->pieces[i]);
+  mh_lock_release(&lock);
+}
+
+void mh_regions_reset(void) {
+  count = 0;
+  lock = (struct mh_lock){0};
+}

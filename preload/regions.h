@@ -1,0 +1,26 @@
+/* Regions: anonymous memory that the program mapped with mmap. Unlike heap blocks they are given back in parts. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "capture.h"
+
+/* What a call that unmaps takes away: pieces of regions, kept so that they can be put back when the call fails. */
+#define MH_CUT_PIECES 32
+struct mh_cut {
+  uint32_t count;
+  struct mh_piece {
+    uintptr_t start;
+    uint64_t size, time;
+    uint32_t thread, stack;
+  } pieces[MH_CUT_PIECES];
+};
+
+/* Records a mapping of `size` bytes. */
+void mh_region_add(uintptr_t start, uint64_t size, const struct mh_entry *entry);
+
+/* Removes [start, start + size) from whatever regions it touches, before the kernel does. */
+void mh_region_cut(uintptr_t start, uint64_t size, struct mh_cut *cut);
+void mh_region_restore(const struct mh_cut *cut);
+
+void mh_regions_reset(void);

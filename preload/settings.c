@@ -1,0 +1,132 @@
+/* The settings; see settings.h. The strings are copied: the program may change its environment. */
+#include "settings.h"
+
+#include "layout.h"
+#include "log.h"
+#include "sys.h"
+#include "text.h"
+
+#define DEPTH_DEFAULT 256
+#define DEPTH_MAX 4096
+#define SIZE_MIN (64 << 10)
+
+struct mh_settings mh_settings;
+
+extern char **environ;
+
+static char strings[3 * 4096];
+static size_t strings_used;
+
+static const char *keep(const char *value) {
+  size_t bytes = mh_length(value) + 1;
+  if (strings_used + bytes > sizeof(strings)) return NULL;
+  char *copy = strings + strings_used;
+  for (size_t i = 0; i < bytes; i++) copy[i] = value[i];
+  strings_used += bytes;
+  return copy;
+}
+
+/* The variable's value; NULL when it is unset or empty. */
+static const char *variable(const char *name) {
+  size_t length = mh_length(name);
+  for (char **entry = environ; entry && *entry; entry++)
+    if (mh_starts(*entry, name) && (*entry)[length] == '=') return (*entry)[length + 1] ? *entry + length + 1 : NULL;
+  return NULL;
+}
+
+static void complain(const char *name, const char *value, const char *form) {
+  MH_TEXT(line, 512);
+  mh_text_add(&line, name);
+  mh_text_add(&line, "='");
+  size_t length = mh_length(value);
+  mh_text_add_bytes(&line, value, length < 80 ? length : 80);
+  mh_text_add(&line, "' is not ");
+  mh_text_add(&line, form);
+  mh_text_add(&line, "; using the default");
+  mh_complain(line.data);
+}
+
+/* The whole value as a number from `low` to `high`, in units of `unit`. */
+static bool number(const char *name, uint64_t unit, uint64_t low, uint64_t high, const char *form, uint64_t *result) {
+  const char *value = variable(name);
+  if (!value) return false;
+  const char *cursor = value;
+  uint64_t parsed;
+  if (mh_parse_number(&cursor, &parsed) && *cursor == 0 && !__builtin_mul_overflow(parsed, unit, &parsed) &&
+      parsed >= low && parsed <= high) {
+    *result = parsed;
+    return true;
+  }
+  complain(name, value, form);
+  return false;
+}
+
+static void read_size(void) {
+  static const struct {
+    const char *name;
+    uint64_t unit;
+    const char *form;
+  } forms[] = {
+      {"MEMHOOK_SIZE_GB", 1u << 30, "a whole number of GiB from 1 to 64"},
+      {"MEMHOOK_SIZE_MB", 1u << 20, "a whole number of MiB from 1 to 65536"},
+      {"MEMHOOK_SIZE_KB", 1u << 10, "a whole number of KiB from 64 to 67108864"},
+      {"MEMHOOK_SIZE", 1, "a whole number of bytes from 65536 to 68719476736"},
+  };
+  mh_settings.size = sizeof(void *) == 8 ? 8ull << 30 : 1ull << 30;
+  for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+    if (number(forms[i].name, forms[i].unit, SIZE_MIN, (uint64_t)MH_BLOCK_MAX_COUNT * MH_BLOCK_BYTES, forms[i].form,
+               &mh_settings.size))
+      return;
+}
+
+/* The index of the variable's value in `words` (ends with NULL); 0 by default. */
+static unsigned choice(const char *name, const char *const *words, const char *form) {
+  const char *value = variable(name);
+  if (!value) return 0;
+  for (unsigned i = 0; words[i]; i++)
+    if (mh_equal(value, words[i])) return i;
+  complain(name, value, form);
+  return 0;
+}
+
+static void read_log(void) {
+  const char *value = variable("MEMHOOK_LOG");
+  if (!value) return;
+  if (mh_equal(value, "stderr")) {
+    mh_log_open(MH_LOG_STDERR, NULL);
+  } else {
+    const char *path = keep(value);
+    if (path) mh_log_open(MH_LOG_FILE, path);
+  }
+}
+
+void mh_settings_read(void) {
+  read_log();
+
+  const char *file = variable("MEMHOOK_FILE");
+  mh_settings.file = file ? keep(file) : NULL;
+  if (file && !mh_settings.file) mh_complain("MEMHOOK_FILE is too long; using shared memory");
+
+  mh_settings.shm_name = "ShmMemHook";
+  const char *name = variable("MEMHOOK_SHM_NAME");
+  if (name) {
+    bool plain = name[0] != '.' && mh_length(name) <= 200;
+    for (const char *at = name; *at; at++) plain = plain && *at != '/';
+    if (plain)
+      mh_settings.shm_name = keep(name);
+    else
+      complain("MEMHOOK_SHM_NAME", name, "a file name without '/' of at most 200 bytes");
+  }
+
+  read_size();
+
+  uint64_t depth = DEPTH_DEFAULT;
+  number("MEMHOOK_DEPTH", 1, 1, DEPTH_MAX, "a whole number of frames from 1 to 4096", &depth);
+  mh_settings.depth = (uint32_t)depth;
+
+  static const char *const unwinds[] = {"dwarf", "fp", "libunwind", NULL};
+  mh_settings.unwind = (enum mh_unwind)choice("MEMHOOK_UNWIND", unwinds, "dwarf, fp or libunwind");
+
+  static const char *const children[] = {"follow", "fresh", "off", NULL};
+  mh_settings.children = (enum mh_children)choice("MEMHOOK_CHILDREN", children, "follow, fresh or off");
+}

@@ -1,0 +1,21 @@
+/* The settings: every MEMHOOK_ variable, read once at the start. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+enum mh_unwind { MH_UNWIND_DWARF, MH_UNWIND_FP, MH_UNWIND_LIBUNWIND };
+enum mh_children { MH_CHILDREN_FOLLOW, MH_CHILDREN_FRESH, MH_CHILDREN_OFF };
+
+struct mh_settings {
+  const char *file;       /* MEMHOOK_FILE, NULL if unset */
+  const char *shm_name;   /* MEMHOOK_SHM_NAME */
+  uint64_t size;          /* most bytes the store may take */
+  uint32_t depth;         /* most frames kept of a stack */
+  enum mh_unwind unwind;
+  enum mh_children children;
+};
+
+extern struct mh_settings mh_settings;
+
+/* Reads the environment. A value that cannot be parsed costs one line on stderr, and the default is used. */
+void mh_settings_read(void);

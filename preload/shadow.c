@@ -1,0 +1,87 @@
+/* The shadow: one entry, a record's slot, for each 16-byte granule of the heap.
+ *
+ *     address   0000 0000 0000 0000 aaaa aaaa aaaa aabb bbbb bbbb bbbb cccc cccc cccc cccc gggg
+ *               upper bits 0        └── 14: top ────┘└─ 13: middle ─┘ └── 16: granule ──┘
+ *
+ *     top[a] ──▶ middle[b] ──▶ chunk[c] : slot of the record, 0 if no recorded block starts here
+ *
+ * A chunk mirrors 1 MiB of addresses with 256 KiB, of which only the pages that blocks touch cost memory: a
+ * quarter of a byte for a byte of heap. Neighbours in the heap are neighbours here, so what the program finds in its cache we
+ * mostly do too. A block's start belongs to whoever owns the block, so its entry needs no lock. Only blocks of at most 8 bytes
+ * or off the 16-byte grid (8-byte size classes) may meet another one in their granule: they take the entry by compare and
+ * swap, and go to the side table when it is taken.
+ */
+#include "index.h"
+#include "store.h"
+#include "sys.h"
+
+#define GRANULE_BITS 4
+#define CHUNK_BITS 16
+#define MIDDLE_BITS 13
+#define TOP_BITS 14
+#define ADDRESS_BITS (GRANULE_BITS + CHUNK_BITS + MIDDLE_BITS + TOP_BITS)
+
+struct middle {
+  uint32_t *chunks[1 << MIDDLE_BITS];
+};
+
+static struct middle *top[1 << TOP_BITS];
+
+/* Puts fresh memory where *place is NULL; another thread may do so first. */
+static void *fresh(void **place, size_t bytes) {
+  void *memory = mh_map_private(bytes);
+  void *expected = NULL;
+  if (!memory || __atomic_compare_exchange_n(place, &expected, memory, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    return memory;
+  mh_munmap(memory, bytes);
+  return expected;
+}
+
+static uint32_t *find(uintptr_t address, bool make) {
+  if (address >> ADDRESS_BITS) return NULL;
+  struct middle **place = &top[address >> (ADDRESS_BITS - TOP_BITS)];
+  struct middle *middle = __atomic_load_n(place, __ATOMIC_ACQUIRE);
+  if (MH_UNLIKELY(!middle)) {
+    if (!make) return NULL;
+    middle = fresh((void **)place, sizeof(struct middle));
+    if (!middle) return NULL;
+  }
+  uint32_t **chunk_place = &middle->chunks[address >> (GRANULE_BITS + CHUNK_BITS) & ((1 << MIDDLE_BITS) - 1)];
+  uint32_t *chunk = __atomic_load_n(chunk_place, __ATOMIC_ACQUIRE);
+  if (MH_UNLIKELY(!chunk)) {
+    if (!make) return NULL;
+    chunk = fresh((void **)chunk_place, sizeof(uint32_t) << CHUNK_BITS);
+    if (!chunk) return NULL;
+  }
+  return &chunk[address >> GRANULE_BITS & ((1 << CHUNK_BITS) - 1)];
+}
+
+bool mh_shadow_put(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale) {
+  uint32_t *entry = find(address, true);
+  if (!entry) return false;
+  uint32_t old = __atomic_load_n(entry, __ATOMIC_RELAXED);
+  if (MH_UNLIKELY(old && __atomic_load_n(&mh_record(old)->address, __ATOMIC_RELAXED) != address)) return false;
+  if (MH_LIKELY(address % 16 == 0 && size > 8))
+    __atomic_store_n(entry, slot, __ATOMIC_RELAXED);
+  else if (!__atomic_compare_exchange_n(entry, &old, slot, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+    return false;
+  *stale = old;
+  return true;
+}
+
+uint32_t mh_shadow_take(uintptr_t address) {
+  uint32_t *entry = find(address, false);
+  if (!entry) return 0;
+  uint32_t slot = __atomic_load_n(entry, __ATOMIC_RELAXED);
+  if (!slot || __atomic_load_n(&mh_record(slot)->address, __ATOMIC_RELAXED) != address) return 0;
+  __atomic_store_n(entry, 0, __ATOMIC_RELAXED);
+  return slot;
+}
+
+void mh_shadow_reset(void) {
+  for (uint32_t a = 0; a < 1 << TOP_BITS; a++) {
+    if (!top[a]) continue;
+    for (uint32_t b = 0; b < 1 << MIDDLE_BITS; b++)
+      if (top[a]->chunks[b]) mh_madvise(top[a]->chunks[b], sizeof(uint32_t) << CHUNK_BITS, MADV_DONTNEED);
+  }
+}

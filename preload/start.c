@@ -1,0 +1,140 @@
+/* Starting and ending; see start.h.
+ *
+ *     NEVER ──first hook──▶ STARTING ──▶ RECORDING ──fork──▶ (child: wiped page) STARTING ──▶ …
+ *                               └──▶ OFF   no store, or MEMHOOK_CHILDREN=off
+ *
+ * The first hook may come long before this library's constructor: other libraries' constructors allocate.
+ */
+#include "start.h"
+
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "counters.h"
+#include "index.h"
+#include "intern.h"
+#include "log.h"
+#include "modules.h"
+#include "process.h"
+#include "real.h"
+#include "regions.h"
+#include "settings.h"
+#include "store.h"
+#include "sys.h"
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+extern char **environ;
+
+enum phase { NEVER, STARTING, RECORDING, OFF };
+
+static uint32_t phase;
+static uint32_t owner_pid; /* whose store it is */
+static struct mh_alive not_yet;
+struct mh_alive *mh_alive = &not_yet;
+
+/* Children that never call a hook never notice, and cost nothing. */
+static void watch_forks(void) {
+  struct mh_alive *page = mh_map_private(4096);
+  if (!page) return;
+  if (mh_madvise(page, 4096, MADV_WIPEONFORK) < 0)
+    mh_log("this kernel cannot tell children of fork (before 4.14): they are not followed", "", "");
+  mh_alive = page;
+}
+
+/* A child of fork: only this thread is left, the parent's store is not mapped here, its locks may be held for ever. */
+static void forget_parent(void) {
+  mh_store_forget();
+  mh_thread_reset();
+  mh_records_reset();
+  mh_index_reset();
+  mh_intern_reset();
+  mh_modules_reset();
+  mh_regions_reset();
+  mh_count_reset();
+}
+
+static void note_exit(int status, void *unused) {
+  (void)unused;
+  mh_end(MH_END_EXIT, status);
+}
+
+/* exit() tells its status to on_exit alone; musl has none, there the destructor notes the end without a status. */
+static void watch_exit(void) {
+  int (*on_exit_function)(void (*)(int, void *), void *);
+  *(void **)&on_exit_function = dlsym(RTLD_DEFAULT, "on_exit");
+  if (on_exit_function) on_exit_function(note_exit, NULL);
+}
+
+static bool begin(bool child) {
+  if (!child) mh_settings_read();
+  mh_process_identify();
+  owner_pid = mh_process.pid;
+  if (child && mh_settings.children == MH_CHILDREN_OFF) return false;
+  if (child) forget_parent();
+  if (!mh_store_create()) return false;
+  mh_modules_start();
+  mh_capture_start();
+  if (!child) watch_forks();
+  if (mh_alive == &not_yet) return false;
+  return true;
+}
+
+bool mh_start(void) {
+  uint32_t now = __atomic_load_n(&phase, __ATOMIC_ACQUIRE);
+  if (MH_LIKELY(now == OFF || now == STARTING)) {
+    /* A child that was forked while its parent started has no thread that will finish that. */
+    return false;
+  }
+  /* The loader calls malloc before libc has the environment. */
+  if (!environ || !mh_real.malloc) return false;
+  if (now == RECORDING && owner_pid == (uint32_t)mh_getpid()) return false;
+  if (!__atomic_compare_exchange_n(&phase, &now, STARTING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) return false;
+  mh_tls.inside = (uintptr_t)__builtin_frame_address(0);
+  bool begun = begin(now == RECORDING);
+  mh_tls.inside = 0;
+  __atomic_store_n(&phase, begun ? RECORDING : OFF, __ATOMIC_RELEASE);
+  if (begun) __atomic_store_n(&mh_alive->recording, 1, __ATOMIC_RELEASE);
+  return begun;
+}
+
+bool mh_guard_is_stale(uintptr_t frame) {
+  /* Deeper on the stack: a call from inside that hook. The same or further out: that hook's frame cannot exist any more, unless
+   * this is a signal handler on another stack. */
+  if (frame < mh_tls.inside) return false;
+  stack_t alternate;
+  if (mh_syscall(SYS_sigaltstack, 0, (long)&alternate, 0, 0, 0, 0) < 0 || alternate.ss_flags & SS_ONSTACK) return false;
+  mh_tls.recording = 0;
+  return true;
+}
+
+void mh_end(uint32_t kind, int status) {
+  if (!__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) return;
+  struct mh_header *header = mh_header();
+  mh_count_fold_all();
+  header->end_status = (uint32_t)status & 0xff;
+  header->end_time = mh_clock_now();
+  __atomic_store_n(&header->end_kind, kind, __ATOMIC_RELEASE);
+}
+
+void mh_give_pending(void) {
+  while (mh_tls.pending_count) mh_slot_give(mh_tls.thread, mh_tls.pending[--mh_tls.pending_count]);
+}
+
+__attribute__((constructor)) static void construct(void) {
+  mh_real_find();
+  if (!__atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED)) mh_start();
+  if (__atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED)) {
+    mh_tls.inside = (uintptr_t)__builtin_frame_address(0);
+    watch_exit();
+    mh_tls.inside = 0;
+  }
+}
+
+__attribute__((destructor)) static void destruct(void) {
+  if (mh_store && mh_header()->end_kind == MH_END_NONE) mh_end(MH_END_EXIT, 0);
+}

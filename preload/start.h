@@ -1,0 +1,57 @@
+/* Starting, at the first hook called; noticing that this is a child of fork; ending. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "capture.h"
+#include "records.h"
+#include "thread.h"
+
+/* On a page that the kernel wipes in a child of fork, however it was made: 0 there until the child has started anew. */
+struct mh_alive {
+  uint32_t recording;
+};
+extern struct mh_alive *mh_alive;
+
+/* Starts memhook, or restarts it in a child. False: not now (too early, another thread is at it) or never (off). */
+bool mh_start(void);
+
+/* Notes how the process ends. */
+void mh_end(uint32_t kind, int status);
+
+/* Whether the hook that set the guard is gone: a signal handler jumped out of it. `frame`: of the hook called now. */
+bool mh_guard_is_stale(uintptr_t frame);
+
+/* Begins a hook: true when this call of the program is to be recorded; then the hook ends with mh_leave. */
+static inline __attribute__((always_inline)) bool mh_enter(void) {
+  struct mh_tls *tls = &mh_tls;
+  uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+  if (MH_UNLIKELY(tls->inside) && !mh_guard_is_stale(frame)) return false;
+  if (MH_UNLIKELY(!__atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED)) && !mh_start()) return false;
+  tls->inside = frame;
+  return true;
+}
+
+/* Whoever interrupts from here on is a signal handler, and finds our tables as they are; see mh_nested_. */
+static inline void mh_begin(void) {
+  mh_tls.recording = 1;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+void mh_give_pending(void);
+static inline void mh_finish(void) {
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  mh_tls.recording = 0;
+  if (MH_UNLIKELY(mh_tls.pending_count)) mh_give_pending();
+}
+
+static inline void mh_leave(void) {
+  mh_tls.inside = 0;
+}
+
+/* What a hook that may not record (mh_enter said no) owes all the same. */
+static inline void mh_nested_allocation(const void *block, uint64_t size) {
+  if (MH_UNLIKELY(mh_tls.recording && block)) mh_store_drop(size);
+}
+static inline void mh_nested_free(const void *block) {
+  if (MH_UNLIKELY(mh_tls.inside && block)) mh_record_free_nested(block);
+}

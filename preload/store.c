@@ -1,0 +1,272 @@
+/* The store: header, blocks, growth; see store.h. */
+#include "store.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <sys/auxv.h>
+#include <sys/resource.h>
+
+#include "claim.h"
+#include "clock.h"
+#include "lock.h"
+#include "log.h"
+#include "process.h"
+#include "settings.h"
+#include "sys.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define FIRST_STEP (16u << 10)
+#define HEADER_STEP 4096u
+#define RETRY_NANOSECONDS 500000000u
+
+uint8_t *mh_store;
+uint8_t *mh_record_blocks[MH_BLOCK_MAX_COUNT];
+uint8_t *mh_table_blocks[MH_KIND_COUNT][MH_TABLE_BLOCKS];
+uint64_t mh_clock_start;
+
+static const uint32_t element_bytes[MH_KIND_COUNT] = {
+    [MH_KIND_RECORDS] = MH_RECORD_BYTES, [MH_KIND_STACKS] = MH_STACK_BYTES,   [MH_KIND_NODES] = MH_NODE_BYTES,
+    [MH_KIND_FRAMES] = MH_FRAME_BYTES,   [MH_KIND_MODULES] = MH_MODULE_BYTES, [MH_KIND_STRINGS] = 1,
+};
+
+/* One lock for each array: a thread that needs records never waits for another one's stack nodes. */
+static struct mh_lock grow_locks[MH_KIND_COUNT];
+static uint64_t retry_time[MH_KIND_COUNT]; /* after a failure to grow: when to ask the file system again */
+static struct mh_lock block_lock; /* committed bytes and the block table; taken inside a grow lock */
+
+static struct {
+  int fd;
+  dev_t device;
+  ino_t inode;
+  char path[4096];
+} file = {.fd = -1};
+
+/* The store's descriptor. The program may have closed it, and even reused its number: then opens the file again. */
+static int store_fd(void) {
+  struct stat now;
+  if (file.fd >= 0 && mh_fstat(file.fd, &now) == 0 && now.st_ino == file.inode && now.st_dev == file.device)
+    return file.fd;
+  file.fd = -1;
+  int fd = mh_open(file.path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+  if (fd < 0) return -1;
+  if (mh_fstat(fd, &now) < 0 || now.st_ino != file.inode || now.st_dev != file.device) {
+    mh_close(fd);
+    return -1;
+  }
+  int high = mh_fcntl(fd, F_DUPFD_CLOEXEC, 500);
+  if (high >= 0) {
+    mh_close(fd);
+    fd = high;
+  }
+  return file.fd = fd;
+}
+
+/* Gets backing for a range of the file within the limits, without SIGXFSZ or SIGBUS. `mapped` is where it is mapped. */
+static bool back(uint8_t *mapped, uint64_t offset, uint64_t bytes) {
+  struct mh_header *header = mh_header();
+  uint64_t committed = header ? header->committed_bytes : 0;
+  if (committed + bytes > mh_settings.size) return false;
+  struct rlimit limit;
+  if (mh_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit, 0, 0) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+      offset + bytes > limit.rlim_cur)
+    return false;
+  int fd = store_fd();
+  if (fd < 0) return false;
+  int result = mh_fallocate(fd, offset, bytes);
+  if (result == -EOPNOTSUPP || result == -ENOSYS) {
+    static const uint8_t zeros[4096];
+    result = 0;
+    for (uint64_t at = 0; at < bytes && result == 0; at += sizeof(zeros))
+      if (mh_pwrite(fd, zeros, sizeof(zeros), offset + at) != sizeof(zeros)) result = -ENOSPC;
+  }
+  if (result < 0) return false;
+  int populated = mh_madvise(mapped, bytes, MADV_POPULATE_WRITE);
+  if (populated < 0 && populated != -EINVAL) return false;
+  if (header) header->committed_bytes = committed + bytes;
+  return true;
+}
+
+static uint8_t *map_block(uint64_t block) {
+  int fd = store_fd();
+  if (fd < 0) return NULL;
+  uint8_t *mapped = mh_map(MH_BLOCK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, block * MH_BLOCK_BYTES);
+  /* A child of fork must not write into its parent's store. */
+  if (mapped) mh_madvise(mapped, MH_BLOCK_BYTES, MADV_DONTFORK);
+  return mapped;
+}
+
+bool mh_store_back_header(uint32_t offset, uint32_t bytes) {
+  if (!mh_lock_take(&block_lock)) return false;
+  bool backed = back(mh_store + offset, offset, bytes);
+  mh_lock_release(&block_lock);
+  return backed;
+}
+
+/* Gives `kind` one more block and maps it. The block lock is held. */
+static bool add_block(uint32_t kind) {
+  struct mh_header *header = mh_header();
+  struct mh_array *array = &header->arrays[kind];
+  uint32_t block = header->block_count;
+  uint32_t per_page = HEADER_STEP / MH_BLOCK_ENTRY_BYTES;
+  if (block == MH_BLOCK_MAX_COUNT) return false;
+  if (kind != MH_KIND_RECORDS && array->blocks == MH_TABLE_BLOCKS) return false;
+  uint32_t entry_offset = MH_BLOCK_TABLE_OFFSET + block * MH_BLOCK_ENTRY_BYTES;
+  if (block % per_page == 0 && !back(mh_store + entry_offset, entry_offset, HEADER_STEP)) return false;
+  uint8_t *mapped = map_block(block);
+  if (!mapped) return false;
+  if (kind == MH_KIND_RECORDS)
+    mh_record_blocks[array->blocks] = mapped;
+  else
+    mh_table_blocks[kind][array->blocks] = mapped;
+  *(uint32_t *)(mh_store + entry_offset) = kind << MH_BLOCK_ENTRY_KIND_SHIFT | array->blocks;
+  __atomic_store_n(&array->blocks, array->blocks + 1, __ATOMIC_RELEASE);
+  __atomic_store_n(&header->block_count, block + 1, __ATOMIC_RELEASE);
+  return true;
+}
+
+/* Commits one step more: a quarter of what there is, so that small programs stay small and large ones grow rarely. */
+static bool grow(uint32_t kind) {
+  struct mh_header *header = mh_header();
+  struct mh_array *array = &header->arrays[kind];
+  uint64_t bytes = (uint64_t)array->committed * element_bytes[kind];
+  uint64_t step = bytes / 4;
+  step = step < FIRST_STEP ? FIRST_STEP : step - step % FIRST_STEP;
+  uint64_t in_block = bytes % MH_BLOCK_BYTES;
+  if (in_block == 0 && bytes / MH_BLOCK_BYTES == array->blocks && !add_block(kind)) return false;
+  if (step > MH_BLOCK_BYTES - in_block) step = MH_BLOCK_BYTES - in_block;
+  uint64_t ordinal = bytes / MH_BLOCK_BYTES;
+  uint8_t *mapped = kind == MH_KIND_RECORDS ? mh_record_blocks[ordinal] : mh_table_blocks[kind][ordinal];
+  /* The block's place in the file: the table has at most some thousand entries, and this is rare. */
+  uint64_t block = 0;
+  const uint32_t *entries = (const uint32_t *)(mh_store + MH_BLOCK_TABLE_OFFSET);
+  for (uint32_t i = 1; i < header->block_count; i++)
+    if (entries[i] == (kind << MH_BLOCK_ENTRY_KIND_SHIFT | (uint32_t)ordinal)) block = i;
+  if (!back(mapped + in_block, block * MH_BLOCK_BYTES + in_block, step)) return false;
+  __atomic_store_n(&array->committed, (uint32_t)((bytes + step) / element_bytes[kind]), __ATOMIC_RELEASE);
+  return true;
+}
+
+bool mh_store_reserve(uint32_t kind, uint32_t count) {
+  struct mh_array *array = &mh_header()->arrays[kind];
+  uint32_t committed = __atomic_load_n(&array->committed, __ATOMIC_ACQUIRE);
+  /* Within the last eighth one thread grows the array, if it gets the lock at once; the others go on. */
+  bool enough = count <= committed;
+  if (MH_LIKELY(enough && (count <= committed - committed / 8))) return true;
+  uint64_t retry = __atomic_load_n(&retry_time[kind], __ATOMIC_RELAXED);
+  if (MH_UNLIKELY(retry && mh_clock_now() < retry)) return enough;
+  if (enough ? !mh_lock_try(&grow_locks[kind]) : !mh_lock_take(&grow_locks[kind])) return enough;
+  committed = array->committed;
+  bool grown = true;
+  while (grown && count > committed - committed / 8) {
+    grown = mh_lock_take(&block_lock);
+    if (!grown) break;
+    grown = grow(kind);
+    mh_lock_release(&block_lock);
+    committed = array->committed;
+  }
+  /* A full store stays full for a while: asking at every allocation would cost the program a system call each. */
+  __atomic_store_n(&retry_time[kind], grown ? 0 : mh_clock_now() + RETRY_NANOSECONDS, __ATOMIC_RELAXED);
+  mh_lock_release(&grow_locks[kind]);
+  return count <= committed;
+}
+
+uint32_t mh_store_add_string(const void *bytes, uint32_t length) {
+  struct mh_array *array = &mh_header()->arrays[MH_KIND_STRINGS];
+  uint32_t offset = array->count;
+  if (length == 0 || length > MH_BLOCK_BYTES) return 0;
+  if (offset % MH_BLOCK_BYTES + length > MH_BLOCK_BYTES) offset += MH_BLOCK_BYTES - offset % MH_BLOCK_BYTES;
+  if (!mh_store_reserve(MH_KIND_STRINGS, offset + length)) return 0;
+  uint8_t *target = mh_table_blocks[MH_KIND_STRINGS][offset / MH_BLOCK_BYTES] + offset % MH_BLOCK_BYTES;
+  __builtin_memcpy(target, bytes, length);
+  __atomic_store_n(&array->count, offset + length, __ATOMIC_RELEASE);
+  return offset;
+}
+
+void mh_store_drop(uint64_t bytes) {
+  if (!mh_store) return;
+  __atomic_fetch_add(&mh_header()->dropped, 1, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&mh_header()->dropped_bytes, bytes, __ATOMIC_RELAXED);
+}
+
+static void fill_header(void) {
+  struct mh_header *header = mh_header();
+  header->version_major = MH_STORE_VERSION_MAJOR;
+  header->version_minor = MH_STORE_VERSION_MINOR;
+  header->header_bytes = MH_HEADER_BYTES;
+  header->block_bytes = MH_BLOCK_BYTES;
+  header->pointer_bytes = sizeof(void *);
+  header->pid = mh_process.pid;
+  header->parent_pid = mh_process.parent_pid;
+  header->process_start = mh_process.start;
+  __builtin_memcpy(header->boot_id, mh_process.boot_id, sizeof(header->boot_id));
+  header->start_wall = mh_clock_read(CLOCK_REALTIME);
+  header->start_monotonic = mh_clock_start = mh_clock_read(CLOCK_MONOTONIC);
+  header->size_limit = mh_settings.size;
+  header->block_count = 1;
+#if defined(__x86_64__)
+  header->machine = EM_X86_64;
+#elif defined(__aarch64__)
+  header->machine = EM_AARCH64;
+#endif
+  header->writer = MH_WRITER_PRELOAD;
+  header->page_bytes = (uint32_t)getauxval(AT_PAGESZ);
+  header->depth_limit = mh_settings.depth;
+  header->pid_namespace = mh_process.pid_namespace;
+  char *process = (char *)mh_store + MH_PROCESS_OFFSET;
+  header->exe_length = (uint32_t)mh_process.exe_length;
+  __builtin_memcpy(process, mh_process.exe, mh_process.exe_length);
+  header->command_length = (uint32_t)mh_process_command(process + mh_process.exe_length, MH_PROCESS_BYTES - 4096);
+}
+
+/* Element 0 of every array is the unknown one: zeros. */
+static bool make_first_elements(void) {
+  for (uint32_t kind = MH_KIND_RECORDS; kind < MH_KIND_COUNT; kind++) {
+    if (!mh_store_reserve(kind, 1)) return false;
+    __atomic_store_n(&mh_header()->arrays[kind].count, 1, __ATOMIC_RELEASE);
+  }
+  return true;
+}
+
+bool mh_store_create(void) {
+  int fd = mh_claim(file.path, sizeof(file.path));
+  if (fd < 0) return false;
+  struct stat status;
+  mh_fstat(fd, &status);
+  file.fd = fd;
+  file.device = status.st_dev;
+  file.inode = status.st_ino;
+  uint8_t *mapped = map_block(0);
+  /* The header page and the process region at once; the rest of the block as it is needed. */
+  if (mapped && back(mapped, 0, MH_TIMELINE_OFFSET)) {
+    mh_store = mapped;
+    fill_header();
+    mh_header()->committed_bytes = MH_TIMELINE_OFFSET;
+    if (mh_store_back_header(MH_BLOCK_TABLE_OFFSET, HEADER_STEP) &&
+        mh_store_back_header(MH_THREADS_OFFSET, HEADER_STEP) && make_first_elements()) {
+      mh_header()->magic[0] = MH_STORE_MAGIC_LOW;
+      __atomic_store_n(&mh_header()->magic[1], MH_STORE_MAGIC_HIGH, __ATOMIC_RELEASE);
+      mh_claim_done(fd);
+      mh_log("store ", file.path, "");
+      return true;
+    }
+  }
+  mh_log("off: no room for a store at ", file.path, "");
+  if (mapped) mh_munmap(mapped, MH_BLOCK_BYTES);
+  mh_unlink(file.path);
+  mh_close(fd);
+  mh_store_forget();
+  return false;
+}
+
+void mh_store_forget(void) {
+  mh_store = NULL;
+  file.fd = -1;
+  for (uint32_t kind = 0; kind < MH_KIND_COUNT; kind++) {
+    grow_locks[kind] = (struct mh_lock){0};
+    retry_time[kind] = 0;
+  }
+  block_lock = (struct mh_lock){0};
+}

@@ -1,0 +1,95 @@
+/* Text without libc; see text.h. */
+#include "text.h"
+
+#include <errno.h>
+
+#include "sys.h"
+
+void mh_text_add_bytes(struct mh_text *text, const char *bytes, size_t length) {
+  for (size_t i = 0; i < length; i++) {
+    if (text->length + 1 >= text->capacity) {
+      text->cut = true;
+      break;
+    }
+    text->data[text->length++] = bytes[i];
+  }
+  text->data[text->length] = 0;
+}
+
+void mh_text_add(struct mh_text *text, const char *string) {
+  mh_text_add_bytes(text, string, mh_length(string));
+}
+
+void mh_text_add_number(struct mh_text *text, uint64_t number) {
+  char digits[20];
+  size_t first = sizeof(digits);
+  do {
+    digits[--first] = (char)('0' + number % 10);
+    number /= 10;
+  } while (number);
+  mh_text_add_bytes(text, digits + first, sizeof(digits) - first);
+}
+
+size_t mh_length(const char *string) {
+  size_t length = 0;
+  while (string[length]) length++;
+  return length;
+}
+
+bool mh_equal(const char *a, const char *b) {
+  while (*a && *a == *b) a++, b++;
+  return *a == *b;
+}
+
+bool mh_starts(const char *string, const char *prefix) {
+  while (*prefix && *string == *prefix) string++, prefix++;
+  return *prefix == 0;
+}
+
+bool mh_parse_number(const char **cursor, uint64_t *number) {
+  const char *at = *cursor;
+  uint64_t value = 0;
+  if (*at < '0' || *at > '9') return false;
+  for (; *at >= '0' && *at <= '9'; at++) {
+    if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value))
+      return false;
+  }
+  *cursor = at;
+  *number = value;
+  return true;
+}
+
+bool mh_parse_hex(const char **cursor, uint64_t *number) {
+  const char *at = *cursor;
+  uint64_t value = 0;
+  for (;; at++) {
+    unsigned digit;
+    if (*at >= '0' && *at <= '9')
+      digit = (unsigned)(*at - '0');
+    else if (*at >= 'a' && *at <= 'f')
+      digit = (unsigned)(*at - 'a' + 10);
+    else
+      break;
+    if (value >> 60) return false;
+    value = value << 4 | digit;
+  }
+  if (at == *cursor) return false;
+  *cursor = at;
+  *number = value;
+  return true;
+}
+
+long mh_read_file(const char *path, char *buffer, size_t bytes) {
+  int fd = mh_open(path, O_RDONLY | O_CLOEXEC, 0);
+  if (fd < 0) return fd;
+  size_t length = 0;
+  while (length + 1 < bytes) {
+    long got = mh_read(fd, buffer + length, bytes - 1 - length);
+    if (got == -EINTR) continue;
+    if (got <= 0) break;
+    length += (size_t)got;
+  }
+  buffer[length] = 0;
+  mh_close(fd);
+  return (long)length;
+}

@@ -1,0 +1,31 @@
+/* Text without libc: building lines and paths in fixed buffers, reading small files. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mh_text {
+  char *data;
+  size_t length, capacity; /* what does not fit is left out; data is always NUL-terminated */
+  bool cut;
+};
+
+#define MH_TEXT(name, bytes)  \
+  char name##_data[bytes];    \
+  name##_data[0] = 0;         \
+  struct mh_text name = {.data = name##_data, .capacity = sizeof(name##_data)}
+
+void mh_text_add(struct mh_text *text, const char *string);
+void mh_text_add_bytes(struct mh_text *text, const char *bytes, size_t length);
+void mh_text_add_number(struct mh_text *text, uint64_t number);
+
+size_t mh_length(const char *string);
+bool mh_equal(const char *a, const char *b);
+bool mh_starts(const char *string, const char *prefix);
+
+/* Parses a decimal number at *cursor and moves it behind. False without a digit or on overflow. */
+bool mh_parse_number(const char **cursor, uint64_t *number);
+bool mh_parse_hex(const char **cursor, uint64_t *number);
+
+/* Reads a whole small file into a NUL-terminated buffer. Returns its length, or -errno. */
+long mh_read_file(const char *path, char *buffer, size_t bytes);

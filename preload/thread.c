@@ -1,0 +1,85 @@
+/* Per-thread state; see thread.h. */
+#include "thread.h"
+
+#include <errno.h>
+
+#include "capture.h"
+#include "lock.h"
+#include "process.h"
+
+#define STATES_MAX 16384
+#define STATES_AT_ONCE 64
+#define PROBES 8
+
+__thread struct mh_tls mh_tls __attribute__((tls_model("initial-exec")));
+
+static struct mh_lock lock;
+static struct mh_thread *states[STATES_MAX / STATES_AT_ONCE];
+static uint32_t state_count;
+static uint32_t cursor; /* where the last search for a dead owner ended */
+
+static struct mh_thread *state_at(uint32_t index) {
+  return &states[index / STATES_AT_ONCE][index % STATES_AT_ONCE];
+}
+
+static struct mh_thread *new_state(void) {
+  if (state_count == STATES_MAX) return NULL;
+  uint32_t group = state_count / STATES_AT_ONCE;
+  if (!states[group]) {
+    states[group] = mh_map_private(STATES_AT_ONCE * sizeof(struct mh_thread));
+    if (!states[group]) return NULL;
+  }
+  struct mh_thread *state = state_at(state_count);
+  uint32_t slot = state_count + 1;
+  enum { PER_PAGE = 4096 / MH_THREAD_BYTES };
+  if (slot < MH_THREADS_MAX_COUNT &&
+      (slot % PER_PAGE || mh_store_back_header(MH_THREADS_OFFSET + slot * MH_THREAD_BYTES, 4096))) {
+    state->slot = slot;
+    mh_header()->thread_slots = slot + 1;
+  }
+  state->counters = &mh_thread_slots()[state->slot];
+  __atomic_store_n(&state_count, state_count + 1, __ATOMIC_RELEASE);
+  return state;
+}
+
+/* A state whose owner is gone. A few are looked at, so that a search stays cheap with many threads; that finds one soon
+ * enough to keep the states to little more than the threads that ever lived at once. */
+static struct mh_thread *orphan(uint32_t tid) {
+  for (unsigned probe = 0; probe < PROBES && probe < state_count; probe++) {
+    cursor = cursor + 1 < state_count ? cursor + 1 : 0;
+    struct mh_thread *state = state_at(cursor);
+    if (state->tid == tid || mh_tgkill((int)mh_process.pid, (int)state->tid, 0) == -ESRCH) return state;
+  }
+  return NULL;
+}
+
+struct mh_thread *mh_thread_acquire(void) {
+  uint32_t tid = (uint32_t)mh_gettid();
+  if (!mh_lock_take(&lock)) return NULL;
+  struct mh_thread *state = orphan(tid);
+  if (!state) state = new_state();
+  if (state) {
+    state->tid = tid;
+    if (state->slot) {
+      state->counters->tid = tid;
+      state->counters->state = MH_THREAD_LIVE;
+    }
+    mh_tls.thread = state;
+  }
+  mh_lock_release(&lock);
+  return state;
+}
+
+void mh_thread_each(void (*visit)(struct mh_thread *)) {
+  uint32_t count = __atomic_load_n(&state_count, __ATOMIC_ACQUIRE);
+  for (uint32_t i = 0; i < count; i++) visit(state_at(i));
+}
+
+void mh_thread_reset(void) {
+  for (uint32_t group = 0; group * STATES_AT_ONCE < state_count; group++)
+    __builtin_memset(states[group], 0, STATES_AT_ONCE * sizeof(struct mh_thread));
+  state_count = cursor = 0;
+  lock = (struct mh_lock){0};
+  mh_tls.thread = NULL;
+  mh_tls.pending_count = 0;
+}

@@ -1,0 +1,59 @@
+/* Per-thread state: what a thread needs to record allocations without meeting another thread.
+ *
+ * States are pooled. There is no thread-exit hook: allocation goes on after every destructor a library could
+ * register, so a state stays its thread's until the kernel says that the thread is gone, and only then is given to a new one.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store.h"
+#include "sys.h"
+
+struct mh_walk;
+
+struct mh_thread {
+  uint32_t tid;
+  uint32_t slot; /* in the store's thread slots; 0: shared with other threads */
+  struct mh_thread_slot *counters;
+
+  /* Record slots at hand: a chain of freed ones, and a run of fresh ones. */
+  uint32_t free_head, free_count;
+  uint32_t run_next, run_end;
+
+  /* Change of the live totals since they were folded into the process's; see counters.c. */
+  int64_t live_bytes, live_count, live_bytes_max;
+  uint64_t allocations;
+  uint32_t operations;
+
+  struct mh_walk *walk; /* the unwinder's memory of this thread, NULL until it is wanted */
+  uintptr_t *frames;    /* room for the frames of one stack, NULL until it is wanted */
+};
+
+struct mh_tls {
+  struct mh_thread *thread;
+  /* Not 0: this thread is inside the hook with this frame address, and what it allocates there is not the program's. */
+  uintptr_t inside;
+  /* Inside our own bookkeeping: whoever allocates now is a signal handler. */
+  uint32_t recording;
+  /* Record slots freed by a signal handler meanwhile; given back when the bookkeeping is done. */
+  uint32_t pending_count;
+  uint32_t pending[8];
+};
+
+extern __thread struct mh_tls mh_tls __attribute__((tls_model("initial-exec")));
+
+/* The calling thread's state; NULL if there is no memory for one (then it shares slot 0, without stacks). */
+struct mh_thread *mh_thread_acquire(void);
+
+static inline struct mh_thread *mh_thread_mine(void) {
+  struct mh_thread *thread = mh_tls.thread;
+  return MH_LIKELY(thread != NULL) ? thread : mh_thread_acquire();
+}
+
+/* Calls `visit` for every state that has an owner or had one. */
+void mh_thread_each(void (*visit)(struct mh_thread *));
+
+/* In a child of fork: every state belonged to the parent's threads. */
+void mh_thread_reset(void);
