@@ -110,7 +110,7 @@ library() {
   find_zig
   mkdir -p "$(dirname "$out")"
   # Sources by relative path and no debug information: the same tree gives the same bytes anywhere.
-  quietly "$out" "$zig" cc -target "$target" -std=gnu11 -O2 -g0 -fPIC -shared -s \
+  quietly "$out" "$zig" cc -target "$target" -std=gnu11 -O2 -flto -g0 -fPIC -shared -s \
     -Wall -Wextra -Werror -fvisibility=hidden -ftls-model=initial-exec -fno-omit-frame-pointer \
     -fno-builtin-malloc -Wl,--version-script=preload/libmemhook.map -Wl,-z,now -Wl,--build-id=sha1 \
     -Ibuild -o "$out" preload/*.c -lunwind

@@ -9,12 +9,13 @@
  * quarter of a byte for a byte of heap. Neighbours in the heap are neighbours here, so what the program finds in its cache we
  * mostly do too. A block's start belongs to whoever owns the block, so its entry needs no lock. Only blocks of at most 8 bytes
  * or off the 16-byte grid (8-byte size classes) may meet another one in their granule: they take the entry by compare and
- * swap, and go to the side table when it is taken.
+ * swap, and go to the side table when it is taken. The entry's top bit says which half of the granule it is for, so that
+ * nobody has to wait for the record itself.
  */
 #include "index.h"
-#include "store.h"
 #include "sys.h"
 
+#define UPPER_HALF ((uint32_t)1 << 31)
 #define GRANULE_BITS 4
 #define CHUNK_BITS 16
 #define MIDDLE_BITS 13
@@ -56,26 +57,30 @@ static uint32_t *find(uintptr_t address, bool make) {
   return &chunk[address >> GRANULE_BITS & ((1 << CHUNK_BITS) - 1)];
 }
 
+static uint32_t half_of(uintptr_t address) {
+  return address & 8 ? UPPER_HALF : 0;
+}
+
 bool mh_shadow_put(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale) {
-  uint32_t *entry = find(address, true);
-  if (!entry) return false;
-  uint32_t old = __atomic_load_n(entry, __ATOMIC_RELAXED);
-  if (MH_UNLIKELY(old && __atomic_load_n(&mh_record(old)->address, __ATOMIC_RELAXED) != address)) return false;
+  uint32_t *entry = address % 8 == 0 && slot < UPPER_HALF ? find(address, true) : NULL;
+  if (MH_UNLIKELY(!entry)) return false;
+  uint32_t old = __atomic_load_n(entry, __ATOMIC_RELAXED), half = half_of(address);
+  if (MH_UNLIKELY(old && (old & UPPER_HALF) != half)) return false;
   if (MH_LIKELY(address % 16 == 0 && size > 8))
     __atomic_store_n(entry, slot, __ATOMIC_RELAXED);
-  else if (!__atomic_compare_exchange_n(entry, &old, slot, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+  else if (!__atomic_compare_exchange_n(entry, &old, slot | half, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
     return false;
-  *stale = old;
+  *stale = old & ~UPPER_HALF;
   return true;
 }
 
 uint32_t mh_shadow_take(uintptr_t address) {
-  uint32_t *entry = find(address, false);
-  if (!entry) return 0;
-  uint32_t slot = __atomic_load_n(entry, __ATOMIC_RELAXED);
-  if (!slot || __atomic_load_n(&mh_record(slot)->address, __ATOMIC_RELAXED) != address) return 0;
+  uint32_t *entry = address % 8 == 0 ? find(address, false) : NULL;
+  if (MH_UNLIKELY(!entry)) return 0;
+  uint32_t found = __atomic_load_n(entry, __ATOMIC_RELAXED);
+  if (!found || (found & UPPER_HALF) != half_of(address)) return 0;
   __atomic_store_n(entry, 0, __ATOMIC_RELAXED);
-  return slot;
+  return found & ~UPPER_HALF;
 }
 
 void mh_shadow_reset(void) {

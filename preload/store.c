@@ -25,7 +25,6 @@
 uint8_t *mh_store;
 uint8_t *mh_record_blocks[MH_BLOCK_MAX_COUNT];
 uint8_t *mh_table_blocks[MH_KIND_COUNT][MH_TABLE_BLOCKS];
-uint64_t mh_clock_start;
 
 static const uint32_t element_bytes[MH_KIND_COUNT] = {
     [MH_KIND_RECORDS] = MH_RECORD_BYTES, [MH_KIND_STACKS] = MH_STACK_BYTES,   [MH_KIND_NODES] = MH_NODE_BYTES,
@@ -203,7 +202,8 @@ static void fill_header(void) {
   header->process_start = mh_process.start;
   __builtin_memcpy(header->boot_id, mh_process.boot_id, sizeof(header->boot_id));
   header->start_wall = mh_clock_read(CLOCK_REALTIME);
-  header->start_monotonic = mh_clock_start = mh_clock_read(CLOCK_MONOTONIC);
+  mh_clock_begin();
+  header->start_monotonic = mh_clock_start;
   header->size_limit = mh_settings.size;
   header->block_count = 1;
 #if defined(__x86_64__)

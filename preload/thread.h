@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "clock.h"
 #include "store.h"
 #include "sys.h"
 
@@ -27,9 +28,11 @@ struct mh_thread {
   uint64_t allocations;
   uint32_t operations;
 
+  struct mh_clock clock;
+
   struct mh_walk *walk; /* the unwinder's memory of this thread, NULL until it is wanted */
   uintptr_t *frames;    /* room for the frames of one stack, NULL until it is wanted */
-};
+} __attribute__((aligned(128))); /* neighbours belong to other threads: pairs of cache lines of their own */
 
 struct mh_tls {
   struct mh_thread *thread;
