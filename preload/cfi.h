@@ -1,0 +1,42 @@
+/* Call frame information: from a program counter to the row that leads to its caller, read from the module's
+ * .eh_frame through the search table in .eh_frame_hdr. Every read is checked against the segment that holds them, so
+ * damaged information gives a wrong or no row, never a crash.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cfi_expression.h"
+
+/* How a register of the caller is found. */
+enum mh_how {
+  MH_HOW_SAME,       /* not mentioned: it still has its value */
+  MH_HOW_UNDEFINED,  /* lost; for the return address: the outermost frame */
+  MH_HOW_AT_CFA,     /* the word at CFA + value */
+  MH_HOW_AT_TERM,    /* the word at term */
+  MH_HOW_IS_CFA,     /* CFA + value */
+  MH_HOW_OTHER,      /* more than a row can say */
+};
+
+struct mh_rule {
+  enum mh_how how;
+  int64_t value;
+  struct mh_term term;
+};
+
+/* What the frame information says at one program counter, about the registers that a row knows. */
+struct mh_rules {
+  bool known; /* false: the CFA is in another register, or the like */
+  bool signal;
+  struct mh_term cfa;
+  struct mh_rule sp, fp, ra;
+};
+
+/* The row for `pc`, without a frame id; see row.h. `exact`: an interrupted instruction rather than a return address.
+ * Never 0. Takes no lock. Depends on the modules loaded now. */
+uint64_t mh_cfi_row(uintptr_t pc, bool exact);
+
+/* Around a dlclose: frame information may vanish at any moment between the two, so it is then read through the kernel,
+ * which answers where a plain load would crash. */
+void mh_cfi_unloading(void);
+void mh_cfi_unloaded(void);

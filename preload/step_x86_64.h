@@ -1,0 +1,134 @@
+/* Walking stacks on x86-64.
+ *
+ *     CFA ─▶ ┌──────────────────┐
+ *        −8  │ return address   │   always there, pushed by the call
+ *            │ …                │
+ *            │ caller's rbp     │   rule SAVED: at CFA + saved; rule AT_FP: at rbp + saved (realigned frames);
+ *            │ …                │   rule SAME: still in rbp
+ *     rsp ─▶ └──────────────────┘
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cfi.h"
+#include "row.h"
+
+#define MH_DWARF_FP 6
+#define MH_DWARF_SP 7
+#define MH_DWARF_PC 16
+
+enum { MH_RULE_SAME, MH_RULE_SAVED, MH_RULE_AT_FP };
+
+/* Where the kernel keeps the interrupted registers, counted from the stack pointer in the frame that returns from a
+ * signal: struct ucontext begins there. */
+#define MH_SIGNAL_FP 120
+#define MH_SIGNAL_SP 160
+#define MH_SIGNAL_PC 168
+
+/* Bytes of code that return from a signal handler: mov $SYS_rt_sigreturn, %eax (with or without REX.W); syscall. */
+#define MH_SIGNAL_CODE_BYTES 9
+static inline bool mh_is_signal_code(const uint8_t *code) {
+  static const uint8_t with_rex[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
+  static const uint8_t plain[] = {0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05};
+  bool same = true, same_plain = true;
+  for (unsigned i = 0; i < sizeof with_rex; i++) same &= code[i] == with_rex[i];
+  for (unsigned i = 0; i < sizeof plain; i++) same_plain &= code[i] == plain[i];
+  return same || same_plain;
+}
+
+/* Every call moves the stack pointer, so each frame's CFA is above the one before. */
+#define MH_CFA_MAY_STAY false
+
+/* A frame without its own call yet can have its return address in a register on other architectures. */
+#define MH_RA_IN_REGISTER(row) ((void)(row), false)
+
+static inline uintptr_t mh_strip(uintptr_t return_address) {
+  return return_address;
+}
+
+/* Address that holds the return address. */
+static inline uintptr_t mh_ra_at(uint64_t row, uintptr_t cfa) {
+  (void)row;
+  return cfa - 8;
+}
+
+/* Address that holds the caller's frame pointer, 0 if that is still in its register. */
+static inline uintptr_t mh_fp_at(uint64_t row, uintptr_t cfa, uintptr_t fp) {
+  unsigned rule = mh_row_rule(row);
+  if (rule == MH_RULE_SAME) return 0;
+  return (rule == MH_RULE_SAVED ? cfa : fp) + (uintptr_t)mh_row_saved(row);
+}
+
+/* Whether the caller's frame pointer depends on this frame's. */
+static inline bool mh_fp_from_fp(uint64_t row) {
+  return mh_row_rule(row) != MH_RULE_SAVED;
+}
+
+/* The row that every frame has for a program counter walked by frame pointers alone. */
+#define MH_ROW_CHAIN \
+  (MH_ROW_FP | MH_RULE_SAVED << 3 | (uint64_t)(16 / MH_ROW_UNIT) << 5 | ((uint64_t)(-16 / MH_ROW_UNIT) & 0x7fff) << 25)
+
+static inline bool mh_at_sp(const struct mh_rule *rule, int64_t offset) {
+  return rule->how == MH_HOW_AT_TERM && rule->term.base == MH_BASE_SP && !rule->term.loaded && rule->term.add == offset;
+}
+
+/* Packs what the frame information says into a row. */
+static inline uint64_t mh_row_pack(const struct mh_rules *rules) {
+  if (rules->ra.how == MH_HOW_UNDEFINED) return MH_ROW_END;
+  if (!rules->known) return MH_ROW_FALLBACK;
+  const struct mh_term *cfa = &rules->cfa;
+  if (rules->signal) {
+    bool usual = cfa->base == MH_BASE_SP && cfa->loaded && cfa->from == MH_SIGNAL_SP && cfa->add == 0 &&
+                 mh_at_sp(&rules->ra, MH_SIGNAL_PC) && mh_at_sp(&rules->fp, MH_SIGNAL_FP) &&
+                 (rules->sp.how == MH_HOW_SAME || mh_at_sp(&rules->sp, MH_SIGNAL_SP));
+    return usual ? MH_ROW_SIGNAL : MH_ROW_FALLBACK;
+  }
+  if (rules->sp.how != MH_HOW_SAME && !(rules->sp.how == MH_HOW_IS_CFA && rules->sp.value == 0)) return MH_ROW_FALLBACK;
+  if (rules->ra.how != MH_HOW_AT_CFA || rules->ra.value != -8) return MH_ROW_FALLBACK;
+
+  uint64_t row = 0;
+  if (cfa->base != MH_BASE_SP && cfa->base != MH_BASE_FP) return MH_ROW_FALLBACK;
+  if (cfa->loaded) {
+    row = cfa->base == MH_BASE_SP ? MH_ROW_SP_LOAD : MH_ROW_FP_LOAD;
+    if (!mh_row_put_load(&row, cfa->from, cfa->add)) return MH_ROW_FALLBACK;
+  } else {
+    row = cfa->base == MH_BASE_SP ? MH_ROW_SP : MH_ROW_FP;
+    if (!mh_row_put_cfa(&row, cfa->add)) return MH_ROW_FALLBACK;
+  }
+
+  const struct mh_rule *fp = &rules->fp;
+  const struct mh_term *at = &fp->term;
+  if (fp->how == MH_HOW_SAME) return row;
+  int64_t saved = fp->value;
+  uint64_t rule = MH_RULE_SAVED;
+  if (fp->how == MH_HOW_AT_TERM && !at->loaded && at->base == MH_BASE_FP) {
+    saved = at->add;
+    rule = MH_RULE_AT_FP;
+  } else if (fp->how == MH_HOW_AT_TERM && !at->loaded && at->base == MH_BASE_CFA) {
+    saved = at->add;
+  } else if (fp->how == MH_HOW_AT_TERM && !at->loaded && at->base == MH_BASE_SP && cfa->base == MH_BASE_SP && !cfa->loaded) {
+    saved = at->add - cfa->add;
+  } else if (fp->how != MH_HOW_AT_CFA) {
+    return MH_ROW_FALLBACK;
+  }
+  row |= rule << 3;
+  return mh_row_put_saved(&row, saved) ? row : MH_ROW_FALLBACK;
+}
+
+/* Both C libraries keep the thread pointer in the first word it points to. */
+static inline uintptr_t mh_thread_pointer(void) {
+  uintptr_t pointer;
+  __asm__("mov %%fs:0, %0" : "=r"(pointer));
+  return pointer;
+}
+
+/* Puts {key, value} in place of {old_key, old_value} in one step. `pair` is 16-byte aligned. */
+static inline bool mh_exchange_pair(uint64_t *pair, uint64_t old_key, uint64_t old_value, uint64_t key, uint64_t value) {
+  bool done;
+  __asm__ volatile("lock cmpxchg16b %1"
+                   : "=@ccz"(done), "+m"(*(__uint128_t *)pair), "+a"(old_key), "+d"(old_value)
+                   : "b"(key), "c"(value)
+                   : "memory");
+  return done;
+}

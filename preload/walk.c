@@ -1,0 +1,361 @@
+/* The remembered walk: how most stacks are captured without walking them.
+ *
+ * Between two allocations of a thread, most of its stack stays the same. Each thread keeps its last walk, outermost frame
+ * first, and the words of the stack that decided it: every return address, and every saved frame pointer that some outer
+ * frame's CFA depends on.
+ *
+ *        the stack                  frames remembered              slots remembered
+ *     higher addresses            (pc, sp, fp, node)                (where, value)
+ *   ┌──────────────────┐
+ *   │ start's frame    │        0  start    sp₀     node 1 ─┐     0  no more: the word that ended the walk
+ *   ├──────────────────┤                                    │
+ *   │ return to start  │◀ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ┼ ─ ─ 1  must still be: into start
+ *   │ main's frame     │        1  main     sp₁     node 2 ─┤
+ *   ├──────────────────┤                                    │
+ *   │ return to main   │◀ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ┼ ─ ─ 2  must still be: into main
+ *   │ saved rbp        │◀ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ┼ ─ ─ 3  must still be: main's frame pointer, if main's
+ *   │ parse's frame    │        2  parse    sp₂     node 3 ─┤         CFA (or an outer one) is computed from it
+ *   ├──────────────────┤                                    │
+ *   │ return to parse  │◀ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ┼ ─ ─ 4  …
+ *   │ node's frame     │        3  node     sp₃     node 4 ─┘
+ *   └──────────────────┘
+ *     lower addresses
+ *
+ * A new walk begins at the innermost frame, with pc, sp and fp from the hook. While it meets no frame that is remembered,
+ * it steps outwards by rows: look up the pc, compute the CFA, load the return address. As soon as it is in a frame with
+ * the pc, the sp and (where the way out depends on it) the fp of a remembered frame, it stops stepping and compares the
+ * remembered words from there on, from the inside outwards. If none has changed, the rest of the stack is the
+ * remembered rest and so is its interned node, by induction: the same row at the same pc with the same registers reads
+ * the same words, and equal words give the same registers in the next frame. Nothing is guessed and nothing is hashed. If
+ * one has changed, stepping goes on, and may meet the remembered walk again outside of the changed word.
+ *
+ * What follows from that:
+ *   - Only pc, sp and fp are followed. A row that depends on more sends the whole stack to libunwind.
+ *   - A word is read only inside the span of the stack that is known to be readable (span.h): a walk that goes astray on
+ *     damaged frame information ends, it does not crash.
+ *   - Rows are valid for one module generation, and so is what is remembered.
+ *   - Only frames on one stack are remembered: those outside of the last switch (a signal on its own stack).
+ *   - A stack deeper than the limit keeps its inner frames. Its nodes hang from the frame where it was cut, so
+ *     such a stack is remembered only for stacks that are cut at that same frame.
+ *   - A frame or node that could not be interned is not remembered.
+ */
+#include "walk.h"
+
+#include "capture_libunwind.h"
+#include "intern.h"
+#include "modules.h"
+#include "rows.h"
+#include "step.h"
+
+/* Nonzero in tests only: leaves out one part of the verification, to show that the proof of exactness notices. */
+#ifndef MH_MUTATION
+#define MH_MUTATION 0
+#endif
+enum {
+  MUTATION_NO_RETURN_ADDRESS = 1, /* the fourth frame's return address is not compared */
+  MUTATION_NO_SAVED_FP,           /* saved frame pointers are not compared */
+  MUTATION_NO_FP,                 /* the frame pointer is not compared where the walk joins */
+  MUTATION_NO_END,                /* the word that ended the walk is not compared */
+  MUTATION_NO_GENERATION,         /* what is remembered survives dlopen and dlclose */
+  MUTATION_NO_SP,                 /* frames are the same if their pc is */
+};
+
+uint32_t mh_depth_limit = 256;
+
+typedef uintptr_t word __attribute__((may_alias, aligned(1)));
+
+static inline uintptr_t load(uintptr_t address) {
+  return *(const word *)address;
+}
+
+/* ── Memory ────────────────────────────────────────────────────────────────────────────────────── */
+
+static size_t slot_count(uint32_t limit) {
+  return 2 * (size_t)limit + 64; /* few frames have three */
+}
+
+size_t mh_walk_bytes(void) {
+  return sizeof(struct mh_walk) + slot_count(mh_depth_limit) * sizeof(struct mh_walk_slot) +
+         mh_depth_limit * (sizeof(struct mh_walk_frame) + sizeof(struct mh_walk_step));
+}
+
+void mh_walk_start(void) {
+  mh_span_start();
+}
+
+void mh_capture_dwarf_modules_changed(void) {
+  mh_rows_generation(__atomic_load_n(&mh_generation, __ATOMIC_RELAXED));
+}
+
+static __attribute__((noinline)) void renew(struct mh_walk *walk, uintptr_t thread_pointer, uint32_t generation) {
+  if (!walk->limit) {
+    walk->frames = (struct mh_walk_frame *)(walk + 1);
+    walk->slots = (struct mh_walk_slot *)(walk->frames + mh_depth_limit);
+    walk->steps = (struct mh_walk_step *)(walk->slots + slot_count(mh_depth_limit));
+    walk->limit = mh_depth_limit;
+  }
+  if (walk->own.thread_pointer != thread_pointer) {
+    walk->own = (struct mh_own_stack){.thread_pointer = thread_pointer};
+    walk->depth = 0;
+  }
+  if (MH_MUTATION != MUTATION_NO_GENERATION) walk->depth = 0;
+  walk->generation = generation;
+}
+
+/* ── Verifying ─────────────────────────────────────────────────────────────────────────────────── */
+
+/* Compares slots[count − 1 … 0] with the stack. Returns 0 if all are the same, else the number of the one that is
+ * not, counted from 1. */
+static inline uint32_t first_changed(const struct mh_walk_slot *slots, uint32_t count) {
+  const struct mh_walk_slot *slot = slots + count;
+#pragma clang loop unroll_count(4)
+  while (slot > slots) {
+    slot--;
+    if (load(slot->at) != slot->value) return (uint32_t)(slot - slots) + 1;
+  }
+  return 0;
+}
+
+/* ── Stepping ──────────────────────────────────────────────────────────────────────────────────── */
+
+/* Where a walk is: the registers in a frame. */
+struct place {
+  uintptr_t pc, sp, fp;
+#if defined(__aarch64__)
+  uintptr_t lr; /* only in a frame that a signal interrupted */
+#endif
+  bool exact;
+};
+
+enum stepped { STEPPED, ENDED, ASTRAY, FALLBACK };
+
+/* Steps through the frame in which the kernel called a signal handler. */
+static enum stepped step_signal(struct mh_walk *walk, struct mh_walk_step *step, struct place *place, struct mh_span *span, bool *switched) {
+  uintptr_t highest = MH_SIGNAL_PC > MH_SIGNAL_SP ? MH_SIGNAL_PC : MH_SIGNAL_SP;
+  if (!mh_span_has(span, step->sp) || !mh_span_has(span, step->sp + highest)) return ASTRAY;
+  place->pc = step->ra = load(step->sp + MH_SIGNAL_PC);
+  place->sp = step->cfa = load(step->sp + MH_SIGNAL_SP);
+  place->fp = load(step->sp + MH_SIGNAL_FP);
+#if defined(__aarch64__)
+  place->lr = load(step->sp + MH_SIGNAL_LR);
+#endif
+  place->exact = true;
+  if (place->sp <= step->sp || place->sp >= span->high) {
+    mh_span_at(&walk->own, place->sp, span);
+    *switched = true;
+  }
+  return place->pc ? STEPPED : ENDED;
+}
+
+/* Steps from `place` to its caller, and notes how in `step`. Nothing on the stack is read outside of `span`. */
+static inline __attribute__((always_inline)) enum stepped step_out(struct mh_walk *walk, struct mh_walk_step *step, struct place *place,
+                                                                   struct mh_span *span, bool *switched) {
+  uint64_t row = step->row;
+  unsigned kind = mh_row_kind(row);
+  uintptr_t cfa;
+  if (MH_LIKELY(kind == MH_ROW_SP || kind == MH_ROW_FP)) {
+    cfa = (kind == MH_ROW_FP ? place->fp : place->sp) + (uintptr_t)mh_row_cfa(row);
+  } else if (kind == MH_ROW_FP_LOAD || kind == MH_ROW_SP_LOAD) {
+    uintptr_t at = (kind == MH_ROW_FP_LOAD ? place->fp : place->sp) + (uintptr_t)mh_row_near(row);
+    if (!mh_span_has(span, at)) return ASTRAY;
+    cfa = load(at) + (uintptr_t)mh_row_far(row);
+  } else if (kind == MH_ROW_SIGNAL) {
+    return step_signal(walk, step, place, span, switched);
+  } else {
+    return kind == MH_ROW_END ? ENDED : FALLBACK;
+  }
+  step->cfa = cfa;
+  if (MH_UNLIKELY(cfa <= place->sp && !(MH_CFA_MAY_STAY && cfa == place->sp && place->exact))) {
+    step->unread = kind == MH_ROW_SP || kind == MH_ROW_FP;
+    return step->unread ? ENDED : ASTRAY;
+  }
+  uintptr_t fp_at = mh_fp_at(row, cfa, place->fp);
+  if (MH_RA_IN_REGISTER(row)) {
+#if defined(__aarch64__)
+    if (!place->exact) return ASTRAY;
+    step->ra = place->lr;
+#endif
+  } else {
+    uintptr_t ra_at = mh_ra_at(row, cfa);
+    if (MH_UNLIKELY(!mh_span_has(span, ra_at))) {
+      step->unread = kind == MH_ROW_SP || kind == MH_ROW_FP;
+      return step->unread ? ENDED : ASTRAY;
+    }
+    step->ra = load(ra_at);
+  }
+  if (fp_at) {
+    if (MH_UNLIKELY(!mh_span_has(span, fp_at))) return ASTRAY;
+    place->fp = load(fp_at);
+  }
+  place->sp = cfa;
+  place->pc = mh_strip(step->ra);
+  place->exact = false;
+  return place->pc ? STEPPED : ENDED;
+}
+
+/* ── Remembering ───────────────────────────────────────────────────────────────────────────────── */
+
+/* What the outer part of a walk asks of the frame inside of it. */
+struct outer {
+  uint32_t node, slots;
+  bool need;    /* the way out depends on fp */
+  bool need_lr; /* the way out depends on the link register */
+};
+
+static inline void add_slot(struct mh_walk *walk, struct outer *outer, uintptr_t at, uintptr_t value) {
+  walk->slots[outer->slots++] = (struct mh_walk_slot){.at = at, .value = value};
+  if (at + sizeof(uintptr_t) > walk->top) walk->top = at + sizeof(uintptr_t);
+}
+
+/* Adds the words that led from `step` to its caller, whose frame pointer is `caller_fp`. */
+static inline void add_slots(struct mh_walk *walk, struct outer *outer, const struct mh_walk_step *step, uintptr_t caller_fp) {
+  uint64_t row = step->row;
+  unsigned kind = mh_row_kind(row);
+  bool need = outer->need, need_lr = outer->need_lr;
+  outer->need = mh_row_from_fp(row);
+  outer->need_lr = false;
+  if (kind == MH_ROW_END || step->unread) return;
+  if (kind == MH_ROW_SIGNAL) {
+    add_slot(walk, outer, step->sp + MH_SIGNAL_SP, step->cfa);
+    add_slot(walk, outer, step->sp + MH_SIGNAL_PC, step->ra);
+    if (need) add_slot(walk, outer, step->sp + MH_SIGNAL_FP, caller_fp);
+#if defined(__aarch64__)
+    if (need_lr) add_slot(walk, outer, step->sp + MH_SIGNAL_LR, step[1].ra);
+#endif
+    (void)need_lr;
+    return;
+  }
+  if (kind == MH_ROW_SP_LOAD || kind == MH_ROW_FP_LOAD)
+    add_slot(walk, outer, (kind == MH_ROW_FP_LOAD ? step->fp : step->sp) + (uintptr_t)mh_row_near(row), step->cfa - (uintptr_t)mh_row_far(row));
+  if (MH_RA_IN_REGISTER(row))
+    outer->need_lr = true;
+  else if (MH_MUTATION != MUTATION_NO_END || step->ra)
+    add_slot(walk, outer, mh_ra_at(row, step->cfa), step->ra);
+  uintptr_t fp_at = mh_fp_at(row, step->cfa, step->fp);
+  if (need && fp_at && MH_MUTATION != MUTATION_NO_SAVED_FP) add_slot(walk, outer, fp_at, caller_fp);
+  if (need && mh_fp_from_fp(row)) outer->need = true;
+}
+
+/* The frame of a step, interned; 0 if it could not be. */
+static inline uint32_t frame_of(const struct mh_walk_step *step, uint32_t generation, bool chain) {
+  uint64_t key = mh_row_key(step->pc, chain ? MH_USE_CHAIN : step->exact ? MH_USE_EXACT : MH_USE_RETURN, generation);
+  uint32_t frame = mh_row_frame(chain && key ? mh_row_find(key) : step->row);
+  if (MH_LIKELY(frame)) return frame;
+  frame = mh_intern_frame(step->pc, step->exact);
+  if (frame && frame < MH_ROW_FRAME_LIMIT) mh_row_insert(key, (step->row & MH_ROW_MASK) | (uint64_t)frame << MH_ROW_FRAME_SHIFT);
+  return frame;
+}
+
+/* Interns the new frames from the outside in, and remembers those from steps[first] on outwards. Each is remembered
+ * whole before the next one is begun: a signal handler that jumps out of here leaves a shorter memory, not a wrong one. */
+static inline __attribute__((always_inline)) uint32_t remember(struct mh_walk *walk, struct outer outer, uint32_t count, uint32_t first,
+                                                               uintptr_t caller_fp, bool chain) {
+  uint32_t depth = walk->depth, generation = walk->generation;
+  size_t most_slots = slot_count(walk->limit) - 4;
+  for (uint32_t i = count; i-- > 0;) {
+    const struct mh_walk_step *step = &walk->steps[i];
+    uint32_t frame = frame_of(step, generation, chain);
+    if (MH_UNLIKELY(!frame)) return 0;
+    outer.node = mh_intern_node(outer.node, frame);
+    if (MH_UNLIKELY(!outer.node)) return 0;
+    if (MH_UNLIKELY(i < first || outer.slots > most_slots)) {
+      first = UINT32_MAX; /* nor anything inside of this */
+      continue;
+    }
+    add_slots(walk, &outer, step, caller_fp);
+    caller_fp = step->fp;
+    walk->frames[depth] = (struct mh_walk_frame){
+        .sp = step->sp, .pc = step->pc, .fp = step->fp, .node = outer.node, .slots = outer.slots, .need = outer.need, .exact = step->exact};
+    __atomic_signal_fence(__ATOMIC_RELEASE);
+    walk->depth = ++depth;
+  }
+  return outer.node;
+}
+
+/* ── The walk ──────────────────────────────────────────────────────────────────────────────────── */
+
+/* `chain`: by frame pointers alone, as if every row said so. */
+static inline __attribute__((always_inline)) uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struct mh_entry *entry,
+                                                           bool chain) {
+  uint32_t generation = __atomic_load_n(&mh_generation, __ATOMIC_ACQUIRE);
+  uintptr_t thread_pointer = mh_thread_pointer();
+  if (MH_UNLIKELY(walk->generation != generation || walk->own.thread_pointer != thread_pointer || !walk->limit))
+    renew(walk, thread_pointer, generation);
+
+  struct mh_span span;
+  mh_span_at(&walk->own, entry->sp, &span);
+  struct place place = {.pc = entry->pc, .sp = entry->sp, .fp = entry->fp};
+  const struct mh_walk_frame *frames = walk->frames;
+  uint32_t limit = walk->limit;
+  uint32_t count = 0;           /* steps taken */
+  uint32_t first = 0;           /* the first of them on the stack that the walk is on now */
+  uint32_t outer = walk->depth; /* remembered frames that the walk may still meet */
+  bool cut = false, astray = false;
+
+  for (;;) {
+    while (outer && frames[outer - 1].sp < place.sp) outer--;
+    if (outer && frames[outer - 1].sp == place.sp && !place.exact) {
+      const struct mh_walk_frame *met = &frames[outer - 1];
+      bool same = met->pc == place.pc && !met->exact && (!met->need || met->fp == place.fp || MH_MUTATION == MUTATION_NO_FP);
+      bool fits = walk->cut ? count + outer == limit : count + outer <= limit;
+      if (same && fits && mh_span_reaches(&span, walk->top)) {
+        uint32_t changed = first_changed(walk->slots, met->slots);
+        if (!changed) break;
+        /* Of the frames inside of the change none can be the same. */
+        while (outer && frames[outer - 1].slots >= changed) outer--;
+      }
+    }
+    if (MH_UNLIKELY(count == limit)) {
+      cut = true;
+      outer = 0;
+      break;
+    }
+
+    struct mh_walk_step *step = &walk->steps[count];
+    *step = (struct mh_walk_step){.sp = place.sp, .pc = place.pc, .fp = place.fp, .exact = place.exact};
+    if (chain) {
+      step->row = MH_ROW_CHAIN;
+    } else {
+      uint64_t key = mh_row_key(place.pc, place.exact ? MH_USE_EXACT : MH_USE_RETURN, generation);
+      step->row = key ? mh_row_find(key) : 0;
+      if (MH_UNLIKELY(!step->row)) {
+        step->row = mh_cfi_row(place.pc, place.exact);
+        mh_row_insert(key, step->row);
+      }
+    }
+    bool switched = false;
+    enum stepped stepped = step_out(walk, step, &place, &span, &switched);
+    if (MH_UNLIKELY(stepped == FALLBACK)) return mh_capture_libunwind(thread, entry);
+    count++;
+    if (MH_UNLIKELY(switched)) first = count;
+    if (stepped != STEPPED) {
+      astray = stepped == ASTRAY;
+      outer = 0;
+      break;
+    }
+  }
+
+  if (MH_LIKELY(count == 0 && outer == walk->depth && walk->stack)) return walk->stack;
+  struct outer joined = {0};
+  walk->stack = 0;
+  walk->depth = outer;
+  if (outer) {
+    joined = (struct outer){.node = frames[outer - 1].node, .slots = frames[outer - 1].slots, .need = frames[outer - 1].need};
+  } else {
+    walk->cut = cut;
+    walk->top = 0;
+  }
+  uint32_t node = remember(walk, joined, count, astray ? UINT32_MAX : first, place.fp, chain);
+  if (!node) return 0;
+  uint32_t stack = mh_intern_stack(node, outer ? walk->cut : cut);
+  if (!astray && !first) walk->stack = stack;
+  return stack;
+}
+
+uint32_t mh_capture_dwarf(struct mh_thread *thread, struct mh_walk *walk, const struct mh_entry *entry) {
+  return take(thread, walk, entry, false);
+}
+
+uint32_t mh_capture_fp(struct mh_walk *walk, const struct mh_entry *entry) {
+  return take(NULL, walk, entry, true);
+}

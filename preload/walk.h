@@ -1,0 +1,71 @@
+/* The remembered walk: a thread's last call stack, and what must still be true for it to be the next one. walk.c
+ * explains it. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "capture.h"
+#include "span.h"
+
+struct mh_thread;
+
+/* A word of the stack that decided how the walk went on. */
+struct mh_walk_slot {
+  uintptr_t at;
+  uintptr_t value;
+};
+
+/* A frame of the last walk. */
+struct mh_walk_frame {
+  uintptr_t sp, pc, fp; /* registers in this frame */
+  uint32_t node;        /* interned: this frame and all outside of it */
+  uint32_t slots : 30;  /* words that this frame and all outside of it depend on: slots[0 … slots − 1] */
+  uint32_t need : 1;    /* the way out depends on fp */
+  uint32_t exact : 1;   /* pc is an interrupted instruction, not a return address */
+};
+
+/* A frame of the walk being taken. */
+struct mh_walk_step {
+  uintptr_t sp, pc, fp;
+  uintptr_t cfa; /* sp of the caller */
+  uintptr_t ra;  /* as found on the stack: pc of the caller, perhaps signed */
+  uint64_t row;
+  bool exact;
+  bool unread; /* the CFA is outside of the stack: the walk ended here */
+};
+
+struct mh_walk {
+  struct mh_own_stack own;
+  uint32_t limit;      /* most frames; 0 before the first use */
+  uint32_t generation; /* module generation of what is remembered */
+  uint32_t depth;      /* frames remembered, outermost first */
+  uint32_t stack;      /* interned: all of them; 0 if not known */
+  uintptr_t top;       /* end of the highest remembered slot */
+  bool cut;            /* the outermost remembered frame has callers */
+  struct mh_walk_frame *frames;
+  struct mh_walk_slot *slots;
+  struct mh_walk_step *steps;
+};
+
+/* Most frames kept of a stack: the innermost ones. Set before the first walk, not changed afterwards. */
+extern uint32_t mh_depth_limit;
+
+/* Bytes of zeroed memory that a thread needs for its struct mh_walk; it may be handed on to another thread as it is. */
+size_t mh_walk_bytes(void);
+
+/* Called once, before the first walk. */
+void mh_walk_start(void);
+
+/* Each captures the stack at `entry` and returns its id, 0 if it could not be kept; as mh_capture. `walk` is the calling
+ * thread's. One thread uses either the one or the other. */
+uint32_t mh_capture_dwarf(struct mh_thread *thread, struct mh_walk *walk, const struct mh_entry *entry);
+uint32_t mh_capture_fp(struct mh_walk *walk, const struct mh_entry *entry);
+
+/* To be called after every change of mh_generation. */
+void mh_capture_dwarf_modules_changed(void);
+
+#if defined(__aarch64__)
+/* Bytes from a function's frame record up to the stack pointer of its caller. Called from that function. */
+uintptr_t mh_entry_gap(uintptr_t frame_record);
+#endif

@@ -1,0 +1,439 @@
+/* The proof of exactness: a preloaded library that captures the stack of every allocation in several ways and compares them.
+ *
+ *     remembered   rows and the remembered walk: what memhook uses
+ *     rows         the same with nothing remembered
+ *     reference    LLVM's libunwind, frame by frame, for every Nth capture (EXACTNESS_EVERY, default 1)
+ *
+ * It is built from memhook's own sources for capturing; modules and interning are replaced by the simplest thing that
+ * can be right. Counts go to a mapped file EXACTNESS_DIR/PID.counts, so that they survive any end of the process;
+ * the first differences go to EXACTNESS_DIR/PID.differences in words.
+ */
+#define _GNU_SOURCE
+#define UNW_LOCAL_ONLY
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <libunwind.h>
+#include <link.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../../preload/capture.h"
+#include "../../preload/capture_libunwind.h"
+#include "../../preload/cfi.h"
+#include "../../preload/intern.h"
+#include "../../preload/lock.h"
+#include "../../preload/modules.h"
+#include "../../preload/row.h"
+#include "../../preload/sys.h"
+#include "../../preload/walk.h"
+
+#define EXPORT __attribute__((visibility("default")))
+#define FRAMES_MAX 4096
+
+/* ── What is counted ───────────────────────────────────────────────────────────────────────────── */
+
+/* In the order of the names in run.sh. */
+struct counts {
+  uint64_t captures, frames, deepest;
+  uint64_t referenced;         /* captures compared with libunwind */
+  uint64_t fallbacks;          /* stacks that a row could not express */
+  uint64_t signals;            /* stacks with a signal frame */
+  uint64_t cut;                /* stacks deeper than the limit */
+  uint64_t lost;               /* captures that gave no stack */
+  uint64_t remembered_differs; /* remembered ≠ rows */
+  uint64_t reference_differs;  /* rows ≠ reference, unexplained */
+  uint64_t explained_boundary; /* rows ≠ reference: libunwind takes the row before an interrupted instruction's */
+  uint64_t reference_failed;   /* libunwind did not find the entry */
+  uint64_t not_started;        /* reference stack that is a strict beginning of ours */
+};
+
+static struct counts fallback_counts, *counts = &fallback_counts;
+static int differences = -1;
+static int counts_pid;
+static unsigned every = 1;
+
+#define COUNT(what) __atomic_add_fetch(&counts->what, 1, __ATOMIC_RELAXED)
+
+static void say(const char *format, ...) {
+  char line[512];
+  va_list arguments;
+  va_start(arguments, format);
+  int length = vsnprintf(line, sizeof line, format, arguments);
+  va_end(arguments);
+  if (length > (int)sizeof line) length = sizeof line;
+  if (differences >= 0 && length > 0) mh_write(differences, line, (size_t)length);
+}
+
+/* A file of this process's own; again in the child of a fork. */
+static void open_report(void) {
+  const char *folder = getenv("EXACTNESS_DIR");
+  char path[512];
+  counts_pid = mh_getpid();
+  if (!folder) return;
+  snprintf(path, sizeof path, "%s/%d.counts", folder, counts_pid);
+  int fd = mh_open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd >= 0 && mh_fallocate(fd, 0, 4096) == 0) {
+    struct counts *mapped = mh_map(4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (mapped) counts = mapped;
+  }
+  mh_close(fd);
+  snprintf(path, sizeof path, "%s/%d.differences", folder, counts_pid);
+  differences = mh_open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND, 0644);
+}
+
+/* ── Modules: what the loader says, copied ─────────────────────────────────────────────────────── */
+
+uint32_t mh_generation = 1;
+
+struct module_list {
+  uint32_t count, generation;
+  struct mh_module modules[1000];
+  char names[1000][64];
+};
+
+static struct module_list lists[2], *list;
+static struct mh_lock list_lock;
+
+static int add_module(struct dl_phdr_info *info, size_t size, void *data) {
+  (void)size;
+  struct module_list *into = data;
+  if (into->count == 1000) return 1;
+  struct mh_module m = {.bias = info->dlpi_addr, .start = UINTPTR_MAX, .text_start = UINTPTR_MAX, .loaded = true};
+  for (int i = 0; i < info->dlpi_phnum; i++) {
+    const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+    uintptr_t start = m.bias + p->p_vaddr, end = start + p->p_memsz;
+    if (p->p_type == PT_GNU_EH_FRAME) {
+      m.eh_frame_hdr = (const uint8_t *)start;
+      m.eh_frame_hdr_bytes = p->p_memsz;
+    }
+    if (p->p_type != PT_LOAD) continue;
+    if (start < m.start) m.start = start;
+    if (end > m.end) m.end = end;
+    if (!(p->p_flags & PF_X)) continue;
+    if (start < m.text_start) m.text_start = start;
+    if (end > m.text_end) m.text_end = end;
+  }
+  for (int i = 0; i < info->dlpi_phnum; i++) {
+    const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+    uintptr_t start = m.bias + p->p_vaddr, end = start + p->p_filesz;
+    if (p->p_type == PT_LOAD && (uintptr_t)m.eh_frame_hdr >= start && (uintptr_t)m.eh_frame_hdr < end) {
+      m.eh_segment_start = start;
+      m.eh_segment_end = end;
+    }
+  }
+  const char *name = info->dlpi_name;
+  for (const char *c = name; *c; c++)
+    if (*c == '/') name = c + 1;
+  snprintf(into->names[into->count], sizeof into->names[0], "%s", *name ? name : "program");
+  into->modules[into->count++] = m;
+  return 0;
+}
+
+void mh_modules_refresh(void) {
+  if (!mh_lock_take(&list_lock)) return;
+  struct module_list *next = list == &lists[0] ? &lists[1] : &lists[0];
+  next->count = 0;
+  next->generation = __atomic_load_n(&mh_generation, __ATOMIC_RELAXED);
+  dl_iterate_phdr(add_module, next);
+  __atomic_store_n(&list, next, __ATOMIC_RELEASE);
+  mh_lock_release(&list_lock);
+}
+
+static const struct mh_module *find_module(uintptr_t pc) {
+  struct module_list *now = __atomic_load_n(&list, __ATOMIC_ACQUIRE);
+  for (uint32_t i = 0; now && i < now->count; i++)
+    if (pc >= now->modules[i].text_start && pc < now->modules[i].text_end) return &now->modules[i];
+  return NULL;
+}
+
+const struct mh_module *mh_module_at(uintptr_t pc) {
+  if (!list || list->generation != __atomic_load_n(&mh_generation, __ATOMIC_RELAXED)) mh_modules_refresh();
+  const struct mh_module *module = find_module(pc);
+  if (!module) {
+    mh_modules_refresh();
+    module = find_module(pc);
+  }
+  return module;
+}
+
+/* ── Interning: three sets whose element numbers are the ids ───────────────────────────────────── */
+
+struct set {
+  uint32_t bits;
+  uint64_t *keys;
+};
+
+static struct set frames_set = {.bits = 21}, nodes_set = {.bits = 24}, stacks_set = {.bits = 24};
+
+static uint32_t intern(struct set *set, uint64_t key) {
+  uint64_t at = key * 0x9e3779b97f4a7c15ull >> (64 - set->bits), mask = (1ull << set->bits) - 1;
+  for (unsigned probe = 0; probe < 4096; probe++, at = (at + 1) & mask) {
+    if (at == 0) continue;
+    uint64_t seen = __atomic_load_n(&set->keys[at], __ATOMIC_RELAXED);
+    if (seen == 0 && __atomic_compare_exchange_n(&set->keys[at], &seen, key, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) return (uint32_t)at;
+    if (seen == key) return (uint32_t)at;
+  }
+  return 0;
+}
+
+uint32_t mh_intern_frame(uintptr_t pc, bool exact) {
+  return intern(&frames_set, pc << 1 | exact);
+}
+uint32_t mh_intern_node(uint32_t parent, uint32_t frame) {
+  return intern(&nodes_set, (uint64_t)parent << 32 | frame);
+}
+uint32_t mh_intern_stack(uint32_t node, bool cut) {
+  return intern(&stacks_set, (uint64_t)node << 1 | cut);
+}
+
+/* ── One thread's walks ────────────────────────────────────────────────────────────────────────── */
+
+struct frame {
+  uintptr_t pc;
+  bool exact;
+};
+
+struct mh_thread {
+  struct mh_walk *remembered, *rows;
+  struct frame ours[FRAMES_MAX], reference[FRAMES_MAX];
+  unsigned captures;
+  bool fell_back;
+};
+
+static __thread struct mh_thread *thread __attribute__((tls_model("initial-exec")));
+static __thread bool inside __attribute__((tls_model("initial-exec")));
+
+uint32_t mh_capture_libunwind(struct mh_thread *t, const struct mh_entry *entry) {
+  (void)entry;
+  t->fell_back = true;
+  return 0;
+}
+
+static unsigned unfold(uint32_t stack, struct frame *frames, bool *cut) {
+  uint64_t key = stacks_set.keys[stack];
+  *cut = key & 1;
+  unsigned count = 0;
+  for (uint32_t node = (uint32_t)(key >> 1); node && count < FRAMES_MAX;) {
+    uint64_t pair = nodes_set.keys[node];
+    uint64_t frame = frames_set.keys[(uint32_t)pair];
+    frames[count++] = (struct frame){.pc = frame >> 1, .exact = frame & 1};
+    node = (uint32_t)(pair >> 32);
+  }
+  return count;
+}
+
+/* Steps libunwind from here to the entry, then outwards. A frame without unwind information is the last one. */
+static unsigned reference(const struct mh_entry *entry, struct frame *frames, unsigned limit) {
+  unw_context_t context;
+  unw_cursor_t cursor;
+  if (unw_getcontext(&context) || unw_init_local(&cursor, &context)) return 0;
+  unw_word_t pc = 0, sp = 0;
+  for (unsigned own = 0; sp != entry->sp || pc != entry->pc; own++) {
+    if (own == 16 || unw_step(&cursor) < 0) return 0;
+    unw_get_reg(&cursor, UNW_REG_IP, &pc);
+    unw_get_reg(&cursor, UNW_REG_SP, &sp);
+  }
+  unsigned count = 0;
+  bool exact = false;
+  while (pc && count < limit) {
+    frames[count++] = (struct frame){.pc = pc, .exact = exact};
+    exact = unw_is_signal_frame(&cursor) > 0;
+    unw_word_t sp_before = sp, pc_before = pc;
+    int result = unw_step(&cursor);
+    if (result < 0) break;
+    unw_get_reg(&cursor, UNW_REG_IP, &pc);
+    unw_get_reg(&cursor, UNW_REG_SP, &sp);
+    if (result == 0 && pc == pc_before && sp == sp_before) break;
+    if (result == 0) {
+      if (pc && count < limit) frames[count++] = (struct frame){.pc = pc, .exact = exact};
+      break;
+    }
+  }
+  return count;
+}
+
+static void say_stack(const char *title, const struct frame *frames, unsigned count) {
+  say("  %s:\n", title);
+  for (unsigned i = 0; i < count && i < 80; i++) {
+    const struct mh_module *m = find_module(frames[i].pc);
+    struct module_list *now = list;
+    if (m)
+      say("    %2u %s+0x%lx%s\n", i, now->names[m - now->modules], (unsigned long)(frames[i].pc - m->bias), frames[i].exact ? " (exact)" : "");
+    else
+      say("    %2u 0x%lx%s\n", i, (unsigned long)frames[i].pc, frames[i].exact ? " (exact)" : "");
+  }
+}
+
+/* libunwind runs a function's description up to, not including, the rows that begin at the pc. That is right for a return
+ * address and wrong for an interrupted instruction at which a row begins. */
+static bool boundary(const struct frame *frames, unsigned same) {
+  for (unsigned i = 0; i < same; i++)
+    if (frames[i].exact && mh_cfi_row(frames[i].pc, true) != mh_cfi_row(frames[i].pc, false)) return true;
+  return false;
+}
+
+static void compare_reference(struct mh_thread *t, const struct mh_entry *entry, unsigned count, bool cut) {
+  COUNT(referenced);
+  unsigned other = reference(entry, t->reference, mh_depth_limit);
+  if (!other) {
+    COUNT(reference_failed);
+    return;
+  }
+  unsigned same = 0;
+  while (same < count && same < other && t->ours[same].pc == t->reference[same].pc && t->ours[same].exact == t->reference[same].exact) same++;
+  if (same == count && same == other) return;
+  (void)cut;
+  if (boundary(t->ours, same)) {
+    COUNT(explained_boundary);
+    return;
+  }
+  if (same == other) COUNT(not_started);
+  if (COUNT(reference_differs) > 10) return;
+  say("rows differ from the reference after %u frames\n", same);
+  say_stack("rows", t->ours, count);
+  say_stack("reference", t->reference, other);
+}
+
+static void compare(const struct mh_entry *entry) {
+  struct mh_thread *t = thread;
+  if (MH_UNLIKELY(!t)) {
+    if (!nodes_set.keys) return;
+    t = mh_map_private(sizeof *t);
+    t->remembered = mh_map_private(mh_walk_bytes());
+    t->rows = mh_map_private(mh_walk_bytes());
+    thread = t;
+  }
+  if (MH_UNLIKELY(counts_pid != mh_getpid())) open_report();
+  COUNT(captures);
+  t->fell_back = false;
+  uint32_t fast = mh_capture_dwarf(t, t->remembered, entry);
+  bool fell_back = t->fell_back;
+  t->rows->depth = t->rows->stack = 0;
+  uint32_t slow = mh_capture_dwarf(t, t->rows, entry);
+  if (fell_back || t->fell_back) {
+    COUNT(fallbacks);
+    if (fell_back != t->fell_back && COUNT(remembered_differs) < 10) say("only one of remembered and rows fell back\n");
+    return;
+  }
+  if (!fast || !slow) {
+    COUNT(lost);
+    return;
+  }
+  bool cut;
+  unsigned count = 0;
+  bool look = ++t->captures % every == 0;
+  if (fast != slow && COUNT(remembered_differs) < 10) {
+    say("remembered differs from rows\n");
+    count = unfold(fast, t->ours, &cut);
+    say_stack("remembered", t->ours, count);
+    count = unfold(slow, t->ours, &cut);
+    say_stack("rows", t->ours, count);
+  }
+  count = unfold(slow, t->ours, &cut);
+  __atomic_add_fetch(&counts->frames, count, __ATOMIC_RELAXED);
+  if (count > counts->deepest) counts->deepest = count;
+  if (cut) COUNT(cut);
+  for (unsigned i = 0; i < count; i++)
+    if (t->ours[i].exact) {
+      COUNT(signals);
+      break;
+    }
+  if (look) compare_reference(t, entry, count, cut);
+}
+
+/* ── Hooks ─────────────────────────────────────────────────────────────────────────────────────── */
+
+void *__libc_malloc(size_t);
+void __libc_free(void *);
+void *__libc_calloc(size_t, size_t);
+void *__libc_realloc(void *, size_t);
+void *__libc_memalign(size_t, size_t);
+
+static bool ready;
+
+#define CAPTURE()                          \
+  do {                                     \
+    if (ready && !inside) {                \
+      inside = true;                       \
+      struct mh_entry entry = MH_ENTRY();  \
+      int saved = *error_number();         \
+      compare(&entry);                     \
+      *error_number() = saved;             \
+      inside = false;                      \
+    }                                      \
+  } while (0)
+
+extern int *__errno_location(void);
+static int *error_number(void) {
+  return __errno_location();
+}
+
+EXPORT __attribute__((noinline)) void *malloc(size_t bytes) {
+  CAPTURE();
+  return __libc_malloc(bytes);
+}
+EXPORT __attribute__((noinline)) void free(void *block) {
+  if (block) CAPTURE();
+  __libc_free(block);
+}
+EXPORT __attribute__((noinline)) void *calloc(size_t count, size_t bytes) {
+  CAPTURE();
+  return __libc_calloc(count, bytes);
+}
+EXPORT __attribute__((noinline)) void *realloc(void *block, size_t bytes) {
+  CAPTURE();
+  return __libc_realloc(block, bytes);
+}
+EXPORT __attribute__((noinline)) void *aligned_alloc(size_t alignment, size_t bytes) {
+  CAPTURE();
+  return __libc_memalign(alignment, bytes);
+}
+EXPORT __attribute__((noinline)) void *memalign(size_t alignment, size_t bytes) {
+  CAPTURE();
+  return __libc_memalign(alignment, bytes);
+}
+EXPORT __attribute__((noinline)) int posix_memalign(void **block, size_t alignment, size_t bytes) {
+  CAPTURE();
+  *block = __libc_memalign(alignment, bytes);
+  return *block ? 0 : 12;
+}
+
+/* The module generation advances before a dlopen and after a dlclose. */
+static void *(*real_dlopen)(const char *, int);
+static int (*real_dlclose)(void *);
+
+static void advance(void) {
+  __atomic_add_fetch(&mh_generation, 1, __ATOMIC_ACQ_REL);
+  mh_capture_dwarf_modules_changed();
+}
+
+/* A jump, so that the loader sees the real caller. */
+EXPORT void *dlopen(const char *file, int mode) {
+  if (!real_dlopen) real_dlopen = dlsym(RTLD_NEXT, "dlopen");
+  advance();
+  __attribute__((musttail)) return real_dlopen(file, mode);
+}
+
+EXPORT int dlclose(void *handle) {
+  if (!real_dlclose) real_dlclose = dlsym(RTLD_NEXT, "dlclose");
+  mh_cfi_unloading();
+  int result = real_dlclose(handle);
+  advance();
+  mh_cfi_unloaded();
+  return result;
+}
+
+__attribute__((constructor)) static void start(void) {
+  frames_set.keys = mh_map_private(8ull << frames_set.bits);
+  stacks_set.keys = mh_map_private(8ull << stacks_set.bits);
+  nodes_set.keys = mh_map_private(8ull << nodes_set.bits);
+  if (!frames_set.keys || !stacks_set.keys || !nodes_set.keys) return;
+  if (getenv("EXACTNESS_EVERY")) every = (unsigned)atoi(getenv("EXACTNESS_EVERY"));
+  if (getenv("EXACTNESS_DEPTH")) mh_depth_limit = (uint32_t)atoi(getenv("EXACTNESS_DEPTH"));
+  if (!every) every = 1;
+  mh_walk_start();
+  open_report();
+  ready = true;
+}
