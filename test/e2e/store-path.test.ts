@@ -1,0 +1,137 @@
+// Which process writes to which file: %p and %e, several processes with one MEMHOOK_FILE, exec, shared memory.
+
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import process from "node:process";
+import test from "node:test";
+import {
+  build,
+  library,
+  neighbour,
+  noCompiler,
+  Running,
+  readReport,
+  runProgram,
+  runWell,
+  which,
+} from "../support/programs.js";
+import { temporaryFolder } from "../support/run.js";
+
+const folder = temporaryFolder();
+const skip = noCompiler;
+const shell = which("sh");
+const skipWithoutShell = skip || (shell ? false : "no sh");
+
+test("%p is the process id, %e the program's name, another % itself", { skip }, async () => {
+  const program = build("leaks.c");
+  const { pid } = await runWell(program, [], { store: join(folder, "at-%p-%e-100%.mem") });
+  assert.equal((await readReport(join(folder, `at-${pid}-leaks-100%.mem`))).process.pid, pid);
+});
+
+test("a relative path is relative to where the program started", { skip }, async () => {
+  const { pid } = await runWell(build("leaks.c"), [], { store: "relative.mem", cwd: folder });
+  assert.equal((await readReport(join(folder, "relative.mem"))).process.pid, pid);
+});
+
+test("a living owner keeps its store: the newcomer takes stem.PID.ext", { skip }, async (t) => {
+  const store = join(folder, "living.mem");
+  const owner = new Running(build("counting.c"), ["steps", "0", "1"], { store });
+  t.after(() => owner.stop());
+  const line = await owner.line();
+  const newcomer = await runWell(build("leaks.c"), [], { store });
+  assert.equal((await readReport(neighbour(store, newcomer.pid))).totals.liveCount, 18);
+  const owners = await readReport(store);
+  assert.equal(owners.process.pid, owner.pid);
+  assert.equal(`${owners.totals.liveCount} ${owners.totals.liveBytes}`, line);
+  owner.child.stdin!.end();
+  await owner.finished;
+});
+
+test("a path without an extension, and one whose folder has a dot", { skip }, async (t) => {
+  const store = join(folder, "no.extension.here", "store");
+  mkdirSync(join(folder, "no.extension.here"));
+  const owner = new Running(build("counting.c"), ["steps", "0", "1"], { store });
+  t.after(() => owner.stop());
+  await owner.line();
+  const newcomer = await runWell(build("leaks.c"), [], { store });
+  assert.equal((await readReport(`${store}.${newcomer.pid}`)).totals.liveCount, 18);
+  owner.child.stdin!.end();
+  await owner.finished;
+});
+
+test("the store of a dead owner is replaced, whether it exited or was killed", { skip }, async (t) => {
+  const store = join(folder, "dead.mem");
+  const program = build("leaks.c");
+  const first = await runWell(program, [], { store });
+  const second = await runWell(program, [], { store });
+  assert.notEqual(first.pid, second.pid);
+  assert.equal((await readReport(store)).process.pid, second.pid);
+
+  const killed = new Running(build("counting.c"), ["steps", "0", "1"], { store });
+  t.after(() => killed.stop());
+  await killed.line();
+  await killed.killGroup();
+  assert.equal((await readReport(store)).process.pid, killed.pid);
+  const third = await runWell(program, [], { store });
+  assert.equal((await readReport(store)).process.pid, third.pid);
+  assert.ok(!existsSync(neighbour(store, third.pid)));
+});
+
+test("a file that is no store is not overwritten", { skip }, async () => {
+  const store = join(folder, "precious.txt");
+  writeFileSync(store, "not a store\n");
+  const finished = await runProgram(build("leaks.c"), [], { store });
+  assert.equal(finished.status, 0);
+  assert.equal(readFileSync(store, "utf8"), "not a store\n");
+});
+
+test("sh -c 'PROGRAM; true': the shell and the program have a store each", { skip: skipWithoutShell }, async () => {
+  const store = join(folder, "shell.mem");
+  const program = build("images.c");
+  const { stdout, pid } = await runWell(shell!, ["-c", `${program} 0; true`], { store });
+  const inner = Number(/^pid (\d+)$/m.exec(stdout)?.[1]);
+  assert.notEqual(inner, pid);
+  const shells = await readReport(store);
+  assert.equal(shells.process.pid, pid);
+  assert.equal(shells.process.exe.endsWith("sh"), true, shells.process.exe);
+  const programs = await readReport(neighbour(store, inner));
+  assert.equal(programs.process.pid, inner);
+  assert.equal(programs.process.exe, program);
+  assert.equal(programs.totals.liveCount, 3);
+});
+
+test("env X=1 PROGRAM: the store at the end is the program's", { skip: which("env") ? skip : "no env" }, async () => {
+  const store = join(folder, "env.mem");
+  const program = build("images.c");
+  const { pid } = await runWell(which("env")!, ["X=1", program, "0"], { store });
+  const report = await readReport(store);
+  assert.equal(report.process.pid, pid);
+  assert.equal(report.process.exe, program);
+  assert.deepEqual(report.process.command, [program, "0"]);
+  assert.equal(report.totals.liveCount, 3);
+  assert.ok(!existsSync(neighbour(store, pid)));
+});
+
+test("a chain of execs through two shells ends with the program's store", { skip: skipWithoutShell }, async () => {
+  const store = join(folder, "chain-%e.mem");
+  const program = build("images.c");
+  const { pid } = await runWell(shell!, ["-c", `exec ${shell} -c 'exec ${program} 1'`], { store });
+  const report = await readReport(join(folder, "chain-images.mem"));
+  assert.equal(report.process.pid, pid);
+  assert.equal(report.totals.liveCount, 3);
+});
+
+test("MEMHOOK_SHM_NAME: a store in shared memory, ShmMemHook when it is not set", { skip }, async () => {
+  const name = `memhook-test-${process.pid}`;
+  const path = `/dev/shm/${name}`;
+  try {
+    const finished = await runProgram(build("leaks.c"), [], { env: { LD_PRELOAD: library, MEMHOOK_SHM_NAME: name } });
+    assert.deepEqual({ status: finished.status, stderr: finished.stderr }, { status: 0, stderr: "" });
+    assert.equal((await readReport(path)).totals.liveCount, 18);
+  } finally {
+    for (const file of readdirSync("/dev/shm")) {
+      if (file.startsWith(basename(path))) rmSync(join("/dev/shm", file));
+    }
+  }
+});
