@@ -1,0 +1,102 @@
+// Sums by call stack: one accumulator of 32 bytes for each stack, in pages made when first needed.
+//
+//   PAGES[stack >> 10] ──▶ page of 1024 accumulators ──▶ [stack & 1023]
+//
+// So memory follows the stacks that have matching records, and never a count in the file.
+
+import { tooMuch } from "./fault";
+import { claim, PAGES, STACKS_PER_PAGE_SHIFT } from "./memory";
+
+export const SUM_BYTES: i32 = 0;
+export const SUM_OLDEST: i32 = 8;
+export const SUM_NEWEST: i32 = 16;
+export const SUM_COUNT: i32 = 24;
+export const SUM_SELECTED: i32 = 28;
+const SUM_SHIFT: i32 = 5;
+
+const PER_PAGE: i32 = 1 << STACKS_PER_PAGE_SHIFT;
+const IN_PAGE: u32 = PER_PAGE - 1;
+
+/** Pages in use are all below this one. */
+let pagesEnd: u32 = 0;
+
+/** Forgets all sums; the arena was emptied. */
+export function beginSums(): void {
+  memory.fill(PAGES, 0, pagesEnd << 2);
+  pagesEnd = 0;
+}
+
+/** The accumulator of a stack, made if need be; 0 after leaving a fault. `stack` is below 2^30. */
+export function sumOf(stack: u32): usize {
+  const page = load<u32>(PAGES + ((stack >>> STACKS_PER_PAGE_SHIFT) << 2));
+  if (page) return page + ((stack & IN_PAGE) << SUM_SHIFT);
+  return newPage(stack);
+}
+
+function newPage(stack: u32): usize {
+  const index = stack >>> STACKS_PER_PAGE_SHIFT;
+  const page = claim(PER_PAGE << SUM_SHIFT);
+  if (!page) {
+    tooMuch("has live allocations from more call stacks than fit in memory");
+    return 0;
+  }
+  store<u32>(PAGES + (index << 2), page);
+  if (index >= pagesEnd) pagesEnd = index + 1;
+  return page + ((stack & IN_PAGE) << SUM_SHIFT);
+}
+
+/** The accumulator of a stack, 0 if no record of it matched. */
+export function findSum(stack: u32): usize {
+  const page: usize = load<u32>(PAGES + ((stack >>> STACKS_PER_PAGE_SHIFT) << 2));
+  if (!page) return 0;
+  const sum: usize = page + ((stack & IN_PAGE) << SUM_SHIFT);
+  return load<u32>(sum, SUM_COUNT) ? sum : 0;
+}
+
+/** The first stack from `stack` on that lies in a page, 2^32−1 if there is none. */
+export function nextPaged(stack: u32): u32 {
+  for (let index = stack >>> STACKS_PER_PAGE_SHIFT; index < pagesEnd; index++) {
+    if (load<u32>(PAGES + (index << 2))) return max(stack, index << STACKS_PER_PAGE_SHIFT);
+  }
+  return u32.MAX_VALUE;
+}
+
+let idCount: u32 = 0;
+
+/** Lists the ids of all stacks with matching records, ascending; 0 after leaving a fault. The list has stackIdCount() entries. */
+export function listStackIds(): usize {
+  idCount = 0;
+  for (let stack = nextPaged(0); stack != u32.MAX_VALUE; stack = nextPaged(stack + 1)) {
+    if (findSum(stack)) idCount++;
+  }
+  const list = claim(idCount << 2);
+  if (!list) {
+    tooMuch("has live allocations from more call stacks than fit in memory");
+    return 0;
+  }
+  let at = list;
+  for (let stack = nextPaged(0); stack != u32.MAX_VALUE; stack = nextPaged(stack + 1)) {
+    if (!findSum(stack)) continue;
+    store<u32>(at, stack);
+    at += 4;
+  }
+  return list;
+}
+
+export function stackIdCount(): u32 {
+  return idCount;
+}
+
+/** Room for one byte for each listed stack; 0 after leaving a fault. */
+export function claimMask(): usize {
+  const mask = claim(idCount);
+  if (!mask) tooMuch("has live allocations from more call stacks than fit in memory");
+  return mask;
+}
+
+/** Marks the listed stacks whose byte in the mask is not 0. */
+export function selectStacks(list: usize, mask: usize): void {
+  for (let i: u32 = 0; i < idCount; i++) {
+    store<u32>(findSum(load<u32>(list + (i << 2))), load<u8>(mask + i), SUM_SELECTED);
+  }
+}

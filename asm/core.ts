@@ -1,0 +1,81 @@
+// core.wasm: checks a store, filters and groups its records, sorts the answer, and follows a stack id to its frames.
+//
+//   memory.ts ◀─ validate.ts ◀─ tables.ts, summary.ts
+//       ▲
+//       └─ entries.ts ◀─ sort.ts    aggregate.ts ◀─ records.ts ◀─ rows.ts    fault.ts: what went wrong
+//
+// It imports nothing, keeps no managed objects and reads no file: the host (runtime/) puts pieces of the file into its
+// memory and calls one flat function after the other. What it is given may be any bytes at all; a function that finds
+// nonsense leaves a fault and returns FAILED (addresses: 0).
+
+export {
+  beginSums,
+  claimMask,
+  listStackIds,
+  selectStacks,
+  stackIdCount,
+} from "./aggregate";
+export { beginEntries, entriesLength } from "./entries";
+export {
+  FAULT_DAMAGED,
+  FAULT_NEWER,
+  FAULT_TOO_MUCH,
+  FAULT_TRUNCATED,
+  FAULT_UNSUPPORTED,
+  faultKind,
+  faultNumber,
+  faultText,
+  faultTextLength,
+} from "./fault";
+export { FRAMES, HEADER, HEADER_REGION_BYTES, PIECE, releaseAll, SECOND } from "./memory";
+export {
+  beginScan,
+  COLLECT_ENTRIES,
+  COLLECT_NOTHING,
+  COLLECT_SUMS,
+  liveBytes,
+  liveCount,
+  matchedBytes,
+  matchedCount,
+  newestTime,
+  ORDER_ADDRESS,
+  ORDER_SIZE,
+  ORDER_TIME,
+  scan,
+  setFilter,
+  setOpen,
+  settle,
+} from "./records";
+export {
+  beginStacks,
+  collectStacks,
+  ORDER_ALLOCATIONS,
+  ORDER_BYTES,
+  ORDER_COUNT,
+  ORDER_PEAK,
+  ORDER_TEMPORARIES,
+  ROW_BYTES,
+  ROW_COUNT,
+  ROW_NEWEST,
+  ROW_OLDEST,
+  ROW_STACK,
+  recordRows,
+  stackRows,
+  stacksBytes,
+  stacksMatched,
+} from "./rows";
+export { sumThreads, tidyTimeline } from "./summary";
+export {
+  beginWalk,
+  forgetBlocks,
+  frameAt,
+  MISSING,
+  moduleAt,
+  placeBlock,
+  stringAt,
+  walk,
+  walkCut,
+  wantedBlock,
+  wantedBytes,
+} from "./tables";
+export { arrayCount, checkHeader, fileBlock } from "./validate";

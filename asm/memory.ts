@@ -1,0 +1,66 @@
+// Where everything lies in core.wasm's linear memory.
+//
+//   0           HEADER   BLOCKS   PIECE  SECOND  OPEN   FRAMES  PAGES  CACHED  LOADED  arena
+//   │ constants │ 512 K  │ 256 K  │ 1 M  │ 1 M   │ 32 K │ 256 K │ 4 M  │ 256 K │ grows on demand …
+//
+// The fixed regions are as large as a valid store can make them; what depends on a store's contents comes from the
+// arena, and an arena that is full is an answer (0), never a trap. Pages of the regions that nothing touches cost
+// no memory. Pointers are unsigned: the memory may grow beyond 2 GiB.
+
+import { BLOCK_BYTES, BLOCK_MAX_COUNT, BLOCK_TABLE_BYTES, BLOCK_TABLE_OFFSET, RECORD_BYTES } from "./layout";
+
+/** The part of a store's header block that holds anything. */
+export const HEADER_REGION_BYTES: i32 = BLOCK_TABLE_OFFSET + BLOCK_TABLE_BYTES;
+export const RECORDS_PER_BLOCK: i32 = BLOCK_BYTES / RECORD_BYTES;
+/** Most frames a stack may have, whatever a header says. */
+export const DEPTH_MAX: i32 = 65536;
+
+// Stacks are numbered densely; what is known about them lies in pages of this many, made when first needed, so that
+// memory follows the stacks that matter and not a number in the file.
+export const STACKS_PER_PAGE_SHIFT: i32 = 10;
+const PAGES_MAX: i32 = (BLOCK_MAX_COUNT * 16384) >> STACKS_PER_PAGE_SHIFT;
+
+const ARENA_LIMIT: u64 = 2 << 30;
+
+export const HEADER: usize = (__heap_base + 15) & ~(<usize>15);
+export const BLOCKS: usize = HEADER + HEADER_REGION_BYTES;
+export const PIECE: usize = BLOCKS + BLOCK_MAX_COUNT * 4;
+export const SECOND: usize = PIECE + BLOCK_BYTES;
+export const OPEN: usize = SECOND + BLOCK_BYTES;
+export const FRAMES: usize = OPEN + RECORDS_PER_BLOCK;
+export const PAGES: usize = FRAMES + DEPTH_MAX * 4;
+export const CACHED: usize = PAGES + PAGES_MAX * 4;
+const ARENA: usize = CACHED + BLOCK_MAX_COUNT * 4;
+
+let top: usize = ARENA;
+/** Bytes below this have been used before, so they are not zero any more. */
+let used: usize = ARENA;
+
+function cover(end: u64): bool {
+  const size = (<u64>(<u32>memory.size())) << 16;
+  if (end <= size) return true;
+  return memory.grow(<i32>((end - size + 0xffff) >> 16)) >= 0;
+}
+
+/** `bytes` zeroed bytes, or 0 when the arena is full. */
+export function claim(bytes: u32): usize {
+  const start = top;
+  const end = <u64>start + ((<u64>bytes + 15) & ~(<u64>15));
+  if (end > <u64>ARENA + ARENA_LIMIT || !cover(end)) return 0;
+  top = <usize>end;
+  if (start < used) memory.fill(start, 0, min(top, used) - start);
+  if (top > used) used = top;
+  return start;
+}
+
+/** Empties the arena; every pointer into it is void. */
+export function releaseAll(): void {
+  top = ARENA;
+}
+
+/** Bytes of the arena in use. */
+export function arenaBytes(): u32 {
+  return <u32>(top - ARENA);
+}
+
+if (!cover(ARENA)) unreachable();

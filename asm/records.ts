@@ -1,0 +1,202 @@
+// Live records: reading a piece that the process may be changing, filters, and where the records go.
+//
+//   PIECE ──(settle with SECOND)──▶ scan ──▶ sums of all live records
+//                                     └─▶ filters ──▶ sums by stack, or entries of a list
+//
+// The host reads one block of records at a time to PIECE. Of a running process it reads every piece twice or more,
+// the later times to SECOND: a record that is the same in two reads was live between them (asm/FORMAT.md, "Order of
+// writes"). OPEN has one byte for each record of the piece, 1 where that is not sure.
+
+import { findSum, SUM_BYTES, SUM_COUNT, SUM_NEWEST, SUM_OLDEST, SUM_SELECTED, sumOf } from "./aggregate";
+import { offer } from "./entries";
+import { damaged, FAILED } from "./fault";
+import {
+  MEMORY_CUSTOM,
+  RECORD_ADDRESS,
+  RECORD_BYTES,
+  RECORD_KIND_SHIFT,
+  RECORD_SIZE,
+  RECORD_STACK,
+  RECORD_THREAD,
+  RECORD_TIME,
+} from "./layout";
+import { OPEN, PIECE, RECORDS_PER_BLOCK, SECOND } from "./memory";
+
+// What a scan does with a record that passes the filters.
+export const COLLECT_NOTHING: i32 = 0;
+export const COLLECT_SUMS: i32 = 1;
+export const COLLECT_ENTRIES: i32 = 2;
+
+// Orders of a list of records.
+export const ORDER_TIME: i32 = 0;
+export const ORDER_SIZE: i32 = 1;
+export const ORDER_ADDRESS: i32 = 2;
+
+const SIZE_MASK: u64 = (1 << RECORD_KIND_SHIFT) - 1;
+const SIZE_BITS: i32 = 64 - RECORD_KIND_SHIFT;
+/** The host counts bytes in doubles, which are exact below this: 8 PiB, more than a process can have. */
+const BYTES_LIMIT: u64 = 1 << 53;
+
+let minSize: u64 = 0;
+let maxSize: u64 = u64.MAX_VALUE;
+let minTime: u64 = 0;
+let maxTime: u64 = u64.MAX_VALUE;
+let onlyThread: i64 = -1;
+let onlyKind: i32 = -1;
+
+let collect: i32 = COLLECT_NOTHING;
+let order: i32 = ORDER_TIME;
+let selecting: bool = false;
+
+let live: u64 = 0;
+let liveSum: u64 = 0;
+let newest: u64 = 0;
+let matched: u64 = 0;
+let matchedSum: u64 = 0;
+
+/** Filters of the following scans, bounds inclusive; −1 for any thread or any kind of memory. */
+export function setFilter(sizeMin: u64, sizeMax: u64, timeMin: u64, timeMax: u64, thread: i64, kind: i32): void {
+  minSize = sizeMin;
+  maxSize = sizeMax;
+  minTime = timeMin;
+  maxTime = timeMax;
+  onlyThread = thread;
+  onlyKind = kind;
+}
+
+/** Starts a pass over all records. `selected`: only those of stacks that selectStacks() marked. */
+export function beginScan(collectWhat: i32, listOrder: i32, selected: bool): void {
+  collect = collectWhat;
+  order = listOrder;
+  selecting = selected;
+  live = 0;
+  liveSum = 0;
+  newest = 0;
+  matched = 0;
+  matchedSum = 0;
+}
+
+export function liveCount(): f64 {
+  return <f64>live;
+}
+
+export function liveBytes(): f64 {
+  return <f64>liveSum;
+}
+
+/** Relative time of the newest live record, 0 if there is none. */
+export function newestTime(): u64 {
+  return newest;
+}
+
+export function matchedCount(): f64 {
+  return <f64>matched;
+}
+
+export function matchedBytes(): f64 {
+  return <f64>matchedSum;
+}
+
+/** Says of all records of the coming piece whether they may be in the middle of a change. */
+export function setOpen(open: bool): void {
+  memory.fill(OPEN, open ? 1 : 0, RECORDS_PER_BLOCK);
+}
+
+/** Compares PIECE with a later read in SECOND, takes over what changed, returns how many records are still open. */
+export function settle(count: u32): u32 {
+  assert(count <= <u32>RECORDS_PER_BLOCK);
+  let open: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    if (!load<u8>(OPEN + i)) continue;
+    const a = PIECE + i * RECORD_BYTES;
+    const b = SECOND + i * RECORD_BYTES;
+    const address = load<u64>(b, RECORD_ADDRESS);
+    const size = load<u64>(b, RECORD_SIZE);
+    const time = load<u64>(b, RECORD_TIME);
+    const rest = load<u64>(b, RECORD_THREAD);
+    const same =
+      load<u64>(a, RECORD_ADDRESS) == address &&
+      load<u64>(a, RECORD_SIZE) == size &&
+      load<u64>(a, RECORD_TIME) == time &&
+      load<u64>(a, RECORD_THREAD) == rest;
+    // A slot that is free in the later read holds nothing to be mixed up.
+    if (same || !address) {
+      store<u8>(OPEN + i, 0);
+      if (same) continue;
+    } else {
+      open++;
+    }
+    store<u64>(a, address, RECORD_ADDRESS);
+    store<u64>(a, size, RECORD_SIZE);
+    store<u64>(a, time, RECORD_TIME);
+    store<u64>(a, rest, RECORD_THREAD);
+  }
+  return open;
+}
+
+/** Takes in `count` records at PIECE from `first` on; stacks below `stacks` exist. 0, or FAILED. */
+export function scan(first: u32, count: u32, stacks: u32): i32 {
+  assert(count <= <u32>RECORDS_PER_BLOCK);
+  const sizeMin = minSize;
+  const sizeMax = maxSize;
+  const timeMin = minTime;
+  const timeMax = maxTime;
+  const thread = onlyThread;
+  const kind = onlyKind;
+  const what = collect;
+  for (let i: u32 = 0; i < count; i++) {
+    const record = PIECE + i * RECORD_BYTES;
+    const address = load<u64>(record, RECORD_ADDRESS);
+    if (!address) continue;
+    const sizeAndKind = load<u64>(record, RECORD_SIZE);
+    const size = sizeAndKind & SIZE_MASK;
+    const memoryKind = <i32>(sizeAndKind >>> RECORD_KIND_SHIFT);
+    const stack = load<u32>(record, RECORD_STACK);
+    if (memoryKind > MEMORY_CUSTOM || (stack >= stacks && stack) || size >= BYTES_LIMIT) {
+      // In the middle of a change: it is not there yet, or not any more.
+      if (load<u8>(OPEN + i)) continue;
+      return damaged("there can be no allocation as in record", first + i);
+    }
+    const time = load<u64>(record, RECORD_TIME);
+    live++;
+    liveSum += size;
+    if (liveSum >= BYTES_LIMIT) return damaged("larger than any memory is what is live with record", first + i);
+    if (time > newest) newest = time;
+
+    if (size < sizeMin || size > sizeMax || time < timeMin || time > timeMax) continue;
+    if (kind >= 0 && memoryKind != kind) continue;
+    if (thread >= 0 && load<u32>(record, RECORD_THREAD) != <u32>thread) continue;
+    if (what == COLLECT_SUMS) {
+      const sum = sumOf(stack);
+      if (!sum) return FAILED;
+      add(sum, size, time);
+    } else if (what == COLLECT_ENTRIES) {
+      if (selecting && !isSelected(stack)) continue;
+      if (list(address, sizeAndKind, time, load<u64>(record, RECORD_THREAD))) return FAILED;
+    }
+    matched++;
+    matchedSum += size;
+  }
+  return 0;
+}
+
+function add(sum: usize, size: u64, time: u64): void {
+  const count = load<u32>(sum, SUM_COUNT);
+  if (!count || time < load<u64>(sum, SUM_OLDEST)) store<u64>(sum, time, SUM_OLDEST);
+  if (time > load<u64>(sum, SUM_NEWEST)) store<u64>(sum, time, SUM_NEWEST);
+  store<u64>(sum, load<u64>(sum, SUM_BYTES) + size, SUM_BYTES);
+  store<u32>(sum, count + 1, SUM_COUNT);
+}
+
+function isSelected(stack: u32): bool {
+  const sum = findSum(stack);
+  return sum != 0 && load<u32>(sum, SUM_SELECTED) != 0;
+}
+
+/** A record as an entry: its words in the order of the keys, size before kind so that sizes compare. */
+function list(address: u64, sizeAndKind: u64, time: u64, threadAndStack: u64): i32 {
+  const size = rotl<u64>(sizeAndKind, SIZE_BITS);
+  if (order == ORDER_TIME) return offer(time, address, size, threadAndStack);
+  if (order == ORDER_SIZE) return offer(size, time, address, threadAndStack);
+  return offer(address, time, size, threadAndStack);
+}

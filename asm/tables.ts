@@ -1,0 +1,178 @@
+// The tables behind a stack id: stack → nodes → frames → modules → strings, each read when it is asked for.
+//
+// Blocks come into memory on demand: a function that needs one which is not there returns MISSING, the host reads the
+// block wantedBlock() to the address that placeBlock() gives, and asks again. So a reader of a few stacks reads a few
+// blocks, and tables larger than memory work too. Every index is checked against the array's count before it is used, also
+// those inside elements.
+//
+// A block stays until the host reads the header again (forgetBlocks), or until there are too many.
+
+import { damaged, tooMuch } from "./fault";
+import {
+  BLOCK_BYTES,
+  BLOCK_MAX_COUNT,
+  FRAME_MODULE,
+  HEADER_DEPTH_LIMIT,
+  KIND_FRAMES,
+  KIND_MODULES,
+  KIND_NODES,
+  KIND_STACKS,
+  KIND_STRINGS,
+  MODULE_BUILD_ID_LENGTH,
+  MODULE_BUILD_ID_OFFSET,
+  MODULE_END,
+  MODULE_PATH_LENGTH,
+  MODULE_PATH_OFFSET,
+  MODULE_START,
+  NODE_FRAME,
+  NODE_PARENT,
+  STACK_FLAG_CUT,
+  STACK_FLAGS,
+  STACK_NODE,
+} from "./layout";
+import { arenaBytes, CACHED, claim, FRAMES, HEADER, releaseAll } from "./memory";
+import { arrayCount, bytesInBlock, elementBytes, fileBlock } from "./validate";
+
+/** What a function returns when a block has to be read first. */
+export const MISSING: i32 = -2;
+
+/** Blocks kept; with more, all are forgotten and read again when needed. */
+const CACHE_BYTES: u32 = 256 * BLOCK_BYTES;
+
+/** Longest path or build id: PATH_MAX of Linux. */
+const STRING_MAX: u32 = 4096;
+
+let failure: i32 = 0;
+let wanted: u32 = 0;
+let wantedLength: u32 = 0;
+
+/** The block of the file that was missing, and how many of its bytes are published. */
+export function wantedBlock(): u32 {
+  return wanted;
+}
+
+export function wantedBytes(): u32 {
+  return wantedLength;
+}
+
+/** Forgets all blocks: they may have changed, or the header says now that they hold more. */
+export function forgetBlocks(): void {
+  releaseAll();
+  memory.fill(CACHED, 0, BLOCK_MAX_COUNT * 4);
+}
+
+/** Where the host reads the wanted block to; 0 after leaving a fault. */
+export function placeBlock(): usize {
+  if (arenaBytes() >= CACHE_BYTES) forgetBlocks();
+  const place = claim(BLOCK_BYTES);
+  if (!place) tooMuch("has tables that do not fit in memory");
+  store<u32>(CACHED + (wanted << 2), <u32>place);
+  return place;
+}
+
+/** The element's address, or 0 with `failure` telling why not. */
+function element(kind: i32, index: u32): usize {
+  const size = elementBytes(kind);
+  const perBlock = BLOCK_BYTES / size;
+  const ordinal = index / perBlock;
+  const offset = (index % perBlock) * size;
+  const block = fileBlock(kind, ordinal);
+  const place: usize = load<u32>(CACHED + (block << 2));
+  if (place) return place + offset;
+  wanted = block;
+  wantedLength = bytesInBlock(kind, ordinal);
+  failure = MISSING;
+  return 0;
+}
+
+function entry(kind: i32, index: u32, what: string): usize {
+  if (index < arrayCount(kind)) return element(kind, index);
+  failure = damaged(what, index);
+  return 0;
+}
+
+// ── A stack's frames ─────────────────────────────────────────────────────────────────────────────
+
+let node: u32 = 0;
+let depth: u32 = 0;
+let cut: bool = false;
+
+/** Starts at a stack's innermost frame. 0, MISSING or FAILED. */
+export function beginWalk(stack: u32): i32 {
+  node = 0;
+  depth = 0;
+  cut = false;
+  if (stack == 0) return 0;
+  const at = entry(KIND_STACKS, stack, "there is no stack");
+  if (!at) return failure;
+  node = load<u32>(at, STACK_NODE);
+  cut = (load<u32>(at, STACK_FLAGS) & STACK_FLAG_CUT) != 0;
+  return 0;
+}
+
+/** Goes on outwards and writes frame ids to FRAMES. Their number, MISSING (call again) or FAILED. */
+export function walk(): i32 {
+  const limit = load<u32>(HEADER, HEADER_DEPTH_LIMIT);
+  while (node) {
+    const at = entry(KIND_NODES, node, "there is no stack node");
+    if (!at) return failure;
+    if (depth >= limit) return damaged("a stack has more frames than the depth limit,", limit);
+    const parent = load<u32>(at, NODE_PARENT);
+    // Also the guarantee that this loop ends.
+    if (parent >= node) return damaged("its caller does not come before stack node", node);
+    const frame = load<u32>(at, NODE_FRAME);
+    if (frame >= arrayCount(KIND_FRAMES) && frame) return damaged("there is no frame", frame);
+    store<u32>(FRAMES + (depth << 2), frame);
+    depth++;
+    node = parent;
+  }
+  return depth;
+}
+
+/** Whether the stack's outer frames are missing because of the depth limit. */
+export function walkCut(): bool {
+  return cut;
+}
+
+// ── Frames, modules, strings ─────────────────────────────────────────────────────────────────────
+
+/** Address of a frame, MISSING or FAILED. Its module exists. */
+export function frameAt(frame: u32): i64 {
+  const at = entry(KIND_FRAMES, frame, "there is no frame");
+  if (!at) return failure;
+  const module = load<u32>(at, FRAME_MODULE);
+  if (module >= arrayCount(KIND_MODULES) && module) return damaged("there is no module of frame", frame);
+  return at;
+}
+
+/** Address of a module, MISSING or FAILED. Its strings are in bounds. */
+export function moduleAt(module: u32): i64 {
+  const at = entry(KIND_MODULES, module, "there is no module");
+  if (!at) return failure;
+  if (load<u64>(at, MODULE_START) > load<u64>(at, MODULE_END))
+    return damaged("start and end are the wrong way round in module", module);
+  if (
+    !stringFits(load<u32>(at, MODULE_PATH_OFFSET), load<u32>(at, MODULE_PATH_LENGTH)) ||
+    !stringFits(load<u32>(at, MODULE_BUILD_ID_OFFSET), load<u32>(at, MODULE_BUILD_ID_LENGTH))
+  ) {
+    return damaged("path or build id is out of bounds of module", module);
+  }
+  return at;
+}
+
+function stringFits(offset: u32, length: u32): bool {
+  if (length == 0) return true;
+  return (
+    length <= STRING_MAX &&
+    <u64>offset + length <= arrayCount(KIND_STRINGS) &&
+    (offset % BLOCK_BYTES) + length <= <u32>BLOCK_BYTES
+  );
+}
+
+/** Address of a string that moduleAt() has checked (or 0 when it is empty), MISSING or FAILED. */
+export function stringAt(offset: u32, length: u32): i64 {
+  if (!stringFits(offset, length)) return damaged("there is no string at", offset);
+  if (length == 0) return 0;
+  const at = element(KIND_STRINGS, offset);
+  return at ? <i64>at : failure;
+}

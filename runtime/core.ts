@@ -1,0 +1,167 @@
+// The border to core.wasm: its functions with their types, views of its memory, and its faults as errors.
+//
+// core.wasm keeps all state in its own memory and imports nothing. Whatever it is given, what comes out of here is an
+// answer or a StoreError: also a trap, which only a bug in the checks can cause, is a statement about the file.
+
+import { readFileSync } from "node:fs";
+
+/** A store that cannot be opened or read; the message is one line that says what, which file and what to do. */
+export class StoreError extends Error {
+  override name = "StoreError";
+}
+
+interface Functions {
+  checkHeader(fileBytes: bigint): number;
+  arrayCount(kind: number): number;
+  fileBlock(kind: number, ordinal: number): number;
+  sumThreads(field: number): bigint;
+  tidyTimeline(): number;
+
+  setFilter(minSize: bigint, maxSize: bigint, minTime: bigint, maxTime: bigint, thread: bigint, kind: number): void;
+  beginScan(collect: number, order: number, selected: number): void;
+  setOpen(open: number): void;
+  settle(count: number): number;
+  scan(first: number, count: number, stacks: number): number;
+  liveCount(): number;
+  liveBytes(): number;
+  newestTime(): bigint;
+  matchedCount(): number;
+  matchedBytes(): number;
+
+  releaseAll(): void;
+  beginSums(): void;
+  listStackIds(): number;
+  stackIdCount(): number;
+  claimMask(): number;
+  selectStacks(list: number, mask: number): void;
+
+  beginEntries(largest: number): void;
+  entriesLength(): number;
+  beginStacks(): void;
+  collectStacks(first: number, end: number, order: number, selected: number): number;
+  stacksMatched(): number;
+  stacksBytes(): number;
+  stackRows(): number;
+  recordRows(order: number): number;
+
+  beginWalk(stack: number): number;
+  walk(): number;
+  walkCut(): number;
+  frameAt(frame: number): bigint;
+  moduleAt(module: number): bigint;
+  stringAt(offset: number, length: number): bigint;
+  forgetBlocks(): void;
+  wantedBlock(): number;
+  placeBlock(): number;
+
+  faultKind(): number;
+  faultText(): number;
+  faultTextLength(): number;
+  faultNumber(): bigint;
+}
+
+type ConstantName =
+  | `FAULT_${"UNSUPPORTED" | "NEWER" | "TRUNCATED" | "DAMAGED" | "TOO_MUCH"}`
+  | "HEADER"
+  | "HEADER_REGION_BYTES"
+  | "PIECE"
+  | "SECOND"
+  | "FRAMES"
+  | "MISSING"
+  | `COLLECT_${"NOTHING" | "SUMS" | "ENTRIES"}`
+  | `ORDER_${"TIME" | "SIZE" | "ADDRESS" | "COUNT" | "BYTES" | "ALLOCATIONS" | "TEMPORARIES" | "PEAK"}`
+  | `ROW_${"STACK" | "COUNT" | "BYTES" | "OLDEST" | "NEWEST"}`;
+
+const NO_NUMBER = 0xffff_ffff_ffff_ffffn;
+
+let compiled: WebAssembly.Module | undefined;
+
+/** The release build of the core, compiled once. */
+export function releaseCore(): WebAssembly.Module {
+  compiled ??= new WebAssembly.Module(readFileSync(new URL("../../build/core.wasm", import.meta.url)));
+  return compiled;
+}
+
+/** One instance of core.wasm, for one store. */
+export class Core {
+  readonly call: Functions;
+  readonly constant: Readonly<Record<ConstantName, number>>;
+  readonly #memory: WebAssembly.Memory;
+  readonly #path: string;
+  #bytes: Uint8Array;
+  #view: DataView;
+
+  /** `path` is the store's, for messages. */
+  constructor(module: WebAssembly.Module, path: string) {
+    const abort = () => {
+      throw new WebAssembly.RuntimeError("an assertion failed");
+    };
+    // Only the build with assertions imports abort.
+    const { exports } = new WebAssembly.Instance(module, { env: { abort } });
+    this.#path = path;
+    this.#memory = exports.memory as WebAssembly.Memory;
+    const call: Record<string, unknown> = {};
+    const constant: Record<string, number> = {};
+    for (const [name, value] of Object.entries(exports)) {
+      if (typeof value === "function") call[name] = this.#guarded(value as (...values: never[]) => unknown);
+      else if (value !== this.#memory) constant[name] = (value as { value: number }).value;
+    }
+    this.call = call as unknown as Functions;
+    this.constant = constant as Record<ConstantName, number>;
+    this.#bytes = new Uint8Array(this.#memory.buffer);
+    this.#view = new DataView(this.#memory.buffer);
+  }
+
+  #guarded(f: (...values: never[]) => unknown): (...values: never[]) => unknown {
+    return (...values) => {
+      try {
+        return f(...values);
+      } catch (error) {
+        if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+        throw new StoreError(`${this.#path}: is damaged (${error.message}); record the program again`);
+      }
+    };
+  }
+
+  /** The memory as bytes. Growing detaches older views, so take a new one after every call. */
+  bytes(address: number, length: number): Uint8Array {
+    if (this.#bytes.buffer !== this.#memory.buffer) this.#bytes = new Uint8Array(this.#memory.buffer);
+    return this.#bytes.subarray(address >>> 0, (address >>> 0) + length);
+  }
+
+  /** The memory as numbers; the same holds. */
+  get view(): DataView {
+    if (this.#view.buffer !== this.#memory.buffer) this.#view = new DataView(this.#memory.buffer);
+    return this.#view;
+  }
+
+  /** Passes a status on; throws what the core has found wrong when it is FAILED. */
+  checked(status: number): number {
+    if (status === -1) throw this.fault();
+    return status;
+  }
+
+  /** The same for functions that return an address. */
+  address(address: number): number {
+    if (address === 0) throw this.fault();
+    return address >>> 0;
+  }
+
+  /** What the core found wrong last. */
+  fault(): StoreError {
+    const start = this.call.faultText() >>> 0;
+    const units = this.call.faultTextLength();
+    let text = "";
+    for (let i = 0; i < units; i++) text += String.fromCharCode(this.view.getUint16(start + 2 * i, true));
+    const number = BigInt.asUintN(64, this.call.faultNumber());
+    if (number !== NO_NUMBER) text += ` ${number}`;
+    const kind = this.call.faultKind();
+    const is = this.constant;
+    if (kind === is.FAULT_TRUNCATED) text = `is truncated, ${text}; copy it again, whole`;
+    else if (kind === is.FAULT_DAMAGED) text = `is damaged, ${text}; record the program again`;
+    else if (kind === is.FAULT_NEWER) text = `${text}; update memhook to read it`;
+    else if (kind === is.FAULT_TOO_MUCH) text = `${text}; use --top, -a or narrower filters`;
+    else text = `${text}; name the file that MEMHOOK_FILE or memhook run gave`;
+    return new StoreError(`${this.#path}: ${text}`);
+  }
+}

@@ -1,0 +1,54 @@
+// What the library needs from the machine below it, and the only place that asks which runtime this is.
+//
+// Node, Bun and Deno all have node:fs with positional, synchronous reads, and reading a store piece by piece into WASM
+// memory that way is as fast in each of them as anything they have of their own (measured). So one adapter serves all
+// three; what differs between them is added here and nowhere else.
+
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
+
+/** A file, or anything else with bytes at positions. All methods throw Error with a Node error code. */
+export interface ByteSource {
+  /** Length in bytes, now. */
+  size(): number;
+  /** Fills `target` from `position` on; returns fewer bytes only at the end of the source. */
+  read(target: Uint8Array, position: number): number;
+  close(): void;
+}
+
+/** Opens a regular file for positional reads. */
+export function openFile(path: string): ByteSource {
+  // Asked first: opening a pipe would wait for somebody to write into it.
+  const status = statSync(path);
+  if (!status.isFile()) throw Object.assign(new Error("not a regular file"), { code: "ENOTFILE" });
+  const file = openSync(path, "r");
+  return {
+    size: () => fstatSync(file).size,
+    read(target, position) {
+      let done = 0;
+      while (done < target.length) {
+        const bytes = readSync(file, target, done, target.length - done, position + done);
+        if (bytes === 0) break;
+        done += bytes;
+      }
+      return done;
+    },
+    close: () => closeSync(file),
+  };
+}
+
+export type RuntimeName = "node" | "bun" | "deno";
+
+/** The runtime this program runs under. */
+export function runtimeName(): RuntimeName {
+  const versions: Record<string, string | undefined> = process.versions;
+  if (versions.bun) return "bun";
+  if (versions.deno) return "deno";
+  return "node";
+}
+
+/** How to run a compiled script of ours in the same runtime: program, then arguments. */
+export function scriptCommand(script: string): [string, ...string[]] {
+  return runtimeName() === "deno"
+    ? [process.execPath, "run", "--allow-all", "--quiet", script]
+    : [process.execPath, script];
+}

@@ -1,0 +1,164 @@
+// A store's bytes in a core: reads the header, pieces of records and blocks of tables from the file to where core.wasm
+// wants them, in the order that makes reading under a writer safe (asm/FORMAT.md, "Order of writes").
+//
+//   file ──header──▶ HEADER ──checkHeader──▶ counts, block numbers
+//        ──records─▶ PIECE (SECOND) ──settle, scan──▶ sums, entries
+//        ──tables──▶ a block when something asks for it ──▶ frames, modules, strings
+
+import * as L from "../asm/layout.js";
+import { Core, StoreError } from "./core.js";
+import type { ByteSource } from "./host.js";
+
+/** How often a header that contradicts itself, or a piece that keeps changing, is read before it is taken as it is. */
+const TRIES = 5;
+const RECORDS_PER_BLOCK = L.BLOCK_BYTES / L.RECORD_BYTES;
+const STACKS_PER_BLOCK = L.BLOCK_BYTES / L.STACK_BYTES;
+const STACKS_MAX = L.BLOCK_MAX_COUNT * STACKS_PER_BLOCK;
+
+/** What a pass over the records may expect of the writer. */
+export type Reading =
+  /** Nobody writes. */
+  | "still"
+  /** Somebody writes: read every piece until it holds still. */
+  | "settled"
+  /** Somebody writes: read every piece once, and leave out what makes no sense. */
+  | "hasty";
+
+export class StoreImage {
+  readonly core: Core;
+  readonly #source: ByteSource;
+  readonly #path: string;
+
+  /** Reads and checks the header. */
+  constructor(module: WebAssembly.Module, source: ByteSource, path: string) {
+    this.core = new Core(module, path);
+    this.#source = source;
+    this.#path = path;
+    this.load();
+  }
+
+  /** Reads the header again: counts may have grown. What was collected stays. */
+  load(): void {
+    const { call, constant } = this.core;
+    const page = new Uint8Array(L.HEADER_BYTES);
+    const previous = new Uint8Array(L.HEADER_BYTES);
+    for (let tries = 1; ; tries++) {
+      // The counts first, what backs them afterwards: then the file has at least what the counts say.
+      this.#read(page.fill(0), 0);
+      const region = this.core.bytes(constant.HEADER, constant.HEADER_REGION_BYTES);
+      region.fill(0, this.#read(region, 0));
+      const arrays = page.subarray(L.HEADER_ARRAYS, L.HEADER_ARRAYS + L.KIND_COUNT * L.ARRAY_BYTES);
+      region.set(arrays, L.HEADER_ARRAYS);
+      if (call.checkHeader(BigInt(this.size())) === 0) return;
+      // A writer in the middle of something looks different the next time; a damaged file does not.
+      if (tries === TRIES || (tries > 1 && Buffer.compare(page, previous) === 0)) throw this.core.fault();
+      previous.set(page);
+    }
+  }
+
+  size(): number {
+    return this.#attempt(() => this.#source.size());
+  }
+
+  u32(offset: number): number {
+    return this.core.view.getUint32(this.core.constant.HEADER + offset, true);
+  }
+
+  u64(offset: number): bigint {
+    return this.core.view.getBigUint64(this.core.constant.HEADER + offset, true);
+  }
+
+  /** A copy of part of the header region. */
+  headerBytes(offset: number, length: number): Uint8Array {
+    return this.core.bytes(this.core.constant.HEADER + offset, length).slice();
+  }
+
+  count(kind: number): number {
+    return this.core.call.arrayCount(kind) >>> 0;
+  }
+
+  /** Passes every record to the scan that was begun in the core. */
+  scanRecords(reading: Reading): void {
+    const { call, constant } = this.core;
+    const total = this.count(L.KIND_RECORDS);
+    let stacks = this.count(L.KIND_STACKS);
+    call.setOpen(0);
+    for (let first = 0; first < total; first += RECORDS_PER_BLOCK) {
+      const count = Math.min(RECORDS_PER_BLOCK, total - first);
+      const position = this.#position(L.KIND_RECORDS, first / RECORDS_PER_BLOCK);
+      this.#fill(constant.PIECE, count * L.RECORD_BYTES, position);
+      if (reading !== "still") {
+        call.setOpen(1);
+        for (let tries = 1; reading === "settled" && tries < TRIES; tries++) {
+          this.#fill(constant.SECOND, count * L.RECORD_BYTES, position);
+          if (call.settle(count) === 0) break;
+        }
+        // Records refer to stacks that were published before them, so to none beyond what is published now.
+        stacks = this.#publishedStacks();
+      }
+      this.core.checked(call.scan(first, count, stacks));
+    }
+  }
+
+  /** Offers the stacks of the summed records to the core's answer, with their stored totals if `withTotals`. */
+  collectStacks(order: number, selected: boolean, withTotals: boolean): void {
+    const { call, constant } = this.core;
+    if (!withTotals) {
+      this.core.checked(call.collectStacks(0, STACKS_MAX, order, Number(selected)));
+      return;
+    }
+    const total = this.count(L.KIND_STACKS);
+    for (let first = 0; first < total; first += STACKS_PER_BLOCK) {
+      const end = Math.min(total, first + STACKS_PER_BLOCK);
+      const position = this.#position(L.KIND_STACKS, first / STACKS_PER_BLOCK);
+      this.#fill(constant.PIECE, (end - first) * L.STACK_BYTES, position);
+      this.core.checked(call.collectStacks(first, end, order, Number(selected)));
+    }
+  }
+
+  /** Calls `ask` until the table block it needs is there. */
+  fetch(ask: () => number | bigint): number {
+    const { call, constant } = this.core;
+    for (;;) {
+      const answer = Number(ask());
+      if (answer !== constant.MISSING) return this.core.checked(answer);
+      const block = call.wantedBlock() >>> 0;
+      const place = this.core.address(call.placeBlock());
+      // The file may end within its last block.
+      const target = this.core.bytes(place, L.BLOCK_BYTES);
+      target.fill(0, this.#read(target, block * L.BLOCK_BYTES));
+    }
+  }
+
+  close(): void {
+    this.#source.close();
+  }
+
+  #position(kind: number, ordinal: number): number {
+    return (this.core.call.fileBlock(kind, ordinal) >>> 0) * L.BLOCK_BYTES;
+  }
+
+  #publishedStacks(): number {
+    const count = new DataView(new ArrayBuffer(4));
+    this.#read(new Uint8Array(count.buffer), L.HEADER_ARRAYS + L.KIND_STACKS * L.ARRAY_BYTES + L.ARRAY_COUNT);
+    return Math.min(count.getUint32(0, true), STACKS_MAX);
+  }
+
+  #fill(address: number, length: number, position: number): void {
+    if (this.#read(this.core.bytes(address, length), position) < length) {
+      throw new StoreError(`${this.#path}: became shorter while it was read; copy it again, whole`);
+    }
+  }
+
+  #read(target: Uint8Array, position: number): number {
+    return this.#attempt(() => this.#source.read(target, position));
+  }
+
+  #attempt<T>(operation: () => T): T {
+    try {
+      return operation();
+    } catch (error) {
+      throw new StoreError(`${this.#path}: cannot be read (${(error as Error).message})`);
+    }
+  }
+}

@@ -1,0 +1,78 @@
+// Is the process of a store still there?
+//
+// A pid alone says nothing: it is reused, and it counts within a pid namespace. The same boot of the same machine, the
+// same namespace and the same start time are one process. What the store does not know (zeros) is not compared.
+//
+// A viewer outside of a container sees its processes under other pids; it finds them by the pid they have inside. A
+// viewer that cannot see the process at all (another container, another machine) cannot tell that it is gone.
+
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+
+export interface Identity {
+  pid: number;
+  /** Clock ticks since boot; 0n unknown. */
+  start: bigint;
+  /** Inode of the pid namespace; 0n unknown. */
+  namespace: bigint;
+  /** 16 bytes; zeros unknown. */
+  bootId: Uint8Array;
+}
+
+/** "invisible": it may be running where this process cannot look. */
+export type Liveness = "running" | "gone" | "invisible";
+
+export function liveness(identity: Identity): Liveness {
+  if (!sameBoot(identity.bootId)) return "gone";
+  const mine = namespaceOf("self");
+  if (identity.namespace === 0n || mine === 0n || identity.namespace === mine) {
+    return isProcess(String(identity.pid), identity) ? "running" : "gone";
+  }
+  for (const pid of listed("/proc")) {
+    if (!/^\d+$/.test(pid) || namespaceOf(pid) !== identity.namespace) continue;
+    const inside = /^NSpid:.*\s(\d+)$/m.exec(text(`/proc/${pid}/status`))?.[1];
+    if (inside === String(identity.pid) && isProcess(pid, identity)) return "running";
+  }
+  return "invisible";
+}
+
+function sameBoot(bootId: Uint8Array): boolean {
+  const stored = Buffer.from(bootId).toString("hex");
+  const current = text("/proc/sys/kernel/random/boot_id").trim().replaceAll("-", "");
+  return /^0*$/.test(stored) || current === "" || stored === current;
+}
+
+/** Whether /proc/`pid` is the process and has a thread that runs. */
+function isProcess(pid: string, identity: Identity): boolean {
+  const stat = text(`/proc/${pid}/stat`);
+  // The second field is the program's name in parentheses, which may itself hold spaces and parentheses.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [state, threads, start] = [fields[0], fields[17], fields[19]];
+  if (stat === "" || start === undefined) return false;
+  // A zombie has ended and only waits for its parent, unless it is a main thread that ended before others.
+  if ((state === "Z" || state === "X") && threads !== undefined && Number(threads) <= 1) return false;
+  return identity.start === 0n || BigInt(start) === identity.start;
+}
+
+function namespaceOf(pid: string): bigint {
+  try {
+    return BigInt(/\d+/.exec(readlinkSync(`/proc/${pid}/ns/pid`))?.[0] ?? 0);
+  } catch {
+    return 0n;
+  }
+}
+
+function text(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return "";
+  }
+}
+
+function listed(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
