@@ -65,6 +65,7 @@ export const HEADER_TIMELINE_COUNT = 168;
 export const HEADER_THREAD_SLOTS = 172;
 export const HEADER_TIMELINE_STEP = 176;
 export const HEADER_UNWINDER = 184;
+export const HEADER_PEAK_NUMBER = 188;
 export const HEADER_DROPPED = 256;
 export const HEADER_DROPPED_BYTES = 264;
 export const HEADER_ARRAYS = 512;
@@ -130,7 +131,8 @@ export const STACK_FREES = 24;
 export const STACK_FREED_BYTES = 32;
 export const STACK_TEMPORARIES = 40;
 export const STACK_PEAK_BYTES = 48;
-export const STACK_RESERVED = 56;
+export const STACK_PEAK_NUMBER = 56;
+export const STACK_RESERVED = 60;
 export const STACK_BYTES = 64;
 
 // STACK_FLAGS.
@@ -189,3 +191,107 @@ export const TIMELINE_LIVE_BYTES = 8;
 export const TIMELINE_LIVE_COUNT = 16;
 export const TIMELINE_ALLOCATIONS = 24;
 export const TIMELINE_BYTES = 32;
+
+// ── Wire: library → memdb ────────────────────────────────────────────────────────────────────────
+// Frames of a length, a type and a payload whose length is a multiple of 8.
+
+// "MEMWIRE\n" as two little-endian words.
+export const WIRE_MAGIC_LOW = 0x574d454d;
+export const WIRE_MAGIC_HIGH = 0x0a455249;
+export const WIRE_VERSION_MAJOR = 1;
+export const WIRE_VERSION_MINOR = 0;
+
+export const WIRE_FRAME_LENGTH = 0;
+export const WIRE_FRAME_TYPE = 4;
+export const WIRE_FRAME_BYTES = 8;
+export const WIRE_PAYLOAD_MAX = 262144;
+
+// WIRE_FRAME_TYPE.
+export const WIRE_HELLO = 1;
+export const WIRE_CHALLENGE = 2;
+export const WIRE_PROOF = 3;
+export const WIRE_ACCEPT = 4;
+export const WIRE_PROCESS = 5;
+export const WIRE_ELEMENTS = 6;
+export const WIRE_RECORDS = 7;
+export const WIRE_REMOVED = 8;
+export const WIRE_HEADER = 9;
+export const WIRE_COMMIT = 10;
+export const WIRE_ACK = 11;
+export const WIRE_REFUSE = 12;
+export const WIRE_STATUS = 13;
+export const WIRE_STATUS_REPLY = 14;
+
+// ── Wire: handshake ──────────────────────────────────────────────────────────────────────────────
+export const WIRE_NONCE_BYTES = 32;
+export const WIRE_MAC_BYTES = 32;
+
+export const WIRE_HELLO_MAGIC = 0;
+export const WIRE_HELLO_VERSION_MAJOR = 8;
+export const WIRE_HELLO_VERSION_MINOR = 10;
+export const WIRE_HELLO_RESERVED = 12;
+export const WIRE_HELLO_NONCE = 16;
+export const WIRE_HELLO_BYTES = 48;
+
+export const WIRE_CHALLENGE_SCHEME = 0;
+export const WIRE_CHALLENGE_RESERVED = 4;
+export const WIRE_CHALLENGE_NONCE = 8;
+export const WIRE_CHALLENGE_BYTES = 40;
+
+// WIRE_CHALLENGE_SCHEME.
+export const WIRE_SCHEME_NONE = 0;
+export const WIRE_SCHEME_HMAC_SHA256 = 1;
+
+export const WIRE_PROOF_MAC = 0;
+export const WIRE_PROOF_BYTES = 32;
+
+export const WIRE_ACCEPT_MAC = 0;
+export const WIRE_ACCEPT_BYTES = 32;
+
+export const WIRE_REFUSE_CODE = 0;
+export const WIRE_REFUSE_LENGTH = 4;
+export const WIRE_REFUSE_TEXT = 8;
+
+// WIRE_REFUSE_CODE: why memdb ends a connection.
+export const WIRE_ERROR_MAGIC = 1;
+export const WIRE_ERROR_VERSION = 2;
+export const WIRE_ERROR_LENGTH = 3;
+export const WIRE_ERROR_TYPE = 4;
+export const WIRE_ERROR_ORDER = 5;
+export const WIRE_ERROR_REFERENCE = 6;
+export const WIRE_ERROR_IDENTITY = 7;
+export const WIRE_ERROR_TOKEN = 8;
+export const WIRE_ERROR_LIMIT = 9;
+export const WIRE_ERROR_TIMEOUT = 10;
+export const WIRE_ERROR_REPLACED = 11;
+export const WIRE_ERROR_CLOSING = 12;
+
+// ── Wire: data ───────────────────────────────────────────────────────────────────────────────────
+// WIRE_PROCESS and WIRE_HEADER carry the first bytes of the sender's header page.
+export const WIRE_HEADER_BYTES = 512;
+
+export const WIRE_ELEMENTS_KIND = 0;
+export const WIRE_ELEMENTS_FIRST = 4;
+export const WIRE_ELEMENTS_COUNT = 8;
+export const WIRE_ELEMENTS_RESERVED = 12;
+export const WIRE_ELEMENTS_DATA = 16;
+
+// WIRE_ELEMENTS_KIND: an array kind other than KIND_RECORDS, or one of the header block's regions.
+export const WIRE_KIND_THREADS = 7;
+export const WIRE_KIND_TIMELINE = 8;
+
+// A WIRE_RECORDS payload is runs of records in neighbouring slots; each run opens with this.
+export const WIRE_RUN_FIRST = 0;
+export const WIRE_RUN_COUNT = 4;
+export const WIRE_RUN_BYTES = 8;
+
+export const WIRE_COMMIT_SEQUENCE = 0;
+export const WIRE_COMMIT_FLAGS = 8;
+export const WIRE_COMMIT_RESERVED = 12;
+export const WIRE_COMMIT_BYTES = 16;
+
+// WIRE_COMMIT_FLAGS.
+export const WIRE_COMMIT_LAST = 1;
+
+export const WIRE_ACK_SEQUENCE = 0;
+export const WIRE_ACK_BYTES = 8;

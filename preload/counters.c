@@ -19,14 +19,15 @@ static uint64_t allocations;
 static struct mh_lock timeline_lock;
 static uint64_t timeline_next;
 
-static void raise_peak(uint64_t bytes, uint64_t time) {
+static bool raise_peak(uint64_t bytes, uint64_t time) {
   struct mh_header *header = mh_header();
   uint64_t peak = __atomic_load_n(&header->peak_bytes, __ATOMIC_RELAXED);
   while (bytes > peak)
     if (__atomic_compare_exchange_n(&header->peak_bytes, &peak, bytes, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
       __atomic_store_n(&header->peak_time, time, __ATOMIC_RELAXED);
-      return;
+      return true;
     }
+  return false;
 }
 
 /* Keeps every second entry, so that the time they cover doubles. */
@@ -67,13 +68,14 @@ static void fold(struct mh_thread *thread, uint64_t time) {
   __atomic_fetch_add(&live_count, thread->live_count, __ATOMIC_RELAXED);
   __atomic_fetch_add(&allocations, thread->allocations, __ATOMIC_RELAXED);
   int64_t highest = before + thread->live_bytes_max;
-  if (highest > 0) raise_peak((uint64_t)highest, time);
+  mh_totals_fold(&thread->totals);
+  if (highest > 0 && raise_peak((uint64_t)highest, time)) mh_totals_peak();
   thread->live_bytes = thread->live_count = thread->live_bytes_max = 0;
   thread->allocations = thread->operations = 0;
   extend_timeline(time);
 }
 
-void mh_count_allocation(struct mh_thread *thread, uint64_t bytes, uint64_t time) {
+void mh_count_allocation(struct mh_thread *thread, uint32_t stack, uint64_t bytes, uint64_t time) {
   if (MH_UNLIKELY(!thread || !thread->slot)) {
     struct mh_thread_slot *shared = mh_thread_slots();
     __atomic_fetch_add(&shared->allocations, 1, __ATOMIC_RELAXED);
@@ -81,9 +83,10 @@ void mh_count_allocation(struct mh_thread *thread, uint64_t bytes, uint64_t time
     int64_t now = __atomic_add_fetch(&live_bytes, (int64_t)bytes, __ATOMIC_RELAXED);
     __atomic_fetch_add(&live_count, 1, __ATOMIC_RELAXED);
     __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
-    if (now > 0) raise_peak((uint64_t)now, time);
+    if (now > 0 && raise_peak((uint64_t)now, time)) mh_totals_peak();
     return;
   }
+  if (MH_LIKELY(stack)) mh_total_allocation(&thread->totals, stack, bytes);
   thread->counters->allocations++;
   thread->counters->allocated_bytes += bytes;
   thread->live_count++;
@@ -93,18 +96,19 @@ void mh_count_allocation(struct mh_thread *thread, uint64_t bytes, uint64_t time
   if (++thread->operations >= FOLD_OPERATIONS || thread->live_bytes >= FOLD_BYTES) fold(thread, time);
 }
 
-void mh_count_free(struct mh_thread *thread, uint64_t bytes, uint32_t blocks) {
+void mh_count_free(struct mh_thread *thread, uint32_t stack, uint64_t bytes, bool temporary) {
   if (MH_UNLIKELY(!thread || !thread->slot)) {
     struct mh_thread_slot *shared = mh_thread_slots();
-    __atomic_fetch_add(&shared->frees, blocks, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&shared->frees, 1, __ATOMIC_RELAXED);
     __atomic_fetch_add(&shared->freed_bytes, bytes, __ATOMIC_RELAXED);
     __atomic_fetch_sub(&live_bytes, (int64_t)bytes, __ATOMIC_RELAXED);
-    __atomic_fetch_sub(&live_count, blocks, __ATOMIC_RELAXED);
+    __atomic_fetch_sub(&live_count, 1, __ATOMIC_RELAXED);
     return;
   }
-  thread->counters->frees += blocks;
+  if (MH_LIKELY(stack)) mh_total_free(&thread->totals, stack, bytes, temporary);
+  thread->counters->frees++;
   thread->counters->freed_bytes += bytes;
-  thread->live_count -= blocks;
+  thread->live_count--;
   thread->live_bytes -= (int64_t)bytes;
   if (++thread->operations >= FOLD_OPERATIONS || thread->live_bytes <= -FOLD_BYTES) fold(thread, mh_clock_now());
 }

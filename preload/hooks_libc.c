@@ -1,27 +1,15 @@
 /* Hooks: libc calls that allocate for libc itself, once, and keep it: time zones, locales, the tables of getpwnam, a
  * thread's control block. That memory is live, but it is nobody's leak: it is not recorded. None of these functions
  * returns memory that the caller would have to free. */
-#include <grp.h>
-#include <locale.h>
-#include <pthread.h>
-#include <pwd.h>
-#include <stdlib.h>
-#include <time.h>
-
 #include "hook.h"
 
-#define UNRECORDED(result, name, parameters, arguments)                           \
-  MH_HOOK result name parameters {                                                \
-    static result(*real) parameters;                                              \
-    result(*call) parameters = __atomic_load_n(&real, __ATOMIC_RELAXED);          \
-    bool entered = mh_enter();                                                    \
-    if (MH_UNLIKELY(!call)) {                                                     \
-      call = (result(*) parameters)mh_real_next(#name, NULL);                     \
-      __atomic_store_n(&real, call, __ATOMIC_RELAXED);                            \
-    }                                                                             \
-    result value = call arguments;                                                \
-    if (entered) mh_leave();                                                      \
-    return value;                                                                 \
+#define UNRECORDED(result, name, parameters, arguments)    \
+  MH_HOOK result name parameters {                         \
+    if (MH_UNLIKELY(!mh_real.name)) mh_real_find();        \
+    bool entered = mh_enter();                             \
+    result value = mh_real.name arguments;                 \
+    if (entered) mh_leave();                               \
+    return value;                                          \
   }
 
 UNRECORDED(char *, setlocale, (int category, const char *locale), (category, locale))
@@ -39,9 +27,8 @@ UNRECORDED(int, pthread_create,
            (thread, attributes, start, argument))
 
 MH_HOOK void tzset(void) {
-  static void (*real)(void);
+  if (MH_UNLIKELY(!mh_real.tzset)) mh_real_find();
   bool entered = mh_enter();
-  if (!real) *(void **)&real = mh_real_next("tzset", NULL);
-  real();
+  mh_real.tzset();
   if (entered) mh_leave();
 }

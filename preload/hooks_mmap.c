@@ -67,7 +67,9 @@ MH_HOOK int munmap(void *start, size_t size) {
     errno = (int)-result;
     return -1;
   }
-  if (MH_UNLIKELY(!mh_enter())) return mh_real.munmap(start, size);
+  /* What the kernel will refuse at once takes nothing away. */
+  bool refused = size == 0 || (uintptr_t)start % 4096 != 0;
+  if (MH_UNLIKELY(refused || !mh_enter())) return mh_real.munmap(start, size);
   struct mh_cut taken;
   cut(start, size, &taken);
   int result = mh_real.munmap(start, size);

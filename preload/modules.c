@@ -267,6 +267,14 @@ static size_t list_bytes(uint32_t capacity) {
   return sizeof(struct list) + capacity * sizeof(struct range);
 }
 
+/* Whether the file mapped at `first` reaches over `mapping`. A linker may put headers and code in one page of the file, which
+ * is then mapped twice from its beginning. */
+static bool same_image(void) {
+  struct image image;
+  return mapping.inode == first.inode && mapping.device == first.device && read_image(first.start, &image) &&
+         mapping.start < image.end;
+}
+
 /* Reads the maps into `building`. Modules are taken at the mapping of their file's beginning. */
 static bool read_maps(bool *changed) {
   maps = (struct maps){.fd = mh_open("/proc/self/maps", O_RDONLY | O_CLOEXEC, 0)};
@@ -278,7 +286,8 @@ static bool read_maps(bool *changed) {
   while (complete && next_mapping()) {
     bool vdso = mh_equal(mapping.path, "[vdso]");
     bool of_file = mapping.inode != 0 || vdso;
-    if (of_file && (vdso || mapping.offset == 0 || mapping.inode != first.inode || mapping.device != first.device)) {
+    bool begins = mapping.offset == 0 ? !same_image() : mapping.inode != first.inode || mapping.device != first.device;
+    if (of_file && (vdso || begins)) {
       first = mapping;
       module = NULL;
       identified = false;

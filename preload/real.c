@@ -6,6 +6,7 @@
 
 #include "lock.h"
 #include "sys.h"
+#include "thread.h"
 
 struct mh_real mh_real;
 
@@ -51,9 +52,14 @@ void mh_real_find(void) {
   static struct mh_lock lock;
   static bool found;
   if (__atomic_load_n(&found, __ATOMIC_ACQUIRE) || !mh_lock_try(&lock)) return;
+  uintptr_t inside = mh_tls.inside;
+  mh_tls.inside = (uintptr_t)__builtin_frame_address(0);
 #define F(name, result, parameters) \
   __atomic_store_n((void **)&mh_real.name, dlsym(RTLD_NEXT, #name), __ATOMIC_RELEASE);
   MH_REAL_FUNCTIONS(F)
 #undef F
+  /* Not every libc has them all; what the loader noted about that is not the program's. */
+  if (mh_real.dlerror) mh_real.dlerror();
+  mh_tls.inside = inside;
   __atomic_store_n(&found, true, __ATOMIC_RELEASE);
 }

@@ -1,11 +1,16 @@
 /* The functions behind the hooks: the next definition in the loader's search order, which is libc's, or another
  * allocator's, or another preloaded library's. */
 #pragma once
+#include <grp.h>
+#include <pthread.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <time.h>
 
-/* name, result, parameters: what memhook calls by itself, on many paths. The rest is looked up where it is hooked. */
+/* name, result, parameters. All are looked up at the start: a lookup later would overwrite what dlerror has to tell the
+ * program. */
 #define MH_REAL_FUNCTIONS(F)                                              \
   F(malloc, void *, (size_t))                                             \
   F(free, void, (void *))                                                 \
@@ -26,7 +31,19 @@
   F(dlmopen, void *, (long, const char *, int))                           \
   F(dlclose, int, (void *))                                               \
   F(_exit, void, (int))                                                   \
-  F(quick_exit, void, (int))
+  F(quick_exit, void, (int))                                              \
+  F(setlocale, char *, (int, const char *))                               \
+  F(localtime, struct tm *, (const time_t *))                             \
+  F(localtime_r, struct tm *, (const time_t *, struct tm *))              \
+  F(mktime, time_t, (struct tm *))                                        \
+  F(strftime, size_t, (char *, size_t, const char *, const struct tm *))  \
+  F(tzset, void, (void))                                                  \
+  F(getpwnam, struct passwd *, (const char *))                            \
+  F(getpwuid, struct passwd *, (uid_t))                                   \
+  F(getgrnam, struct group *, (const char *))                             \
+  F(getgrgid, struct group *, (gid_t))                                    \
+  F(dlerror, char *, (void))                                              \
+  F(pthread_create, int, (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))
 
 struct mh_real {
 #define F(name, result, parameters) result(*name) parameters;

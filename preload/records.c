@@ -117,12 +117,13 @@ static void publish(struct mh_thread *thread, uint32_t slot, const void *block, 
     mh_store_drop(size);
     return;
   }
-  mh_count_allocation(thread, size, time);
+  mh_count_allocation(thread, record->stack, size, time);
+  if (MH_LIKELY(thread != NULL)) thread->newest = slot;
   if (MH_UNLIKELY(stale)) {
     /* The block at this address was freed where no hook saw it. */
     struct mh_record *old = mh_record(stale);
     __atomic_store_n(&old->address, 0, __ATOMIC_RELEASE);
-    mh_count_free(thread, mh_record_size(old), 1);
+    mh_count_free(thread, old->stack, mh_record_size(old), false);
     mh_slot_give(thread, stale);
   }
 }
@@ -143,7 +144,9 @@ void mh_record_free(const void *block, unsigned kind) {
   struct mh_thread *thread = mh_thread_mine();
   struct mh_record *record = mh_record(slot);
   __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
-  mh_count_free(thread, mh_record_size(record), 1);
+  bool temporary = thread && thread->newest == slot;
+  mh_count_free(thread, record->stack, mh_record_size(record), temporary);
+  if (temporary) thread->newest = 0;
   mh_slot_give(thread, slot);
 }
 
@@ -166,7 +169,7 @@ void mh_record_restore(const void *block, const struct mh_taken *taken) {
   __atomic_store_n(&record->address, (uintptr_t)block, __ATOMIC_RELEASE);
   if (mh_index_put((uintptr_t)block, taken->size, taken->slot, &stale)) return;
   __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
-  mh_count_free(mh_thread_mine(), taken->size, 1);
+  mh_count_free(mh_thread_mine(), taken->stack, taken->size, false);
   mh_slot_give(mh_thread_mine(), taken->slot);
   mh_store_drop(taken->size);
 }
@@ -175,7 +178,7 @@ void mh_record_moved(const void *block, uint64_t size, const struct mh_taken *ta
   struct mh_thread *thread = mh_thread_mine();
   uint32_t slot = taken->slot;
   if (slot)
-    mh_count_free(thread, taken->size, 1);
+    mh_count_free(thread, taken->stack, taken->size, false);
   else
     slot = mh_slot_take(thread);
   if (MH_UNLIKELY(!slot))
@@ -188,9 +191,8 @@ void mh_record_free_nested(const void *block) {
   uint32_t slot = mh_index_take_lockless((uintptr_t)block);
   if (!slot) return;
   struct mh_record *record = mh_record(slot);
-  uint64_t bytes = mh_record_size(record);
   __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
-  mh_count_free(NULL, bytes, 1);
+  mh_count_free(NULL, record->stack, mh_record_size(record), false);
   if (mh_tls.pending_count < sizeof(mh_tls.pending) / sizeof(mh_tls.pending[0]))
     mh_tls.pending[mh_tls.pending_count++] = slot;
 }

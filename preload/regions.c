@@ -74,7 +74,7 @@ static void insert(struct mh_thread *thread, const struct mh_piece *piece) {
   regions[at] = (struct region){piece->start, piece->start + whole_pages(piece->size), slot};
   count++;
   write_record(slot, piece);
-  mh_count_allocation(thread, piece->size, mh_clock_now());
+  mh_count_allocation(thread, piece->stack, piece->size, mh_clock_now());
 }
 
 /* Takes [start, end) out of the regions. The lock is held. */
@@ -93,13 +93,8 @@ static void cut_out(struct mh_thread *thread, uintptr_t start, uintptr_t end, st
     uintptr_t from = start > region->start ? start : region->start, to = end < region->end ? end : region->end;
     /* The size asked for may end within the last page. */
     uintptr_t used_end = whole.start + whole.size;
-    if (cut->count < MH_CUT_PIECES) {
-      struct mh_piece *piece = &cut->pieces[cut->count++];
-      *piece = whole;
-      piece->start = from;
-      piece->size = (to < used_end ? to : used_end) - from;
-    }
-    mh_count_free(thread, whole.size, 1);
+    if (cut->count < MH_CUT_PIECES) cut->pieces[cut->count++] = whole;
+    mh_count_free(thread, whole.stack, whole.size, false);
     struct mh_piece head = whole, tail = whole;
     head.size = from - whole.start;
     tail.start = to;
@@ -107,7 +102,7 @@ static void cut_out(struct mh_thread *thread, uintptr_t start, uintptr_t end, st
     if (head.size) {
       region->end = from;
       write_record(region->slot, &head);
-      mh_count_allocation(thread, head.size, mh_clock_now());
+      mh_count_allocation(thread, head.stack, head.size, mh_clock_now());
       at++;
     } else {
       __atomic_store_n(&mh_record(region->slot)->address, 0, __ATOMIC_RELEASE);
@@ -151,7 +146,12 @@ void mh_region_cut(uintptr_t start, uint64_t size, struct mh_cut *cut) {
 void mh_region_restore(const struct mh_cut *cut) {
   struct mh_thread *thread = mh_thread_mine();
   if (!cut->count || !mh_lock_take(&lock)) return;
-  for (uint32_t i = 0; i < cut->count; i++) insert(thread, &cut->pieces[i]);
+  for (uint32_t i = 0; i < cut->count; i++) {
+    const struct mh_piece *whole = &cut->pieces[i];
+    struct mh_cut parts = {0};
+    cut_out(thread, whole->start, whole->start + whole_pages(whole->size), &parts);
+    insert(thread, whole);
+  }
   mh_lock_release(&lock);
 }
 

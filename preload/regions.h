@@ -5,7 +5,7 @@
 
 #include "capture.h"
 
-/* What a call that unmaps takes away: pieces of regions, kept so that they can be put back when the call fails. */
+/* The regions that a call is about to unmap, wholly or in part, as they were: put back when the call fails. */
 #define MH_CUT_PIECES 32
 struct mh_cut {
   uint32_t count;

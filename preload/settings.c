@@ -26,12 +26,22 @@ static const char *keep(const char *value) {
   return copy;
 }
 
+/* The environment as the kernel has it, "NAME=value\0…\0\0": for the time before libc has it. */
+static char *early_environment;
+#define EARLY_BYTES (256 << 10)
+
+static const char *value_in(const char *entry, const char *name) {
+  size_t length = mh_length(name);
+  return mh_starts(entry, name) && entry[length] == '=' ? entry + length + 1 : NULL;
+}
+
 /* The variable's value; NULL when it is unset or empty. */
 static const char *variable(const char *name) {
-  size_t length = mh_length(name);
-  for (char **entry = environ; entry && *entry; entry++)
-    if (mh_starts(*entry, name) && (*entry)[length] == '=') return (*entry)[length + 1] ? *entry + length + 1 : NULL;
-  return NULL;
+  const char *value = NULL;
+  for (const char *entry = early_environment; !value && entry && *entry; entry += mh_length(entry) + 1)
+    value = value_in(entry, name);
+  for (char **entry = environ; !value && entry && *entry; entry++) value = value_in(*entry, name);
+  return value && *value ? value : NULL;
 }
 
 static void complain(const char *name, const char *value, const char *form) {
@@ -101,6 +111,8 @@ static void read_log(void) {
 }
 
 void mh_settings_read(void) {
+  if (!environ && (early_environment = mh_map_private(EARLY_BYTES)))
+    mh_read_file("/proc/self/environ", early_environment, EARLY_BYTES - 1);
   read_log();
 
   const char *file = variable("MEMHOOK_FILE");
@@ -129,4 +141,7 @@ void mh_settings_read(void) {
 
   static const char *const children[] = {"follow", "fresh", "off", NULL};
   mh_settings.children = (enum mh_children)choice("MEMHOOK_CHILDREN", children, "follow, fresh or off");
+
+  if (early_environment) mh_munmap(early_environment, EARLY_BYTES);
+  early_environment = NULL;
 }

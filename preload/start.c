@@ -28,8 +28,6 @@
 #define MADV_WIPEONFORK 18
 #endif
 
-extern char **environ;
-
 enum phase { NEVER, STARTING, RECORDING, OFF };
 
 static uint32_t phase;
@@ -90,8 +88,7 @@ bool mh_start(void) {
     /* A child that was forked while its parent started has no thread that will finish that. */
     return false;
   }
-  /* The loader calls malloc before libc has the environment. */
-  if (!environ || !mh_real.malloc) return false;
+  if (!mh_real.malloc) return false;
   if (now == RECORDING && owner_pid == (uint32_t)mh_getpid()) return false;
   if (!__atomic_compare_exchange_n(&phase, &now, STARTING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) return false;
   mh_tls.inside = (uintptr_t)__builtin_frame_address(0);

@@ -40,8 +40,8 @@ struct mh_header {
   uint64_t sample_bytes, peak_bytes, peak_time, pid_namespace;
   uint32_t exe_length, command_length, timeline_count, thread_slots;
   uint64_t timeline_step;
-  uint32_t unwinder;
-  uint32_t padding0[17];
+  uint32_t unwinder, peak_number;
+  uint32_t padding0[16];
   uint64_t dropped, dropped_bytes;
   uint8_t padding1[240];
   struct mh_array arrays[MH_KIND_COUNT];
@@ -80,6 +80,7 @@ MH_PIN(mh_header, timeline_count, MH_HEADER_TIMELINE_COUNT);
 MH_PIN(mh_header, thread_slots, MH_HEADER_THREAD_SLOTS);
 MH_PIN(mh_header, timeline_step, MH_HEADER_TIMELINE_STEP);
 MH_PIN(mh_header, unwinder, MH_HEADER_UNWINDER);
+MH_PIN(mh_header, peak_number, MH_HEADER_PEAK_NUMBER);
 MH_PIN(mh_header, dropped, MH_HEADER_DROPPED);
 MH_PIN(mh_header, dropped_bytes, MH_HEADER_DROPPED_BYTES);
 MH_PIN(mh_header, arrays, MH_HEADER_ARRAYS);
@@ -98,7 +99,8 @@ _Static_assert(sizeof(struct mh_record) == MH_RECORD_BYTES, "layout.ts: record")
 
 struct mh_stack {
   uint32_t node, flags;
-  uint64_t allocations, allocated_bytes, frees, freed_bytes, temporaries, peak_bytes, reserved;
+  uint64_t allocations, allocated_bytes, frees, freed_bytes, temporaries, peak_bytes;
+  uint32_t peak_number, reserved;
 };
 MH_PIN(mh_stack, node, MH_STACK_NODE);
 MH_PIN(mh_stack, flags, MH_STACK_FLAGS);
@@ -108,6 +110,7 @@ MH_PIN(mh_stack, frees, MH_STACK_FREES);
 MH_PIN(mh_stack, freed_bytes, MH_STACK_FREED_BYTES);
 MH_PIN(mh_stack, temporaries, MH_STACK_TEMPORARIES);
 MH_PIN(mh_stack, peak_bytes, MH_STACK_PEAK_BYTES);
+MH_PIN(mh_stack, peak_number, MH_STACK_PEAK_NUMBER);
 MH_PIN(mh_stack, reserved, MH_STACK_RESERVED);
 _Static_assert(sizeof(struct mh_stack) == MH_STACK_BYTES, "layout.ts: stack");
 

@@ -77,7 +77,7 @@ void mh_thread_each(void (*visit)(struct mh_thread *)) {
 
 void mh_thread_reset(void) {
   for (uint32_t group = 0; group * STATES_AT_ONCE < state_count; group++)
-    __builtin_memset(states[group], 0, STATES_AT_ONCE * sizeof(struct mh_thread));
+    mh_madvise(states[group], STATES_AT_ONCE * sizeof(struct mh_thread), MADV_DONTNEED);
   state_count = cursor = 0;
   lock = (struct mh_lock){0};
   mh_tls.thread = NULL;

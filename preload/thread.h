@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "store.h"
 #include "sys.h"
+#include "totals.h"
 
 struct mh_walk;
 
@@ -29,6 +30,8 @@ struct mh_thread {
   uint32_t operations;
 
   struct mh_clock clock;
+  uint32_t newest; /* slot of the thread's last allocation; 0 once that is freed */
+  struct mh_totals totals;
 
   struct mh_walk *walk; /* the unwinder's memory of this thread, NULL until it is wanted */
   uintptr_t *frames;    /* room for the frames of one stack, NULL until it is wanted */
