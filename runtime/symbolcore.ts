@@ -26,6 +26,20 @@ interface Exports {
   symbolsBegin(addresses: number, count: number, entries: number, entryCount: number): number;
   symbolsScan(p: number, count: number, wide: number, machine: number): number;
   symbolsEnd(out: number): void;
+  crc32(p: number, bytes: number, crc: number): number;
+  windowsAddress(): number;
+  setQueries(addresses: number, count: number, lowestCode: bigint): void;
+  arangesSet(offset: bigint, units: number): number;
+  unitNext(offset: bigint): number;
+  unitOpen(offset: bigint): number;
+  unitCovers(marks: number): number;
+  unitAbbreviations(): number;
+  unitWalk(deep: number): number;
+  callRecords(): number;
+  callCount(): number;
+  entryName(offset: bigint): number;
+  linesEnd(offset: bigint): number;
+  unitLines(offset: bigint, out: number): number;
 }
 
 /** symbols.wasm's 4 GiB are used up, or its owner set a lower limit. */

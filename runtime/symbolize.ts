@@ -5,6 +5,7 @@
 // is gone or was replaced there is no name and one note, never a wrong name.
 
 import { SECTION_DYNSYM, SECTION_SYMTAB } from "../asm/symbols/layout.js";
+import { DebugInformation } from "./dwarf.js";
 import { ElfError, ElfFile } from "./elffile.js";
 import { OutOfMemory, SymbolCore } from "./symbolcore.js";
 import { functionNames } from "./symboltable.js";
@@ -29,6 +30,7 @@ const UNKNOWN: readonly CodeLocation[] = [{ function: null, file: null, line: nu
 interface Module {
   info: ModuleInfo;
   file: ElfFile | null | undefined;
+  debug: DebugInformation | null;
   known: Map<bigint, CodeLocation[]>;
 }
 
@@ -75,7 +77,7 @@ export class Symbolizer {
     const key = `${hex(info.buildId)} ${info.path}`;
     let module = this.#modules.get(key);
     if (module === undefined) {
-      module = { info, file: undefined, known: new Map() };
+      module = { info, file: undefined, debug: null, known: new Map() };
       this.#modules.set(key, module);
     }
     return module;
@@ -88,8 +90,13 @@ export class Symbolizer {
     const addresses = BigUint64Array.from(wanted).sort();
     try {
       const names = this.#names(file, addresses);
+      const places = this.#lines ? this.#places(module, file, addresses) : [];
       addresses.forEach((address, index) => {
-        module.known.set(address, [{ function: names[index]!, file: null, line: null, inlined: false }]);
+        const locations = places[index] ?? [{ function: null, file: null, line: null, inlined: false }];
+        // The symbol table knows more about the function itself: foo.constprop.0, foo.cold.
+        const last = locations[locations.length - 1]!;
+        last.function = names[index] ?? last.function;
+        module.known.set(address, locations);
       });
     } catch (error) {
       if (!(error instanceof OutOfMemory)) throw error;
@@ -100,6 +107,13 @@ export class Symbolizer {
   #names(file: ElfFile, addresses: BigUint64Array): (string | null)[] {
     const kind = file.section(SECTION_SYMTAB) !== null ? SECTION_SYMTAB : SECTION_DYNSYM;
     return functionNames(this.#core, file, kind, addresses);
+  }
+
+  #places(module: Module, file: ElfFile, addresses: BigUint64Array): (CodeLocation[] | null)[] {
+    module.debug ??= new DebugInformation(this.#core, file);
+    const places = module.debug.locate(addresses);
+    for (const problem of module.debug.problems) this.#note(`${module.info.path}: ${problem}`);
+    return places;
   }
 
   #open(info: ModuleInfo): ElfFile | null {

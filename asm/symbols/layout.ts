@@ -57,3 +57,77 @@ export const SYMBOL_NAME = 0;
 // The next symbol that is as good: the address of another record of this form, or 0.
 export const SYMBOL_NEXT = 4;
 export const SYMBOL_BYTES = 8;
+
+// ── Windows: the piece of each section that is in memory, one for each kind ──────────────────────
+// Size of the whole section.
+export const WINDOW_SIZE = 0;
+// Where in the section the piece begins, where in memory it is, and its bytes.
+export const WINDOW_BASE = 8;
+export const WINDOW_ADDRESS = 16;
+export const WINDOW_LENGTH = 20;
+export const WINDOW_BYTES = 24;
+
+// ── How an operation on debug information ended ──────────────────────────────────────────────────
+export const DONE = 0;
+// It needs a piece that is not in memory: the host loads it and does the operation again.
+export const MISSING = 1;
+// What it read cannot be.
+export const BROKEN = 2;
+export const OUT_OF_MEMORY = 3;
+
+// What is missing, in the record area.
+export const MISSING_OFFSET = 0;
+export const MISSING_KIND = 8;
+export const MISSING_BYTES = 12;
+
+// ── A unit, as unitHeader() and unitOpen() leave it in the record area ───────────────────────────
+export const UNIT_NEXT = 0;
+// Where its line program is.
+export const UNIT_LINES = 8;
+export const UNIT_DIRECTORY_OFFSET = 16;
+export const UNIT_HAS_LINES = 24;
+export const UNIT_DIRECTORY_KIND = 28;
+// 1: what matters is in a .dwo file.
+export const UNIT_SPLIT = 32;
+
+// ── A set of .debug_aranges, in the record area ──────────────────────────────────────────────────
+export const SET_NEXT = 0;
+export const SET_UNIT = 8;
+
+// ── A function or an inlined call that covers a query, in the order of the tree ──────────────────
+export const CALL_DIE = 0;
+export const CALL_QUERY = 8;
+// Calls around it: 0 for the function itself.
+export const CALL_DEPTH = 12;
+// Where it was called; 0 if unknown.
+export const CALL_FILE = 16;
+export const CALL_LINE = 20;
+export const CALL_BYTES = 32;
+
+// ── The name of a function, in the record area ───────────────────────────────────────────────────
+// Offset of the string, or of the next entry to ask.
+export const NAME_OFFSET = 0;
+// The string's section, or one of NAME_*.
+export const NAME_KIND = 8;
+export const NAME_NONE = 0;
+export const NAME_IN_UNIT = 100;
+export const NAME_IN_ALT = 101;
+
+// ── What unitLines() found: record area, a row for each query, and the tables of file names ──────
+export const LINES_DIRECTORIES = 0;
+export const LINES_DIRECTORY_COUNT = 4;
+export const LINES_FILES = 8;
+export const LINES_FILE_COUNT = 12;
+export const LINES_VERSION = 16;
+
+export const ROW_SEQUENCE = 0;
+export const ROW_FOUND = 8;
+export const ROW_FILE = 12;
+export const ROW_LINE = 16;
+export const ROW_BYTES = 24;
+
+// A directory or file name.
+export const PATH_OFFSET = 0;
+export const PATH_KIND = 8;
+export const PATH_DIRECTORY = 12;
+export const PATH_BYTES = 16;

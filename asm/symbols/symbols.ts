@@ -3,6 +3,13 @@
 // It has no imports and never reads a file: the host puts pieces of files into its memory and calls these
 // functions. Whatever a file says is checked first, so that garbage ends in "unknown", never in a trap.
 
+export { arangesSet } from "./aranges";
+export { crc32 } from "./crc32";
 export { elfBuildId, elfHeader, elfNoteSegment, elfSections } from "./elf";
+export { callCount, callRecords, entryName, unitAbbreviations, unitWalk } from "./entries";
+export { linesEnd, unitLines } from "./lines";
 export { mark, recordAddress, release, reserve } from "./memory";
+export { setQueries } from "./queries";
+export { windowsAddress } from "./sections";
 export { symbolsBegin, symbolsEnd, symbolsScan } from "./symtab";
+export { unitCovers, unitNext, unitOpen } from "./unit";

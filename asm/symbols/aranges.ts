@@ -1,0 +1,46 @@
+// .debug_aranges: which unit has code where. GCC writes a set for each unit; Clang and rustc write none.
+
+import { DONE, SECTION_ARANGES, SET_NEXT, SET_UNIT } from "./layout";
+import { record } from "./memory";
+import { cover, Queries } from "./queries";
+import { begin, fail, failed, sectionSize, seek, skip, tell, u8At, u16At, wordAt } from "./sections";
+import { readLength, Unit } from "./unit";
+
+/**
+ * Reads the set at an offset: each query it covers gets the set's unit in `units` (u64 each), unless it has a lower one.
+ * Leaves SET_* in the record area.
+ */
+export function arangesSet(offset: u64, units: usize): u32 {
+  begin();
+  const size = sectionSize(SECTION_ARANGES);
+  seek(SECTION_ARANGES, offset, size);
+  const end = readLength(size);
+  if (failed == DONE) {
+    const body = tell();
+    seek(SECTION_ARANGES, body, end);
+  }
+  const version = u16At();
+  const unit = wordAt(Unit.offsetBytes);
+  const addressBytes = u8At();
+  const segmentBytes = u8At();
+  if (failed == DONE && (version != 2 || segmentBytes != 0 || (addressBytes != 4 && addressBytes != 8))) fail();
+  if (failed == DONE) {
+    // Pairs of an address and a length begin at a multiple of their size, counted from the set.
+    const pair = <u64>addressBytes * 2;
+    const over = (tell() - offset) % pair;
+    if (over != 0) skip(pair - over);
+  }
+  Queries.forUnits(units);
+  Queries.subject = unit;
+  while (failed == DONE && tell() < end) {
+    const low = wordAt(addressBytes);
+    const length = wordAt(addressBytes);
+    if (low == 0 && length == 0) break;
+    if (failed == DONE) cover(low, low + length);
+  }
+  if (failed == DONE) {
+    store<u64>(record, end, SET_NEXT);
+    store<u64>(record, unit, SET_UNIT);
+  }
+  return failed;
+}

@@ -1,0 +1,92 @@
+// The sorted addresses that a batch asks for, and what happens to those that a range of code covers: they get a mark
+// (looking for the unit), the lowest unit's offset (.debug_aranges) or a call record (walking a unit's tree).
+
+import { CALL_BYTES, CALL_DEPTH, CALL_DIE, CALL_FILE, CALL_LINE, CALL_QUERY } from "./layout";
+import { reserve } from "./memory";
+import { failForMemory, spend } from "./sections";
+
+const MARKS: u32 = 0;
+const UNITS: u32 = 1;
+const CALLS: u32 = 2;
+
+export class Queries {
+  static addresses: usize = 0;
+  static count: u32 = 0;
+  /** Code below is code that the linker dropped: its addresses have become 0 plus something. */
+  static lowestCode: u64 = 0;
+  static mode: u32 = 0;
+  static out: usize = 0;
+  /** The unit or entry at hand, for UNITS and CALLS. */
+  static subject: u64 = 0;
+  static depth: u32 = 0;
+  static file: u32 = 0;
+  static line: u32 = 0;
+  /** Call records made, at `out`. */
+  static calls: u32 = 0;
+  /** Queries covered since it was set to 0. */
+  static covered: u32 = 0;
+
+  static forMarks(out: usize): void {
+    Queries.mode = MARKS;
+    Queries.out = out;
+  }
+
+  static forUnits(out: usize): void {
+    Queries.mode = UNITS;
+    Queries.out = out;
+  }
+
+  static forCalls(): void {
+    Queries.mode = CALLS;
+    Queries.out = reserve(0);
+    Queries.calls = 0;
+  }
+}
+
+/** The queries of the operations that follow: sorted u64 addresses, and the lowest address with code. */
+export function setQueries(addresses: usize, count: u32, lowestCode: u64): void {
+  Queries.addresses = addresses;
+  Queries.count = count;
+  Queries.lowestCode = lowestCode;
+}
+
+export function addressOf(query: u32): u64 {
+  return load<u64>(Queries.addresses + query * 8);
+}
+
+/** The first query at or above an address; the number of queries if there is none. */
+export function firstFrom(address: u64): u32 {
+  let low: u32 = 0;
+  let high: u32 = Queries.count;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (addressOf(middle) < address) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Does to every query from low to below high what this batch is about. */
+export function cover(low: u64, high: u64): void {
+  if (low < Queries.lowestCode) return;
+  spend(1);
+  for (let query = firstFrom(low); query < Queries.count && addressOf(query) < high; query++) {
+    spend(1);
+    Queries.covered++;
+    if (Queries.mode == MARKS) {
+      store<u8>(Queries.out + query, 1);
+    } else if (Queries.mode == UNITS) {
+      const unit = Queries.out + query * 8;
+      store<u64>(unit, min(load<u64>(unit), Queries.subject));
+    } else {
+      const call = reserve(CALL_BYTES);
+      if (!call) return failForMemory();
+      store<u64>(call, Queries.subject, CALL_DIE);
+      store<u32>(call, query, CALL_QUERY);
+      store<u32>(call, Queries.depth, CALL_DEPTH);
+      store<u32>(call, Queries.file, CALL_FILE);
+      store<u32>(call, Queries.line, CALL_LINE);
+      Queries.calls++;
+    }
+  }
+}

@@ -1,0 +1,231 @@
+// The present unit of .debug_info: its header and what its first entry says about all of it.
+
+import {
+  ATTRIBUTE_BYTES,
+  ATTRIBUTE_CONSTANT,
+  ATTRIBUTE_FORM,
+  ATTRIBUTE_NAME,
+  DECLARATION_BYTES,
+  DECLARATION_COUNT,
+  oneDeclaration,
+} from "./abbreviations";
+import {
+  IS_ADDRESS,
+  IS_ADDRESS_INDEX,
+  IS_LIST_INDEX,
+  IS_NUMBER,
+  IS_STRING,
+  IS_STRING_INDEX,
+  indexedAddress,
+  indexedString,
+  readValue,
+  value,
+  valueSection,
+} from "./forms";
+import {
+  DONE,
+  SECTION_INFO,
+  SECTION_STR,
+  UNIT_DIRECTORY_KIND,
+  UNIT_DIRECTORY_OFFSET,
+  UNIT_HAS_LINES,
+  UNIT_LINES,
+  UNIT_NEXT,
+  UNIT_SPLIT,
+} from "./layout";
+import { record } from "./memory";
+import { Queries } from "./queries";
+import { coverRanges } from "./ranges";
+import {
+  begin,
+  fail,
+  failed,
+  sectionSize,
+  seek,
+  skip,
+  tell,
+  u8At,
+  u16At,
+  u32At,
+  u64At,
+  uleb,
+  wordAt,
+} from "./sections";
+
+const UT_SKELETON: u32 = 4;
+const UT_SPLIT_COMPILE: u32 = 5;
+const UT_TYPE: u32 = 2;
+const UT_SPLIT_TYPE: u32 = 6;
+
+export class Unit {
+  static offset: u64 = 0;
+  static end: u64 = 0;
+  static version: u32 = 0;
+  /** 4 or 8. */
+  static addressBytes: u32 = 0;
+  /** 4 or 8: 32-bit or 64-bit DWARF. */
+  static offsetBytes: u32 = 0;
+  static abbreviations: u64 = 0;
+  /** Offset of the first entry. */
+  static entries: u64 = 0;
+  static lowPc: u64 = 0;
+  static addressesBase: u64 = 0;
+  static stringsBase: u64 = 0;
+  static listsBase: u64 = 0;
+  static split: bool = false;
+  // What its first entry says about its code.
+  static lowPcKind: u32 = 0;
+  static highPc: u64 = 0;
+  static highPcKind: u32 = 0;
+  static ranges: u64 = 0;
+  static rangesKind: u32 = 0;
+}
+
+/**
+ * Reads the length at the cursor, of a unit, a line program or a set: sets Unit.offsetBytes, gives the offset of the end,
+ * at most the section's.
+ */
+export function readLength(size: u64): u64 {
+  let length = <u64>u32At();
+  Unit.offsetBytes = 4;
+  if (length == 0xffffffff) {
+    length = u64At();
+    Unit.offsetBytes = 8;
+  } else if (length >= 0xfffffff0) {
+    fail();
+  }
+  if (failed == DONE && length > size - tell()) fail();
+  return failed == DONE ? tell() + length : 0;
+}
+
+function readHeader(offset: u64): void {
+  const size = sectionSize(SECTION_INFO);
+  seek(SECTION_INFO, offset, size);
+  Unit.offset = offset;
+  Unit.end = readLength(size);
+  Unit.version = u16At();
+  if (Unit.version < 2 || Unit.version > 5) return fail();
+  let type: u32 = 1;
+  if (Unit.version == 5) {
+    type = u8At();
+    Unit.addressBytes = u8At();
+    Unit.abbreviations = wordAt(Unit.offsetBytes);
+    if (type == UT_SKELETON || type == UT_SPLIT_COMPILE) skip(8);
+    else if (type == UT_TYPE || type == UT_SPLIT_TYPE) skip(8 + <u64>Unit.offsetBytes);
+  } else {
+    Unit.abbreviations = wordAt(Unit.offsetBytes);
+    Unit.addressBytes = u8At();
+  }
+  if (Unit.addressBytes != 4 && Unit.addressBytes != 8) return fail();
+  Unit.split = type == UT_SKELETON;
+  Unit.entries = tell();
+}
+
+/** Where the unit after the one at an offset begins (UNIT_NEXT). */
+export function unitNext(offset: u64): u32 {
+  begin();
+  const size = sectionSize(SECTION_INFO);
+  seek(SECTION_INFO, offset, size);
+  const end = readLength(size);
+  if (failed == DONE) store<u64>(record, end, UNIT_NEXT);
+  return failed;
+}
+
+/** Makes the unit at an offset the present one; leaves UNIT_* in the record area. */
+export function unitOpen(offset: u64): u32 {
+  begin();
+  readHeader(offset);
+  let linesKind: u32 = 0;
+  let lines: u64 = 0;
+  let directoryKind: u32 = 0;
+  let directory: u64 = 0;
+  let directorySection: u32 = 0;
+  Unit.lowPcKind = Unit.highPcKind = Unit.rangesKind = 0;
+  Unit.lowPc = 0;
+  Unit.addressesBase = Unit.listsBase = 0;
+  // Without a base, the offsets of a unit come right after the section's header.
+  Unit.stringsBase = Unit.version == 5 ? Unit.offsetBytes * 2 : 0;
+  const code = uleb();
+  const values = tell();
+  const declaration = failed == DONE && code != 0 ? oneDeclaration(code) : 0;
+  if (declaration) {
+    seek(SECTION_INFO, values, Unit.end);
+    const count = load<u32>(declaration, DECLARATION_COUNT);
+    let attribute = declaration + DECLARATION_BYTES;
+    for (let i: u32 = 0; i < count && failed == DONE; i++, attribute += ATTRIBUTE_BYTES) {
+      const what = readValue(
+        load<u16>(attribute, ATTRIBUTE_FORM),
+        load<i64>(attribute, ATTRIBUTE_CONSTANT),
+        SECTION_INFO,
+      );
+      switch (<u32>load<u16>(attribute, ATTRIBUTE_NAME)) {
+        case 0x10: // stmt_list
+          linesKind = what;
+          lines = value;
+          break;
+        case 0x11: // low_pc
+          Unit.lowPcKind = what;
+          Unit.lowPc = value;
+          break;
+        case 0x12: // high_pc
+          Unit.highPcKind = what;
+          Unit.highPc = value;
+          break;
+        case 0x55: // ranges
+          Unit.rangesKind = what;
+          Unit.ranges = value;
+          break;
+        case 0x1b: // comp_dir
+          directoryKind = what;
+          directory = value;
+          directorySection = valueSection;
+          break;
+        case 0x72: // str_offsets_base
+          Unit.stringsBase = value;
+          break;
+        case 0x73: // addr_base
+        case 0x2133: // GNU_addr_base
+          Unit.addressesBase = value;
+          break;
+        case 0x74: // rnglists_base
+          Unit.listsBase = value;
+          break;
+        case 0x2130: // GNU_dwo_name
+        case 0x76: // dwo_name
+          Unit.split = true;
+          break;
+      }
+    }
+  } else if (failed == DONE && code != 0) {
+    fail();
+  }
+  // The bases are known only now.
+  if (Unit.lowPcKind == IS_ADDRESS_INDEX) Unit.lowPc = indexedAddress(Unit.lowPc);
+  if (Unit.highPcKind == IS_ADDRESS_INDEX) {
+    Unit.highPc = indexedAddress(Unit.highPc);
+    Unit.highPcKind = IS_ADDRESS;
+  }
+  if (directoryKind == IS_STRING_INDEX) {
+    directory = indexedString(directory);
+    directorySection = SECTION_STR;
+  } else if (directoryKind != IS_STRING) {
+    directorySection = 0;
+  }
+  if (failed == DONE) {
+    store<u64>(record, Unit.end, UNIT_NEXT);
+    store<u64>(record, lines, UNIT_LINES);
+    store<u32>(record, linesKind == IS_NUMBER ? 1 : 0, UNIT_HAS_LINES);
+    store<u64>(record, directory, UNIT_DIRECTORY_OFFSET);
+    store<u32>(record, directorySection, UNIT_DIRECTORY_KIND);
+    store<u32>(record, Unit.split ? 1 : 0, UNIT_SPLIT);
+  }
+  return failed;
+}
+
+/** Marks the queries that the present unit's code covers with 1, in `out`: a byte for each. */
+export function unitCovers(out: usize): u32 {
+  begin();
+  Queries.forMarks(out);
+  coverRanges(Unit.lowPcKind, Unit.lowPc, Unit.highPcKind, Unit.highPc, Unit.rangesKind, Unit.ranges);
+  return failed;
+}
