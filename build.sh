@@ -103,6 +103,13 @@ symbols_wasm() {
     --debug --runtime stub --enable bulk-memory
 }
 
+# What memdb does with a session's bytes: one small module, because every session has an instance of its own.
+memdb_wasm() {
+  stale build/memdb.wasm asm/memdb asm/layout.ts build.sh || return 0
+  quietly "memdb.wasm" node_modules/.bin/asc asm/memdb/memdb.ts --outFile build/memdb.wasm \
+    -O3 --noAssert --runtime stub --bindings raw --enable bulk-memory
+}
+
 library() {
   local arch=$1 target=$2
   local out=build/lib/$arch-gnu/libmemhook.so
@@ -128,6 +135,7 @@ build() {
   layout_header
   wasm
   symbols_wasm
+  memdb_wasm
   case $(uname -m) in
     x86_64) library x86_64 "$zig_target_x86_64" ;;
     aarch64) library aarch64 "$zig_target_aarch64" ;;

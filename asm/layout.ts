@@ -204,6 +204,8 @@ export const WIRE_VERSION_MINOR = 0;
 export const WIRE_FRAME_LENGTH = 0;
 export const WIRE_FRAME_TYPE = 4;
 export const WIRE_FRAME_BYTES = 8;
+
+// Longest payload a sender may send.
 export const WIRE_PAYLOAD_MAX = 262144;
 
 // WIRE_FRAME_TYPE.

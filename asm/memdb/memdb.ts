@@ -1,0 +1,15 @@
+// build/memdb.wasm: what memdb does with the bytes of one session. An instance is a session, its memory holds
+// the session's store image. runtime/wireimage.ts is the other side of this border.
+
+import { start } from "./decode";
+import { create } from "./image";
+
+export { feed, frameType, full, inputAt, inputRoom, isLast, liveBytes, liveCount, received, sequence } from "./decode";
+export { blockCount, failRun, IMAGE, nextRun, rewind, runOffset, sealRecords, sealTables, unseal } from "./image";
+
+/** First of all: an empty store that may take `bytes`. False if there is no memory for it. */
+export function open(bytes: f64): bool {
+  if (!create(bytes)) return false;
+  start(bytes);
+  return true;
+}

@@ -1,0 +1,149 @@
+// One session's store image in memdb.wasm: bytes of the wire go in, changed pages of the store file come out.
+
+import { readFileSync } from "node:fs";
+import * as L from "../asm/layout.js";
+import { frameName, WireError } from "./wire.js";
+
+interface Variable<T> {
+  readonly value: T;
+}
+
+interface Exports {
+  memory: WebAssembly.Memory;
+  open(bytes: number): number;
+  feed(bytes: number): number;
+  inputAt(): number;
+  inputRoom(): number;
+  isLast(): number;
+  frameType: Variable<number>;
+  sequence: Variable<bigint>;
+  full: Variable<number>;
+  liveCount: Variable<bigint>;
+  liveBytes: Variable<bigint>;
+  received: Variable<bigint>;
+  IMAGE: Variable<number>;
+  blockCount: Variable<number>;
+  runOffset: Variable<number>;
+  rewind(): void;
+  nextRun(records: number): number;
+  failRun(offset: number, bytes: number): void;
+  sealTables(): number;
+  sealRecords(): number;
+  unseal(): void;
+}
+
+let compiled: WebAssembly.Module | undefined;
+
+function module(): WebAssembly.Module {
+  compiled ??= new WebAssembly.Module(readFileSync(new URL("../../build/memdb.wasm", import.meta.url)));
+  return compiled;
+}
+
+/** Where an image's pages go. Each call either writes all of the bytes or throws. */
+export interface PageSink {
+  write(bytes: Uint8Array, offset: number): void;
+  /** The file must be at least this long; what is not written reads as zeros. */
+  extend(bytes: number): void;
+}
+
+export class SessionImage {
+  readonly #core: Exports;
+  readonly #base: number;
+
+  /** An empty image that may take `bytes`, as far as memory reaches. */
+  constructor(bytes: number) {
+    this.#core = new WebAssembly.Instance(module()).exports as unknown as Exports;
+    if (!this.#core.open(bytes)) throw new WireError(L.WIRE_ERROR_LIMIT, "no memory for another session");
+    this.#base = this.#core.IMAGE.value >>> 0;
+  }
+
+  /** Applies a piece of the stream; calls back at every commit. Throws WireError when the stream is wrong. */
+  feed(chunk: Uint8Array, committed: (sequence: bigint, last: boolean) => void): void {
+    const core = this.#core;
+    let at = 0;
+    do {
+      const piece = chunk.subarray(at, at + core.inputRoom());
+      // Growing the memory detaches its buffer, so it is asked for each time.
+      new Uint8Array(core.memory.buffer).set(piece, core.inputAt() >>> 0);
+      at += piece.length;
+      for (let fresh = piece.length; ; fresh = 0) {
+        const result = core.feed(fresh);
+        if (result < 0) throw new WireError(-result, `in ${frameName(core.frameType.value)}`);
+        if (result === 0) break;
+        committed(core.sequence.value, core.isLast() !== 0);
+      }
+    } while (at < chunk.length);
+  }
+
+  get liveCount(): number {
+    return Number(this.#core.liveCount.value);
+  }
+
+  get liveBytes(): number {
+    return Number(this.#core.liveBytes.value);
+  }
+
+  /** Records and removals so far. */
+  get received(): number {
+    return Number(this.#core.received.value);
+  }
+
+  /** Nothing more fits: from now on allocations are counted as dropped. */
+  get full(): boolean {
+    return this.#core.full.value !== 0;
+  }
+
+  get memoryBytes(): number {
+    return this.#core.memory.buffer.byteLength;
+  }
+
+  /** Part of the image, valid until the next call. */
+  view(offset: number, bytes: number): Uint8Array {
+    return new Uint8Array(this.#core.memory.buffer, this.#base + offset, bytes);
+  }
+
+  /**
+   * Writes changed pages, about `budget` bytes of records at most; returns false when some are left. In the order that keeps
+   * the file readable at every instant: tables, the header page with their counts, records that refer to
+   * them, the header page again. When the sink throws, what was not written stays marked.
+   */
+  write(sink: PageSink, budget: number): boolean {
+    const core = this.#core;
+    core.rewind();
+    while (this.#writeRun(sink, 0) > 0);
+    if (core.sealTables()) this.#writeHeader(sink);
+    core.rewind();
+    while (budget > 0) {
+      const bytes = this.#writeRun(sink, 1);
+      if (bytes === 0) {
+        if (core.sealRecords()) this.#writeHeader(sink);
+        return true;
+      }
+      budget -= bytes;
+    }
+    return false;
+  }
+
+  #writeRun(sink: PageSink, records: 0 | 1): number {
+    const bytes = this.#core.nextRun(records) >>> 0;
+    if (bytes === 0) return 0;
+    const offset = this.#core.runOffset.value >>> 0;
+    try {
+      sink.write(this.view(offset, bytes), offset);
+    } catch (error) {
+      this.#core.failRun(offset, bytes);
+      throw error;
+    }
+    return bytes;
+  }
+
+  #writeHeader(sink: PageSink): void {
+    try {
+      sink.extend(this.#core.blockCount.value * L.BLOCK_BYTES);
+      sink.write(this.view(0, L.HEADER_BYTES), 0);
+    } catch (error) {
+      this.#core.unseal();
+      throw error;
+    }
+  }
+}
