@@ -1,0 +1,308 @@
+// Every check of tools/check.mjs can fail: small trees, each broken in one place, and what is said about them.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import test from "node:test";
+import { pathToFileURL } from "node:url";
+import { compiler, noCompiler } from "../support/programs.js";
+import { root, temporaryFolder } from "../support/run.js";
+
+interface Violation {
+  file: string;
+  line: number;
+  what: string;
+}
+
+type Check = (root: string) => Violation[];
+
+const checks: Record<string, Check> = await import(pathToFileURL(join(root, "tools/check.mjs")).href);
+
+const folder = temporaryFolder();
+let trees = 0;
+
+/** A new folder with these files. */
+function tree(contents: Record<string, string>): string {
+  const place = join(folder, String(trees++));
+  for (const [path, content] of Object.entries(contents)) {
+    mkdirSync(dirname(join(place, path)), { recursive: true });
+    writeFileSync(join(place, path), content);
+  }
+  return place;
+}
+
+/** What a check says of a tree, one line for each violation. */
+function says(check: string, place: string): string[] {
+  return checks[check]!(place).map(({ file, line, what }) => `${file}:${line}: ${what}`);
+}
+
+const PACKAGE = JSON.stringify({ dependencies: { citty: "1" }, devDependencies: { typescript: "1" } });
+
+const IMPORTS: [string, string, string, string[]][] = [
+  ["cli may import runtime", "cli/a.ts", 'import { x } from "../runtime/b.js";', []],
+  ["runtime may import the layout", "runtime/a.ts", 'import * as l from "../asm/layout.js";', []],
+  ["runtime may import node and dependencies", "runtime/a.ts", 'import "node:fs";\nimport c from "citty";', []],
+  ["tests may import everything", "test/a.ts", 'import { x } from "../asm/core.js";\nimport "typescript";', []],
+  ["launchers' modules may import commands", "cli/memview.ts", 'const x = import("./commands/view.js");', []],
+  ["an import in a comment is none", "asm/a.ts", '// import { x } from "../runtime/b";', []],
+  ["cli → asm", "cli/a.ts", 'import { x } from "../asm/layout.js";', ["cli/a.ts:1: must not import ../asm/layout.js"]],
+  ["asm → runtime", "asm/a.ts", '\n\nexport { x } from "../runtime/b";', ["asm/a.ts:3: must not import ../runtime/b"]],
+  ["asm → a package", "asm/a.ts", 'import "citty";', ["asm/a.ts:1: must not import citty"]],
+  [
+    "runtime → cli",
+    "runtime/a.ts",
+    'import {\n  x,\n} from "../cli/b.js";',
+    ["runtime/a.ts:1: must not import ../cli/b.js"],
+  ],
+  [
+    "runtime → the core",
+    "runtime/a.ts",
+    'import "../asm/core.js";',
+    ["runtime/a.ts:1: must not import ../asm/core.js"],
+  ],
+  [
+    "command → command",
+    "cli/commands/a.ts",
+    'import type { X } from "./b.js";',
+    ["cli/commands/a.ts:1: must not import ./b.js"],
+  ],
+  [
+    "report → command",
+    "cli/reports/a.ts",
+    'const x = await import("../commands/b.js");',
+    ["cli/reports/a.ts:1: must not import ../commands/b.js"],
+  ],
+  ["runtime → test", "runtime/a.ts", 'import "../test/b.js";', ["runtime/a.ts:1: must not import ../test/b.js"]],
+  ["tools → test", "tools/a.mjs", 'import "../test/b.js";', ["tools/a.mjs:1: must not import ../test/b.js"]],
+  [
+    "a package that users do not get",
+    "cli/a.ts",
+    'import ts from "typescript";',
+    ["cli/a.ts:1: typescript is not in package.json's dependencies"],
+  ],
+  ["a runtime's name in its adapter", "runtime/host-bun.ts", "Bun.file(x);", []],
+  [
+    "a runtime's name elsewhere",
+    "runtime/a.ts",
+    "\nDeno.exit(1);",
+    ["runtime/a.ts:2: names a runtime: that belongs into runtime/host*.ts"],
+  ],
+  [
+    "asking which runtime it is",
+    "cli/a.ts",
+    'if ("Bun" in globalThis) x();',
+    ["cli/a.ts:1: names a runtime: that belongs into runtime/host*.ts"],
+  ],
+];
+
+for (const [name, path, code, expected] of IMPORTS) {
+  test(`imports: ${name}`, () => {
+    assert.deepEqual(says("checkImports", tree({ "package.json": PACKAGE, [path]: code })), expected);
+  });
+}
+
+test("includes: only system headers, libunwind's and the library's own", () => {
+  const place = tree({
+    "preload/a.c":
+      '#include "a.h"\n#include "layout.h"\n#include <libunwind.h>\n#include <sys/mman.h>\n// #include <zlib.h>\n',
+    "preload/a.h": '#include <stdint.h>\n#  include <zlib.h>\n#include "../runtime/b.h"\n#include "gone.h"\n',
+    "runtime/b.h": "",
+  });
+  assert.deepEqual(says("checkIncludes", place), [
+    "preload/a.h:2: must not include zlib.h",
+    "preload/a.h:3: must not include ../runtime/b.h",
+    "preload/a.h:4: must not include gone.h",
+  ]);
+});
+
+test("library: exports, needed libraries and the C library's version", { skip: noCompiler }, () => {
+  const place = tree({
+    "preload/libmemhook.map": "{\n  global:\n    malloc; free;\n    calloc;\n  local: *;\n};\n",
+    "bad.c":
+      "#include <math.h>\nint _Unwind_Find; int unw_step; int stray;\n" +
+      "void *malloc(unsigned long n) { return (void *)(long)pow(n, n); }\nvoid free(void *p) { (void)p; }\n" +
+      'extern int stat(const char *, void *);\nint calloc_is_gone(void) { return stat("", 0); }\n',
+  });
+  assert.deepEqual(says("checkLibrary", place), ["build/lib:1: holds no libmemhook.so: build first"]);
+
+  mkdirSync(join(place, "build/lib/here"), { recursive: true });
+  const library = "build/lib/here/libmemhook.so";
+  const [program, ...flags] = compiler("gcc", "zig").c;
+  const compiled = spawnSync(
+    program!,
+    [...flags, "-shared", "-fPIC", "-fno-builtin", "-w", "bad.c", "-o", library, "-Wl,--no-as-needed", "-lm"],
+    { cwd: place, encoding: "utf8" },
+  );
+  assert.equal(compiled.status, 0, compiled.stderr);
+  const found = says("checkLibrary", place);
+  for (const line of [
+    `${library}:1: exports _Unwind_Find of the unwinder inside it`,
+    `${library}:1: exports unw_step of the unwinder inside it`,
+    `${library}:1: exports stray, which preload/libmemhook.map does not list`,
+    `preload/libmemhook.map:4: calloc is not exported by ${library}`,
+    `${library}:1: needs libm.so.6`,
+  ]) {
+    assert.ok(found.includes(line), `${line}\nis not in\n${found.join("\n")}`);
+  }
+  assert.ok(
+    found.some((line) => /: needs GLIBC_2\.\d+, newer than GLIBC_2\.17$/.test(line)),
+    found.join("\n"),
+  );
+
+  writeFileSync(join(place, library), "not a library");
+  assert.deepEqual(says("checkLibrary", place), [`${library}:1: is no 64-bit little-endian ELF file`]);
+});
+
+const FORMAT = `# Formats
+A block is \`BLOCK_BYTES\` (4096) long.
+
+| region | offset | bytes |
+|---|---|---|
+| process | 512 | 256 |
+
+| kind | array | bytes |
+|---|---|---|
+| 1 | things | 16 |
+
+| field | offset | size | meaning |
+|---|---|---|---|
+| \`THING_ADDRESS\` | 0 | 8 | where |
+| \`THING_SIZE\` | 8 | 4 | how much |
+| \`THING_FLAGS\` | 12 | 4 | bit 0: big |
+`;
+
+const LAYOUT = `export const BLOCK_BYTES = 4096;
+export const PROCESS_OFFSET = 512;
+export const PROCESS_BYTES = 256;
+
+export const KIND_THINGS = 1;
+
+// A thing.
+export const THING_ADDRESS = 0;
+export const THING_SIZE = 8;
+export const THING_FLAGS = 12;
+export const THING_BYTES = 16;
+
+// THING_FLAGS.
+export const THING_FLAG_BIG = 1;
+`;
+
+const FORMATS: [string, (format: string) => string, (layout: string) => string, string[]][] = [
+  ["both the same", (f) => f, (l) => l, []],
+  [
+    "another offset",
+    (f) => f,
+    (l) => l.replace("THING_SIZE = 8", "THING_SIZE = 4"),
+    ["asm/FORMAT.md:15: THING_SIZE is 8 here and 4 in asm/layout.ts"],
+  ],
+  [
+    "a field that overlaps",
+    (f) => f.replace("| 8 | 4 |", "| 8 | 8 |"),
+    (l) => l,
+    ["asm/FORMAT.md:16: THING_FLAGS overlaps the field before it, which ends at 16"],
+  ],
+  [
+    "a gap",
+    (f) => f.replace("| 0 | 8 |", "| 0 | 4 |"),
+    (l) => l,
+    ["asm/FORMAT.md:15: a gap before THING_SIZE, from 4 to 8"],
+  ],
+  [
+    "another record size",
+    (f) => f.replace("things | 16", "things | 24"),
+    (l) => l.replace("THING_BYTES = 16", "THING_BYTES = 24"),
+    ["asm/FORMAT.md:16: the fields end at 16, THING_BYTES in asm/layout.ts is 24"],
+  ],
+  [
+    "a field that is not described",
+    (f) => f,
+    (l) => l.replace("export const THING_BYTES", "export const THING_OWNER = 16;\nexport const THING_BYTES"),
+    ["asm/layout.ts:11: THING_OWNER is in no table of asm/FORMAT.md"],
+  ],
+  [
+    "a record that is not described",
+    (f) => f,
+    (l) => `${l}\nexport const OTHER_FIELD = 0;\nexport const OTHER_BYTES = 8;\n`,
+    ["asm/layout.ts:16: OTHER_FIELD is in no table of asm/FORMAT.md"],
+  ],
+  [
+    "a field that does not exist",
+    (f) => f.replace("THING_FLAGS", "THING_COLOUR"),
+    (l) => l,
+    [
+      "asm/FORMAT.md:16: THING_COLOUR is not in asm/layout.ts",
+      "asm/layout.ts:10: THING_FLAGS is in no table of asm/FORMAT.md",
+    ],
+  ],
+  [
+    "a number in the text",
+    (f) => f.replace("(4096)", "(4097)"),
+    (l) => l,
+    ["asm/FORMAT.md:2: BLOCK_BYTES is 4097 here and 4096 in asm/layout.ts"],
+  ],
+  [
+    "a region elsewhere",
+    (f) => f.replace("| 512 | 256 |", "| 513 | 255 |"),
+    (l) => l,
+    [
+      "asm/FORMAT.md:6: PROCESS_OFFSET is 513 here and 512 in asm/layout.ts",
+      "asm/FORMAT.md:6: PROCESS_BYTES is 255 here and 256 in asm/layout.ts",
+    ],
+  ],
+  [
+    "another kind",
+    (f) => f.replace("| 1 | things", "| 2 | things"),
+    (l) => l,
+    ["asm/FORMAT.md:10: KIND_THINGS is 2 here and 1 in asm/layout.ts"],
+  ],
+];
+
+for (const [name, format, layout, expected] of FORMATS) {
+  test(`format: ${name}`, () => {
+    const place = tree({ "asm/FORMAT.md": format(FORMAT), "asm/layout.ts": layout(LAYOUT) });
+    assert.deepEqual(says("checkFormat", place), expected);
+  });
+}
+
+test("style: what the linter and the formatter find", () => {
+  const place = tree({ "runtime/a.ts": "export const x = 1;\n", "cli/b.ts": "export   const y = [1,2]\n" });
+  assert.match(says("checkStyle", place).join("\n"), /^node_modules\/\.bin\/biome:1: is missing/);
+  cpSync(join(root, "biome.json"), join(place, "biome.json"));
+  symlinkSync(join(root, "node_modules"), join(place, "node_modules"));
+  const found = says("checkStyle", place);
+  assert.equal(found.length, 1, found.join("\n"));
+  assert.match(found[0]!, /^cli\/b\.ts:\d+: format/);
+});
+
+test("text: unfinished work, one machine's paths, registries, resolved packages", () => {
+  // Put together here, so that this file passes the check itself.
+  const [todo, work, registry] = [["TO", "DO"].join(""), ["/wo", "rk/x"].join(""), ["registry.npmjs", "org"].join(".")];
+  const place = tree({
+    "a.md": `fine\n${todo}: more\nsee ${work}\n`,
+    "b.ts": `// https://${registry}/x\n`,
+    "package-lock.json": '{\n  "resolved": "somewhere"\n}\n',
+    "build/c.txt": `${todo}\n`,
+    "ok.md": "https://example.org/work/root/home/x mastodon todo list\n",
+  });
+  assert.deepEqual(says("checkText", place), [
+    `a.md:2: is unfinished: ${todo}`,
+    `a.md:3: names a path of one machine: ${work}`,
+    `b.ts:1: names a package registry: ${registry}`,
+    "package-lock.json:2: says where a package was fetched from",
+  ]);
+});
+
+test("the command: one line for each violation and exit code 1, one line and 0 otherwise", () => {
+  const place = tree({ "package.json": PACKAGE, "asm/FORMAT.md": FORMAT, "asm/layout.ts": LAYOUT });
+  const { status, stdout } = spawnSync("node", [join(root, "tools/check.mjs"), "--root", place], {
+    encoding: "utf8",
+    cwd: place,
+  });
+  assert.equal(status, 1);
+  assert.deepEqual(stdout.split("\n"), [
+    "preload/libmemhook.map:1: is missing: it lists what the library exports",
+    "node_modules/.bin/biome:1: is missing: run ./build.sh",
+    "",
+  ]);
+});
