@@ -75,41 +75,41 @@ static void fold(struct mh_thread *thread, uint64_t time) {
   extend_timeline(time);
 }
 
-void mh_count_allocation(struct mh_thread *thread, uint32_t stack, uint64_t bytes, uint64_t time) {
+void mh_count_allocation(struct mh_thread *thread, uint32_t stack, struct mh_amount amount, uint64_t time) {
   if (MH_UNLIKELY(!thread || !thread->slot)) {
     struct mh_thread_slot *shared = mh_thread_slots();
-    __atomic_fetch_add(&shared->allocations, 1, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&shared->allocated_bytes, bytes, __ATOMIC_RELAXED);
-    int64_t now = __atomic_add_fetch(&live_bytes, (int64_t)bytes, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&live_count, 1, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&shared->allocations, amount.count, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&shared->allocated_bytes, amount.bytes, __ATOMIC_RELAXED);
+    int64_t now = __atomic_add_fetch(&live_bytes, (int64_t)amount.bytes, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&live_count, (int64_t)amount.count, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&allocations, amount.count, __ATOMIC_RELAXED);
     if (now > 0 && raise_peak((uint64_t)now, time)) mh_totals_peak();
     return;
   }
-  if (MH_LIKELY(stack)) mh_total_allocation(&thread->totals, stack, bytes);
-  thread->counters->allocations++;
-  thread->counters->allocated_bytes += bytes;
-  thread->live_count++;
-  thread->allocations++;
-  thread->live_bytes += (int64_t)bytes;
+  if (MH_LIKELY(stack)) mh_total_allocation(&thread->totals, stack, amount);
+  thread->counters->allocations += amount.count;
+  thread->counters->allocated_bytes += amount.bytes;
+  thread->live_count += (int64_t)amount.count;
+  thread->allocations += amount.count;
+  thread->live_bytes += (int64_t)amount.bytes;
   if (thread->live_bytes > thread->live_bytes_max) thread->live_bytes_max = thread->live_bytes;
   if (++thread->operations >= FOLD_OPERATIONS || thread->live_bytes >= FOLD_BYTES) fold(thread, time);
 }
 
-void mh_count_free(struct mh_thread *thread, uint32_t stack, uint64_t bytes, bool temporary) {
+void mh_count_free(struct mh_thread *thread, uint32_t stack, struct mh_amount amount, bool temporary) {
   if (MH_UNLIKELY(!thread || !thread->slot)) {
     struct mh_thread_slot *shared = mh_thread_slots();
-    __atomic_fetch_add(&shared->frees, 1, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&shared->freed_bytes, bytes, __ATOMIC_RELAXED);
-    __atomic_fetch_sub(&live_bytes, (int64_t)bytes, __ATOMIC_RELAXED);
-    __atomic_fetch_sub(&live_count, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&shared->frees, amount.count, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&shared->freed_bytes, amount.bytes, __ATOMIC_RELAXED);
+    __atomic_fetch_sub(&live_bytes, (int64_t)amount.bytes, __ATOMIC_RELAXED);
+    __atomic_fetch_sub(&live_count, (int64_t)amount.count, __ATOMIC_RELAXED);
     return;
   }
-  if (MH_LIKELY(stack)) mh_total_free(&thread->totals, stack, bytes, temporary);
-  thread->counters->frees++;
-  thread->counters->freed_bytes += bytes;
-  thread->live_count--;
-  thread->live_bytes -= (int64_t)bytes;
+  if (MH_LIKELY(stack)) mh_total_free(&thread->totals, stack, amount, temporary);
+  thread->counters->frees += amount.count;
+  thread->counters->freed_bytes += amount.bytes;
+  thread->live_count -= (int64_t)amount.count;
+  thread->live_bytes -= (int64_t)amount.bytes;
   if (++thread->operations >= FOLD_OPERATIONS || thread->live_bytes <= -FOLD_BYTES) fold(thread, mh_clock_now());
 }
 

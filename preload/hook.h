@@ -1,6 +1,7 @@
 /* What every hook's source file needs. */
 #pragma once
 #include "real.h"
+#include "sample.h"
 #include "start.h"
 #include "sys.h"
 
@@ -9,6 +10,7 @@
 
 /* Records what an allocation function returned, inside mh_enter and mh_leave. */
 static inline __attribute__((always_inline)) void mh_hook_record(const void *block, uint64_t size, const struct mh_entry *entry) {
+  if (!mh_sample_wants(size)) return;
   mh_begin();
   mh_record_allocation(block, size, MH_MEMORY_HEAP, entry);
   mh_finish();

@@ -120,13 +120,14 @@ static void *move_early(void *block, size_t size) {
 static inline __attribute__((always_inline)) void moved(void *old, void *block, size_t size, const struct mh_taken *taken,
                                                         const struct mh_entry *entry) {
   mh_begin();
-  if (MH_LIKELY(block != NULL)) {
+  if (MH_LIKELY(block != NULL && mh_sample_wants(size))) {
     mh_record_moved(block, size, taken, entry);
+  } else if (block != NULL) {
+    mh_record_forget(taken); /* the old block was recorded, the new one is not: no sample fell into it */
   } else if (size != 0) {
     mh_record_restore(old, taken); /* it failed, and the old block is as it was */
-  } else if (taken->slot) {
-    mh_record_restore(old, taken); /* realloc(p, 0) freed it */
-    mh_record_free(old, MH_MEMORY_HEAP);
+  } else {
+    mh_record_forget(taken); /* realloc(p, 0) freed it */
   }
   mh_finish();
 }

@@ -117,13 +117,13 @@ static void publish(struct mh_thread *thread, uint32_t slot, const void *block, 
     mh_store_drop(size);
     return;
   }
-  mh_count_allocation(thread, record->stack, size, time);
+  mh_count_allocation(thread, record->stack, mh_sample_amount(size), time);
   if (MH_LIKELY(thread != NULL)) thread->newest = slot;
   if (MH_UNLIKELY(stale)) {
     /* The block at this address was freed where no hook saw it. */
     struct mh_record *old = mh_record(stale);
     __atomic_store_n(&old->address, 0, __ATOMIC_RELEASE);
-    mh_count_free(thread, old->stack, mh_record_size(old), false);
+    mh_count_free(thread, old->stack, mh_sample_amount(mh_record_size(old)), false);
     mh_slot_give(thread, stale);
   }
 }
@@ -145,7 +145,7 @@ void mh_record_free(const void *block, unsigned kind) {
   struct mh_record *record = mh_record(slot);
   __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
   bool temporary = thread && thread->newest == slot;
-  mh_count_free(thread, record->stack, mh_record_size(record), temporary);
+  mh_count_free(thread, record->stack, mh_sample_amount(mh_record_size(record)), temporary);
   if (temporary) thread->newest = 0;
   mh_slot_give(thread, slot);
 }
@@ -169,16 +169,21 @@ void mh_record_restore(const void *block, const struct mh_taken *taken) {
   __atomic_store_n(&record->address, (uintptr_t)block, __ATOMIC_RELEASE);
   if (mh_index_put((uintptr_t)block, taken->size, taken->slot, &stale)) return;
   __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
-  mh_count_free(mh_thread_mine(), taken->stack, taken->size, false);
-  mh_slot_give(mh_thread_mine(), taken->slot);
+  mh_record_forget(taken);
   mh_store_drop(taken->size);
+}
+
+void mh_record_forget(const struct mh_taken *taken) {
+  if (!taken->slot) return;
+  mh_count_free(mh_thread_mine(), taken->stack, mh_sample_amount(taken->size), false);
+  mh_slot_give(mh_thread_mine(), taken->slot);
 }
 
 void mh_record_moved(const void *block, uint64_t size, const struct mh_taken *taken, const struct mh_entry *entry) {
   struct mh_thread *thread = mh_thread_mine();
   uint32_t slot = taken->slot;
   if (slot)
-    mh_count_free(thread, taken->stack, taken->size, false);
+    mh_count_free(thread, taken->stack, mh_sample_amount(taken->size), false);
   else
     slot = mh_slot_take(thread);
   if (MH_UNLIKELY(!slot))
@@ -192,7 +197,7 @@ void mh_record_free_nested(const void *block) {
   if (!slot) return;
   struct mh_record *record = mh_record(slot);
   __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
-  mh_count_free(NULL, record->stack, mh_record_size(record), false);
+  mh_count_free(NULL, record->stack, mh_sample_amount(mh_record_size(record)), false);
   if (mh_tls.pending_count < sizeof(mh_tls.pending) / sizeof(mh_tls.pending[0]))
     mh_tls.pending[mh_tls.pending_count++] = slot;
 }

@@ -22,6 +22,7 @@ struct mh_taken {
 };
 struct mh_taken mh_record_take(const void *block);
 void mh_record_restore(const void *block, const struct mh_taken *taken);
+void mh_record_forget(const struct mh_taken *taken);
 void mh_record_moved(const void *block, uint64_t size, const struct mh_taken *taken, const struct mh_entry *entry);
 
 /* For a signal handler that interrupted a hook: forgets the record of a block it frees, without locks. */

@@ -74,7 +74,7 @@ static void insert(struct mh_thread *thread, const struct mh_piece *piece) {
   regions[at] = (struct region){piece->start, piece->start + whole_pages(piece->size), slot};
   count++;
   write_record(slot, piece);
-  mh_count_allocation(thread, piece->stack, piece->size, mh_clock_now());
+  mh_count_allocation(thread, piece->stack, (struct mh_amount){1, piece->size}, mh_clock_now());
 }
 
 /* Takes [start, end) out of the regions. The lock is held. */
@@ -94,7 +94,7 @@ static void cut_out(struct mh_thread *thread, uintptr_t start, uintptr_t end, st
     /* The size asked for may end within the last page. */
     uintptr_t used_end = whole.start + whole.size;
     if (cut->count < MH_CUT_PIECES) cut->pieces[cut->count++] = whole;
-    mh_count_free(thread, whole.stack, whole.size, false);
+    mh_count_free(thread, whole.stack, (struct mh_amount){1, whole.size}, false);
     struct mh_piece head = whole, tail = whole;
     head.size = from - whole.start;
     tail.start = to;
@@ -102,7 +102,7 @@ static void cut_out(struct mh_thread *thread, uintptr_t start, uintptr_t end, st
     if (head.size) {
       region->end = from;
       write_record(region->slot, &head);
-      mh_count_allocation(thread, head.stack, head.size, mh_clock_now());
+      mh_count_allocation(thread, head.stack, (struct mh_amount){1, head.size}, mh_clock_now());
       at++;
     } else {
       __atomic_store_n(&mh_record(region->slot)->address, 0, __ATOMIC_RELEASE);

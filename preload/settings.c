@@ -89,6 +89,29 @@ static void read_size(void) {
       return;
 }
 
+/* "512KiB", "1MiB", "4096" */
+static bool parse_bytes(const char *value, uint64_t *bytes) {
+  static const struct {
+    const char *name;
+    unsigned shift;
+  } units[] = {{"", 0}, {"B", 0}, {"K", 10}, {"KB", 10}, {"KiB", 10}, {"M", 20}, {"MB", 20}, {"MiB", 20}};
+  if (!mh_parse_number(&value, bytes) || *bytes > 1u << 30) return false;
+  for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+    if (!mh_equal(value, units[i].name)) continue;
+    *bytes <<= units[i].shift;
+    return *bytes <= 1u << 30;
+  }
+  return false;
+}
+
+static void read_sample(void) {
+  const char *value = variable("MEMHOOK_SAMPLE");
+  mh_settings.sample = 0;
+  if (!value || parse_bytes(value, &mh_settings.sample)) return;
+  mh_settings.sample = 0;
+  complain("MEMHOOK_SAMPLE", value, "a size like 512KiB, at most 1024MiB (0: record everything)");
+}
+
 /* The index of the variable's value in `words` (ends with NULL); 0 by default. */
 static unsigned choice(const char *name, const char *const *words, const char *form) {
   const char *value = variable(name);
@@ -131,6 +154,8 @@ void mh_settings_read(void) {
   }
 
   read_size();
+
+  read_sample();
 
   uint64_t depth = DEPTH_DEFAULT;
   number("MEMHOOK_DEPTH", 1, 1, DEPTH_MAX, "a whole number of frames from 1 to 4096", &depth);

@@ -10,6 +10,7 @@ struct mh_settings {
   const char *file;       /* MEMHOOK_FILE, NULL if unset */
   const char *shm_name;   /* MEMHOOK_SHM_NAME */
   uint64_t size;          /* most bytes the store may take */
+  uint64_t sample;        /* mean bytes between samples, 0: every allocation is recorded */
   uint32_t depth;         /* most frames kept of a stack */
   enum mh_unwind unwind;
   enum mh_children children;

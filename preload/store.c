@@ -214,6 +214,7 @@ static void fill_header(void) {
   header->writer = MH_WRITER_PRELOAD;
   header->page_bytes = (uint32_t)getauxval(AT_PAGESZ);
   header->depth_limit = mh_settings.depth;
+  header->sample_bytes = mh_settings.sample;
   header->pid_namespace = mh_process.pid_namespace;
   char *process = (char *)mh_store + MH_PROCESS_OFFSET;
   header->exe_length = (uint32_t)mh_process.exe_length;

@@ -43,6 +43,8 @@ struct mh_tls {
   uintptr_t inside;
   /* Inside our own bookkeeping: whoever allocates now is a signal handler. */
   uint32_t recording;
+  int64_t until_sample; /* bytes to allocate until the next sample; see sample.h */
+  uint64_t random;
   /* Record slots freed by a signal handler meanwhile; given back when the bookkeeping is done. */
   uint32_t pending_count;
   uint32_t pending[8];

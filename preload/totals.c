@@ -6,6 +6,7 @@
  */
 #include "totals.h"
 
+#include "sample.h"
 #include "store.h"
 #include "sys.h"
 
@@ -40,17 +41,17 @@ static inline struct mh_delta *delta_of(struct mh_totals *totals, uint32_t stack
   return delta;
 }
 
-void mh_total_allocation(struct mh_totals *totals, uint32_t stack, uint64_t bytes) {
+void mh_total_allocation(struct mh_totals *totals, uint32_t stack, struct mh_amount amount) {
   struct mh_delta *delta = delta_of(totals, stack);
-  delta->allocations++;
-  delta->allocated_bytes += bytes;
+  delta->allocations += amount.count;
+  delta->allocated_bytes += amount.bytes;
 }
 
-void mh_total_free(struct mh_totals *totals, uint32_t stack, uint64_t bytes, bool temporary) {
+void mh_total_free(struct mh_totals *totals, uint32_t stack, struct mh_amount amount, bool temporary) {
   struct mh_delta *delta = delta_of(totals, stack);
-  delta->frees++;
-  delta->freed_bytes += bytes;
-  delta->temporaries += temporary;
+  delta->frees += amount.count;
+  delta->freed_bytes += amount.bytes;
+  if (temporary) delta->temporaries += amount.count;
 }
 
 void mh_totals_fold(struct mh_totals *totals) {

@@ -10,19 +10,22 @@
 
 #define MH_DELTAS 256
 
+struct mh_amount; /* see sample.h */
+
 struct mh_delta {
   uint32_t stack; /* 0: unused */
-  uint32_t allocations, frees, temporaries;
-  uint64_t allocated_bytes, freed_bytes;
+  uint64_t allocations, frees, temporaries, allocated_bytes, freed_bytes;
 };
+
+
 
 struct mh_totals {
   uint64_t used[MH_DELTAS / 64]; /* one bit for each delta that is not empty */
   struct mh_delta deltas[MH_DELTAS];
 };
 
-void mh_total_allocation(struct mh_totals *totals, uint32_t stack, uint64_t bytes);
-void mh_total_free(struct mh_totals *totals, uint32_t stack, uint64_t bytes, bool temporary);
+void mh_total_allocation(struct mh_totals *totals, uint32_t stack, struct mh_amount amount);
+void mh_total_free(struct mh_totals *totals, uint32_t stack, struct mh_amount amount, bool temporary);
 
 /* Brings everything counted in `totals` to the store. */
 void mh_totals_fold(struct mh_totals *totals);
