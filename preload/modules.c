@@ -120,6 +120,7 @@ struct image {
   uintptr_t bias, start, end, text_start, text_end;
   uintptr_t eh_frame_hdr;
   size_t eh_frame_hdr_bytes;
+  uintptr_t eh_segment_start, eh_segment_end;
   uint8_t build_id[64];
   uint32_t build_id_bytes;
 };
@@ -172,6 +173,13 @@ static bool read_image(uintptr_t base, struct image *image) {
       image->eh_frame_hdr = start;
       image->eh_frame_hdr_bytes = segments[i].p_memsz;
     }
+    /* Where frame information may be read without meeting a hole between segments. */
+    for (unsigned j = 0; segments[i].p_type == PT_GNU_EH_FRAME && j < file.e_phnum; j++) {
+      uintptr_t low = image->bias + segments[j].p_vaddr, high = low + segments[j].p_filesz;
+      if (segments[j].p_type != PT_LOAD || start < low || start >= high) continue;
+      image->eh_segment_start = low;
+      image->eh_segment_end = high;
+    }
     if (segments[i].p_type == PT_NOTE && !image->build_id_bytes) read_build_id(image, start, segments[i].p_filesz);
   }
   return true;
@@ -210,6 +218,8 @@ static struct mh_module *new_module(const struct image *image, const char *path)
       .text_end = image->text_end,
       .eh_frame_hdr = (const uint8_t *)image->eh_frame_hdr,
       .eh_frame_hdr_bytes = image->eh_frame_hdr_bytes,
+      .eh_segment_start = image->eh_segment_start,
+      .eh_segment_end = image->eh_segment_end,
       .id = id,
       .generation = mh_generation,
       .loaded = true,
