@@ -9,12 +9,14 @@ const INDENT = 6;
 /** The help of a command. `path` is how it is called: "memview info". */
 export function help(command: Command, path: string): string {
   const lines = [`${path}: ${command.meta.description}`, ""];
-  command.usage.forEach((form, i) => {
-    lines.push(`${i === 0 ? "usage:" : "      "} ${path} ${form}`.trimEnd());
-  });
+  const forms = command.usage.map((form) => ({ form, purpose: "" }));
   for (const [name, sub] of Object.entries(command.subCommands ?? {})) {
-    lines.push(`       ${path} ${name} …`, ...wrap(`${sub.meta.description} (see ${path} ${name} --help)`, 11));
+    forms.push({ form: `${name} …`, purpose: `${sub.meta.description}: ${path} ${name} --help` });
   }
+  forms.forEach(({ form, purpose }, i) => {
+    lines.push(`${i === 0 ? "usage:" : "      "} ${path} ${form}`.trimEnd());
+    if (purpose !== "") lines.push(...wrap(purpose, 11));
+  });
   let section = "";
   for (const [name, option] of Object.entries(command.args)) {
     if (option.type === "positional") continue;
@@ -31,7 +33,7 @@ export function help(command: Command, path: string): string {
 function spelling(name: string, option: Option): string {
   const short = "alias" in option && option.alias ? `-${option.alias}, ` : "    ";
   if (option.type === "boolean") return `${short}--${name}${option.bare === undefined ? "" : "[=0|1]"}`;
-  const value = (option.valueHint ?? name).replace(/-/g, "_");
+  const value = option.valueHint ?? name.toUpperCase();
   return `${short}--${name} ${option.bare === undefined ? value : `[${value}]`}`;
 }
 

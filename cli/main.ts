@@ -6,7 +6,7 @@
 
 import process from "node:process";
 import { type CommandDef, runCommand } from "citty";
-import { type Command, canonical } from "./arguments.js";
+import { type Command, canonical, UsageError } from "./arguments.js";
 import { help } from "./help.js";
 import { messages } from "./messages.js";
 import { ReaderGone, writeAll } from "./output.js";
@@ -29,6 +29,9 @@ export async function main(loading: Promise<{ command: Command }>, program: stri
 async function dispatch(root: Command, argv: string[]): Promise<number> {
   const name = argv[0] ?? "";
   const sub = root.subCommands && Object.hasOwn(root.subCommands, name) ? root.subCommands[name] : undefined;
+  if (root.subCommands && !sub && !name.startsWith("-") && name !== "" && !takesArguments(root)) {
+    throw new UsageError(`unknown command '${name}': ${Object.keys(root.subCommands).join(" or ")}`);
+  }
   const command = sub ?? root;
   const rawArgs = canonical(sub ? argv.slice(1) : argv, command.args);
   const end = rawArgs.indexOf("--");
@@ -40,4 +43,8 @@ async function dispatch(root: Command, argv: string[]): Promise<number> {
   const { subCommands: _, ...alone } = command;
   const { result } = await runCommand(alone as CommandDef, { rawArgs });
   return result as number;
+}
+
+function takesArguments(command: Command): boolean {
+  return Object.values(command.args).some((option) => option.type === "positional");
 }

@@ -18,13 +18,18 @@ export const RUNTIMES: Record<string, readonly string[]> = {
   deno: [join(root, "node_modules/.bin/deno"), "run", "-A"],
 };
 
-const OWN = [process.execPath, ...("deno" in process.versions ? ["run", "-A"] : [])];
+const OWN: readonly string[] = [process.execPath, ...("deno" in process.versions ? ["run", "-A"] : [])];
 
 export interface Finished {
   code: number | null;
   signal: string | null;
   stdout: string;
   stderr: string;
+}
+
+/** What to spawn for a launcher, for tests that need their own spawn. */
+export function commandLine(launcher: string, runtime = OWN): readonly string[] {
+  return [...runtime, join(root, launcher)];
 }
 
 /** Runs `memview` and its like with these arguments. Times are in UTC unless `env` says otherwise. */
@@ -37,8 +42,8 @@ export function run(
     ...options
   }: SpawnSyncOptions & { env?: Record<string, string>; runtime?: readonly string[] } = {},
 ): Finished {
-  const [command, ...before] = runtime;
-  const { status, signal, stdout, stderr, error } = spawnSync(command!, [...before, join(root, launcher), ...args], {
+  const [command, ...before] = commandLine(launcher, runtime);
+  const { status, signal, stdout, stderr, error } = spawnSync(command!, [...before, ...args], {
     ...options,
     encoding: "utf8",
     maxBuffer: 1 << 30,

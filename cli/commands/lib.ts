@@ -1,0 +1,19 @@
+// memhook lib: where the library is, for people who set LD_PRELOAD themselves.
+
+import { libraryPath } from "../../runtime/launch.js";
+import { defineCommand } from "../arguments.js";
+import { writeAll } from "../output.js";
+
+export const lib = defineCommand({
+  meta: { name: "lib", description: "prints the path of the library for this machine and its libc" },
+  usage: [""],
+  args: { help: { type: "boolean", alias: "h", section: "Options", description: "This text." } },
+  closing: `
+Example:
+  LD_PRELOAD=$(memhook lib) MEMHOOK_FILE=app.mem ./app
+`,
+  async run() {
+    writeAll(1, `${libraryPath()}\n`);
+    return 0;
+  },
+});

@@ -1,0 +1,164 @@
+// memhook run: runs a program with the library preloaded and an embedded store, and summarises what is live when
+// it has ended. The program keeps its stdin, stdout, stderr and exit code; the summary goes to standard error.
+
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { type Ending, launch, libraryPath, shellCode, storesAt } from "../../runtime/launch.js";
+import { whyNoStore } from "../../runtime/program.js";
+import { report } from "../../runtime/report.js";
+import { openStore } from "../../runtime/store.js";
+import { Symbolizer } from "../../runtime/symbolize.js";
+import { isoTime } from "../../runtime/time.js";
+import { defineCommand, UsageError } from "../arguments.js";
+import { messages } from "../messages.js";
+import { tell } from "../output.js";
+import { processSummary } from "../reports/summary.js";
+import { integer } from "../values.js";
+
+/** Processes shown with their stacks; a build under memhook has hundreds. */
+const PROCESSES_SHOWN = 5;
+
+export const run = defineCommand({
+  meta: { name: "run", description: "runs a program and then shows what it has not freed" },
+  usage: ["[options] [--] PROGRAM [ARG…]"],
+  args: {
+    "mapped-file": {
+      type: "string",
+      alias: "f",
+      valueHint: "PATH",
+      section: "Options",
+      description:
+        "Keep the store in this file, to look into it while the program runs and afterwards. Without it the store is temporary.",
+    },
+    top: {
+      type: "string",
+      valueHint: "N",
+      description: "The N call stacks that hold most, in each process; 10 without it.",
+    },
+    "exit-code": {
+      type: "string",
+      valueHint: "N",
+      description: "Exit with N if anything is live at the end, for CI. Without it, as the program does.",
+    },
+    help: { type: "boolean", alias: "h", description: "This text." },
+    program: { type: "positional", required: false, rest: true, description: "The program and its arguments" },
+  },
+  closing: `
+Everything behind PROGRAM belongs to it. Processes that it starts are followed,
+each has its own store (beside app.mem: app.4711.mem), and those with live memory
+are shown too. The library's environment variables, such as MEMHOOK_SIZE_MB and
+MEMHOOK_DEPTH, apply.
+
+Examples:
+  memhook run ./app --its --options
+  memhook run --top 3 -- python3 script.py
+  memhook run -f app.mem ./server &
+  memview -ac --min-time-from-now 1min app.mem
+      look into it while it runs
+  memhook run --exit-code 1 ./tests
+      fail when the tests leave memory live
+
+Exit code: the program's own; 128 + N when signal N ended it; that of --exit-code
+when memory is live and no signal ended the program; 2 when it could not be run.
+`,
+
+  async run({ args }) {
+    const [program, ...rest] = args._;
+    if (program === undefined) throw new UsageError("run which program? memhook run PROGRAM [ARG…]");
+    const top = integer("top", args.top ?? "10", 1, 2 ** 32 - 1);
+    const leakCode = args["exit-code"] === undefined ? null : integer("exit-code", args["exit-code"], 0, 255);
+    const library = libraryPath();
+
+    const kept = args["mapped-file"];
+    const folder = kept === undefined ? mkdtempSync(join(tmpdir(), "memhook-")) : null;
+    const path = resolve(kept ?? join(folder!, "store.mem"));
+    if (/%[pe]/.test(dirname(path))) throw new UsageError(`-f ${kept}: %p and %e can only stand in the file's name`);
+    if (!existsSync(dirname(path))) throw new UsageError(`-f ${kept}: there is no folder ${dirname(path)}`);
+    try {
+      const started = isoTime(BigInt(Date.now()) * 1_000_000n);
+      const ending = await launch([program, ...rest], library, path);
+      const leaks = await summarise(path, started, program, ending, top).catch((error: Error) => {
+        messages("memhook").error(error.message);
+        return null;
+      });
+      if (leaks !== null && kept !== undefined)
+        messages("memhook").info(`the store is in ${kept}: memview -acs ${kept}`);
+      // The program did run, so its exit code counts, unless leaks were to decide.
+      if (leakCode === null || ending.signal !== null || leaks === false) return shellCode(ending);
+      return leaks ? leakCode : 2;
+    } finally {
+      if (folder !== null) rmSync(folder, { recursive: true, force: true });
+    }
+  },
+});
+
+/** A store that the run left, and what decides whether it is shown. */
+interface Left {
+  path: string;
+  pid: number;
+  liveBytes: number;
+  liveCount: number;
+  dropped: number;
+}
+
+/**
+ * Prints the summary of all processes that left a store since `started`.
+ * Gives whether anything is live; null when nothing is known about the program itself.
+ */
+async function summarise(
+  path: string,
+  started: string,
+  program: string,
+  ending: Ending,
+  top: number,
+): Promise<boolean | null> {
+  const log = messages("memhook");
+  const left = await storesLeft(path, started);
+  const main = left.find(({ pid }) => pid === ending.pid);
+  if (!main) log.warn(`nothing was recorded: ${whyNoStore(program)}`);
+
+  const notable = left.filter((each) => each === main || each.liveCount > 0 || each.dropped > 0);
+  notable.sort((a, b) => a.liveBytes - b.liveBytes);
+  const shown = notable.filter((each, i) => each === main || i >= notable.length - PROCESSES_SHOWN);
+  const others = notable.filter((each) => !shown.includes(each));
+  if (others.length > 0) {
+    const bytes = others.reduce((sum, each) => sum + each.liveBytes, 0);
+    log.info(`${others.length} more of the processes, with ${bytes} bytes live in all, are not shown`);
+  }
+  const symbolizer = new Symbolizer();
+  for (const each of shown) {
+    const store = await openStore(each.path);
+    const name = each === main ? program : store.process.exe || "a process";
+    const ended =
+      each === main ? wordsFor(ending) : store.process.state === "running" ? "is still running" : "has ended";
+    const answer = await report(store, { aggregate: true, sort: "size", top }, symbolizer, { stacks: true });
+    for (const piece of processSummary(name, ended, answer)) tell(piece);
+    store.close();
+  }
+  for (const note of symbolizer.notes) log.warn(note);
+  const leaks = left.some((each) => each.liveCount > 0);
+  return leaks || main ? leaks : null;
+}
+
+async function storesLeft(path: string, started: string): Promise<Left[]> {
+  const left: Left[] = [];
+  for (const candidate of storesAt(path)) {
+    try {
+      const store = await openStore(candidate);
+      // An older run may have left stores beside this one.
+      if (store.process.startTime >= started) {
+        const { liveBytes, liveCount, dropped } = store.totals();
+        left.push({ path: candidate, pid: store.process.pid, liveBytes, liveCount, dropped });
+      }
+      store.close();
+    } catch (error) {
+      messages("memhook").warn((error as Error).message);
+    }
+  }
+  return left;
+}
+
+function wordsFor({ code, signal }: Ending): string {
+  return signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
+}

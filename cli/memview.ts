@@ -1,0 +1,7 @@
+// memview: the commands of the viewer put together.
+
+import type { Command } from "./arguments.js";
+import { info } from "./commands/info.js";
+import { view } from "./commands/view.js";
+
+export const command: Command = { ...view, subCommands: { info } };

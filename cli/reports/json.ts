@@ -1,0 +1,59 @@
+// The report as JSON, in the shape of types.ts's Report: one line for each part of the head, then one for
+// each element of the list, so that line tools can work on a large one.
+//
+//   {"version":1,
+//   "process":{"pid":4711,…},
+//   "totals":{…},
+//   "matched":{"count":2,"bytes":48},
+//   "stacks":[
+//   {"bytes":16,"count":1,…,"stack":[{"address":"0x…",…}]},
+//   {"bytes":32,"count":1,…,"stack":[]}
+//   ]}
+//
+// A stack whose outer frames are missing has "cut":true behind it. Members are written in a fixed order, whatever the
+// order in the objects: the same store gives the same bytes in every runtime.
+
+import type { LiveReport } from "../../runtime/report.js";
+import type { Frame } from "../../runtime/types.js";
+
+/** The report in pieces, to be written one after the other. */
+export function* jsonReport(report: LiveReport): Generator<string> {
+  const { process: its, totals, matched } = report;
+  const { pid, exe, command, startTime, state } = its;
+  const { liveCount, liveBytes, allocatedCount, allocatedBytes, peakBytes, peakTime, dropped } = totals;
+  yield `{"version":${report.version},\n`;
+  yield `"process":${JSON.stringify({ pid, exe, command, startTime, state })},\n`;
+  yield `"totals":${JSON.stringify({ liveCount, liveBytes, allocatedCount, allocatedBytes, peakBytes, peakTime, dropped })},\n`;
+  yield `"matched":${JSON.stringify({ count: matched.count, bytes: matched.bytes })},\n`;
+
+  // Frames are shared between stacks, so their text is made once.
+  const texts = new Map<Frame, string>();
+  const stackText = ({ stack, cut }: { stack: Frame[]; cut: boolean }) => {
+    const frames = stack.map((frame) => {
+      let text = texts.get(frame);
+      if (text === undefined) {
+        const { address, module, offset, function: name, file, line, inlined } = frame;
+        text = JSON.stringify({ address, module, offset, function: name, file, line, inlined });
+        texts.set(frame, text);
+      }
+      return text;
+    });
+    return `"stack":[${frames.join(",")}]${cut ? ',"cut":true' : ""}`;
+  };
+
+  let separator = "";
+  if (report.stacks) {
+    yield '"stacks":[';
+    for (const row of report.stacks) {
+      yield `${separator}\n{"bytes":${row.bytes},"count":${row.count},"oldest":"${row.oldest}","newest":"${row.newest}",${stackText(row)}}`;
+      separator = ",";
+    }
+  } else {
+    yield '"allocations":[';
+    for (const row of report.allocations ?? []) {
+      yield `${separator}\n{"address":"${row.address}","size":${row.size},"time":"${row.time}","thread":${row.thread},"kind":"${row.kind}",${stackText(row)}}`;
+      separator = ",";
+    }
+  }
+  yield "\n]}\n";
+}

@@ -1,0 +1,26 @@
+// What `memhook run` says of a process when the program has ended: its call stacks, worst last, so that the worst stands
+// at the prompt.
+//
+//   memhook: ./app (pid 4711) exited with code 0, 1536 bytes live in 3 allocations
+//   size=512, times=1
+//       cache_fill at cache.c:40
+//   size=1024, times=2
+//       make_leak at app.c:12
+//       main at app.c:20
+
+import type { LiveReport } from "../../runtime/report.js";
+import { droppedLine, stackText } from "./text.js";
+
+/** The lines for one process; its report is aggregated and sorted by size. */
+export function* processSummary(name: string, ended: string, report: LiveReport): Generator<string> {
+  const { liveBytes, liveCount, dropped } = report.totals;
+  const live =
+    liveCount === 0
+      ? "no live allocations"
+      : `${liveBytes} bytes live in ${liveCount} ${liveCount === 1 ? "allocation" : "allocations"}`;
+  yield `memhook: ${name} (pid ${report.process.pid}) ${ended}, ${live}\n`;
+  const frames = stackText();
+  for (const row of report.stacks ?? []) yield `size=${row.bytes}, times=${row.count}\n${frames(row)}`;
+  const missing = droppedLine(dropped);
+  if (missing !== null) yield `memhook: ${missing}\n`;
+}

@@ -1,0 +1,96 @@
+// The report as text, for a terminal.
+//
+//   0x55d0c0de12a0, size=24, ts=2026-11-22 21:03:14.123456789     an allocation, time in the local zone
+//   size=4096, times=2                                          or a stack with its total
+//       make_leak at /src/leak.c:12                              and, on request, frames, innermost first
+//       main at /src/leak.c:20
+//       /usr/lib/libc.so.6+0x29d90                              where nothing else is known
+//
+// What was not recorded is always said, in the last line.
+
+import type { LiveReport } from "../../runtime/report.js";
+import type { StoreInfo } from "../../runtime/store.js";
+import type { Frame } from "../../runtime/types.js";
+
+/** The report in pieces, to be written one after the other; with the rows' frames if `stacks`. */
+export function* textReport(report: LiveReport, stacks: boolean): Generator<string> {
+  if (report.matched.count === 0) {
+    yield report.totals.liveCount === 0 ? "No live allocations.\n" : "No live allocations match.\n";
+  }
+  const frames = stacks ? stackText() : () => "";
+  if (report.stacks) {
+    for (const row of report.stacks) yield `size=${row.bytes}, times=${row.count}\n${frames(row)}`;
+  } else {
+    const local = localTimes();
+    for (const row of report.allocations ?? []) {
+      yield `${row.address}, size=${row.size}, ts=${local(row.time)}\n${frames(row)}`;
+    }
+  }
+  const missing = droppedLine(report.totals.dropped);
+  if (missing !== null) yield `${missing}\n`;
+}
+
+/** What every text says when allocations are missing from the store; null when none are. */
+export function droppedLine(dropped: number): string | null {
+  if (dropped === 0) return null;
+  return `${dropped} ${dropped === 1 ? "allocation was" : "allocations were"} not recorded (store full or busy) and missing here; a larger store may help: MEMHOOK_SIZE`;
+}
+
+/** What is said of a store that lacks everything after some moment. */
+export const SWITCHED_OFF =
+  "memhook switched itself off in this process: what is stored is not all (MEMHOOK_LOG tells why)";
+
+/** One line: how large the store may grow, and how much of that is free. */
+export function* storageText({ sizeLimit, committedBytes, dropped }: StoreInfo): Generator<string> {
+  yield `size=${sizeLimit}, free=${Math.max(0, sizeLimit - committedBytes)}\n`;
+  const missing = droppedLine(dropped);
+  if (missing !== null) yield `${missing}\n`;
+}
+
+/** Gives the indented lines of a stack. Frames are shared between stacks, so the text of each is made once. */
+export function stackText(): (row: { stack: Frame[]; cut: boolean }) => string {
+  const lines = new Map<Frame, string>();
+  return ({ stack, cut }) => {
+    if (stack.length === 0) return "    (unknown stack)\n";
+    let text = "";
+    for (const frame of stack) {
+      let line = lines.get(frame);
+      if (line === undefined) {
+        line = `    ${frameText(frame)}\n`;
+        lines.set(frame, line);
+      }
+      text += line;
+    }
+    return cut ? `${text}    … outer frames cut (MEMHOOK_DEPTH)\n` : text;
+  };
+}
+
+function frameText(frame: Frame): string {
+  const place =
+    frame.file !== null && frame.line !== null
+      ? `${frame.file}:${frame.line}`
+      : frame.module === ""
+        ? frame.address
+        : `${frame.module}+${frame.offset}`;
+  const inlined = frame.inlined ? " (inlined)" : "";
+  return frame.function === null ? place : `${frame.function} at ${place}${inlined}`;
+}
+
+/**
+ * Gives ISO times in UTC as "2026-11-22 21:03:14.123456789" in the local zone. Zones differ from UTC by whole
+ * minutes, so each minute is converted once and the seconds stay as they are.
+ */
+export function localTimes(): (iso: string) => string {
+  const minutes = new Map<string, string>();
+  const two = (value: number) => String(value).padStart(2, "0");
+  return (iso) => {
+    const minute = iso.slice(0, 16);
+    let local = minutes.get(minute);
+    if (local === undefined) {
+      const date = new Date(`${minute}Z`);
+      local = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
+      minutes.set(minute, local);
+    }
+    return local + iso.slice(16, -1);
+  };
+}

@@ -1,0 +1,108 @@
+// Running a program under memhook: which library, which environment, how it ended, which stores it left.
+
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { constants } from "node:os";
+import { basename, dirname, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { elfFacts } from "./program.js";
+
+/** The program cannot be run, or not under memhook: one line that says why. */
+export class LaunchError extends Error {}
+
+/**
+ * The library for the architecture and libc of this very runtime, as an absolute path.
+ * @throws LaunchError when it was not built.
+ */
+export function libraryPath(): string {
+  const architecture = process.arch === "x64" ? "x86_64" : process.arch === "arm64" ? "aarch64" : process.arch;
+  const musl = elfFacts("/proc/self/exe")?.interpreter?.includes("ld-musl") ?? false;
+  const folder = fileURLToPath(new URL("../../build/lib/", import.meta.url));
+  // The glibc build also loads into musl programs; the reverse is fatal.
+  const candidates = (musl ? ["musl", "gnu"] : ["gnu"]).map((libc) =>
+    join(folder, `${architecture}-${libc}`, "libmemhook.so"),
+  );
+  const found = candidates.find((path) => existsSync(path));
+  if (found === undefined)
+    throw new LaunchError(`no library for this system: ${candidates.join(" or ")} is missing; run ./build.sh`);
+  return found;
+}
+
+/** How a program ended: with a code, or by a signal. */
+export interface Ending {
+  pid: number;
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+/**
+ * Runs a program under memhook with this process's own stdin, stdout and stderr and waits for its end.
+ *
+ * A terminal sends its signals (Ctrl-C, Ctrl-\, hang-up) to both of us, since we share a process group: the
+ * program decides what they mean, we only outlive it to report. SIGTERM comes to us alone and is passed on.
+ *
+ * @param store where the first process puts its store; others take stem.PID.ext beside it.
+ * @throws LaunchError when the program cannot be run.
+ */
+export function launch(command: readonly string[], library: string, store: string): Promise<Ending> {
+  if (/[\s:]/.test(library)) {
+    throw new LaunchError(
+      `cannot preload ${library}: LD_PRELOAD cannot hold a path with a space or a colon; move memhook`,
+    );
+  }
+  const env: Record<string, string | undefined> = { ...process.env };
+  env.LD_PRELOAD = env.LD_PRELOAD ? `${library}:${env.LD_PRELOAD}` : library;
+  env.MEMHOOK_FILE = store;
+  // Would win over the file.
+  delete env.MEMHOOK_NET_HOST;
+
+  return new Promise((resolve, reject) => {
+    const child = spawn(command[0]!, command.slice(1), { stdio: "inherit", env });
+    const ignore = () => {};
+    const forward = () => child.kill("SIGTERM");
+    const terminal: NodeJS.Signals[] = ["SIGINT", "SIGQUIT", "SIGHUP"];
+    for (const signal of terminal) process.on(signal, ignore);
+    process.on("SIGTERM", forward);
+    const done = () => {
+      for (const signal of terminal) process.off(signal, ignore);
+      process.off("SIGTERM", forward);
+    };
+    child.on("error", (error: NodeJS.ErrnoException) => {
+      done();
+      const why =
+        error.code === "ENOENT" ? "no such program" : error.code === "EACCES" ? "not executable" : error.message;
+      reject(new LaunchError(`cannot run ${command[0]}: ${why}`));
+    });
+    child.on("exit", (code, signal) => {
+      done();
+      resolve({ pid: child.pid!, code, signal });
+    });
+  });
+}
+
+/** The exit code a shell would give: the program's own, or 128 and the number of the signal that ended it. */
+export function shellCode(ending: Ending): number {
+  return ending.signal === null ? (ending.code ?? 0) : 128 + constants.signals[ending.signal];
+}
+
+/**
+ * The stores at a path, as the library names them: for "app.mem" that and app.PID.mem of other processes. In the
+ * file's name %p and %e stand for the process id and the program's name, as in MEMHOOK_FILE.
+ */
+export function storesAt(path: string): string[] {
+  const folder = dirname(path);
+  const name = basename(path);
+  const dot = name.lastIndexOf(".");
+  const [stem, extension] = (dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, ""]).map((part) =>
+    part!
+      .replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")
+      .replaceAll("%p", "\\d+")
+      .replaceAll("%e", ".+"),
+  );
+  const ours = new RegExp(`^${stem}(\\.\\d+)?${extension}$`);
+  return readdirSync(folder)
+    .filter((file) => ours.test(file))
+    .sort()
+    .map((file) => join(folder, file));
+}

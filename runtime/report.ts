@@ -1,0 +1,176 @@
+// From a store and a question to the report of types.ts.
+//
+//   store.query() ──▶ rows with stack ids ──▶ frames of those stacks ──▶ symbols ──▶ rows with Frames
+//
+// Every distinct frame is looked up once, all of them in one request, however many rows share it. The rows are made
+// while the caller iterates: a million allocations are never a million objects with stacks at one time.
+
+import { demangle } from "./demangle.js";
+import type { Store } from "./store.js";
+import type { Symbolizer } from "./symbolize.js";
+import { isoTime } from "./time.js";
+import type { Allocation, Frame, Query, RawFrame, Report, StackRow } from "./types.js";
+
+/** Whether outer frames are missing because of the depth limit. */
+export interface Cut {
+  cut: boolean;
+}
+
+/** A Report whose rows come one at a time. Each list can be iterated any number of times while the store is open. */
+export interface LiveReport extends Omit<Report, "allocations" | "stacks"> {
+  allocations?: Iterable<Allocation & Cut>;
+  stacks?: Iterable<StackRow & Cut>;
+}
+
+export interface ReportOptions {
+  /** Fill in the rows' stacks; false leaves them empty and saves all the work on symbols. */
+  stacks: boolean;
+  /** Only stacks with a frame in a module whose path matches. */
+  module?: RegExp | undefined;
+  /** Only stacks with a frame, inlined ones included, in a function whose name matches. */
+  function?: RegExp | undefined;
+}
+
+/**
+ * Asks a store and resolves the answer.
+ * @throws StoreError when the store cannot be read.
+ */
+export async function report(
+  store: Store,
+  query: Query,
+  symbolizer: Symbolizer,
+  options: ReportOptions,
+): Promise<LiveReport> {
+  const resolver = new StackResolver(store, symbolizer);
+  const asked = { ...query };
+  if (options.module || options.function) {
+    asked.selectStacks = async (ids) => {
+      await resolver.load(ids, options.function !== undefined);
+      return Uint8Array.from(ids, (id) => Number(matches(resolver.stack(id).frames, options)));
+    };
+  }
+  const result = await store.query(asked);
+  const rows = query.aggregate ? result.stacks : result.allocations;
+  if (options.stacks) await resolver.load(new Set(rows.map((row) => row.stackId)), true);
+
+  const stackOf = (id: number) => (options.stacks ? resolver.stack(id) : NO_STACK);
+  const time = (relative: bigint) => isoTime(store.wallTime(relative));
+  const head = { version: 1 as const, process: store.process, totals: store.totals(), matched: result.matched };
+  if (query.aggregate) {
+    return {
+      ...head,
+      stacks: each(result.stacks, ({ stackId, bytes, count, oldest, newest }) => {
+        const { frames, cut } = stackOf(stackId);
+        return { bytes, count, oldest: time(oldest), newest: time(newest), stack: frames, cut };
+      }),
+    };
+  }
+  return {
+    ...head,
+    allocations: each(result.allocations, ({ stackId, address, size, time: at, thread, kind }) => {
+      const { frames, cut } = stackOf(stackId);
+      return { address: hex(address), size, time: time(at), thread, kind, stack: frames, cut };
+    }),
+  };
+}
+
+interface Stack extends Cut {
+  frames: Frame[];
+}
+
+const NO_STACK: Stack = { frames: [], cut: false };
+
+/** The frames of stacks, each resolved once. */
+class StackResolver {
+  #store: Store;
+  #symbolizer: Symbolizer;
+  #frames = new Map<number, Frame[]>();
+  /** Ids of frames whose names have been asked for. */
+  #named = new Set<number>();
+  #stacks = new Map<number, Stack>();
+
+  constructor(store: Store, symbolizer: Symbolizer) {
+    this.#store = store;
+    this.#symbolizer = symbolizer;
+  }
+
+  /** Makes stack() ready for these ids; without names, only modules and addresses are filled in. */
+  async load(ids: Iterable<number>, names: boolean): Promise<void> {
+    const wanted = new Map<number, RawFrame>();
+    for (const id of ids) {
+      for (const frame of this.#store.frames(id).frames) {
+        if (!(names ? this.#named : this.#frames).has(frame.id)) wanted.set(frame.id, frame);
+      }
+    }
+    if (wanted.size === 0) return;
+    for (const raw of wanted.values()) this.#frames.set(raw.id, [plainFrame(raw)]);
+    this.#stacks.clear();
+    if (!names) return;
+
+    const requests = [];
+    for (const raw of wanted.values()) {
+      this.#named.add(raw.id);
+      if (raw.module) requests.push({ id: raw.id, module: raw.module, offset: raw.offset, exact: raw.exact });
+    }
+    const answers = await this.#symbolizer.symbolize(requests);
+    requests.forEach(({ id }, i) => {
+      const plain = this.#frames.get(id)![0]!;
+      const locations = answers[i] ?? [];
+      if (locations.length === 0) return;
+      this.#frames.set(
+        id,
+        locations.map((location) => ({
+          ...plain,
+          function: location.function === null ? null : demangle(location.function),
+          file: location.file,
+          line: location.line,
+          inlined: location.inlined,
+        })),
+      );
+    });
+  }
+
+  stack(id: number): Stack {
+    let stack = this.#stacks.get(id);
+    if (!stack) {
+      const { frames, cut } = this.#store.frames(id);
+      stack = { frames: frames.flatMap((raw) => this.#frames.get(raw.id)!), cut };
+      this.#stacks.set(id, stack);
+    }
+    return stack;
+  }
+}
+
+/** What is known of a frame without symbols. */
+function plainFrame({ module, offset }: RawFrame): Frame {
+  return {
+    address: hex(BigInt.asUintN(64, module ? module.bias + offset : offset)),
+    module: module?.path ?? "",
+    offset: hex(offset),
+    function: null,
+    file: null,
+    line: null,
+    inlined: false,
+  };
+}
+
+function matches(frames: Frame[], options: ReportOptions): boolean {
+  const { module, function: name } = options;
+  return (
+    (!module || frames.some((frame) => frame.module.search(module) >= 0)) &&
+    (!name || frames.some((frame) => frame.function !== null && frame.function.search(name) >= 0))
+  );
+}
+
+/** Rows converted while they are iterated. */
+function each<From, To>(rows: readonly From[], convert: (row: From) => To): Iterable<To> {
+  return {
+    *[Symbol.iterator]() {
+      for (const row of rows) yield convert(row);
+    },
+  };
+}
+
+function hex(value: bigint): string {
+  return `0x${value.toString(16)}`;
+}

@@ -1,0 +1,354 @@
+// memview as users run it: every option, with the whole output, over a store whose contents are known.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { commandLine, RUNTIMES, run, temporaryFolder } from "../support/run.js";
+import { StoreBuilder } from "../support/store-builder.js";
+
+const folder = temporaryFolder();
+const SECOND = 1_000_000_000n;
+
+// The process ran for a minute from 2026-03-01 12:00:00 UTC and left five allocations from four stacks.
+const path = join(folder, "app.mem");
+{
+  const store = new StoreBuilder({ pid: 4242, exe: "/nowhere/app", command: ["app", "-v", "a b"] });
+  const app = store.module("/nowhere/app", { bias: 0x5500_0000_0000n, executable: true });
+  const lib = store.module("/nowhere/libx.so", { bias: 0x7f00_0000_0000n });
+  const main = store.frame(app, 0x1020n);
+  const work = store.stack([store.frame(app, 0x1010n), main]);
+  const inLibrary = store.stack([store.frame(lib, 0x200n), main]);
+  const cut = store.stack([store.frame(0, 0xabcd1234n)], { cut: true });
+  store.record({ address: 0x1000n, size: 16, time: SECOND, thread: 7, stack: work });
+  store.record({
+    address: 0x3000n,
+    size: 4096,
+    time: 2n * SECOND + 500_000_000n,
+    thread: 7,
+    kind: 1,
+    stack: inLibrary,
+  });
+  store.freeSlot();
+  store.record({ address: 0x2000n, size: 64, time: 3n * SECOND + 1n, thread: 8, stack: work });
+  store.record({ address: 0x4000n, size: 100, time: 30n * SECOND, thread: 8, kind: 2 });
+  store.record({ address: 0x7fff_0000_5000n, size: 65, time: 40n * SECOND, thread: 8, stack: cut });
+  store.write(path);
+}
+
+const LINES = {
+  work: "0x1000, size=16, ts=2026-03-01 12:00:01.000000000",
+  library: "0x3000, size=4096, ts=2026-03-01 12:00:02.500000000",
+  again: "0x2000, size=64, ts=2026-03-01 12:00:03.000000001",
+  custom: "0x4000, size=100, ts=2026-03-01 12:00:30.000000000",
+  cut: "0x7fff00005000, size=65, ts=2026-03-01 12:00:40.000000000",
+};
+type Line = keyof typeof LINES;
+const lines = (...names: Line[]) => names.map((name) => `${LINES[name]}\n`).join("");
+const ALL: Line[] = ["work", "library", "again", "custom", "cut"];
+
+const WORK = "    /nowhere/app+0x1010\n    /nowhere/app+0x1020\n";
+const LIBRARY = "    /nowhere/libx.so+0x200\n    /nowhere/app+0x1020\n";
+const UNKNOWN = "    (unknown stack)\n";
+const CUT = "    0xabcd1234\n    … outer frames cut (MEMHOOK_DEPTH)\n";
+
+/** Arguments besides the store, and what is printed. */
+const outputs: [string[], string][] = [
+  [[], lines(...ALL)],
+  [["-t"], lines(...ALL)],
+  [["--sort-by-time"], lines(...ALL)],
+  [["-s"], lines("work", "again", "cut", "custom", "library")],
+  [["--sort-by-size"], lines("work", "again", "cut", "custom", "library")],
+  [["-p"], lines("work", "again", "library", "custom", "cut")],
+  [["--sort-by-address"], lines("work", "again", "library", "custom", "cut")],
+  [["-s", "-t"], lines(...ALL)],
+  [["--top", "2"], lines("custom", "cut")],
+  [["--top=2", "-s"], lines("custom", "library")],
+  [["--top", "9"], lines(...ALL)],
+  [["--no-lock"], lines(...ALL)],
+  [["--no-lock=1"], lines(...ALL)],
+  [["--no-lock=0"], lines(...ALL)],
+
+  [["-z", "65"], lines("library", "custom", "cut")],
+  [["--min-size", "4KiB"], lines("library")],
+  [["-z65", "-z", "100"], lines("library", "custom")],
+  [["--max-size=64"], lines("work", "again")],
+  [["-z", "64", "--max-size", "65"], lines("again", "cut")],
+  [["--thread", "7"], lines("work", "library")],
+  [["--kind", "heap"], lines("work", "again", "cut")],
+  [["--kind", "mmap"], lines("library")],
+  [["--kind", "all"], lines(...ALL)],
+  [["--module", "libx"], lines("library")],
+  [["--module", "/app$", "--max-size", "64"], lines("work", "again")],
+
+  [["--min-time-from-start", "3s"], lines("again", "custom", "cut")],
+  [["--min-time-from-start=30s"], lines("custom", "cut")],
+  [["--max-time-from-start", "2500ms"], lines("work", "library")],
+  [["--min-time-from-start", "2s", "--max-time-from-start", "30s"], lines("library", "again", "custom")],
+  [["--min-time-from-now", "10s"], lines(...ALL)],
+  [["--max-time-from-now", "100y"], lines(...ALL)],
+  [["-n", "2026-03-01 12:00:03"], lines("again", "custom", "cut")],
+  [["--min-time=2026-03-01 12:00:03.000000002"], lines("custom", "cut")],
+  [["-x", "2026-03-01 12:00:03"], lines("work", "library")],
+  [["--max-time", "2026-03-01 12:00:03.000000001"], lines("work", "library", "again")],
+  [["-n", "2020-01-01 00:00:00", "-x", "2030-01-01 00:00:00"], lines(...ALL)],
+  [["-n", "2026-03-01 12:00:02", "--max-time-from-start", "29s"], lines("library", "again")],
+  [["--min-time-from-start", "10s", "-n", "2026-03-01 12:00:02"], lines("custom", "cut")],
+
+  [["--max-time-from-now", "1ms"], "No live allocations match.\n"],
+  [["--min-time-from-now", "100y"], "No live allocations match.\n"],
+  [["-x", "2026-03-01 11:59:59"], "No live allocations match.\n"],
+  [["-a", "-z", "1GiB"], "No live allocations match.\n"],
+  [["--function", "main"], "No live allocations match.\n"],
+
+  [["-a", "-s"], "size=65, times=1\nsize=80, times=2\nsize=100, times=1\nsize=4096, times=1\n"],
+  [["-as", "--top=1"], "size=4096, times=1\n"],
+  [["-a", "--top=1"], "size=80, times=2\n"],
+  [["-a0"], lines(...ALL)],
+  [["--aggregate=false"], lines(...ALL)],
+  [["-a", "-a0"], lines(...ALL)],
+  [["--aggregate=1", "--thread=8", "-s"], "size=64, times=1\nsize=65, times=1\nsize=100, times=1\n"],
+  [["-c", "--thread=7"], `${lines("work")}${WORK}${lines("library")}${LIBRARY}`],
+  [["-c", "-z65", "-s"], `${lines("cut")}${CUT}${lines("custom")}${UNKNOWN}${lines("library")}${LIBRARY}`],
+  [
+    ["-acs"],
+    `size=65, times=1\n${CUT}size=80, times=2\n${WORK}size=100, times=1\n${UNKNOWN}size=4096, times=1\n${LIBRARY}`,
+  ],
+  [["--show-callstack=1", "--aggregate=1", "--top=1"], `size=80, times=2\n${WORK}`],
+  [["-ac0", "--top=1"], "size=80, times=2\n"],
+  [["--format", "text", "--top=1"], lines("cut")],
+];
+
+for (const [options, expected] of outputs) {
+  test(`memview ${options.join(" ") || "alone"}`, () => {
+    const { code, stdout, stderr } = run("memview", [...options, path]);
+    assert.equal(stdout, expected);
+    assert.equal(code, 0, stderr);
+  });
+}
+
+test("memview finds the store by -f, glued, by long option, by position and behind --", () => {
+  for (const store of [
+    ["-f", path],
+    [`-f${path}`],
+    [`-f=${path}`],
+    ["--mapped-file", path],
+    [`--mapped-file=${path}`],
+    ["--", path],
+  ]) {
+    const { code, stdout } = run("memview", ["--top=1", ...store]);
+    assert.deepEqual([code, stdout], [0, lines("cut")], store.join(" "));
+  }
+  // The last one counts.
+  assert.equal(run("memview", ["-f", "/nonexistent", "-f", path, "--top=1"]).stdout, lines("cut"));
+});
+
+test("memview prints local time", () => {
+  const { stdout } = run("memview", ["--top=1", path], { env: { TZ: "Asia/Kolkata" } });
+  assert.equal(stdout, "0x7fff00005000, size=65, ts=2026-03-01 17:30:40.000000000\n");
+  const since = run("memview", ["-n", "2026-03-01 17:30:30", path], { env: { TZ: "Asia/Kolkata" } });
+  assert.equal(
+    since.stdout,
+    "0x4000, size=100, ts=2026-03-01 17:30:30.000000000\n0x7fff00005000, size=65, ts=2026-03-01 17:30:40.000000000\n",
+  );
+});
+
+test("memview's age is counted from now", () => {
+  const ages = join(folder, "ages.mem");
+  const hour = 3600n * SECOND;
+  const store = new StoreBuilder({ startWall: BigInt(Date.now()) * 1_000_000n - 3n * hour, endTime: 0n });
+  store.record({ address: 0x1000n, size: 1, time: 0n });
+  store.record({ address: 0x2000n, size: 2, time: hour });
+  store.record({ address: 0x3000n, size: 3, time: 2n * hour });
+  store.write(ages);
+  const sizes = (...options: string[]) =>
+    [...run("memview", [...options, ages]).stdout.matchAll(/size=(\d+)/g)].map((match) => Number(match[1]));
+  assert.deepEqual(sizes("--min-time-from-now", "90min"), [1, 2]);
+  assert.deepEqual(sizes("--max-time-from-now", "90min"), [3]);
+  assert.deepEqual(sizes("--min-time-from-now", "1.5h", "--max-time-from-now", "2.5h"), [2]);
+  assert.deepEqual(sizes("--max-time-from-now", "150min", "--min-time-from-start", "90min"), [3]);
+});
+
+test("memview says what was not recorded, in every output", () => {
+  const full = join(folder, "full.mem");
+  const store = new StoreBuilder({ dropped: 3n });
+  store.record({ address: 0x1000n, size: 1 });
+  store.write(full);
+  const said =
+    "3 allocations were not recorded (store full or busy) and missing here; a larger store may help: MEMHOOK_SIZE\n";
+  assert.equal(run("memview", [full]).stdout, `0x1000, size=1, ts=2026-03-01 12:00:00.000000000\n${said}`);
+  assert.equal(run("memview", ["-ac", full]).stdout, `size=1, times=1\n${UNKNOWN}${said}`);
+  assert.equal(run("memview", ["-z2", full]).stdout, `No live allocations match.\n${said}`);
+  assert.ok(run("memview", ["info", full]).stdout.endsWith(said));
+  assert.ok(run("memview", ["--get-storage-info", full]).stdout.endsWith(said));
+  assert.equal(JSON.parse(run("memview", ["--format=json", full]).stdout).totals.dropped, 3);
+  assert.equal(JSON.parse(run("memview", ["info", "--format=json", full]).stdout).totals.dropped, 3);
+});
+
+test("memview of an empty store", () => {
+  const empty = join(folder, "empty.mem");
+  new StoreBuilder().write(empty);
+  assert.equal(run("memview", [empty]).stdout, "No live allocations.\n");
+  assert.equal(run("memview", ["-ac", empty]).stdout, "No live allocations.\n");
+  assert.deepEqual(JSON.parse(run("memview", ["--format=json", empty]).stdout).allocations, []);
+  assert.deepEqual(JSON.parse(run("memview", ["-a", "--format=json", empty]).stdout).stacks, []);
+});
+
+const PROCESS =
+  '"process":{"pid":4242,"exe":"/nowhere/app","command":["app","-v","a b"],"startTime":"2026-03-01T12:00:00.000000000Z","state":"exited"}';
+const TOTALS =
+  '"totals":{"liveCount":5,"liveBytes":4341,"allocatedCount":5,"allocatedBytes":4341,"peakBytes":4341,"peakTime":"2026-03-01T12:00:40.000000000Z","dropped":0}';
+const frame = (address: string, module: string, offset: string) =>
+  `{"address":"${address}","module":"${module}","offset":"${offset}","function":null,"file":null,"line":null,"inlined":false}`;
+const MAIN = frame("0x550000001020", "/nowhere/app", "0x1020");
+
+test("memview --format json", () => {
+  const { stdout, code } = run("memview", ["--format", "json", "--min-time-from-start", "2s", "-s", "--top=2", path]);
+  assert.equal(
+    stdout,
+    `{"version":1,
+${PROCESS},
+${TOTALS},
+"matched":{"count":4,"bytes":4325},
+"allocations":[
+{"address":"0x4000","size":100,"time":"2026-03-01T12:00:30.000000000Z","thread":8,"kind":"custom","stack":[]},
+{"address":"0x3000","size":4096,"time":"2026-03-01T12:00:02.500000000Z","thread":7,"kind":"mmap","stack":[${frame("0x7f0000000200", "/nowhere/libx.so", "0x200")},${MAIN}]}
+]}
+`,
+  );
+  assert.equal(code, 0);
+});
+
+test("memview -a --format json", () => {
+  const { stdout } = run("memview", ["-a", "--format=json", "--kind=heap", path]);
+  assert.equal(
+    stdout,
+    `{"version":1,
+${PROCESS},
+${TOTALS},
+"matched":{"count":3,"bytes":145},
+"stacks":[
+{"bytes":65,"count":1,"oldest":"2026-03-01T12:00:40.000000000Z","newest":"2026-03-01T12:00:40.000000000Z","stack":[${frame("0xabcd1234", "", "0xabcd1234")}],"cut":true},
+{"bytes":80,"count":2,"oldest":"2026-03-01T12:00:01.000000000Z","newest":"2026-03-01T12:00:03.000000001Z","stack":[${frame("0x550000001010", "/nowhere/app", "0x1010")},${MAIN}]}
+]}
+`,
+  );
+  JSON.parse(stdout);
+});
+
+test("the symbolizer's notes go to standard error, one line each", () => {
+  const { stderr } = run("memview", ["-c", path]);
+  const notes = stderr.trimEnd().split("\n");
+  assert.equal(notes.length, 2);
+  for (const note of notes) assert.match(note, /^memview: \/nowhere\/(app|libx\.so): /);
+  assert.equal(run("memview", [path]).stderr, "");
+});
+
+test("memview gives the same bytes in Node, Bun and Deno", () => {
+  for (const options of [
+    ["-c"],
+    ["-ac"],
+    ["--format=json"],
+    ["-a", "--format=json"],
+    ["info"],
+    ["info", "--format=json"],
+    ["--help"],
+  ]) {
+    const results = Object.entries(RUNTIMES).map(([name, runtime]) => ({
+      name,
+      ...run("memview", [...options, path], { runtime }),
+    }));
+    for (const { name, ...result } of results) {
+      const { name: _, ...first } = results[0]!;
+      assert.deepEqual(result, first, `${name}: ${options}`);
+      assert.equal(result.code, 0);
+    }
+  }
+});
+
+writeFileSync(join(folder, "garbage"), "this is no store, whatever its name may say\n".repeat(200));
+writeFileSync(join(folder, "nothing"), "");
+mkdirSync(join(folder, "folder"));
+
+/** Arguments and the one line on standard error. */
+const mistakes: [string[], RegExp][] = [
+  [["--agregate", path], /^memview: unknown option --agregate: is --aggregate meant\?$/],
+  [["-q", path], /^memview: unknown option -q: --help lists them all$/],
+  [
+    ["--min-time-from-now", "-1s", path],
+    /^memview: --min-time-from-now: '-1s' is negative; write a time like 10s, 30min or 5h$/,
+  ],
+  [["--max-time-from-start=soon", path], /^memview: --max-time-from-start: 'soon' is not a duration; /],
+  [
+    ["-n", "yesterday", path],
+    /^memview: --min-time: 'yesterday' is not a time; write local time as YYYY-MM-DD HH:MM:SS$/,
+  ],
+  [["-x2026-02-30 00:00:00", path], /^memview: --max-time: '2026-02-30 00:00:00' is no date of the calendar; /],
+  [["-z", "-1", path], /^memview: --min-size: '-1' is negative; /],
+  [["-z", "99999999999999999999", path], /^memview: --min-size: '99999999999999999999' is too large; /],
+  [["--max-size", "x", path], /^memview: --max-size: 'x' is not a size; /],
+  [
+    ["--top", "0", path],
+    /^memview: --top: '0' is out of range or no number; write a whole number from 1 to 4294967295$/,
+  ],
+  [["--thread=x", path], /^memview: --thread: 'x' is out of range or no number; /],
+  [["--kind", "stack", path], /^memview: --kind: 'stack' is unknown; write heap or mmap or all$/],
+  [["--format", "xml", path], /^memview: --format: 'xml' is unknown; write text or json$/],
+  [["--function", "(", path], /^memview: --function: '\(' is not a regular expression; /],
+  [["--module", "[", path], /^memview: --module: '\[' is not a regular expression; /],
+  [["-f"], /^memview: -f needs a value: --mapped-file=PATH$/],
+  [["-f", ""], /^memview: -f needs a path/],
+  [["-m", "-f", path], /^memview: two stores: shared memory ShmMemHook \(-m\) and file .*app\.mem; name one$/],
+  [["-mX", path], /^memview: two stores: shared memory X \(-m\) and file .*app\.mem; name one$/],
+  [["-f", path, path], /^memview: two stores: -f .* and .*; name one$/],
+  [[path, path], /^memview: one argument too many: /],
+  [["-m", "memhook-test-that-nobody-made"], /^memview: .*memhook-test-that-nobody-made/],
+  [[join(folder, "missing")], /^memview: .*missing.*$/],
+  [[join(folder, "folder")], /^memview: .*folder.*$/],
+  [[join(folder, "garbage")], /^memview: .*garbage.*$/],
+  [[join(folder, "nothing")], /^memview: .*nothing.*$/],
+  [[join(path, "below")], /^memview: .*below.*$/],
+  [["info", join(folder, "missing")], /^memview: .*missing.*$/],
+  [["info", "-a", path], /^memview: unknown option -a: /],
+  [["--get-storage-info", join(folder, "missing")], /^memview: .*missing.*$/],
+];
+
+for (const [args, line] of mistakes) {
+  test(`memview refuses ${args.map((arg) => arg.replace(folder, "…")).join(" ")}`, () => {
+    const { code, stdout, stderr } = run("memview", args);
+    assert.equal(code, 2);
+    assert.equal(stdout, "");
+    assert.match(stderr, /^[^\n]*\n$/, "one line");
+    assert.match(stderr.trimEnd(), line);
+  });
+}
+
+test("memview --help names every option and fits a terminal", () => {
+  for (const args of [["--help"], ["-h"], ["-ac", "--help", path], ["info", "--help"]]) {
+    const { code, stdout, stderr } = run("memview", args);
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.match(stdout, /^memview/);
+    for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);
+  }
+  const { stdout } = run("memview", ["--help"]);
+  const contract =
+    "-m, --shared-memory;-f, --mapped-file;-c, --show-callstack;-a, --aggregate;-t, --sort-by-time;-s, --sort-by-size;" +
+    "-p, --sort-by-address;--min-time-from-now;--max-time-from-now;--min-time-from-start;--max-time-from-start;-n, --min-time;" +
+    "-x, --max-time;-z, --min-size;--get-storage-info;--no-lock;--help;--format;--top;--module;--function;--thread;--kind;--max-size";
+  for (const option of contract.split(";")) assert.ok(stdout.includes(option), option);
+});
+
+test("memview ends quietly when its reader has gone", () => {
+  const many = join(folder, "many.mem");
+  const store = new StoreBuilder();
+  for (let i = 1; i <= 50_000; i++) store.record({ address: BigInt(i) * 16n, size: i, time: BigInt(i) });
+  store.write(many);
+  const script = 'set -o pipefail; "$@" | head -n 1; echo $?';
+  const { stdout, stderr } = spawnSync("bash", ["-c", script, "bash", ...commandLine("memview"), many], {
+    encoding: "utf8",
+    env: { ...process.env, TZ: "UTC" },
+  });
+  assert.deepEqual([stdout, stderr], ["0x10, size=1, ts=2026-03-01 12:00:00.000000001\n0\n", ""]);
+});
