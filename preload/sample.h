@@ -1,0 +1,35 @@
+/* Sampling: recording only some allocations, so that each byte allocated is as likely to be noticed as any other.
+ *
+ * The bytes a thread allocates are a line on which samples fall at random, MEMHOOK_SAMPLE bytes apart on average
+ * (a Poisson process); an allocation is recorded when a sample falls into it, that is with probability
+ * 1 − e^(−size / mean). So a viewer that counts a recorded allocation as 1 / (1 − e^(−size / mean)) has unbiased
+ * estimates. An allocation that is not recorded costs a subtraction and a comparison.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "settings.h"
+#include "thread.h"
+
+/* What a recorded allocation stands for. */
+struct mh_amount {
+  uint64_t count, bytes;
+};
+struct mh_amount mh_sample_scale(uint64_t size);
+
+static inline struct mh_amount mh_sample_amount(uint64_t size) {
+  if (MH_LIKELY(!mh_settings.sample)) return (struct mh_amount){.count = 1, .bytes = size};
+  return mh_sample_scale(size);
+}
+
+/* Draws the distance to the next sample; true, because one fell into the allocation that asked. */
+bool mh_sample_draw(struct mh_tls *tls);
+
+/* Whether an allocation of `size` bytes is to be recorded. */
+static inline __attribute__((always_inline)) bool mh_sample_wants(uint64_t size) {
+  if (MH_LIKELY(!mh_settings.sample)) return true;
+  struct mh_tls *tls = &mh_tls;
+  tls->until_sample -= (int64_t)size;
+  return MH_UNLIKELY(tls->until_sample < 0) && mh_sample_draw(tls);
+}
