@@ -45,6 +45,8 @@ export class ElfFile {
   readonly path: string;
   /** Empty if the file has none. */
   readonly buildId: Uint8Array;
+  /** Size of the file. */
+  readonly bytes: number;
   /** 8 or 4. */
   readonly pointerBytes: number;
   readonly machine: number;
@@ -55,7 +57,6 @@ export class ElfFile {
   /** What was found wrong on the way, fit for notes. */
   readonly problems: string[] = [];
   readonly #descriptor: number;
-  readonly #bytes: number;
   readonly #sections = new Map<number, Section | null>();
 
   /**
@@ -72,7 +73,7 @@ export class ElfFile {
       throw error instanceof ElfError ? error : new ElfError(reason(error));
     }
     try {
-      this.#bytes = fstatSync(this.#descriptor).size;
+      this.bytes = fstatSync(this.#descriptor).size;
       const table = core.scoped(() => this.#readTable(core));
       this.pointerBytes = table.pointerBytes;
       this.machine = table.machine;
@@ -139,7 +140,7 @@ export class ElfFile {
     const offset = this.#large(index, ENTRY_OFFSET);
     const size = this.#large(index, ENTRY_SIZE);
     if (size === 0) return null;
-    if (offset + size > this.#bytes) {
+    if (offset + size > this.bytes) {
       this.problems.push("a section lies beyond the end of the file");
       return null;
     }
@@ -189,7 +190,7 @@ export class ElfFile {
 
   #readTable(core: SymbolCore) {
     const header = core.reserve(64);
-    const headerBytes = Math.min(64, this.#bytes);
+    const headerBytes = Math.min(64, this.bytes);
     if (!this.read(core.bytes(header, headerBytes), 0) || !core.call.elfHeader(header, headerBytes)) {
       throw new ElfError("not an ELF file that can be read");
     }
@@ -224,13 +225,13 @@ export class ElfFile {
       if (first !== null && namesIndex === 0xffff) namesIndex = first.link;
     }
     if (offset === 0 || entryBytes === 0) count = 0;
-    if (count > MOST_SECTIONS || offset + count * entryBytes > this.#bytes) {
+    if (count > MOST_SECTIONS || offset + count * entryBytes > this.bytes) {
       throw new ElfError("its section table lies beyond the end of the file");
     }
     const names = namesIndex < count ? readOne(namesIndex) : null;
     let namesAt = 0;
     let namesBytes = 0;
-    if (names !== null && names.size <= MOST_NAME_BYTES && names.offset + names.size <= this.#bytes) {
+    if (names !== null && names.size <= MOST_NAME_BYTES && names.offset + names.size <= this.bytes) {
       namesBytes = names.size;
       namesAt = core.reserve(namesBytes);
       if (!this.read(core.bytes(namesAt, namesBytes), names.offset)) namesBytes = 0;
@@ -252,7 +253,7 @@ export class ElfFile {
     // A program may have lost its sections, but not its segments.
     if (places.length === 0) places.push(...this.#noteSegments(core, table));
     for (const { offset, size } of places) {
-      if (size > MOST_NOTE_BYTES || offset + size > this.#bytes) continue;
+      if (size > MOST_NOTE_BYTES || offset + size > this.bytes) continue;
       const address = core.reserve(size);
       if (!this.read(core.bytes(address, size), offset)) continue;
       const found = core.call.elfBuildId(address, size);
@@ -265,7 +266,7 @@ export class ElfFile {
   #noteSegments(core: SymbolCore, { pointerBytes, segments }: { pointerBytes: number; segments: Segments }) {
     const places: { offset: number; size: number }[] = [];
     const bytes = segments.count * segments.bytes;
-    if (segments.offset + bytes > this.#bytes) return places;
+    if (segments.offset + bytes > this.bytes) return places;
     const address = core.reserve(bytes);
     if (!this.read(core.bytes(address, bytes), segments.offset)) return places;
     const wide = pointerBytes === 8 ? 1 : 0;

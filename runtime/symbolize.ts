@@ -4,7 +4,9 @@
 // Every answer comes from the very file that ran: a module's build id from the store must be the file's. If the file
 // is gone or was replaced there is no name and one note, never a wrong name.
 
-import { SECTION_DYNSYM, SECTION_SYMTAB } from "../asm/symbols/layout.js";
+import { SECTION_DYNSYM, SECTION_INFO, SECTION_SYMTAB } from "../asm/symbols/layout.js";
+import { debugFileByBuildId, debugFileByLink, equal, hex, openModule } from "./debugfiles.js";
+import { Debuginfod } from "./debuginfod.js";
 import { DebugInformation } from "./dwarf.js";
 import { ElfError, ElfFile } from "./elffile.js";
 import { OutOfMemory, SymbolCore } from "./symbolcore.js";
@@ -22,28 +24,45 @@ export interface SymbolRequest {
 export interface SymbolizerOptions {
   /** File, line and inlined calls too (default); false: function names only, which is much faster. */
   lines?: boolean;
+  /** The store's process while it runs: files that were deleted since, or are in a container, are read through /proc. */
+  pid?: number | undefined;
+  /** Where separate debug files are (/usr/lib/debug). */
+  debugFolders?: readonly string[];
+  /** Variables for debuginfod (the process's own). */
+  environment?: NodeJS.ProcessEnv;
 }
 
-const UNKNOWN: readonly CodeLocation[] = [{ function: null, file: null, line: null, inlined: false }];
-
-/** A module of the store, its files once they were looked for, and what is known about its addresses. */
+/** A module of the store, what its files are, and what is known about its addresses. */
 interface Module {
   info: ModuleInfo;
-  file: ElfFile | null | undefined;
-  debug: DebugInformation | null;
+  files: Promise<Files> | undefined;
   known: Map<bigint, CodeLocation[]>;
+}
+
+interface Files {
+  /** Where the symbol table is, null if nowhere. */
+  names: { file: ElfFile; kind: typeof SECTION_SYMTAB | typeof SECTION_DYNSYM } | null;
+  debug: DebugInformation | null;
+  open: ElfFile[];
 }
 
 export class Symbolizer {
   /** What stood in the way, one line each, at most one for a module and reason. */
   readonly notes: string[] = [];
   readonly #core = new SymbolCore();
+  readonly #open: ElfFile[] = [];
   readonly #modules = new Map<string, Module>();
 
   readonly #lines: boolean;
+  readonly #pid: number | null;
+  readonly #debugFolders: readonly string[];
+  readonly #debuginfod: Debuginfod;
 
-  constructor({ lines = true }: SymbolizerOptions = {}) {
+  constructor({ lines = true, pid, debugFolders = ["/usr/lib/debug"], environment }: SymbolizerOptions = {}) {
     this.#lines = lines;
+    this.#pid = pid ?? null;
+    this.#debugFolders = debugFolders;
+    this.#debuginfod = new Debuginfod(environment);
   }
 
   /**
@@ -62,13 +81,13 @@ export class Symbolizer {
       }
       return { known: known.known, address };
     });
-    for (const [module, addresses] of wanted) this.#resolve(module, addresses);
-    return places.map(({ known, address }) => known.get(address) ?? [...UNKNOWN]);
+    for (const [module, addresses] of wanted) await this.#resolve(module, addresses);
+    return places.map(({ known, address }) => known.get(address) ?? unknown());
   }
 
   /** Closes the files it has open. */
   close(): void {
-    for (const { file } of this.#modules.values()) file?.close();
+    for (const file of this.#open.splice(0)) file.close();
     this.#modules.clear();
   }
 
@@ -77,75 +96,97 @@ export class Symbolizer {
     const key = `${hex(info.buildId)} ${info.path}`;
     let module = this.#modules.get(key);
     if (module === undefined) {
-      module = { info, file: undefined, debug: null, known: new Map() };
+      module = { info, files: undefined, known: new Map() };
       this.#modules.set(key, module);
     }
     return module;
   }
 
-  #resolve(module: Module, wanted: Set<bigint>): void {
-    module.file ??= this.#open(module.info);
-    const file = module.file;
-    if (file === null) return;
+  async #resolve(module: Module, wanted: Set<bigint>): Promise<void> {
+    const { info, known } = module;
+    module.files ??= this.#find(info);
+    // Nothing waits from here on: symbols.wasm serves one at a time.
+    const { names, debug, open } = await module.files;
+    if (names === null && debug === null) return;
     const addresses = BigUint64Array.from(wanted).sort();
+    let functions: (string | null)[] = [];
     try {
-      const names = this.#names(file, addresses);
-      const places = this.#lines ? this.#places(module, file, addresses) : [];
-      addresses.forEach((address, index) => {
-        const locations = places[index] ?? [{ function: null, file: null, line: null, inlined: false }];
-        // The symbol table knows more about the function itself: foo.constprop.0, foo.cold.
-        const last = locations[locations.length - 1]!;
-        last.function = names[index] ?? last.function;
-        module.known.set(address, locations);
-      });
+      if (names !== null) functions = functionNames(this.#core, names.file, names.kind, addresses);
     } catch (error) {
       if (!(error instanceof OutOfMemory)) throw error;
-      this.#note(`${module.info.path}: its symbol table is too large`);
+      this.#note(info, "its symbol table is too large");
     }
+    const places = debug?.locate(addresses) ?? [];
+    addresses.forEach((address, index) => {
+      const locations = places[index] ?? unknown();
+      // The symbol table knows more about the function itself: foo.constprop.0, foo.cold.
+      const last = locations[locations.length - 1]!;
+      last.function = functions[index] ?? last.function;
+      known.set(address, locations);
+    });
+    for (const problem of debug?.problems ?? []) this.#note(info, problem);
+    for (const { problems } of open) for (const problem of problems) this.#note(info, problem);
   }
 
-  #names(file: ElfFile, addresses: BigUint64Array): (string | null)[] {
-    const kind = file.section(SECTION_SYMTAB) !== null ? SECTION_SYMTAB : SECTION_DYNSYM;
-    return functionNames(this.#core, file, kind, addresses);
-  }
-
-  #places(module: Module, file: ElfFile, addresses: BigUint64Array): (CodeLocation[] | null)[] {
-    module.debug ??= new DebugInformation(this.#core, file);
-    const places = module.debug.locate(addresses);
-    for (const problem of module.debug.problems) this.#note(`${module.info.path}: ${problem}`);
-    return places;
-  }
-
-  #open(info: ModuleInfo): ElfFile | null {
+  async #find(info: ModuleInfo): Promise<Files> {
+    const files: Files = { names: null, debug: null, open: [] };
     // The vDSO is no file; nothing allocates there.
-    if (info.vdso || info.path === "") return null;
-    let file: ElfFile;
+    if (info.vdso || info.path === "") return files;
+    let own: ElfFile | null = null;
+    let problem: string | null = null;
     try {
-      file = new ElfFile(this.#core, info.path);
+      own = openModule(this.#core, info, this.#pid);
+      files.open.push(own);
     } catch (error) {
       if (!(error instanceof ElfError)) throw error;
-      this.#note(`${info.path}: ${error.message}: its functions have no names`);
-      return null;
+      problem = `${error.message}: its functions have no names`;
     }
-    if (!equal(file.buildId, info.buildId)) {
-      const was = info.buildId.length > 0 ? hex(info.buildId) : "none";
-      const is = file.buildId.length > 0 ? hex(file.buildId) : "none";
-      this.#note(`${info.path}: changed since the run (build id ${was} then, ${is} now): its functions have no names`);
-      file.close();
-      return null;
+    const complete = own !== null && own.section(this.#lines ? SECTION_INFO : SECTION_SYMTAB) !== null;
+    const separate = complete ? null : await this.#findSeparate(info, own);
+    if (separate !== null) files.open.push(separate);
+    if (own === null && separate === null && problem !== null) this.#note(info, problem);
+    for (const kind of [SECTION_SYMTAB, SECTION_DYNSYM] as const) {
+      for (const file of files.open) if (file.section(kind) !== null) files.names ??= { file, kind };
     }
-    return file;
+    this.#open.push(...files.open);
+    const debug = this.#lines ? files.open.find((file) => file.section(SECTION_INFO) !== null) : undefined;
+    if (debug !== undefined) files.debug = new DebugInformation(this.#core, debug);
+    return files;
   }
 
-  #note(text: string): void {
+  async #findSeparate(info: ModuleInfo, own: ElfFile | null): Promise<ElfFile | null> {
+    const file =
+      debugFileByBuildId(this.#core, info.buildId, this.#debugFolders) ??
+      (own && debugFileByLink(this.#core, own, this.#debugFolders));
+    // Who asks for names only is in a hurry.
+    if (file !== null || !this.#lines || info.buildId.length === 0) return file;
+    const path = await this.#debuginfod.find(hex(info.buildId));
+    let fetched: ElfFile | null = null;
+    if (path !== null) {
+      try {
+        fetched = new ElfFile(this.#core, path);
+      } catch (error) {
+        if (!(error instanceof ElfError)) throw error;
+      }
+      if (fetched === null || !equal(fetched.buildId, info.buildId)) {
+        fetched?.close();
+        fetched = null;
+        this.#debuginfod.reject(path);
+      }
+    }
+    for (const problem of this.#debuginfod.problems) this.#say(problem);
+    return fetched;
+  }
+
+  #note(info: ModuleInfo, text: string): void {
+    this.#say(`${info.path}: ${text}`);
+  }
+
+  #say(text: string): void {
     if (!this.notes.includes(text)) this.notes.push(text);
   }
 }
 
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");
-}
-
-function equal(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, index) => byte === other[index]);
+function unknown(): CodeLocation[] {
+  return [{ function: null, file: null, line: null, inlined: false }];
 }

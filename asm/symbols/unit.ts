@@ -200,7 +200,10 @@ export function unitOpen(offset: u64): u32 {
     fail();
   }
   // The bases are known only now.
-  if (Unit.lowPcKind == IS_ADDRESS_INDEX) Unit.lowPc = indexedAddress(Unit.lowPc);
+  if (Unit.lowPcKind == IS_ADDRESS_INDEX) {
+    Unit.lowPc = indexedAddress(Unit.lowPc);
+    Unit.lowPcKind = IS_ADDRESS;
+  }
   if (Unit.highPcKind == IS_ADDRESS_INDEX) {
     Unit.highPc = indexedAddress(Unit.highPc);
     Unit.highPcKind = IS_ADDRESS;

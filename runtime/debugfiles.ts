@@ -1,0 +1,121 @@
+// Finds the files that tell about a module: its own, and the one that its debug information was moved to.
+//
+//   /usr/bin/app                        build id abcdef…, .gnu_debuglink app.debug, checksum
+//   /usr/lib/debug/.build-id/ab/cdef….debug        by build id, which proves it is the right one
+//   /usr/bin/app.debug, /usr/bin/.debug/app.debug, /usr/lib/debug/usr/bin/app.debug      by link
+//
+// A file found by link must have the same build id, or the checksum that the link says where one of them has no build id.
+
+import { readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { SECTION_DEBUGLINK } from "../asm/symbols/layout.js";
+import { ElfError, ElfFile } from "./elffile.js";
+import type { SymbolCore } from "./symbolcore.js";
+import type { ModuleInfo } from "./types.js";
+
+const CHECKSUM_PIECE_BYTES = 1 << 20;
+
+/**
+ * Opens a module's own file.
+ * @param pid process that has it loaded, if it runs: its view of the file system, and files deleted since, are tried too
+ * @throws ElfError, with the reason why the file at the module's path will not do
+ */
+export function openModule(core: SymbolCore, info: ModuleInfo, pid: number | null): ElfFile {
+  let first: ElfError | undefined;
+  for (const path of modulePaths(info, pid)) {
+    try {
+      const file = new ElfFile(core, path);
+      if (equal(file.buildId, info.buildId)) return file;
+      file.close();
+      throw new ElfError(`changed since the run (build id ${hex(info.buildId)} then, ${hex(file.buildId)} now)`);
+    } catch (error) {
+      if (!(error instanceof ElfError)) throw error;
+      first ??= error;
+    }
+  }
+  throw first ?? new ElfError("no such file");
+}
+
+function* modulePaths({ path, start, end, executable }: ModuleInfo, pid: number | null): Generator<string> {
+  yield path;
+  if (pid === null) return;
+  yield `/proc/${pid}/root${path}`;
+  if (executable) yield `/proc/${pid}/exe`;
+  let mappings: string[] = [];
+  try {
+    mappings = readdirSync(`/proc/${pid}/map_files`);
+  } catch {
+    // Only the privileged may look there.
+  }
+  const mapping = mappings.find((name) => {
+    const at = BigInt(`0x${name.split("-")[0]}`);
+    return at >= start && at < end;
+  });
+  if (mapping !== undefined) yield `/proc/${pid}/map_files/${mapping}`;
+}
+
+/** The separate debug file of a build, null if there is none in the folders (/usr/lib/debug). */
+export function debugFileByBuildId(core: SymbolCore, buildId: Uint8Array, folders: readonly string[]): ElfFile | null {
+  if (buildId.length < 2) return null;
+  const name = hex(buildId);
+  for (const folder of folders) {
+    const file = tryOpen(core, join(folder, ".build-id", name.slice(0, 2), `${name.slice(2)}.debug`));
+    if (file === null) continue;
+    if (equal(file.buildId, buildId)) return file;
+    file.close();
+  }
+  return null;
+}
+
+/** The debug file that a module's .gnu_debuglink names, null if it has none or there is no such file. */
+export function debugFileByLink(core: SymbolCore, module: ElfFile, folders: readonly string[]): ElfFile | null {
+  const section = module.section(SECTION_DEBUGLINK);
+  const name = section?.string(0);
+  // A name, no path: nothing outside of the folders is meant.
+  if (!section || !name || name.includes("/")) return null;
+  const checksumAt = (Buffer.byteLength(name) + 4) & ~3;
+  const checksum = new Uint8Array(4);
+  if (!section.read(checksum, checksumAt)) return null;
+  const wanted = new DataView(checksum.buffer).getUint32(0, true);
+  const own = dirname(module.path);
+  for (const folder of [own, join(own, ".debug"), ...folders.map((folder) => join(folder, own))]) {
+    const path = join(folder, name);
+    const file = path === module.path ? null : tryOpen(core, path);
+    if (file === null) continue;
+    const comparable = file.buildId.length > 0 && module.buildId.length > 0;
+    if (comparable ? equal(file.buildId, module.buildId) : checksumOf(core, file) === wanted) return file;
+    file.close();
+  }
+  return null;
+}
+
+function tryOpen(core: SymbolCore, path: string): ElfFile | null {
+  try {
+    return new ElfFile(core, path);
+  } catch (error) {
+    if (error instanceof ElfError) return null;
+    throw error;
+  }
+}
+
+function checksumOf(core: SymbolCore, file: ElfFile): number | null {
+  return core.scoped(() => {
+    const piece = core.reserve(CHECKSUM_PIECE_BYTES);
+    let checksum = 0;
+    for (let at = 0; at < file.bytes; at += CHECKSUM_PIECE_BYTES) {
+      const bytes = Math.min(CHECKSUM_PIECE_BYTES, file.bytes - at);
+      if (!file.read(core.bytes(piece, bytes), at)) return null;
+      checksum = core.call.crc32(piece, bytes, checksum) >>> 0;
+    }
+    return checksum;
+  });
+}
+
+/** "none" for no build id. */
+export function hex(bytes: Uint8Array): string {
+  return bytes.length === 0 ? "none" : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");
+}
+
+export function equal(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, index) => byte === other[index]);
+}
