@@ -32,19 +32,18 @@ test("a store that fills up: the program is unharmed, drops are counted and said
   assert.ok(kept > 1000, `only ${kept} records in 256 KiB`);
   // Those of 100 bytes are freed at once: they are dropped too while there is no room, and leave no other trace.
   const lost = count - kept;
-  assert.ok(totals.dropped >= lost && totals.dropped <= 2 * lost, `${totals.dropped} dropped, ${lost} missing`);
+  assert.ok(totals.dropped >= lost && totals.dropped <= 2 * (lost + 1), `${totals.dropped} dropped, ${lost} missing`);
   assert.equal(totals.liveCount, allocations.length);
 
   const text = run("memview", ["-f", store, "-a"]);
-  assert.match(
-    text.stdout + text.stderr,
-    new RegExp(`\\b${totals.dropped}\\b.*dropped|dropped.*\\b${totals.dropped}\\b`),
-  );
+  const said = new RegExp(`^${totals.dropped} allocations were not recorded`, "m");
+  assert.match(text.stdout + text.stderr, said);
   assert.equal(
     JSON.parse(run("memview", ["-f", store, "-a", "--format", "json"]).stdout).totals.dropped,
     totals.dropped,
   );
-  assert.match(run("memview", ["info", "-f", store]).stdout, new RegExp(`\\b${totals.dropped}\\b`));
+  const info = run("memview", ["info", "-f", store]);
+  assert.match(info.stdout + info.stderr, said);
 });
 
 test("every size variable sets the limit; the coarsest wins", { skip }, async () => {

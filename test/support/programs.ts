@@ -345,16 +345,16 @@ function libraryName(module: string): string {
 
 /** Frames of the C++ library that is between a function of the program and malloc, where it is part of the program. */
 function isPlumbing(name: string | null): boolean {
-  return name !== null && /^(operator new|std::|__gnu_cxx::|void\* std::)/.test(name);
+  return name !== null && /^(operator[ _]new|std::|__gnu_cxx::|void\* std::)/.test(name);
 }
 
-/** Where an allocation belongs: the innermost function of one of the modules, or undefined when none is on its stack. */
+/** Where an allocation belongs: the innermost function of one of the modules, undefined when none is on its stack. Calls that the compiler inlined belong to the function they are in. */
 export function owner(
   allocation: Allocation,
   modules: readonly string[],
 ): { function: string; via: string } | undefined {
   const frame = allocation.stack.find(
-    (candidate) => modules.includes(candidate.module) && !isPlumbing(candidate.function),
+    (candidate) => modules.includes(candidate.module) && !candidate.inlined && !isPlumbing(candidate.function),
   );
   if (!frame) return undefined;
   const innermost = allocation.stack[0]!.module;

@@ -280,7 +280,7 @@ test("text: unfinished work, one machine's paths, registries, resolved packages"
   const [todo, work, registry] = [["TO", "DO"].join(""), ["/wo", "rk/x"].join(""), ["registry.npmjs", "org"].join(".")];
   const place = tree({
     "a.md": `fine\n${todo}: more\nsee ${work}\n`,
-    "b.ts": `// https://${registry}/x\n`,
+    "b.ts": `// ${registry}/x\n`,
     "package-lock.json": '{\n  "resolved": "somewhere"\n}\n',
     "build/c.txt": `${todo}\n`,
     "ok.md": "https://example.org/work/root/home/x mastodon todo list\n",
