@@ -3,17 +3,10 @@
 
 #include "capture_libunwind.h"
 #include "settings.h"
-#include "store.h"
 #include "thread.h"
 #include "walk.h"
 
 void mh_capture_start(void) {
-  static const uint32_t unwinders[] = {
-      [MH_UNWIND_DWARF] = MH_UNWINDER_DWARF,
-      [MH_UNWIND_FP] = MH_UNWINDER_FRAME_POINTER,
-      [MH_UNWIND_LIBUNWIND] = MH_UNWINDER_LIBUNWIND,
-  };
-  mh_header()->unwinder = unwinders[mh_settings.unwind];
   mh_depth_limit = mh_settings.depth;
   mh_walk_start();
 }

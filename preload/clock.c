@@ -25,10 +25,10 @@ static bool ticks_are_even(void) {
 #endif
 }
 
-void mh_clock_begin(void) {
-  mh_clock_start = mh_clock_read(CLOCK_MONOTONIC);
+void mh_clock_begin(uint64_t start) {
+  mh_clock_start = start ? start : mh_clock_read(CLOCK_MONOTONIC);
   mh_tick_length = 0;
-  first_time = 0;
+  first_time = mh_clock_now();
   first_ticks = ticks_are_even() ? mh_ticks() : 0;
 }
 

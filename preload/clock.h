@@ -28,7 +28,8 @@ extern uint64_t mh_tick_length;  /* nanoseconds times 2^32; 0 while it is not kn
 /* How long a look lasts, in ticks: 1 to 4 ms on today's processors. */
 #define MH_CLOCK_LOOK (1u << 22)
 
-void mh_clock_begin(void);
+/* Begins to count: at `start`, or now when that is 0. */
+void mh_clock_begin(uint64_t start);
 uint64_t mh_clock_look(struct mh_clock *clock);
 
 static inline uint64_t mh_clock_read(clockid_t clock) {

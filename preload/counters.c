@@ -121,6 +121,18 @@ void mh_count_fold_all(void) {
   mh_thread_each(fold_one);
 }
 
+static int64_t unfolded;
+
+static void add_unfolded(struct mh_thread *thread) {
+  unfolded += thread->live_count;
+}
+
+int64_t mh_count_live(void) {
+  unfolded = 0;
+  mh_thread_each(add_unfolded);
+  return live_count + unfolded;
+}
+
 void mh_count_reset(void) {
   live_bytes = live_count = 0;
   allocations = 0;

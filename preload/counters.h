@@ -16,4 +16,7 @@ void mh_count_free(struct mh_thread *thread, uint32_t stack, struct mh_amount am
 /* Folds what every thread has counted into peak and timeline (at the end of the process). */
 void mh_count_fold_all(void);
 
+/* Live allocations, by what this process's threads have counted. */
+int64_t mh_count_live(void);
+
 void mh_count_reset(void);

@@ -19,6 +19,16 @@ uint32_t mh_index_take_lockless(uintptr_t address) {
   return mh_shadow_take(address);
 }
 
+uint32_t mh_index_peek(uint64_t key) {
+  uint32_t slot = key & MH_SIDE_CUSTOM ? 0 : mh_shadow_peek((uintptr_t)key);
+  return slot ? slot : mh_side_peek(key);
+}
+
+void mh_index_inherit(void) {
+  mh_shadow_inherit();
+  mh_side_inherit();
+}
+
 void mh_index_reset(void) {
   mh_shadow_reset();
   mh_side_reset();

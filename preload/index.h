@@ -18,16 +18,27 @@ uint32_t mh_index_take(uintptr_t address);
 /* The same for a signal handler that interrupted our own bookkeeping: looks only where no lock is needed. */
 uint32_t mh_index_take_lockless(uintptr_t address);
 
+/* The slot of the block's record, left where it is. `key`: an address, or one with MH_SIDE_CUSTOM. */
+uint32_t mh_index_peek(uint64_t key);
+
+/* In a child of fork that goes on with its parent's blocks: frees the locks that other threads held. From then on an entry
+ * may be left over from a record that did not come along, and is compared with the record. */
+void mh_index_inherit(void);
+
 /* Empties it (a child that starts afresh). */
 void mh_index_reset(void);
 
 /* shadow.c */
 bool mh_shadow_put(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale);
 uint32_t mh_shadow_take(uintptr_t address);
+uint32_t mh_shadow_peek(uintptr_t address);
+void mh_shadow_inherit(void);
 void mh_shadow_reset(void);
 
 /* side.c. Keys are addresses; memory of custom allocators lies inside other blocks and has the key's top bit set. */
 #define MH_SIDE_CUSTOM ((uint64_t)1 << 63)
 bool mh_side_put(uint64_t key, uint32_t slot, uint32_t *stale);
 uint32_t mh_side_take(uint64_t key);
+uint32_t mh_side_peek(uint64_t key);
+void mh_side_inherit(void);
 void mh_side_reset(void);

@@ -87,7 +87,7 @@ static void publish(struct set *set, uint32_t id, uint64_t hash) {
   struct table *table = set->table;
   uint32_t mask = table->capacity - 1, at = (uint32_t)hash & mask;
   while (table->ids[at]) at = (at + 1) & mask;
-  __atomic_store_n(&mh_header()->arrays[set->kind].count, id + 1, __ATOMIC_RELEASE);
+  mh_store_publish(set->kind, id + 1);
   __atomic_store_n(&table->ids[at], id, __ATOMIC_RELEASE);
 }
 
@@ -150,6 +150,10 @@ uint32_t mh_intern_frame(uintptr_t pc, bool exact) {
   }
   mh_lock_release(&frames.lock);
   return id;
+}
+
+void mh_intern_unlock(void) {
+  nodes.lock = frames.lock = stacks.lock = (struct mh_lock){0};
 }
 
 static void reset(struct set *set) {

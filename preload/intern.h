@@ -22,5 +22,8 @@ uint32_t mh_intern_node(uint32_t parent, uint32_t frame);
 /* Stack whose innermost frame is `node`. `cut`: outer frames are missing because of the depth limit. */
 uint32_t mh_intern_stack(uint32_t node, bool cut);
 
+/* In a child of fork that goes on with its parent's stacks: frees the locks that other threads held. */
+void mh_intern_unlock(void);
+
 /* Empties what depends on nothing but this process's store: after fork, when a child starts its own. */
 void mh_intern_reset(void);

@@ -239,7 +239,7 @@ static struct mh_module *new_module(const struct image *image, const char *path)
       .flags = flags,
   };
   if (!mh_stored_module(id)->build_id_offset) mh_stored_module(id)->build_id_length = 0;
-  __atomic_store_n(&array->count, id + 1, __ATOMIC_RELEASE);
+  mh_store_publish(MH_KIND_MODULES, id + 1);
   return module;
 }
 
@@ -391,9 +391,14 @@ void mh_modules_start(void) {
   mh_modules_refresh();
 }
 
-void mh_modules_reset(void) {
+void mh_modules_unlock(void) {
   lock = (struct mh_lock){0};
+}
+
+void mh_modules_reset(void) {
+  mh_modules_unlock();
   module_count = 0;
   list = NULL;
   mh_generation++;
+  mh_capture_modules_changed();
 }

@@ -9,6 +9,7 @@
 
 #include "counters.h"
 #include "index.h"
+#include "inherit.h"
 #include "store.h"
 #include "thread.h"
 
@@ -122,7 +123,7 @@ static void publish(struct mh_thread *thread, uint32_t slot, const void *block, 
   if (MH_UNLIKELY(stale)) {
     /* The block at this address was freed where no hook saw it. */
     struct mh_record *old = mh_record(stale);
-    __atomic_store_n(&old->address, 0, __ATOMIC_RELEASE);
+    mh_record_retire(stale, old);
     mh_count_free(thread, old->stack, mh_sample_amount(mh_record_size(old)), false);
     mh_slot_give(thread, stale);
   }
@@ -143,7 +144,7 @@ void mh_record_free(const void *block, unsigned kind) {
   if (!slot) return;
   struct mh_thread *thread = mh_thread_mine();
   struct mh_record *record = mh_record(slot);
-  __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
+  mh_record_retire(slot, record);
   bool temporary = thread && thread->newest == slot;
   mh_count_free(thread, record->stack, mh_sample_amount(mh_record_size(record)), temporary);
   if (temporary) thread->newest = 0;
@@ -158,7 +159,7 @@ struct mh_taken mh_record_take(const void *block) {
   taken.time = record->time;
   taken.thread = record->thread;
   taken.stack = record->stack;
-  __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
+  mh_record_retire(taken.slot, record);
   return taken;
 }
 
@@ -196,7 +197,7 @@ void mh_record_free_nested(const void *block) {
   uint32_t slot = mh_index_take_lockless((uintptr_t)block);
   if (!slot) return;
   struct mh_record *record = mh_record(slot);
-  __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
+  mh_record_retire(slot, record);
   mh_count_free(NULL, record->stack, mh_sample_amount(mh_record_size(record)), false);
   if (mh_tls.pending_count < sizeof(mh_tls.pending) / sizeof(mh_tls.pending[0]))
     mh_tls.pending[mh_tls.pending_count++] = slot;
@@ -204,4 +205,19 @@ void mh_record_free_nested(const void *block) {
 
 void mh_records_reset(void) {
   common = 0;
+}
+
+void mh_records_rebuild(void) {
+  uint32_t count = mh_header()->arrays[MH_KIND_RECORDS].count;
+  uint32_t first = 0, length = 0;
+  for (uint32_t slot = count - 1; slot > 0; slot--) {
+    struct mh_record *record = mh_record(slot);
+    if (record->address) continue;
+    record->stack = first;
+    first = slot;
+    if (++length < CHAIN_SLOTS) continue;
+    push_chain(first);
+    first = length = 0;
+  }
+  /* The rest, shorter than a chain, is left: less than CHAIN_SLOTS slots. */
 }

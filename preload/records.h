@@ -33,3 +33,6 @@ uint32_t mh_slot_take(struct mh_thread *thread);
 void mh_slot_give(struct mh_thread *thread, uint32_t slot);
 
 void mh_records_reset(void);
+
+/* Makes every empty slot below the array's count available (a child that inherited records). */
+void mh_records_rebuild(void);

@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "counters.h"
+#include "inherit.h"
 #include "lock.h"
 #include "records.h"
 #include "store.h"
@@ -54,7 +55,7 @@ static uint32_t first_behind(uintptr_t address) {
 
 static void write_record(uint32_t slot, const struct mh_piece *piece) {
   struct mh_record *record = mh_record(slot);
-  __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
+  if (record->address) mh_record_retire(slot, record);
   record->size = piece->size | (uint64_t)MH_MEMORY_MMAP << MH_RECORD_KIND_SHIFT;
   record->time = piece->time;
   record->thread = piece->thread;
@@ -105,7 +106,7 @@ static void cut_out(struct mh_thread *thread, uintptr_t start, uintptr_t end, st
       mh_count_allocation(thread, head.stack, (struct mh_amount){1, head.size}, mh_clock_now());
       at++;
     } else {
-      __atomic_store_n(&mh_record(region->slot)->address, 0, __ATOMIC_RELEASE);
+      mh_record_retire(region->slot, mh_record(region->slot));
       mh_slot_give(thread, region->slot);
       count--;
       __builtin_memmove(region, region + 1, (count - at) * sizeof(struct region));
@@ -153,6 +154,22 @@ void mh_region_restore(const struct mh_cut *cut) {
     insert(thread, whole);
   }
   mh_lock_release(&lock);
+}
+
+uint32_t mh_region_peek(uintptr_t start) {
+  uint32_t at = first_behind(start);
+  return at < count && regions[at].start == start ? regions[at].slot : 0;
+}
+
+void mh_regions_inherit(void) {
+  if (lock.held) mh_regions_reset(); /* another thread was changing them */
+}
+
+void mh_regions_prune(void) {
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < count; i++)
+    if (mh_record(regions[i].slot)->address == regions[i].start) regions[kept++] = regions[i];
+  count = kept;
 }
 
 void mh_regions_reset(void) {

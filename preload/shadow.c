@@ -13,6 +13,7 @@
  * nobody has to wait for the record itself.
  */
 #include "index.h"
+#include "store.h"
 #include "sys.h"
 
 #define UPPER_HALF ((uint32_t)1 << 31)
@@ -27,6 +28,7 @@ struct middle {
 };
 
 static struct middle *top[1 << TOP_BITS];
+static bool inherited; /* from the parent process: entries may be left over */
 
 /* Puts fresh memory where *place is NULL; another thread may do so first. */
 static void *fresh(void **place, size_t bytes) {
@@ -71,19 +73,32 @@ bool mh_shadow_put(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *st
   else if (!__atomic_compare_exchange_n(entry, &old, slot | half, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
     return false;
   *stale = old & ~UPPER_HALF;
+  if (MH_UNLIKELY(inherited && old) && mh_record(*stale)->address != address) *stale = 0;
   return true;
 }
 
 uint32_t mh_shadow_take(uintptr_t address) {
   uint32_t *entry = address % 8 == 0 ? find(address, false) : NULL;
   if (MH_UNLIKELY(!entry)) return 0;
-  uint32_t found = __atomic_load_n(entry, __ATOMIC_RELAXED);
+  uint32_t found = __atomic_load_n(entry, __ATOMIC_RELAXED), slot = found & ~UPPER_HALF;
   if (!found || (found & UPPER_HALF) != half_of(address)) return 0;
   __atomic_store_n(entry, 0, __ATOMIC_RELAXED);
-  return found & ~UPPER_HALF;
+  if (MH_UNLIKELY(inherited) && mh_record(slot)->address != address) return 0;
+  return slot;
+}
+
+uint32_t mh_shadow_peek(uintptr_t address) {
+  const uint32_t *entry = address % 8 == 0 ? find(address, false) : NULL;
+  uint32_t found = entry ? *entry : 0;
+  return (found & UPPER_HALF) == half_of(address) ? found & ~UPPER_HALF : 0;
+}
+
+void mh_shadow_inherit(void) {
+  inherited = true;
 }
 
 void mh_shadow_reset(void) {
+  inherited = false;
   for (uint32_t a = 0; a < 1 << TOP_BITS; a++) {
     if (!top[a]) continue;
     for (uint32_t b = 0; b < 1 << MIDDLE_BITS; b++)

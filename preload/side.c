@@ -89,7 +89,20 @@ uint32_t mh_side_take(uint64_t key) {
   return slot;
 }
 
+uint32_t mh_side_peek(uint64_t key) {
+  const struct shard *shard = shard_of(key);
+  const struct entry *entry = shard->entries ? find(shard, key) : NULL;
+  return entry && entry->key ? entry->slot : 0;
+}
+
+void mh_side_inherit(void) {
+  /* A shard that another thread was changing at the fork cannot be trusted. */
+  for (uint32_t i = 0; i < SHARDS; i++)
+    if (shards[i].lock.held) shards[i] = (struct shard){0};
+}
+
 void mh_side_reset(void) {
+  mh_side_inherit();
   for (uint32_t i = 0; i < SHARDS; i++) {
     if (shards[i].entries) mh_munmap(shards[i].entries, shards[i].capacity * sizeof(struct entry));
     shards[i] = (struct shard){0};

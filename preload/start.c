@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "counters.h"
 #include "index.h"
+#include "inherit.h"
 #include "intern.h"
 #include "log.h"
 #include "modules.h"
@@ -44,9 +45,10 @@ static void watch_forks(void) {
   mh_alive = page;
 }
 
-/* A child of fork: only this thread is left, the parent's store is not mapped here, its locks may be held for ever. */
+/* A child of fork that starts empty: only this thread is left, the parent's store is not mapped here, its locks may be
+ * held for ever. */
 static void forget_parent(void) {
-  mh_store_forget();
+  mh_store_forget(NULL);
   mh_thread_reset();
   mh_records_reset();
   mh_index_reset();
@@ -68,18 +70,23 @@ static void watch_exit(void) {
   if (on_exit_function) on_exit_function(note_exit, NULL);
 }
 
-static bool begin(bool child) {
-  if (!child) mh_settings_read();
-  mh_process_identify();
-  owner_pid = mh_process.pid;
-  if (child && mh_settings.children == MH_CHILDREN_OFF) return false;
-  if (child) forget_parent();
+static bool begin_child(void) {
+  if (mh_settings.children == MH_CHILDREN_OFF) return false;
+  if (mh_settings.children == MH_CHILDREN_FOLLOW && mh_inherit()) return true;
+  forget_parent();
   if (!mh_store_create()) return false;
   mh_modules_start();
   mh_capture_start();
-  if (!child) watch_forks();
-  if (mh_alive == &not_yet) return false;
   return true;
+}
+
+static bool begin(void) {
+  mh_settings_read();
+  if (!mh_store_create()) return false;
+  mh_modules_start();
+  mh_capture_start();
+  watch_forks();
+  return mh_alive != &not_yet;
 }
 
 bool mh_start(void) {
@@ -92,7 +99,9 @@ bool mh_start(void) {
   if (now == RECORDING && owner_pid == (uint32_t)mh_getpid()) return false;
   if (!__atomic_compare_exchange_n(&phase, &now, STARTING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) return false;
   mh_tls.inside = (uintptr_t)__builtin_frame_address(0);
-  bool begun = begin(now == RECORDING);
+  mh_process_identify();
+  owner_pid = mh_process.pid;
+  bool begun = now == RECORDING ? begin_child() : begin();
   mh_tls.inside = 0;
   __atomic_store_n(&phase, begun ? RECORDING : OFF, __ATOMIC_RELEASE);
   if (begun) __atomic_store_n(&mh_alive->recording, 1, __ATOMIC_RELEASE);
@@ -128,6 +137,7 @@ __attribute__((constructor)) static void construct(void) {
   if (__atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED)) {
     mh_tls.inside = (uintptr_t)__builtin_frame_address(0);
     watch_exit();
+    mh_inherit_watch();
     mh_tls.inside = 0;
   }
 }

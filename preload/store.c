@@ -97,6 +97,13 @@ static uint8_t *map_block(uint64_t block) {
   return mapped;
 }
 
+static uint32_t published[MH_KIND_COUNT];
+
+void mh_store_publish(uint32_t kind, uint32_t count) {
+  published[kind] = count;
+  __atomic_store_n(&mh_header()->arrays[kind].count, count, __ATOMIC_RELEASE);
+}
+
 bool mh_store_back_header(uint32_t offset, uint32_t bytes) {
   if (!mh_lock_take(&block_lock)) return false;
   bool backed = back(mh_store + offset, offset, bytes);
@@ -180,7 +187,7 @@ uint32_t mh_store_add_string(const void *bytes, uint32_t length) {
   if (!mh_store_reserve(MH_KIND_STRINGS, offset + length)) return 0;
   uint8_t *target = mh_table_blocks[MH_KIND_STRINGS][offset / MH_BLOCK_BYTES] + offset % MH_BLOCK_BYTES;
   __builtin_memcpy(target, bytes, length);
-  __atomic_store_n(&array->count, offset + length, __ATOMIC_RELEASE);
+  mh_store_publish(MH_KIND_STRINGS, offset + length);
   return offset;
 }
 
@@ -202,7 +209,7 @@ static void fill_header(void) {
   header->process_start = mh_process.start;
   __builtin_memcpy(header->boot_id, mh_process.boot_id, sizeof(header->boot_id));
   header->start_wall = mh_clock_read(CLOCK_REALTIME);
-  mh_clock_begin();
+  mh_clock_begin(0);
   header->start_monotonic = mh_clock_start;
   header->size_limit = mh_settings.size;
   header->block_count = 1;
@@ -216,6 +223,12 @@ static void fill_header(void) {
   header->depth_limit = mh_settings.depth;
   header->sample_bytes = mh_settings.sample;
   header->pid_namespace = mh_process.pid_namespace;
+  static const uint32_t unwinders[] = {
+      [MH_UNWIND_DWARF] = MH_UNWINDER_DWARF,
+      [MH_UNWIND_FP] = MH_UNWINDER_FRAME_POINTER,
+      [MH_UNWIND_LIBUNWIND] = MH_UNWINDER_LIBUNWIND,
+  };
+  header->unwinder = unwinders[mh_settings.unwind];
   char *process = (char *)mh_store + MH_PROCESS_OFFSET;
   header->exe_length = (uint32_t)mh_process.exe_length;
   __builtin_memcpy(process, mh_process.exe, mh_process.exe_length);
@@ -226,7 +239,7 @@ static void fill_header(void) {
 static bool make_first_elements(void) {
   for (uint32_t kind = MH_KIND_RECORDS; kind < MH_KIND_COUNT; kind++) {
     if (!mh_store_reserve(kind, 1)) return false;
-    __atomic_store_n(&mh_header()->arrays[kind].count, 1, __ATOMIC_RELEASE);
+    mh_store_publish(kind, 1);
   }
   return true;
 }
@@ -258,11 +271,59 @@ bool mh_store_create(void) {
   if (mapped) mh_munmap(mapped, MH_BLOCK_BYTES);
   mh_unlink(file.path);
   mh_close(fd);
-  mh_store_forget();
+  mh_store_forget(NULL);
   return false;
 }
 
-void mh_store_forget(void) {
+/* Reads as much of the file as there is; what a sparse file does not have is zeros. */
+static bool read_fully(int fd, void *target, uint64_t bytes, uint64_t offset) {
+  for (uint64_t done = 0; done < bytes;) {
+    long got = mh_pread(fd, (uint8_t *)target + done, bytes - done, offset + done);
+    if (got == -EINTR) continue;
+    if (got <= 0) return false;
+    done += (uint64_t)got;
+  }
+  return true;
+}
+
+static bool open_parent(struct mh_parent_store *parent) {
+  struct mh_header header;
+  parent->blocks = NULL;
+  parent->fd = store_fd();
+  if (parent->fd < 0 || !read_fully(parent->fd, &header, sizeof(header), 0)) return false;
+  for (uint32_t kind = 0; kind < MH_KIND_COUNT; kind++) parent->counts[kind] = published[kind];
+  parent->counts[MH_KIND_RECORDS] = header.arrays[MH_KIND_RECORDS].count;
+  parent->start_wall = header.start_wall;
+  parent->start_monotonic = header.start_monotonic;
+  parent->block_count = header.block_count;
+  parent->blocks = mh_map_private(MH_BLOCK_TABLE_BYTES);
+  return parent->blocks &&
+         read_fully(parent->fd, parent->blocks, header.block_count * MH_BLOCK_ENTRY_BYTES, MH_BLOCK_TABLE_OFFSET);
+}
+
+void mh_parent_store_close(struct mh_parent_store *parent) {
+  if (parent->fd >= 0) mh_close(parent->fd);
+  if (parent->blocks) mh_munmap(parent->blocks, MH_BLOCK_TABLE_BYTES);
+  parent->fd = -1;
+  parent->blocks = NULL;
+}
+
+bool mh_store_copy(const struct mh_parent_store *parent, uint32_t kind) {
+  uint32_t count = parent->counts[kind], per_block = MH_BLOCK_BYTES / element_bytes[kind];
+  if (!mh_store_reserve(kind, count)) return false;
+  for (uint32_t block = 1; block < parent->block_count; block++) {
+    uint32_t entry = parent->blocks[block], ordinal = entry & MH_BLOCK_ENTRY_ORDINAL_MASK;
+    if (entry >> MH_BLOCK_ENTRY_KIND_SHIFT != kind || ordinal > (count - 1) / per_block) continue;
+    uint32_t elements = count - ordinal * per_block < per_block ? count - ordinal * per_block : per_block;
+    uint8_t *target = kind == MH_KIND_RECORDS ? mh_record_blocks[ordinal] : mh_table_blocks[kind][ordinal];
+    if (!read_fully(parent->fd, target, (uint64_t)elements * element_bytes[kind], (uint64_t)block * MH_BLOCK_BYTES)) return false;
+  }
+  mh_store_publish(kind, count);
+  return true;
+}
+
+bool mh_store_forget(struct mh_parent_store *parent) {
+  bool open = parent && open_parent(parent);
   mh_store = NULL;
   file.fd = -1;
   for (uint32_t kind = 0; kind < MH_KIND_COUNT; kind++) {
@@ -270,4 +331,5 @@ void mh_store_forget(void) {
     retry_time[kind] = 0;
   }
   block_lock = (struct mh_lock){0};
+  return open;
 }

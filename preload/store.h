@@ -214,12 +214,29 @@ static inline struct mh_stored_module *mh_stored_module(uint32_t index) {
 /* Creates the store where the settings say. False: there is none, and the log says why. */
 bool mh_store_create(void);
 
-/* Forgets the store (in a child, where its mappings are gone). */
-void mh_store_forget(void);
+/* The parent's store, seen by a child of fork: nothing of it is mapped, and the parent goes on writing. */
+struct mh_parent_store {
+  int fd;
+  uint32_t counts[MH_KIND_COUNT]; /* at the fork; for records: now */
+  uint64_t start_wall, start_monotonic;
+  uint32_t block_count;
+  uint32_t *blocks; /* block table */
+};
+
+/* In a child: forgets the parent's store. With `parent`, keeps what is needed to read it; false if that cannot be had. */
+bool mh_store_forget(struct mh_parent_store *parent);
+
+/* Makes room for the parent's elements of one kind and copies them as they are in its file now. */
+bool mh_store_copy(const struct mh_parent_store *parent, uint32_t kind);
+
+void mh_parent_store_close(struct mh_parent_store *parent);
 
 /* Makes sure that `kind` has backing for at least `count` elements. False when the store is full. Lock-free when it has;
  * otherwise takes the growth lock. Grows ahead of need, so that other threads seldom meet the edge. */
 bool mh_store_reserve(uint32_t kind, uint32_t count);
+
+/* Publishes elements below `count`. Keeps the count in private memory too, where a child of fork finds what it was then. */
+void mh_store_publish(uint32_t kind, uint32_t count);
 
 /* Appends bytes to the strings array and returns their offset, 0 if there is no room. The caller serialises. */
 uint32_t mh_store_add_string(const void *bytes, uint32_t length);

@@ -52,12 +52,11 @@
 #define MH_MUTATION 0
 #endif
 enum {
-  MUTATION_NO_RETURN_ADDRESS = 1, /* the fourth frame's return address is not compared */
+  MUTATION_NO_RETURN_ADDRESS = 1, /* every fourth frame's return address is not compared */
   MUTATION_NO_SAVED_FP,           /* saved frame pointers are not compared */
   MUTATION_NO_FP,                 /* the frame pointer is not compared where the walk joins */
   MUTATION_NO_END,                /* the word that ended the walk is not compared */
-  MUTATION_NO_GENERATION,         /* what is remembered survives dlopen and dlclose */
-  MUTATION_NO_SP,                 /* frames are the same if their pc is */
+  MUTATION_NO_GENERATION,         /* rows survive dlopen and dlclose */
 };
 
 uint32_t mh_depth_limit = 256;
@@ -94,11 +93,8 @@ static __attribute__((noinline)) void renew(struct mh_walk *walk, uintptr_t thre
     walk->steps = (struct mh_walk_step *)(walk->slots + slot_count(mh_depth_limit));
     walk->limit = mh_depth_limit;
   }
-  if (walk->own.thread_pointer != thread_pointer) {
-    walk->own = (struct mh_own_stack){.thread_pointer = thread_pointer};
-    walk->depth = 0;
-  }
-  if (MH_MUTATION != MUTATION_NO_GENERATION) walk->depth = 0;
+  if (walk->own.thread_pointer != thread_pointer) walk->own = (struct mh_own_stack){.thread_pointer = thread_pointer};
+  walk->depth = 0;
   walk->generation = generation;
 }
 
@@ -229,7 +225,7 @@ static inline void add_slots(struct mh_walk *walk, struct outer *outer, const st
     add_slot(walk, outer, (kind == MH_ROW_FP_LOAD ? step->fp : step->sp) + (uintptr_t)mh_row_near(row), step->cfa - (uintptr_t)mh_row_far(row));
   if (MH_RA_IN_REGISTER(row))
     outer->need_lr = true;
-  else if (MH_MUTATION != MUTATION_NO_END || step->ra)
+  else if (!(MH_MUTATION == MUTATION_NO_END && !step->ra) && !(MH_MUTATION == MUTATION_NO_RETURN_ADDRESS && walk->depth % 4 == 3))
     add_slot(walk, outer, mh_ra_at(row, step->cfa), step->ra);
   uintptr_t fp_at = mh_fp_at(row, step->cfa, step->fp);
   if (need && fp_at && MH_MUTATION != MUTATION_NO_SAVED_FP) add_slot(walk, outer, fp_at, caller_fp);
@@ -277,7 +273,7 @@ static inline __attribute__((always_inline)) uint32_t remember(struct mh_walk *w
 /* `chain`: by frame pointers alone, as if every row said so. */
 static inline __attribute__((always_inline)) uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struct mh_entry *entry,
                                                            bool chain) {
-  uint32_t generation = __atomic_load_n(&mh_generation, __ATOMIC_ACQUIRE);
+  uint32_t generation = MH_MUTATION == MUTATION_NO_GENERATION ? 1 : __atomic_load_n(&mh_generation, __ATOMIC_ACQUIRE);
   uintptr_t thread_pointer = mh_thread_pointer();
   if (MH_UNLIKELY(walk->generation != generation || walk->own.thread_pointer != thread_pointer || !walk->limit))
     renew(walk, thread_pointer, generation);

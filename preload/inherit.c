@@ -1,0 +1,206 @@
+/* Inheriting; see inherit.h.
+ *
+ * A fork must cost nothing to those that only exec, so nothing is copied before the child's first hook. By then the
+ * parent has gone on. What was live at the fork is known all the same: the index is private memory, so the child has it as it was
+ * at that instant. The records themselves are in the parent's file, and the child copies them from there, slot by slot:
+ *
+ *     record in the file            the child's index says    it is
+ *     ──────────────────            ──────────────────────    ─────────────────────────────────────────────
+ *     at address A, in slot s       A is in slot s            live at the fork, unless it is newer than what its
+ *                                                             thread had allocated by then
+ *     anything else                 –                         the parent's later business: left out
+ *
+ * What the parent has freed since is in the fork log: while a child may still want it, every removed record is noted
+ * there first, in memory that both share. What was allocated after the last fork interests nobody and is not noted.
+ * The log holds LOG_ENTRIES; a child that comes later than that, or was made by a raw clone behind libc's back, misses
+ * what is not there, and counts it as dropped.
+ *
+ * Slots keep their numbers, so index, modules, frames and stacks are valid as they are.
+ */
+#include "inherit.h"
+
+#include <dlfcn.h>
+
+#include "clock.h"
+#include "counters.h"
+#include "index.h"
+#include "intern.h"
+#include "log.h"
+#include "modules.h"
+#include "records.h"
+#include "regions.h"
+#include "sample.h"
+#include "thread.h"
+
+#define LOG_ENTRIES (1u << 20)
+
+struct logged {
+  uint64_t number; /* of the entry, plus 1; written last */
+  struct mh_record record;
+  uint32_t slot;
+};
+
+struct mh_fork_log {
+  uint64_t next;  /* number of the next entry */
+  uint64_t until; /* nobody wants entries from this number on */
+  uint64_t newest; /* time of the last fork: nobody wants what was allocated later */
+  struct logged entries[LOG_ENTRIES];
+};
+
+struct mh_fork_log *mh_fork_log;
+
+static uint64_t forked_at; /* private: the log's next number just before the fork */
+static bool prepared;      /* between prepare and the fork's return in the parent; so: true in a child made by fork */
+
+void mh_fork_log_add(uint32_t slot, const struct mh_record *record) {
+  struct mh_fork_log *log = mh_fork_log;
+  if (record->time > __atomic_load_n(&log->newest, __ATOMIC_RELAXED) ||
+      __atomic_load_n(&log->next, __ATOMIC_RELAXED) >= __atomic_load_n(&log->until, __ATOMIC_RELAXED))
+    return;
+  uint64_t number = __atomic_fetch_add(&log->next, 1, __ATOMIC_ACQ_REL);
+  struct logged *entry = &log->entries[number % LOG_ENTRIES];
+  __atomic_store_n(&entry->number, 0, __ATOMIC_RELEASE);
+  entry->record = *record;
+  entry->slot = slot;
+  __atomic_store_n(&entry->number, number + 1, __ATOMIC_RELEASE);
+}
+
+static void prepare(void) {
+  if (mh_settings.children != MH_CHILDREN_FOLLOW || !mh_store) return;
+  if (!mh_fork_log) {
+    struct mh_fork_log *log = mh_map(sizeof(*log), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (!log) return;
+    __atomic_store_n(&mh_fork_log, log, __ATOMIC_RELEASE);
+  }
+  __atomic_store_n(&mh_fork_log->newest, UINT64_MAX, __ATOMIC_SEQ_CST);
+  forked_at = __atomic_load_n(&mh_fork_log->next, __ATOMIC_RELAXED);
+  __atomic_store_n(&mh_fork_log->until, forked_at + LOG_ENTRIES, __ATOMIC_RELEASE);
+  prepared = true;
+}
+
+static void in_parent(void) {
+  if (!prepared) return;
+  prepared = false;
+  __atomic_store_n(&mh_fork_log->newest, mh_clock_now(), __ATOMIC_SEQ_CST);
+}
+
+void mh_inherit_watch(void) {
+  /* glibc keeps pthread_atfork in a static part; this is what it calls there. musl has the plain one. */
+  int (*glibc)(void (*)(void), void (*)(void), void (*)(void), void *);
+  int (*plain)(void (*)(void), void (*)(void), void (*)(void));
+  *(void **)&glibc = dlsym(RTLD_DEFAULT, "__register_atfork");
+  *(void **)&plain = glibc ? NULL : dlsym(RTLD_DEFAULT, "pthread_atfork");
+  if (glibc)
+    glibc(prepare, in_parent, NULL, NULL);
+  else if (plain)
+    plain(prepare, in_parent, NULL);
+}
+
+/* How far each thread of the parent had come: the time of its newest allocation, by thread id. */
+#define THREADS_CAPACITY 32768
+struct progress {
+  uint32_t tid;
+  uint64_t newest;
+};
+static struct progress *progress;
+static uint64_t newest_of_all;
+
+static struct progress *progress_of(uint32_t tid) {
+  uint32_t at = tid * 2654435761u % THREADS_CAPACITY;
+  while (progress[at].tid && progress[at].tid != tid) at = (at + 1) % THREADS_CAPACITY;
+  return &progress[at];
+}
+
+static void note_progress(struct mh_thread *thread) {
+  *progress_of(thread->tid) = (struct progress){thread->tid, thread->clock.last};
+  if (thread->clock.last > newest_of_all) newest_of_all = thread->clock.last;
+}
+
+/* Whether the record was live at the fork. */
+static bool was_live(uint32_t slot, const struct mh_record *record) {
+  if (!record->address) return false;
+  unsigned kind = (unsigned)(record->size >> MH_RECORD_KIND_SHIFT);
+  const struct progress *thread = progress_of(record->thread);
+  if (record->time > (thread->tid ? thread->newest : newest_of_all)) return false;
+  if (kind == MH_MEMORY_MMAP) return mh_region_peek((uintptr_t)record->address) == slot;
+  return mh_index_peek(kind == MH_MEMORY_CUSTOM ? record->address | MH_SIDE_CUSTOM : record->address) == slot;
+}
+
+static void leave_out_others(void) {
+  uint32_t count = mh_header()->arrays[MH_KIND_RECORDS].count;
+  for (uint32_t slot = 1; slot < count; slot++)
+    if (!was_live(slot, mh_record(slot))) mh_record(slot)->address = 0;
+}
+
+/* Puts back what the parent has removed since the fork. */
+static void replay_log(void) {
+  if (!prepared || !mh_fork_log) return;
+  uint32_t count = mh_header()->arrays[MH_KIND_RECORDS].count;
+  uint64_t end = __atomic_load_n(&mh_fork_log->next, __ATOMIC_ACQUIRE);
+  for (uint64_t number = forked_at; number < end; number++) {
+    const struct logged *entry = &mh_fork_log->entries[number % LOG_ENTRIES];
+    if (__atomic_load_n(&entry->number, __ATOMIC_ACQUIRE) != number + 1) continue;
+    struct mh_record record = entry->record;
+    uint32_t slot = entry->slot;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (__atomic_load_n(&entry->number, __ATOMIC_RELAXED) != number + 1) continue;
+    if (slot < count && !mh_record(slot)->address && was_live(slot, &record)) *mh_record(slot) = record;
+  }
+}
+
+/* The totals of a child begin with what it inherits. */
+static void count_inherited(int64_t expected) {
+  uint32_t count = mh_header()->arrays[MH_KIND_RECORDS].count;
+  uint32_t stacks = mh_header()->arrays[MH_KIND_STACKS].count;
+  for (uint32_t i = 1; i < stacks; i++) *mh_stack(i) = (struct mh_stack){.node = mh_stack(i)->node, .flags = mh_stack(i)->flags};
+  uint64_t now = mh_clock_now();
+  for (uint32_t slot = 1; slot < count; slot++) {
+    struct mh_record *record = mh_record(slot);
+    if (!record->address) continue;
+    struct mh_amount amount = {1, mh_record_size(record)};
+    if (record->size >> MH_RECORD_KIND_SHIFT != MH_MEMORY_MMAP) amount = mh_sample_amount(amount.bytes);
+    if (record->stack >= stacks) record->stack = 0;
+    if (record->stack) {
+      mh_stack(record->stack)->allocations += amount.count;
+      mh_stack(record->stack)->allocated_bytes += amount.bytes;
+    }
+    mh_count_allocation(NULL, 0, amount, now);
+    expected -= (int64_t)amount.count;
+  }
+  for (; expected > 0; expected--) mh_store_drop(0);
+}
+
+bool mh_inherit(void) {
+  struct mh_parent_store parent;
+  progress = mh_map_private(THREADS_CAPACITY * sizeof(struct progress));
+  bool possible = progress && mh_store_forget(&parent);
+  int64_t expected = mh_count_live();
+  if (possible) {
+    mh_thread_each(note_progress);
+    mh_intern_unlock();
+    mh_modules_unlock();
+    mh_index_inherit();
+    mh_regions_inherit();
+  }
+  mh_thread_reset();
+  mh_records_reset();
+  mh_count_reset();
+  if (!possible || !mh_store_create()) return false;
+  /* Relative times go on from the parent's beginning. */
+  mh_header()->start_wall = parent.start_wall;
+  mh_header()->start_monotonic = parent.start_monotonic;
+  mh_clock_begin(parent.start_monotonic);
+  for (uint32_t kind = MH_KIND_STACKS; possible && kind < MH_KIND_COUNT; kind++) possible = mh_store_copy(&parent, kind);
+  if (possible && (possible = mh_store_copy(&parent, MH_KIND_RECORDS))) {
+    leave_out_others();
+    replay_log();
+    mh_regions_prune();
+    count_inherited(expected);
+    mh_records_rebuild();
+  }
+  mh_parent_store_close(&parent);
+  mh_munmap(progress, THREADS_CAPACITY * sizeof(struct progress));
+  prepared = false;
+  mh_fork_log = NULL; /* the parent's; this process makes its own */
+  return possible;
+}

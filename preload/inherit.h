@@ -1,0 +1,23 @@
+/* Inheriting: a child of fork starts with everything that was live at the fork, in a store of its own. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store.h"
+
+/* Called once in a process that may fork. */
+void mh_inherit_watch(void);
+
+/* In a child, at its first hook: makes its store and fills it. False when that cannot be: it has to start empty. */
+bool mh_inherit(void);
+
+/* The log of records removed since a fork, while a child may still want them; NULL until the first fork. */
+struct mh_fork_log;
+extern struct mh_fork_log *mh_fork_log;
+void mh_fork_log_add(uint32_t slot, const struct mh_record *record);
+
+/* Empties a record, whichever way its block went. */
+static inline void mh_record_retire(uint32_t slot, struct mh_record *record) {
+  if (__builtin_expect(mh_fork_log != NULL, 0)) mh_fork_log_add(slot, record);
+  __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
+}
