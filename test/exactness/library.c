@@ -4,6 +4,8 @@
  *     rows         the same with nothing remembered
  *     reference    LLVM's libunwind, frame by frame, for every Nth capture (EXACTNESS_EVERY, default 1)
  *
+ * EXACTNESS_SAMPLE=N captures one allocation in N, at random: what is remembered is then older, and more has happened since.
+ *
  * It is built from memhook's own sources for capturing; modules and interning are replaced by the simplest thing that
  * can be right. Counts go to a mapped file EXACTNESS_DIR/PID.counts, so that they survive any end of the process;
  * the first differences go to EXACTNESS_DIR/PID.differences in words.
@@ -44,15 +46,15 @@ struct counts {
   uint64_t lost;               /* captures that gave no stack */
   uint64_t remembered_differs; /* remembered ≠ rows */
   uint64_t reference_differs;  /* rows ≠ reference, unexplained */
-  uint64_t explained_boundary; /* rows ≠ reference: libunwind takes the row before an interrupted instruction's */
+  uint64_t corrected;          /* libunwind had to be told about an interrupted instruction; see at_boundary() */
   uint64_t reference_failed;   /* libunwind did not find the entry */
-  uint64_t not_started;        /* reference stack that is a strict beginning of ours */
+  uint64_t shorter;            /* of reference_differs: the reference ended earlier, and was the same until then */
 };
 
 static struct counts fallback_counts, *counts = &fallback_counts;
 static int differences = -1;
 static int counts_pid;
-static unsigned every = 1;
+static unsigned every = 1, sample = 1;
 
 #define COUNT(what) __atomic_add_fetch(&counts->what, 1, __ATOMIC_RELAXED)
 
@@ -198,7 +200,7 @@ struct frame {
 struct mh_thread {
   struct mh_walk *remembered, *rows;
   struct frame ours[FRAMES_MAX], reference[FRAMES_MAX];
-  unsigned captures;
+  unsigned captures, random;
   bool fell_back;
 };
 
@@ -224,6 +226,13 @@ static unsigned unfold(uint32_t stack, struct frame *frames, bool *cut) {
   return count;
 }
 
+/* libunwind runs a function's description up to, not including, the rows that begin at the pc. That is right for a return
+ * address and wrong for an interrupted instruction at which a row begins: it then goes astray, and may crash. Told that
+ * the pc is one byte further, it does what is right. */
+static bool at_boundary(uintptr_t pc) {
+  return mh_cfi_row(pc, true) != mh_cfi_row(pc, false);
+}
+
 static bool at_return(uintptr_t pc) {
 #if defined(__x86_64__)
   return *(const uint8_t *)pc == 0xc3;
@@ -233,9 +242,8 @@ static bool at_return(uintptr_t pc) {
 #endif
 }
 
-/* Steps libunwind from here to the entry, then outwards. A frame without unwind information is the last one.
- * `corrected`: see boundary(). */
-static unsigned reference(const struct mh_entry *entry, struct frame *frames, unsigned limit, bool corrected) {
+/* Steps libunwind from here to the entry, then outwards. A frame without unwind information is the last one. */
+static unsigned reference(const struct mh_entry *entry, struct frame *frames, unsigned limit, bool *corrected) {
   unw_context_t context;
   unw_cursor_t cursor;
   if (unw_getcontext(&context) || unw_init_local(&cursor, &context)) return 0;
@@ -250,16 +258,19 @@ static unsigned reference(const struct mh_entry *entry, struct frame *frames, un
   while (pc && count < limit) {
     frames[count++] = (struct frame){.pc = pc, .exact = exact};
     unw_word_t sp_before = sp, pc_before = pc;
-    if (exact && corrected && at_return(pc)) {
-      /* One byte further is another function: what a return instruction does can be done by hand. */
-      pc = *(unw_word_t *)sp;
-      sp += sizeof sp;
-      unw_set_reg(&cursor, UNW_REG_SP, sp);
-      unw_set_reg(&cursor, UNW_REG_IP, pc);
-      exact = false;
-      continue;
+    if (exact && at_boundary(pc)) {
+      *corrected = true;
+      if (at_return(pc)) {
+        /* One byte further is another function, but what a return does can be done by hand. */
+        pc = *(unw_word_t *)sp;
+        sp += sizeof sp;
+        unw_set_reg(&cursor, UNW_REG_SP, sp);
+        unw_set_reg(&cursor, UNW_REG_IP, pc);
+        exact = false;
+        continue;
+      }
+      unw_set_reg(&cursor, UNW_REG_IP, pc + 1);
     }
-    if (exact && corrected) unw_set_reg(&cursor, UNW_REG_IP, pc + 1);
     int result = unw_step(&cursor);
     if (result < 0) break;
     exact = unw_is_signal_frame(&cursor) > 0; /* in LLVM's: whether the step just made came out of one */
@@ -286,33 +297,18 @@ static void say_stack(const char *title, const struct frame *frames, unsigned co
   }
 }
 
-/* libunwind runs a function's description up to, not including, the rows that begin at the pc. That is right for a return
- * address and wrong for an interrupted instruction at which a row begins. Told that the pc is one byte further, it does
- * what is right: that is the corrected reference. */
-static bool boundary(const struct frame *frames, unsigned same) {
-  for (unsigned i = 0; i < same; i++)
-    if (frames[i].exact && mh_cfi_row(frames[i].pc, true) != mh_cfi_row(frames[i].pc, false)) return true;
-  return false;
-}
-
 static void compare_reference(struct mh_thread *t, const struct mh_entry *entry, unsigned count) {
   COUNT(referenced);
-  unsigned same = 0, other = 0;
-  for (unsigned corrected = 0; corrected < 2; corrected++) {
-    other = reference(entry, t->reference, mh_depth_limit, corrected);
-    if (!other) {
-      COUNT(reference_failed);
-      return;
-    }
-    for (same = 0; same < count && same < other; same++)
-      if (t->ours[same].pc != t->reference[same].pc || t->ours[same].exact != t->reference[same].exact) break;
-    if (same == count && same == other) {
-      if (corrected) COUNT(explained_boundary);
-      return;
-    }
-    if (!boundary(t->ours, same)) break;
+  bool corrected = false;
+  unsigned same = 0, other = reference(entry, t->reference, mh_depth_limit, &corrected);
+  if (!other) {
+    COUNT(reference_failed);
+    return;
   }
-  if (same == other) COUNT(not_started);
+  if (corrected) COUNT(corrected);
+  while (same < count && same < other && t->ours[same].pc == t->reference[same].pc && t->ours[same].exact == t->reference[same].exact) same++;
+  if (same == count && same == other) return;
+  if (same == other) COUNT(shorter);
   if (COUNT(reference_differs) > 10) return;
   say("rows differ from the reference after %u frames\n", same);
   say_stack("rows", t->ours, count);
@@ -329,6 +325,10 @@ static void compare(const struct mh_entry *entry) {
     thread = t;
   }
   if (MH_UNLIKELY(counts_pid != mh_getpid())) open_report();
+  if (sample > 1) {
+    t->random = t->random * 1664525 + 1013904223;
+    if (t->random >> 16 & 0x7fff && (t->random >> 8) % sample) return;
+  }
   COUNT(captures);
   t->fell_back = false;
   uint32_t fast = mh_capture_dwarf(t, t->remembered, entry);
@@ -459,6 +459,7 @@ __attribute__((constructor)) static void start(void) {
   nodes_set.keys = mh_map_private(8ull << nodes_set.bits);
   if (!frames_set.keys || !stacks_set.keys || !nodes_set.keys) return;
   if (getenv("EXACTNESS_EVERY")) every = (unsigned)atoi(getenv("EXACTNESS_EVERY"));
+  if (getenv("EXACTNESS_SAMPLE")) sample = (unsigned)atoi(getenv("EXACTNESS_SAMPLE"));
   if (getenv("EXACTNESS_DEPTH")) mh_depth_limit = (uint32_t)atoi(getenv("EXACTNESS_DEPTH"));
   if (!every) every = 1;
   mh_walk_start();

@@ -166,6 +166,36 @@ static NOINLINE int recurse(int depth) {
   return depth == 0 ? 1 : recurse(depth - 1) + room;
 }
 
+// Frames that differ only in a frame pointer: the innermost ones lie at the same place whatever is outside of them, and what
+// was there before is still found above them.
+static NOINLINE void land(int depth, uintptr_t target) {
+  if (depth > 0) {
+    land(depth - 1, target);
+    touch(1);
+    return;
+  }
+  uintptr_t here = (uintptr_t)__builtin_alloca(16);
+  volatile char *room = (volatile char *)__builtin_alloca((here - target) & ~(uintptr_t)15);
+  room[0] = 1;
+  touch(2);
+  touch(3);
+}
+static NOINLINE void lands(Random &random) {
+  uintptr_t target = ((uintptr_t)__builtin_frame_address(0) - 8192) & ~(uintptr_t)15;
+  for (int i = 0; i < 20; i++) land((int)random(6), target);
+}
+
+// A stack that ends here, and a moment later does not.
+static NOINLINE void with_end(int times) {
+  uintptr_t *volatile slot = (uintptr_t *)__builtin_frame_address(0) + 1;
+  uintptr_t kept = *slot;
+  for (int i = 0; i < times; i++) {
+    *slot = i % 2 ? kept : 0;
+    touch(5);
+  }
+  *slot = kept;
+}
+
 // Signals: by raise, asynchronous by timer, on the thread's stack and on an alternate one.
 static volatile sig_atomic_t handling;
 static void handler(int) {
@@ -204,15 +234,10 @@ static void signals(Random &random) {
     alternate.ss_size = memory.size();
     sigaltstack(&alternate, nullptr);
   }
-  struct sigaction action = {}, before;
-  action.sa_handler = handler;
-  action.sa_flags = other_stack ? SA_ONSTACK : 0;
-  sigaction(SIGUSR1, &action, &before);
   for (int i = 0; i < 3; i++) {
     raise(SIGUSR1);
     pthread_kill(pthread_self(), SIGUSR1);
   }
-  sigaction(SIGUSR1, &before, nullptr);
   if (other_stack) {
     alternate.ss_flags = SS_DISABLE;
     sigaltstack(&alternate, nullptr);
@@ -294,6 +319,8 @@ static void work(unsigned number) {
   Random random{number * 977 + 5};
   while (!done) {
     for (int i = 0; i < 60; i++) descend(random, 4 + (int)random(12));
+    lands(random);
+    with_end(10);
     signals(random);
     coroutines(random);
     if (random(6) == 0) recurse(200 + (int)random(400));
@@ -313,6 +340,8 @@ int main(int argc, char **argv) {
   plugins[1] = argv[3];
   struct sigaction action = {};
   action.sa_handler = handler;
+  action.sa_flags = SA_ONSTACK; // where a thread has one
+  sigaction(SIGUSR1, &action, nullptr);
   sigaction(SIGUSR2, &action, nullptr); // for good: the last tick of a timer may come after its end
   unsigned threads = argc > 4 ? (unsigned)atoi(argv[4]) : 2;
   std::vector<std::thread> others;
