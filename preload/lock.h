@@ -1,5 +1,10 @@
 /* A lock for rare, short work. Taking it is bounded: after a while the caller gives up, drops the record it
- * wanted to write, and the program goes on. It is never held across a call into the program or the loader. */
+ * wanted to write, and the program goes on. It is never held across a call into the program or the loader.
+ *
+ * Whoever holds it may be preempted, so a taker that spun in vain sleeps a little, some tens of milliseconds in all. When even
+ * that was in vain, the holder may be gone for good (a signal handler jumped out of it): from then on nobody
+ * waits long, until somebody gets it again.
+ */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -7,7 +12,7 @@
 #include "sys.h"
 
 struct mh_lock {
-  uint32_t held;
+  uint32_t held, given_up;
 };
 
 static inline void mh_pause(void) {
@@ -22,16 +27,10 @@ static inline bool mh_lock_try(struct mh_lock *lock) {
   return !__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE);
 }
 
-/* Spins, then yields the processor to whoever holds the lock: together some milliseconds at most. */
+bool mh_lock_wait(struct mh_lock *lock);
+
 static inline bool mh_lock_take(struct mh_lock *lock) {
-  for (unsigned turn = 0; turn < 2000; turn++) {
-    if (!__atomic_load_n(&lock->held, __ATOMIC_RELAXED) && mh_lock_try(lock)) return true;
-    if (turn < 200)
-      mh_pause();
-    else
-      mh_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
-  }
-  return false;
+  return MH_LIKELY(mh_lock_try(lock)) || mh_lock_wait(lock);
 }
 
 static inline void mh_lock_release(struct mh_lock *lock) {

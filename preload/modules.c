@@ -22,6 +22,8 @@
 #define MODULES_MAX 16384
 #define HEADERS_MAX 64
 #define PATH_BYTES 4096
+#define BUDGET_MOST 50000000u
+#define BUDGET_SHARE 50 /* one part of the time that passes */
 
 struct range {
   uintptr_t start, end;
@@ -39,7 +41,9 @@ static struct list *list;
 static struct mh_lock lock;
 static struct mh_module *modules[MODULES_MAX / 64];
 static uint32_t module_count;
-static uint64_t last_refresh, refresh_cost;
+static uint64_t last_refresh, refresh_cost;   /* nanoseconds */
+static uint64_t refresh_budget = BUDGET_MOST; /* nanoseconds that refreshes for unknown addresses may take */
+static uint32_t refreshed_generation;         /* mh_generation at the last refresh */
 
 /* One line of /proc/self/maps. */
 struct mapping {
@@ -314,9 +318,15 @@ static bool read_maps(bool *changed) {
   return complete;
 }
 
+static uint64_t budget_at(uint64_t time) {
+  uint64_t budget = refresh_budget + (time - last_refresh) / BUDGET_SHARE;
+  return budget < BUDGET_MOST ? budget : BUDGET_MOST;
+}
+
 void mh_modules_refresh(void) {
   if (!mh_lock_take(&lock)) return;
   uint64_t began = mh_clock_now();
+  refreshed_generation = mh_generation;
   bool changed = false, complete = false;
   for (uint32_t capacity = 256; !complete && capacity <= 65536; capacity *= 8) {
     building = mh_map_private(list_bytes(capacity));
@@ -337,8 +347,10 @@ void mh_modules_refresh(void) {
     __atomic_store_n(&list, building, __ATOMIC_RELEASE);
     if (old) mh_madvise(old, list_bytes(old->capacity), MADV_DONTNEED);
   }
+  refresh_budget = budget_at(began);
   last_refresh = mh_clock_now();
   refresh_cost = last_refresh - began;
+  refresh_budget -= refresh_cost < refresh_budget ? refresh_cost : refresh_budget;
   mh_lock_release(&lock);
   if (changed) {
     __atomic_fetch_add(&mh_generation, 1, __ATOMIC_ACQ_REL);
@@ -372,10 +384,10 @@ static bool find(uintptr_t pc, struct mh_module **module) {
   return false;
 }
 
-/* A refresh costs as much as reading the maps; programs that generate code would ask for one at every turn. So at most a
- * fiftieth of the time goes there. */
+/* Programs that generate code would ask for a refresh at every turn; so those for unknown addresses have a budget. Not so
+ * after a dlopen: then there is something to find. */
 static bool refresh_due(void) {
-  return mh_clock_now() - last_refresh >= 50 * refresh_cost;
+  return refreshed_generation != __atomic_load_n(&mh_generation, __ATOMIC_RELAXED) || budget_at(mh_clock_now()) >= refresh_cost;
 }
 
 const struct mh_module *mh_module_at(uintptr_t pc) {
