@@ -27,7 +27,7 @@ export {
   faultText,
   faultTextLength,
 } from "./fault";
-export { FRAMES, HEADER, HEADER_REGION_BYTES, PIECE, releaseAll, SECOND } from "./memory";
+export { FRAMES, HEADER, PIECE, releaseAll, SECOND } from "./memory";
 export {
   beginScan,
   COLLECT_ENTRIES,

@@ -64,7 +64,7 @@ export function forgetBlocks(): void {
 /** Where the host reads the wanted block to; 0 after leaving a fault. */
 export function placeBlock(): usize {
   if (arenaBytes() >= CACHE_BYTES) forgetBlocks();
-  const place = claim(BLOCK_BYTES);
+  const place = claim(wantedLength);
   if (!place) tooMuch("has tables that do not fit in memory");
   store<u32>(CACHED + (wanted << 2), <u32>place);
   return place;

@@ -56,7 +56,7 @@ import {
   TIMELINE_OFFSET,
   WRITER_MEMDB,
 } from "./layout";
-import { BLOCKS, DEPTH_MAX, HEADER, HEADER_REGION_BYTES } from "./memory";
+import { BLOCKS, DEPTH_MAX, HEADER } from "./memory";
 
 // For each kind: where its list in BLOCKS starts and how many blocks it has.
 const BASES: usize = memory.data(32, 4);
@@ -110,7 +110,7 @@ function field(offset: i32): i64 {
 /** Checks the header block of a file of `fileBytes`. 0, or FAILED; then the store is taken as empty. */
 export function checkHeader(fileBytes: i64): i32 {
   const status = check(fileBytes);
-  if (status) memory.fill(HEADER, 0, HEADER_REGION_BYTES);
+  if (status) memory.fill(HEADER, 0, HEADER_BYTES);
   return status;
 }
 

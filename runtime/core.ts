@@ -52,6 +52,7 @@ interface Functions {
   stringAt(offset: number, length: number): bigint;
   forgetBlocks(): void;
   wantedBlock(): number;
+  wantedBytes(): number;
   placeBlock(): number;
 
   faultKind(): number;
@@ -63,7 +64,6 @@ interface Functions {
 type ConstantName =
   | `FAULT_${"UNSUPPORTED" | "NEWER" | "TRUNCATED" | "DAMAGED" | "TOO_MUCH"}`
   | "HEADER"
-  | "HEADER_REGION_BYTES"
   | "PIECE"
   | "SECOND"
   | "FRAMES"

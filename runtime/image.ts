@@ -28,27 +28,34 @@ export class StoreImage {
   readonly core: Core;
   readonly #source: ByteSource;
   readonly #path: string;
+  #final = false;
 
-  /** Reads and checks the header. */
+  /** Load it before anything else. */
   constructor(module: WebAssembly.Module, source: ByteSource, path: string) {
     this.core = new Core(module, path);
     this.#source = source;
     this.#path = path;
-    this.load();
   }
 
-  /** Reads the header again: counts may have grown. What was collected stays. */
-  load(): void {
+  /** Reads and checks the header, also again: counts may have grown. What was collected stays. `final`: nobody writes any more. */
+  load(final: boolean): void {
+    if (this.#final) return;
+    this.#loadHeader();
+    this.#final = final;
+  }
+
+  #loadHeader(): void {
     const { call, constant } = this.core;
     const page = new Uint8Array(L.HEADER_BYTES);
     const previous = new Uint8Array(L.HEADER_BYTES);
     for (let tries = 1; ; tries++) {
       // The counts first, what backs them afterwards: then the file has at least what the counts say.
       this.#read(page.fill(0), 0);
-      const region = this.core.bytes(constant.HEADER, constant.HEADER_REGION_BYTES);
-      region.fill(0, this.#read(region, 0));
+      this.#header(0, L.THREADS_OFFSET + L.THREADS_MAX_COUNT * L.THREAD_BYTES);
+      const blocks = Math.min(this.u32(L.HEADER_BLOCK_COUNT), L.BLOCK_MAX_COUNT);
+      this.#header(L.BLOCK_TABLE_OFFSET, blocks * L.BLOCK_ENTRY_BYTES);
       const arrays = page.subarray(L.HEADER_ARRAYS, L.HEADER_ARRAYS + L.KIND_COUNT * L.ARRAY_BYTES);
-      region.set(arrays, L.HEADER_ARRAYS);
+      this.core.bytes(constant.HEADER + L.HEADER_ARRAYS, arrays.length).set(arrays);
       if (call.checkHeader(BigInt(this.size())) === 0) return;
       // A writer in the middle of something looks different the next time; a damaged file does not.
       if (tries === TRIES || (tries > 1 && Buffer.compare(page, previous) === 0)) throw this.core.fault();
@@ -124,14 +131,18 @@ export class StoreImage {
       if (answer !== constant.MISSING) return this.core.checked(answer);
       const block = call.wantedBlock() >>> 0;
       const place = this.core.address(call.placeBlock());
-      // The file may end within its last block.
-      const target = this.core.bytes(place, L.BLOCK_BYTES);
-      target.fill(0, this.#read(target, block * L.BLOCK_BYTES));
+      this.#fill(place, call.wantedBytes(), block * L.BLOCK_BYTES);
     }
   }
 
   close(): void {
     this.#source.close();
+  }
+
+  /** Reads part of the header block to its place in the core, with zeros behind the end of the file. */
+  #header(offset: number, length: number): void {
+    const part = this.core.bytes(this.core.constant.HEADER + offset, length);
+    part.fill(0, this.#read(part, offset));
   }
 
   #position(kind: number, ordinal: number): number {

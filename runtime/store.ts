@@ -165,9 +165,10 @@ export class Store {
     this.#source = source;
     this.#module = module;
     this.#tables = new StoreImage(module, source, path);
+    this.#tables.load(false);
     this.#look();
     // What was written between the header and the end of the process is only in the header of now.
-    if (!this.#writing) this.#tables.load();
+    if (!this.#writing) this.#tables.load(true);
   }
 
   /** The process; its state is that of the last query. */
@@ -295,7 +296,7 @@ export class Store {
     if (aggregate) {
       const withTotals = query.sort !== "count" && query.sort !== "size";
       // There may be stacks by now that the header did not count.
-      if (withTotals && this.#writing) image.load();
+      if (withTotals && this.#writing) image.load(false);
       call.beginEntries(top);
       call.beginStacks();
       image.collectStacks(constant[order], selectStacks !== undefined, withTotals);
@@ -429,7 +430,7 @@ export class Store {
 
   /** One pass over the records; afterwards the tables hold everything that the records refer to. */
   #scan(image: StoreImage, reading: Reading): void {
-    image.load();
+    image.load(!this.#writing);
     image.scanRecords(reading);
     const { call } = image.core;
     this.#live = {
@@ -437,11 +438,14 @@ export class Store {
       bytes: call.liveBytes(),
       newest: BigInt.asUintN(64, call.newestTime()),
     };
-    if (reading === "still") return;
+    if (reading === "still") {
+      this.#tables.load(true);
+      return;
+    }
     this.#tables.core.call.forgetBlocks();
     this.#modules.clear();
     this.#frames.clear();
-    this.#tables.load();
+    this.#tables.load(false);
   }
 
   #take(): StoreImage {

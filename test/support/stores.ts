@@ -1,0 +1,134 @@
+// Stores for tests: one small store with something of everything, bytes as a source, and a reader that looks at
+// everything a store has and checks that the answers agree with each other.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import * as L from "../../asm/layout.js";
+import type { ByteSource } from "../../runtime/host.js";
+import type { Store } from "../../runtime/store.js";
+import { StoreBuilder } from "./store-builder.js";
+
+/** The builds of core.wasm: the one that is published, and the one with assertions. */
+export const coreBuilds = {
+  release: new WebAssembly.Module(readFileSync(new URL("../../../build/core.wasm", import.meta.url))),
+  debug: new WebAssembly.Module(readFileSync(new URL("../../../build/core.debug.wasm", import.meta.url))),
+};
+
+/** Bytes as a file; it ends at `length`. */
+export function memorySource(image: Uint8Array, length = image.length): ByteSource {
+  return {
+    size: () => length,
+    read(target, position) {
+      const bytes = image.subarray(Math.min(position, length), Math.min(position + target.length, length));
+      target.set(bytes);
+      return bytes.length;
+    },
+    close() {},
+  };
+}
+
+/**
+ * A program with a leak: two modules and the vDSO, shared and cut stacks, an unknown stack, a frame outside of all
+ * modules, every kind of memory, free slots between the records, several threads and a timeline.
+ */
+export function sampleStore(): StoreBuilder {
+  const store = new StoreBuilder({
+    pid: 1234,
+    parentPid: 1000,
+    exe: "/opt/shop/bin/shop",
+    command: ["shop", "--port", "80", "", "Größe"],
+    endStatus: 3,
+    peakBytes: 1_000_000n,
+    peakTime: 30_500_000_000n,
+    dropped: 2n,
+    droppedBytes: 48n,
+  });
+  const app = store.module("/opt/shop/bin/shop", {
+    bias: 0x5555_5555_0000n,
+    executable: true,
+    buildId: Uint8Array.from({ length: 20 }, (_, i) => i * 7),
+  });
+  const libc = store.module("/usr/lib/libc.so.6", { bias: 0x7f00_0000_0000n, buildId: new Uint8Array([1, 2, 3]) });
+  const plugin = store.module("/opt/shop/plugin.so", {
+    bias: 0x7e00_0000_0000n,
+    loaded: 5n,
+    unloaded: 9n,
+    generation: 2,
+  });
+  const vdso = store.module("[vdso]", { bias: 0x7fff_0000_0000n, vdso: true });
+  const [main, serve, parse, copy] = [0x1100n, 0x1200n, 0x1300n, 0x1400n].map((at) => store.frame(app, at)) as number[];
+  const start = store.frame(libc, 0x29d90n);
+  const signal = store.frame(vdso, 0x600n, true);
+  const load = store.frame(plugin, 0x77n);
+  const generated = store.frame(0, 0x7d00_1234_5678n);
+  const stacks = [
+    0,
+    store.stack([copy!, parse!, serve!, main!, start], { allocations: 1000n, temporaries: 5n, peakBytes: 300n }),
+    store.stack([parse!, serve!, main!, start], { allocations: 10n, temporaries: 900n, peakBytes: 200n }),
+    store.stack([load, main!, start], { allocations: 500n, temporaries: 50n, peakBytes: 7000n }),
+    store.stack([generated, signal, serve!], { cut: true, allocations: 3n, temporaries: 2n, peakBytes: 1n }),
+    store.stack([start], { allocations: 99n }),
+  ];
+  for (let i = 0; i < 60; i++) {
+    if (i % 7 === 3) store.freeSlot();
+    store.record({
+      address: 0x7d00_0000_0000n + BigInt((i * 37) % 64) * 0x100n,
+      size: i % 10 === 9 ? 0x2_0000_0000 : 16 + ((i * 11) % 50),
+      time: BigInt((i * 13) % 60) * 1_000_000_000n + BigInt(i),
+      thread: 1234 + (i % 3),
+      kind: i % 10 === 9 ? L.MEMORY_MMAP : i % 12 === 5 ? L.MEMORY_CUSTOM : L.MEMORY_HEAP,
+      // The last stack has nothing live.
+      stack: stacks[(i * i) % 5]!,
+    });
+  }
+  store.thread({ tid: 0, state: L.THREAD_SHARED, allocations: 10n, allocatedBytes: 1000n, frees: 3n, freedBytes: 90n });
+  store.thread({ tid: 1234, allocations: 500n, allocatedBytes: 60_000_000_000n, frees: 440n, freedBytes: 300n });
+  store.thread({ tid: 0, state: L.THREAD_FREE, allocations: 7n, allocatedBytes: 70n, frees: 7n, freedBytes: 70n });
+  for (let i = 1; i <= 4; i++) {
+    const time = BigInt(i) * 1_000_000_000n;
+    store.timeline({ time, liveBytes: BigInt(i * 100), liveCount: BigInt(i), allocations: BigInt(i * 10) });
+  }
+  return store;
+}
+
+/** Looks at everything. Whatever the store says, the answers have to agree, and to be bounded by its depth limit. */
+export async function exhaust(store: Store): Promise<void> {
+  const info = store.info();
+  assert.ok(info.timeline.every((entry, i) => i === 0 || entry.time > info.timeline[i - 1]!.time));
+  assert.equal(typeof store.process.startTime, "string");
+  const all = await store.query({ aggregate: false, sort: "time" });
+  const totals = store.totals();
+  assert.deepEqual(all.matched, { count: totals.liveCount, bytes: totals.liveBytes });
+  assert.equal(all.allocations.length, all.matched.count);
+  assert.equal(sum(all.allocations, "size"), all.matched.bytes);
+  assert.ok(totals.peakBytes >= totals.liveBytes);
+
+  const grouped = await store.query({ aggregate: true, sort: "size" });
+  assert.deepEqual(grouped.matched, all.matched);
+  assert.equal(sum(grouped.stacks, "count"), all.matched.count);
+  assert.equal(sum(grouped.stacks, "bytes"), all.matched.bytes);
+  assert.ok(grouped.stacks.every((row, i) => i === 0 || row.bytes >= grouped.stacks[i - 1]!.bytes));
+
+  const some = await store.query({
+    aggregate: false,
+    sort: "size",
+    top: 5,
+    minTime: 20_000_000_000n,
+    selectStacks: async (ids) => ids.map((id) => id & 1) as unknown as Uint8Array,
+  });
+  assert.equal(some.allocations.length, Math.min(5, some.matched.count));
+  assert.ok(some.allocations.every((one) => one.time >= 20_000_000_000n && one.stackId % 2 === 1));
+  await store.query({ aggregate: true, sort: "temporary", kind: "heap", top: 3 });
+
+  for (const { stackId } of grouped.stacks) assert.ok(store.frames(stackId).frames.length <= info.depthLimit);
+  for (const module of store.modules()) assert.ok(module.start <= module.end);
+}
+
+function sum<K extends string>(rows: Record<K, number>[], key: K): number {
+  return rows.reduce((total, row) => total + row[key], 0);
+}
+
+/** A trap is caught and reported as damage, but every trap is a check that is missing. */
+export function isTrap(error: Error): boolean {
+  return /: is damaged \(/.test(error.message);
+}
