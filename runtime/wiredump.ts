@@ -13,8 +13,8 @@ import { SessionImage } from "./wireimage.js";
 const DATA = new Set([L.WIRE_PROCESS, L.WIRE_ELEMENTS, L.WIRE_RECORDS, L.WIRE_REMOVED, L.WIRE_HEADER, L.WIRE_COMMIT]);
 const MEMORY = ["heap", "mmap", "custom"];
 
-/** Dumps a stream, chunk by chunk. A wrong stream ends with a line `error: …` and then throws WireError. */
-export function* dump(chunks: Iterable<Uint8Array>): Generator<string> {
+/** Dumps a stream, chunk by chunk. A wrong stream ends with a line `error: …`, and the error is what the generator returns. */
+export function* dump(chunks: Iterable<Uint8Array>): Generator<string, WireError | undefined> {
   const reader = new FrameReader();
   const image = new SessionImage(4 * 1024 ** 3);
   let offset = 0;
@@ -36,9 +36,11 @@ export function* dump(chunks: Iterable<Uint8Array>): Generator<string> {
     if (reader.rest().length > 0)
       throw new WireError(L.WIRE_ERROR_LENGTH, `${reader.rest().length} bytes of a frame at the end`);
   } catch (error) {
-    if (error instanceof WireError) yield `\nerror: ${error.message}\n`;
-    throw error;
+    if (!(error instanceof WireError)) throw error;
+    yield `\nerror: ${error.message}\n`;
+    return error;
   }
+  return undefined;
 }
 
 function hex(bytes: Uint8Array): string {

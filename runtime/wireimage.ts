@@ -93,6 +93,11 @@ export class SessionImage {
     return this.#core.full.value !== 0;
   }
 
+  /** The process has said that this was its last commit. */
+  get ended(): boolean {
+    return this.#core.isLast() !== 0;
+  }
+
   get memoryBytes(): number {
     return this.#core.memory.buffer.byteLength;
   }

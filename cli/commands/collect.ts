@@ -1,0 +1,126 @@
+// memdb: collects what programs record, over TCP or a Unix socket, and keeps a store for each of them.
+
+import process from "node:process";
+import { LIMITS, type LogEntry, serve } from "../../runtime/serve.js";
+import { readToken } from "../../runtime/wirestatus.js";
+import { defineCommand, UsageError } from "../arguments.js";
+import { messages } from "../messages.js";
+import { writeAll } from "../output.js";
+import { storeOptions, storePath } from "../shared-options.js";
+import { integer, size } from "../values.js";
+
+const DEFAULT_HOST = "127.0.0.1";
+const DEFAULT_PORT = 20015;
+const DEFAULT_SIZE = 8 * 1024 ** 3;
+/** Room for the header, one block of each array and one more. */
+const LEAST_SIZE = 8 * 1024 ** 2;
+
+const counts = new Intl.NumberFormat("en-US");
+
+export const collect = defineCommand({
+  meta: { name: "memdb", description: "collects what running programs record, and keeps a store for each of them" },
+  usage: ["[options] [-m [NAME] | [-f] PATH]"],
+  args: {
+    ...storeOptions,
+    size: {
+      type: "string",
+      alias: "s",
+      valueHint: "BYTES",
+      description: `Most that a store, and so a process in memdb's memory, may take: 512MiB, 8GiB (the default). What does not fit is counted as dropped; a process in memory ends just below 4 GiB.`,
+    },
+    host: {
+      type: "string",
+      alias: "h",
+      valueHint: "HOST",
+      section: "Where programs connect",
+      description: `Name or address to listen on; ${DEFAULT_HOST} when left out.`,
+    },
+    port: {
+      type: "string",
+      alias: "p",
+      valueHint: "PORT",
+      description: `${DEFAULT_PORT} when left out; 0: any free one.`,
+    },
+    unix: {
+      type: "string",
+      valueHint: "PATH",
+      description:
+        "Listen on a Unix socket that only this user can connect to; not on TCP, unless -h or -p asks for it.",
+    },
+    "token-file": {
+      type: "string",
+      valueHint: "FILE",
+      section: "Who may connect",
+      description: "Programs must prove that they have the token in FILE (MEMHOOK_NET_TOKEN_FILE); at least 16 bytes.",
+    },
+    insecure: {
+      type: "boolean",
+      description: "Listen beyond this machine without a token: anybody can write stores here.",
+    },
+    json: { type: "boolean", section: "Other", description: "Log to standard output, one JSON object a line." },
+    help: { type: "boolean", description: "This text. (-h is the host.)" },
+  },
+  closing: `
+The first process's store is at PATH, another one's at stem.PID.ext while the first lives. memview reads
+them at any time; they are updated every ${LIMITS.writeMs / 1000} s. SIGINT, SIGTERM and SIGQUIT: all that was received is written.
+
+Limits: ${LIMITS.sessions} processes and ${LIMITS.connections} connections at a time, ${LIMITS.handshakeMs / 1000} s to say hello, 256 KiB for a message.
+
+Examples:
+  memdb -f app.mem                              then: MEMHOOK_NET_HOST=127.0.0.1 LD_PRELOAD=… app
+  memdb -h 0.0.0.0 --token-file token app.mem   from other machines
+  memdb --unix /run/user/1000/memdb app.mem     then: MEMHOOK_NET_HOST=unix:/run/user/1000/memdb
+  memdb status --port ${DEFAULT_PORT}
+
+Exit code: 0 after a signal, 2 when it cannot start.
+`,
+
+  async run({ args }) {
+    const bytes = args.size === undefined ? DEFAULT_SIZE : size("size", args.size);
+    if (bytes < LEAST_SIZE) throw new UsageError(`--size: ${args.size} is too small for a store; give 8MiB or more`);
+    const overTcp = args.unix === undefined || args.host !== undefined || args.port !== undefined;
+    const tcp = {
+      host: args.host ?? DEFAULT_HOST,
+      port: integer("port", args.port ?? String(DEFAULT_PORT), 0, 65535),
+    };
+    if (args.unix === "") throw new UsageError("--unix needs a path, not an empty one");
+    const memdb = await serve({
+      store: storePath(args),
+      size: bytes,
+      tcp: overTcp ? tcp : undefined,
+      unix: args.unix,
+      token: args["token-file"] === undefined ? undefined : readToken(args["token-file"]),
+      insecure: args.insecure ?? false,
+      log: args.json ? logJson : logText,
+    });
+    await new Promise<void>((resolve) => {
+      for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT"] as const) process.on(signal, () => resolve());
+    });
+    await memdb.close();
+    return 0;
+  },
+});
+
+function logJson(entry: LogEntry): void {
+  try {
+    writeAll(1, `${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);
+  } catch {
+    // The log's reader has gone; the programs' data has not.
+  }
+}
+
+function logText({ event, peer, pid, exe, store, reason, counts: n }: LogEntry): void {
+  const live = n ? `${counts.format(n.live)} allocations, ${counts.format(n.bytes)} bytes live` : "";
+  const lines: Record<LogEntry["event"], string> = {
+    listening: `listening on ${peer}, storing in ${store}`,
+    session: `${peer}: process ${pid}, ${exe}, goes to ${store}`,
+    snapshot: `process ${pid} is complete: ${live}`,
+    closed: `${peer}: process ${pid}: ${reason}; ${live}`,
+    refused: `${peer}: refused: ${reason}`,
+    trouble: store ? `${store} cannot be written, will try again: ${reason}` : `${reason}`,
+    recovered: `${store} can be written again; nothing is lost`,
+    full: `${store}: ${reason}`,
+    closing: "closed",
+  };
+  messages("memdb").info(lines[event]);
+}

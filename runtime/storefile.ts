@@ -1,0 +1,215 @@
+// Store files as memdb keeps them: whose file a path is, how a new one takes its place, how changed pages get into it.
+//
+// A session's first complete state is written beside the path and renamed over it, so that a viewer sees the old store or
+// the new one and never something between. From then on changed pages are written in place, in SessionImage's order.
+//
+//     app.mem.new ──rename──▶ app.mem ◀── pages
+//
+// Nothing is ever opened through a symbolic link, and what is no store is never touched.
+
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  readSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { uptime } from "node:os";
+import { basename, dirname, extname, join } from "node:path";
+import * as L from "../asm/layout.js";
+import { type Identity, liveness } from "./liveness.js";
+import type { PageSink, SessionImage } from "./wireimage.js";
+
+/** How long the path of a process that this machine cannot see is kept for it to connect again. */
+const GRACE_MS = 30_000;
+
+const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
+
+/** The identity in a header page. */
+export function identityOf(header: DataView): Identity {
+  return {
+    pid: header.getUint32(L.HEADER_PID, true),
+    start: header.getBigUint64(L.HEADER_PROCESS_START, true),
+    namespace: header.getBigUint64(L.HEADER_PID_NAMESPACE, true),
+    bootId: new Uint8Array(header.buffer, header.byteOffset + L.HEADER_BOOT_ID, 16).slice(),
+  };
+}
+
+/** Two headers of one process say the same here; so does a process before and after an exec. */
+export function identityKey({ pid, start, namespace, bootId }: Identity): string {
+  return `${pid} ${start} ${namespace} ${Buffer.from(bootId).toString("hex")}`;
+}
+
+// ── Whose path ───────────────────────────────────────────────────────────────────────────────────
+
+/** "own": a store of this very process. "foreign": no store at all, and never touched. */
+type Owner = "nobody" | "own" | "living" | "foreign";
+
+function ownerOf(path: string, identity: Identity | undefined, started: number): Owner {
+  let file: number;
+  try {
+    // Without O_NONBLOCK a planted pipe would make this wait.
+    file = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  } catch (error) {
+    return (error as { code?: string }).code === "ENOENT" ? "nobody" : "foreign";
+  }
+  try {
+    const status = fstatSync(file);
+    if (!status.isFile()) return "foreign";
+    if (status.size === 0) return "nobody";
+    const header = new DataView(new ArrayBuffer(L.HEADER_BYTES));
+    const read = readSync(file, header, 0, L.HEADER_BYTES, 0);
+    if (
+      read < L.HEADER_BYTES ||
+      header.getUint32(L.HEADER_MAGIC, true) !== L.STORE_MAGIC_LOW ||
+      header.getUint32(L.HEADER_MAGIC + 4, true) !== L.STORE_MAGIC_HIGH
+    ) {
+      return "foreign";
+    }
+    const owner = identityOf(header);
+    if (identity && identityKey(owner) === identityKey(identity)) return "own";
+    if (header.getUint32(L.HEADER_END_KIND, true) !== L.END_NONE) return "nobody";
+    const state = liveness(owner);
+    if (state === "running") return "living";
+    // "gone" is certain only for a process of this machine's. One of another machine or container may be about to connect
+    // again; but not if nothing was written since this machine started.
+    const local = state === "gone" && isThisBoot(owner.bootId);
+    if (local || status.mtimeMs < Date.now() - uptime() * 1000) return "nobody";
+    return Date.now() < Math.max(status.mtimeMs, started) + GRACE_MS ? "living" : "nobody";
+  } finally {
+    closeSync(file);
+  }
+}
+
+function isThisBoot(bootId: Uint8Array): boolean {
+  // A process that ended long ago and has this boot's id is gone, so asking for one does for a comparison.
+  return liveness({ pid: process.pid, start: 0n, namespace: 0n, bootId }) === "running";
+}
+
+/** The stores of one memdb: the first process's at PATH, others' at stem.PID.ext. */
+export class StorePaths {
+  readonly #path: string;
+  readonly #taken = new Set<string>();
+  readonly #started = Date.now();
+
+  /** @throws Error when nothing can be kept there; the message is one line for the user. */
+  constructor(path: string) {
+    this.#path = path;
+    if (ownerOf(path, undefined, this.#started) === "foreign") {
+      throw new Error(`${path}: there is something that is no store, and memdb does not touch it; name another path`);
+    }
+    const folder = dirname(path);
+    if (!lstatSync(join(folder, "."), { throwIfNoEntry: false })?.isDirectory()) {
+      throw new Error(`${path}: there is no folder ${folder}; create it`);
+    }
+  }
+
+  /** The path for a process, until it is released. */
+  claim(identity: Identity): string {
+    const extension = extname(this.#path);
+    const stem = join(dirname(this.#path), basename(this.#path, extension));
+    // Equal pids of different machines or containers come apart by the number.
+    const candidates = [this.#path, `${stem}.${identity.pid}${extension}`];
+    for (let i = 2; i < 100; i++) candidates.push(`${stem}.${identity.pid}.${i}${extension}`);
+    let free: string | undefined;
+    for (const path of candidates) {
+      if (this.#taken.has(path)) continue;
+      const owner = ownerOf(path, identity, this.#started);
+      // Its own store, wherever it is, comes before a better name.
+      if (owner === "own") return this.#take(path);
+      if (owner !== "nobody") continue;
+      free ??= path;
+      if (path !== this.#path) break;
+    }
+    if (free === undefined)
+      throw new Error(`${this.#path}: it and all its alternatives for pid ${identity.pid} are taken`);
+    return this.#take(free);
+  }
+
+  #take(path: string): string {
+    this.#taken.add(path);
+    return path;
+  }
+
+  release(path: string): void {
+    this.#taken.delete(path);
+  }
+}
+
+// ── One file ─────────────────────────────────────────────────────────────────────────────────────
+
+export class StoreFile implements PageSink {
+  readonly path: string;
+  #file: number | undefined;
+  #length = 0;
+  #published = false;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** The path holds this session's state; before, it holds an older store or nothing. */
+  get published(): boolean {
+    return this.#published;
+  }
+
+  /**
+   * Brings the file up to date, about `budget` bytes at a time; true when it is. Throws what the file system says; then nothing
+   * that was in the file is lost, and the next call tries again.
+   */
+  update(image: SessionImage, budget: number): boolean {
+    this.#file ??= this.#create();
+    if (!image.write(this, budget)) return false;
+    if (!this.#published) {
+      renameSync(this.#temporary, this.path);
+      this.#published = true;
+    }
+    return true;
+  }
+
+  write(bytes: Uint8Array, offset: number): void {
+    for (let done = 0; done < bytes.length; ) {
+      done += writeSync(this.#file!, bytes, done, bytes.length - done, offset + done);
+    }
+  }
+
+  extend(bytes: number): void {
+    if (bytes <= this.#length) return;
+    ftruncateSync(this.#file!, bytes);
+    this.#length = bytes;
+  }
+
+  /** Ends the writing; what was never renamed is removed. */
+  close(): void {
+    if (this.#file === undefined) return;
+    closeSync(this.#file);
+    this.#file = undefined;
+    if (!this.#published) unlinkSync(this.#temporary);
+  }
+
+  get #temporary(): string {
+    return `${this.path}.new`;
+  }
+
+  #create(): number {
+    const flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW;
+    try {
+      return openSync(this.#temporary, flags, 0o600);
+    } catch (error) {
+      if ((error as { code?: string }).code !== "EEXIST") throw error;
+      // Left behind by a memdb that was killed, or planted: either way the name goes, and what it led to stays.
+      unlinkSync(this.#temporary);
+      return openSync(this.#temporary, flags, 0o600);
+    }
+  }
+}
+
+/** Whether the path holds a store of this process, so that an incomplete newer one must not replace it. */
+export function holdsStoreOf(path: string, identity: Identity): boolean {
+  return ownerOf(path, identity, 0) === "own";
+}
