@@ -119,6 +119,8 @@ export class ElfFile {
 
   /** Reads exactly target.length bytes at an offset of the file. False if the file ends before. */
   read(target: Uint8Array, offset: number): boolean {
+    // Offsets come from the file; the system would refuse the wildest ones.
+    if (offset + target.length > this.bytes) return false;
     let done = 0;
     while (done < target.length) {
       const got = readSync(this.#descriptor, target, done, target.length - done, offset + done);

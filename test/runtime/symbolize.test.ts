@@ -1,0 +1,463 @@
+// Function names from symbol tables, and the files they are taken from: build ids, separate debug files, debuginfod,
+// files that are gone or were replaced. The files are built by symbolize-elf.ts, so no compiler is needed.
+
+import assert from "node:assert";
+import { spawn } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, test } from "node:test";
+import { ElfFile } from "../../runtime/elffile.js";
+import { SymbolCore } from "../../runtime/symbolcore.js";
+import { Symbolizer, type SymbolizerOptions } from "../../runtime/symbolize.js";
+import type { ModuleInfo } from "../../runtime/types.js";
+import { elf, type FakeElf, type FakeSymbol, TEXT_ADDRESS, TEXT_BYTES } from "./symbolize-elf.js";
+
+const folder = mkdtempSync(join(tmpdir(), "memhook-symbolize-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+let files = 0;
+
+function write(content: Uint8Array, path = `file${files++}`): string {
+  const full = join(folder, path);
+  mkdirSync(dirname(full), { recursive: true });
+  writeFileSync(full, content);
+  return full;
+}
+
+function moduleOf(path: string, buildId = new Uint8Array(0), more: Partial<ModuleInfo> = {}): ModuleInfo {
+  const nothing = { bias: 0n, start: 0n, end: 0n, loaded: 0n, unloaded: 0n, executable: false, vdso: false };
+  return { id: 1, path, buildId, ...nothing, ...more };
+}
+
+/** Function names at some addresses of a module, and the notes. Nothing of the machine's own is looked at. */
+async function look(info: ModuleInfo, addresses: number[], options: SymbolizerOptions = {}) {
+  const symbolizer = new Symbolizer({ debugFolders: [], environment: {}, ...options });
+  const found = await symbolizer.symbolize(
+    addresses.map((address) => ({ module: info, offset: BigInt(address), exact: true })),
+  );
+  symbolizer.close();
+  return { names: found.map((locations) => locations.at(-1)!.function), notes: symbolizer.notes };
+}
+
+async function namesIn(symbols: FakeSymbol[], addresses: number[], more: FakeElf = {}) {
+  const { names, notes } = await look(moduleOf(write(elf({ symbols, ...more }))), addresses);
+  assert.deepStrictEqual(notes, []);
+  return names;
+}
+
+const BUILD_ID = Uint8Array.of(0xab, 0xcd, 0xef, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17);
+const OTHER_ID = Uint8Array.of(0x11, 0x22, 0x33);
+const HEX_ID = Buffer.from(BUILD_ID).toString("hex");
+const MAIN: FakeSymbol = { name: "main", value: 0x1100, size: 0x80 };
+
+// ── Symbol tables ────────────────────────────────────────────────────────────────────────────────
+
+for (const bits of [64, 32] as const) {
+  for (const dynamic of [false, true]) {
+    test(`finds the function around an address: ELF${bits} ${dynamic ? ".dynsym" : ".symtab"}`, async () => {
+      const symbols = [
+        { name: "second", value: 0x1100, size: 0x20 },
+        { name: "data", value: 0x1100, size: 0x20, type: "object" as const },
+        { name: "first", value: 0x1000, size: 0x10 },
+        { name: "chosen", value: 0x1200, size: 0x10, type: "ifunc" as const },
+        { name: "elsewhere", value: 0x1040, size: 0x10, section: "undefined" as const },
+      ];
+      const addresses = [0xfff, 0x1000, 0x100f, 0x1010, 0x1045, 0x10ff, 0x1100, 0x111f, 0x1120, 0x1208, 0x1ff0];
+      assert.deepStrictEqual(await namesIn(symbols, addresses, { bits, dynamic }), [
+        null,
+        "first",
+        "first",
+        null,
+        null,
+        null,
+        "second",
+        "second",
+        null,
+        "chosen",
+        null,
+      ]);
+    });
+  }
+}
+
+test("a symbol without a size reaches to the next symbol or the end of its section", async () => {
+  const symbols = [
+    { name: "_start", value: 0x1000, size: 0, type: "notype" as const },
+    { name: "middle", value: 0x1100, size: 0x10 },
+    { name: "handwritten", value: 0x1200, size: 0 },
+  ];
+  const addresses = [0x1000, 0x10ff, 0x110f, 0x1110, 0x1200, TEXT_ADDRESS + TEXT_BYTES - 1, TEXT_ADDRESS + TEXT_BYTES];
+  const expected = ["_start", "_start", "middle", null, "handwritten", "handwritten", null];
+  assert.deepStrictEqual(await namesIn(symbols, addresses), expected);
+});
+
+test("a label inside a function does not hide the function", async () => {
+  const symbols = [
+    { name: "memcpy", value: 0x1000, size: 0x100 },
+    { name: "loop", value: 0x1020, size: 0, type: "notype" as const, local: true },
+  ];
+  assert.deepStrictEqual(await namesIn(symbols, [0x101f, 0x1020, 0x10ff, 0x1100]), [
+    "memcpy",
+    "memcpy",
+    "memcpy",
+    "loop",
+  ]);
+});
+
+test("of several symbols at one address the longest, then global, then the last in the alphabet wins, in any order", async () => {
+  const symbols: FakeSymbol[] = [
+    { name: "zz_short", value: 0x1000, size: 8 },
+    { name: "__libc_malloc", value: 0x1000, size: 0x40 },
+    { name: "malloc", value: 0x1000, size: 0x40 },
+    { name: "zz_local", value: 0x1000, size: 0x40, local: true },
+    { name: "__malloc", value: 0x1000, size: 0x40 },
+  ];
+  for (let turn = 0; turn < symbols.length; turn++) {
+    symbols.push(symbols.shift()!);
+    assert.deepStrictEqual(await namesIn(symbols, [0x1000, 0x1020, 0x103f]), ["malloc", "malloc", "malloc"]);
+    symbols.reverse();
+    assert.deepStrictEqual(await namesIn(symbols, [0x1030]), ["malloc"]);
+  }
+});
+
+test("names nothing after ARM's marks between code and data, and clears the Thumb bit", async () => {
+  const symbols: FakeSymbol[] = [
+    { name: "$t", value: 0x1000, size: 0, type: "notype", local: true },
+    { name: "thumb", value: 0x1101, size: 0x10 },
+  ];
+  const names = await namesIn(symbols, [0x1010, 0x1100, 0x110f, 0x1110], { bits: 32, machine: 40 });
+  assert.deepStrictEqual(names, [null, "thumb", "thumb", null]);
+});
+
+test("looks a return address up one byte before", async () => {
+  const info = moduleOf(write(elf({ symbols: [MAIN, { name: "next", value: 0x1180, size: 0x10 }] })));
+  const symbolizer = new Symbolizer({ environment: {} });
+  const request = { module: info, offset: 0x1180n };
+  const [call, instruction, none] = await symbolizer.symbolize([
+    { ...request, exact: false },
+    { ...request, exact: true },
+    { ...request, offset: 0n, exact: false },
+  ]);
+  symbolizer.close();
+  assert.deepStrictEqual(call, [{ function: "main", file: null, line: null, inlined: false }]);
+  assert.strictEqual(instruction?.[0]?.function, "next");
+  assert.deepStrictEqual(none, [{ function: null, file: null, line: null, inlined: false }]);
+});
+
+test("finds names that lie far apart in a large table", async () => {
+  const symbols = Array.from({ length: 70_000 }, (_, i) => ({ name: `f${i}`, value: 0x1000 + i * 16, size: 16 }));
+  // The order of the file says nothing.
+  for (let i = symbols.length - 1; i > 0; i--) {
+    const j = (i * 7919) % (i + 1);
+    [symbols[i], symbols[j]] = [symbols[j]!, symbols[i]!];
+  }
+  const wanted = [0, 1, 68, 35_000, 69_999];
+  assert.deepStrictEqual(
+    await namesIn(
+      symbols,
+      wanted.map((i) => 0x1000 + i * 16 + 5),
+    ),
+    wanted.map((i) => `f${i}`),
+  );
+});
+
+// ── Which file ───────────────────────────────────────────────────────────────────────────────────
+
+test("gives no names from a file of another build, and says so once", async () => {
+  const path = write(elf({ symbols: [MAIN], buildId: OTHER_ID }));
+  const expected = `${path}: changed since the run (build id ${HEX_ID} then, 112233 now): its functions have no names`;
+  assert.deepStrictEqual(await look(moduleOf(path, BUILD_ID), [0x1100, 0x1104]), {
+    names: [null, null],
+    notes: [expected],
+  });
+  // Without a build id then and with one now, it is another build too; and the other way round.
+  const { names, notes } = await look(moduleOf(path), [0x1100]);
+  assert.deepStrictEqual(names, [null]);
+  assert.match(notes.join("\n"), /^.*\(build id none then, 112233 now\).*$/);
+  const plain = await look(moduleOf(write(elf({ symbols: [MAIN] })), OTHER_ID), [0x1100]);
+  assert.deepStrictEqual(plain.names, [null]);
+  assert.match(plain.notes.join("\n"), /^.*\(build id 112233 then, none now\).*$/);
+});
+
+test("says once that a file is missing, is no ELF file or cannot be opened", async () => {
+  const missing = join(folder, "nowhere.so");
+  const symbolizer = new Symbolizer({ debugFolders: [], environment: {} });
+  for (let i = 0; i < 3; i++) {
+    const request = { module: moduleOf(missing), offset: BigInt(i), exact: true };
+    const [locations] = await symbolizer.symbolize([request, request]);
+    assert.deepStrictEqual(locations, [{ function: null, file: null, line: null, inlined: false }]);
+  }
+  symbolizer.close();
+  assert.deepStrictEqual(symbolizer.notes, [`${missing}: no such file: its functions have no names`]);
+  for (const [content, reason] of [
+    ["", /not an ELF file/],
+    ["#!/bin/sh\n", /not an ELF file/],
+    ["\x7fELF", /not an ELF file/],
+    ["\x7fELF\x02\x01\x01".padEnd(64, "\xff"), /section table/],
+  ] as const) {
+    const { names, notes } = await look(moduleOf(write(Buffer.from(content, "latin1"))), [0x1100]);
+    assert.deepStrictEqual(names, [null]);
+    assert.strictEqual(notes.length, 1);
+    assert.match(notes[0]!, reason);
+  }
+  assert.match((await look(moduleOf(folder), [0x1100])).notes.join("\n"), /^.*not a regular file.*$/);
+});
+
+test("has nothing to say about the vDSO and about addresses outside of modules", async () => {
+  for (const info of [moduleOf("linux-vdso.so.1", BUILD_ID, { vdso: true }), moduleOf("")]) {
+    assert.deepStrictEqual(await look(info, [0x1100]), { names: [null], notes: [] });
+  }
+});
+
+test("reads names of a module without sections' names and of one cut off behind its table", async () => {
+  const whole = elf({ symbols: [MAIN], buildId: BUILD_ID });
+  for (let bytes = 0; bytes < whole.length; bytes += 37) {
+    const { names, notes } = await look(moduleOf(write(whole.subarray(0, bytes)), BUILD_ID), [0x1100]);
+    assert.deepStrictEqual(names, [null], `cut off at ${bytes}`);
+    assert.strictEqual(notes.length, 1, `cut off at ${bytes}`);
+  }
+});
+
+// ── Separate debug files ─────────────────────────────────────────────────────────────────────────
+
+const stripped = (more: FakeElf = {}) => elf({ dynamic: true, symbols: [], ...more });
+
+test("finds the debug file by build id", async () => {
+  const debugFolder = join(folder, "by-id");
+  const path = write(stripped({ buildId: BUILD_ID }));
+  const info = moduleOf(path, BUILD_ID);
+  const place = `by-id/.build-id/${HEX_ID.slice(0, 2)}/${HEX_ID.slice(2)}.debug`;
+  for (const lines of [true, false]) {
+    write(elf({ symbols: [MAIN], buildId: OTHER_ID }), place);
+    assert.deepStrictEqual(await look(info, [0x1100], { debugFolders: [debugFolder], lines }), {
+      names: [null],
+      notes: [],
+    });
+    write(elf({ symbols: [MAIN], buildId: BUILD_ID }), place);
+    const options = { debugFolders: [join(folder, "none"), debugFolder], lines };
+    assert.deepStrictEqual(await look(info, [0x1100], options), { names: ["main"], notes: [] });
+    // It is the right one even if the module itself is gone or another one.
+    const gone = moduleOf(join(folder, "gone"), BUILD_ID);
+    assert.deepStrictEqual(await look(gone, [0x1100], options), { names: ["main"], notes: [] });
+  }
+});
+
+test("finds the debug file by link, next to the module, in .debug and under the debug folder", async () => {
+  const debug = elf({ symbols: [MAIN], buildId: BUILD_ID });
+  const debugFolder = join(folder, "linked-debug");
+  for (const [index, place] of [
+    "m.debug",
+    ".debug/m.debug",
+    `../../linked-debug${folder}/linked/2/m.debug`,
+  ].entries()) {
+    const path = write(
+      stripped({ buildId: BUILD_ID, debuglink: { name: "m.debug", checksum: 0 } }),
+      `linked/${index}/module`,
+    );
+    const info = moduleOf(path, BUILD_ID);
+    assert.deepStrictEqual((await look(info, [0x1100], { debugFolders: [debugFolder] })).names, [null]);
+    write(debug, `linked/${index}/${place}`);
+    assert.deepStrictEqual((await look(info, [0x1100], { debugFolders: [debugFolder] })).names, ["main"]);
+  }
+});
+
+test("takes a linked debug file without build id only if the checksum is right", async () => {
+  const debug = elf({ symbols: [MAIN] });
+  write(debug, "checked/m.debug");
+  for (const [checksum, expected] of [
+    [crc32(debug), "main"],
+    [(crc32(debug) ^ 1) >>> 0, null],
+  ] as const) {
+    const path = write(stripped({ debuglink: { name: "m.debug", checksum } }), "checked/module");
+    assert.deepStrictEqual(await look(moduleOf(path), [0x1100]), { names: [expected], notes: [] });
+  }
+  // With a build id on both sides it must be the same, whatever the checksum.
+  const other = elf({ symbols: [MAIN], buildId: OTHER_ID });
+  write(other, "checked/other.debug");
+  const link = { name: "other.debug", checksum: crc32(other) };
+  const path = write(stripped({ buildId: BUILD_ID, debuglink: link }), "checked/with-id");
+  assert.deepStrictEqual((await look(moduleOf(path, BUILD_ID), [0x1100])).names, [null]);
+});
+
+test("does not follow a link out of its folder", async () => {
+  const debug = elf({ symbols: [MAIN], buildId: BUILD_ID });
+  write(debug, "outside/m.debug");
+  const path = write(
+    stripped({ buildId: BUILD_ID, debuglink: { name: "../outside/m.debug", checksum: 0 } }),
+    "inside/module",
+  );
+  assert.deepStrictEqual((await look(moduleOf(path, BUILD_ID), [0x1100])).names, [null]);
+});
+
+test("reads the file of a running program that was deleted", async (t) => {
+  const sleep = ["/bin/sleep", "/usr/bin/sleep"].find(existsSync);
+  if (sleep === undefined) return t.skip("there is no sleep");
+  const path = write(readFileSync(sleep), "program");
+  const core = new SymbolCore();
+  const file = new ElfFile(core, path);
+  file.close();
+  chmodSync(path, 0o755);
+  const child = spawn(path, ["60"], { stdio: "ignore" });
+  try {
+    await new Promise((resolve, reject) => {
+      child.once("spawn", resolve);
+      child.once("error", reject);
+    });
+    const info = moduleOf(path, Uint8Array.from(file.buildId), { executable: true });
+    // Deleting is safe only once the program runs, which spawning alone does not say.
+    while (!readFileSync(`/proc/${child.pid}/maps`, "utf8").includes(path)) await new Promise((r) => setTimeout(r, 5));
+    rmSync(path);
+    assert.match((await look(info, [0x1100])).notes.join("\n"), /^.*no such file.*$/);
+    assert.deepStrictEqual((await look(info, [0x1100], { pid: child.pid })).notes, []);
+    // But not the file of another build.
+    const other = await look(moduleOf(path, OTHER_ID, { executable: true }), [0x1100], { pid: child.pid });
+    assert.strictEqual(other.notes.length, 1);
+  } finally {
+    child.kill("SIGKILL");
+  }
+});
+
+// ── debuginfod ───────────────────────────────────────────────────────────────────────────────────
+
+/** Serves on loopback while `work` runs. */
+async function serving(listener: RequestListener, work: (url: string) => Promise<void>): Promise<void> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    await work(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  } finally {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+let caches = 0;
+
+test("asks debuginfod, keeps the file, and asks no more", async () => {
+  const path = write(stripped({ buildId: BUILD_ID }));
+  const info = moduleOf(path, BUILD_ID);
+  const asked: (string | undefined)[] = [];
+  const listener: RequestListener = (request, response) => {
+    asked.push(request.url);
+    response.end(elf({ symbols: [MAIN], buildId: BUILD_ID }));
+  };
+  await serving(listener, async (url) => {
+    const cache = join(folder, `cache${caches++}`);
+    const environment = { DEBUGINFOD_URLS: `${url}/ ${url}/second`, XDG_CACHE_HOME: cache };
+    for (let i = 0; i < 2; i++) {
+      assert.deepStrictEqual(await look(info, [0x1100], { environment }), { names: ["main"], notes: [] });
+      assert.deepStrictEqual(asked, [`/buildid/${HEX_ID}/debuginfo`]);
+    }
+    assert.ok(statSync(join(cache, "debuginfod_client", HEX_ID, "debuginfo")).size > 0);
+    // Names only: a quick look does not wait for the network.
+    const other = { DEBUGINFOD_URLS: url, DEBUGINFOD_CACHE_PATH: join(folder, `cache${caches++}`) };
+    assert.deepStrictEqual((await look(info, [0x1100], { environment: other, lines: false })).names, [null]);
+    assert.strictEqual(asked.length, 1);
+  });
+});
+
+test("goes on to the next server, and remembers for ten minutes that none has the file", async () => {
+  const info = moduleOf(write(stripped({ buildId: BUILD_ID })), BUILD_ID);
+  const asked: (string | undefined)[] = [];
+  const listener: RequestListener = (request, response) => {
+    asked.push(request.url);
+    response.writeHead(404).end("not found");
+  };
+  await serving(listener, async (url) => {
+    const cache = join(folder, `cache${caches++}`);
+    const environment = { DEBUGINFOD_URLS: `${url}/a ${url}/b`, DEBUGINFOD_CACHE_PATH: cache };
+    for (let i = 0; i < 2; i++) {
+      assert.deepStrictEqual(await look(info, [0x1100], { environment }), { names: [null], notes: [] });
+      assert.deepStrictEqual(asked, [`/a/buildid/${HEX_ID}/debuginfo`, `/b/buildid/${HEX_ID}/debuginfo`]);
+    }
+    const old = Date.now() / 1000 - 700;
+    utimesSync(join(cache, HEX_ID, "debuginfo"), old, old);
+    await look(info, [0x1100], { environment });
+    assert.strictEqual(asked.length, 4);
+  });
+});
+
+test("says what is wrong with a debuginfod server, once, and does not ask it again", async () => {
+  let asked = 0;
+  const answers: Record<string, [RequestListener, RegExp]> = {
+    broken: [(_, response) => response.writeHead(500).end(), /^debuginfod .*: it answered 500$/],
+    silent: [() => {}, /^debuginfod .*: no answer within 0.3 s$/],
+    slow: [
+      (_, response) => {
+        response.writeHead(200, { "content-length": 1000 });
+        response.write("a");
+      },
+      /^debuginfod .*: no answer within 0.3 s$/,
+    ],
+    cut: [
+      (_, response) => {
+        response.writeHead(200, { "content-length": 1000 });
+        response.write("a", () => response.destroy());
+      },
+      /^debuginfod .*: .+$/,
+    ],
+    wrong: [
+      (_, response) => response.end(elf({ buildId: OTHER_ID })),
+      /^debuginfod: the file for abcdef.* is of another build$/,
+    ],
+    garbage: [(_, response) => response.end("<html>"), /^debuginfod: the file for abcdef.* is of another build$/],
+  };
+  for (const [name, [listener, expected]] of Object.entries(answers)) {
+    asked = 0;
+    await serving(
+      (request, response) => {
+        asked++;
+        listener(request, response);
+      },
+      async (url) => {
+        const cache = join(folder, `cache${caches++}`);
+        const environment = { DEBUGINFOD_URLS: url, DEBUGINFOD_TIMEOUT: "0.3", DEBUGINFOD_CACHE_PATH: cache };
+        const symbolizer = new Symbolizer({ debugFolders: [], environment });
+        const modules = [BUILD_ID, Uint8Array.of(...BUILD_ID, 9)].map((id) =>
+          moduleOf(write(stripped({ buildId: id })), id),
+        );
+        for (const module of modules) {
+          const [locations] = await symbolizer.symbolize([{ module, offset: 0x1100n, exact: true }]);
+          assert.strictEqual(locations?.[0]?.function, null, name);
+        }
+        symbolizer.close();
+        if (listener !== answers.wrong?.[0] && listener !== answers.garbage?.[0]) {
+          assert.strictEqual(symbolizer.notes.length, 1, `${name}: ${symbolizer.notes}`);
+          assert.strictEqual(asked, 1, name);
+        }
+        for (const note of symbolizer.notes) assert.match(note, expected, name);
+        assert.ok(!existsSync(join(cache, HEX_ID, "debuginfo")), `${name}: nothing wrong is kept`);
+      },
+    );
+  }
+  // Nobody there at all.
+  const environment = {
+    DEBUGINFOD_URLS: "http://127.0.0.1:1",
+    DEBUGINFOD_CACHE_PATH: join(folder, `cache${caches++}`),
+  };
+  const info = moduleOf(write(stripped({ buildId: BUILD_ID })), BUILD_ID);
+  assert.strictEqual((await look(info, [0x1100], { environment })).notes.length, 1);
+});
+
+/** The plain form of what symbols.wasm computes. */
+function crc32(bytes: Uint8Array): number {
+  let crc = ~0;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  }
+  return ~crc >>> 0;
+}
