@@ -2,7 +2,8 @@
 # Builds memhook from a fresh clone, runs a program under it, runs its tests.
 #
 #   ./build.sh                       build everything that is missing or older than its sources
-#   ./build.sh run PROGRAM [ARG…]    build, then run PROGRAM under memhook and print its leaks
+#   ./build.sh run PROGRAM [ARG…]    build, then run PROGRAM under memhook and print its leaks;
+#                                    a C or C++ source file is compiled first
 #   ./build.sh test [SUITE…]         build, then run every suite under Node, Bun and Deno
 #
 # Needs git, Node 20 or newer with npm, python3 with pip, and the package registries. Everything else
@@ -130,6 +131,17 @@ typescript() {
   touch dist/.tsbuildinfo
 }
 
+# Compiles a source file as a user of memhook would, into build/run, and sets program to the result.
+compile_example() {
+  local source=$1 compiler=c++
+  [ -f "$source" ] || fail "$source: no such file"
+  case $source in *.c) compiler=cc ;; esac
+  find_zig
+  mkdir -p "$root/build/run"
+  program=$root/build/run/$(basename "${source%.*}")
+  quietly "$source" "$zig" $compiler -g -O1 -fno-sanitize=all -fno-optimize-sibling-calls -o "$program" "$source"
+}
+
 build() {
   packages
   layout_header
@@ -153,7 +165,12 @@ case ${1:-} in
     [ $# -gt 0 ] || fail "run needs a program: ./build.sh run PROGRAM [ARG…]"
     build
     cd "$cwd"
-    exec "$root/memhook" run -- "$@"
+    program=$1
+    shift
+    case $program in
+      *.c | *.cc | *.cpp) compile_example "$program" ;;
+    esac
+    exec "$root/memhook" run -- "$program" "$@"
     ;;
   test)
     shift
