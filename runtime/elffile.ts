@@ -37,9 +37,9 @@ const MOST_NAME_BYTES = 16 << 20;
 const MOST_NOTE_BYTES = 1 << 20;
 /** Compressed sections larger than this are left alone, whatever they claim to be. */
 const MOST_DECOMPRESSED_BYTES = 1 << 30;
-const LONGEST_STRING = 1 << 16;
-const BLOCK_BYTES = 4096;
-const MOST_BLOCKS = 4096;
+// Strings that are asked for together lie all over their section: with large blocks a few hundred reads get them all.
+const BLOCK_BYTES = 1 << 16;
+const MOST_BLOCKS = 512;
 
 export class ElfFile {
   readonly path: string;
@@ -289,7 +289,7 @@ interface Segments {
 export class Section {
   readonly size: number;
   readonly #read: (target: Uint8Array, offset: number) => boolean;
-  readonly #blocks = new Map<number, Uint8Array>();
+  readonly #blocks = new Map<number, Buffer>();
 
   constructor(size: number, read: (target: Uint8Array, offset: number) => boolean) {
     this.size = size;
@@ -303,26 +303,23 @@ export class Section {
 
   /** The NUL-terminated string at an offset, null if there is none. */
   string(offset: number): string | null {
-    const parts: Uint8Array[] = [];
-    let length = 0;
-    for (let at = offset; at < this.size && length < LONGEST_STRING; ) {
-      const block = this.#block(Math.floor(at / BLOCK_BYTES));
-      if (block === null) return null;
-      const start = at % BLOCK_BYTES;
-      const end = block.indexOf(0, start);
-      const part = block.subarray(start, end < 0 ? block.length : end);
-      parts.push(part);
-      length += part.length;
-      if (end >= 0) return Buffer.concat(parts).toString("utf8");
-      at += part.length;
-    }
-    return null;
+    const head = this.#block(Math.floor(offset / BLOCK_BYTES));
+    if (head === null) return null;
+    const start = offset % BLOCK_BYTES;
+    const end = head.indexOf(0, start);
+    if (end >= 0) return head.toString("utf8", start, end);
+    // It goes on in the next block, but no further: a block is longer than any name.
+    const tail = this.#block(Math.floor(offset / BLOCK_BYTES) + 1);
+    const rest = tail?.indexOf(0) ?? -1;
+    if (tail === null || rest < 0) return null;
+    return Buffer.concat([head.subarray(start), tail.subarray(0, rest)]).toString("utf8");
   }
 
-  #block(index: number): Uint8Array | null {
+  #block(index: number): Buffer | null {
+    if (index * BLOCK_BYTES >= this.size) return null;
     let block = this.#blocks.get(index);
     if (block === undefined) {
-      block = new Uint8Array(Math.min(BLOCK_BYTES, this.size - index * BLOCK_BYTES));
+      block = Buffer.allocUnsafeSlow(Math.min(BLOCK_BYTES, this.size - index * BLOCK_BYTES));
       if (!this.#read(block, index * BLOCK_BYTES)) return null;
       if (this.#blocks.size >= MOST_BLOCKS) this.#blocks.clear();
       this.#blocks.set(index, block);
