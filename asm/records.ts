@@ -33,7 +33,8 @@ export const ORDER_SIZE: i32 = 1;
 export const ORDER_ADDRESS: i32 = 2;
 
 const SIZE_MASK: u64 = (1 << RECORD_KIND_SHIFT) - 1;
-const SIZE_BITS: i32 = 64 - RECORD_KIND_SHIFT;
+/** Where an entry has the kind of memory: at the top of the stack's index, which is below 2^30. */
+export const ENTRY_KIND_SHIFT: i32 = 62;
 /** The host counts bytes in doubles, which are exact below this: 8 PiB, more than a process can have. */
 const BYTES_LIMIT: u64 = 1 << 53;
 
@@ -172,7 +173,7 @@ export function scan(first: u32, count: u32, stacks: u32): i32 {
       add(sum, size, time);
     } else if (what == COLLECT_ENTRIES) {
       if (selecting && !isSelected(stack)) continue;
-      if (list(address, sizeAndKind, time, load<u64>(record, RECORD_THREAD))) return FAILED;
+      if (list(address, size, memoryKind, time, load<u64>(record, RECORD_THREAD))) return FAILED;
     }
     matched++;
     matchedSum += size;
@@ -193,10 +194,10 @@ function isSelected(stack: u32): bool {
   return sum != 0 && load<u32>(sum, SUM_SELECTED) != 0;
 }
 
-/** A record as an entry: its words in the order of the keys, size before kind so that sizes compare. */
-function list(address: u64, sizeAndKind: u64, time: u64, threadAndStack: u64): i32 {
-  const size = rotl<u64>(sizeAndKind, SIZE_BITS);
-  if (order == ORDER_TIME) return offer(time, address, size, threadAndStack);
-  if (order == ORDER_SIZE) return offer(size, time, address, threadAndStack);
-  return offer(address, time, size, threadAndStack);
+/** A record as an entry: its words in the order of the keys; the kind in the two bits that no stack's index needs. */
+function list(address: u64, size: u64, kind: i32, time: u64, threadAndStack: u64): i32 {
+  const value = threadAndStack | ((<u64>kind) << ENTRY_KIND_SHIFT);
+  if (order == ORDER_TIME) return offer(time, address, size, value);
+  if (order == ORDER_SIZE) return offer(size, time, address, value);
+  return offer(address, time, size, value);
 }

@@ -21,7 +21,7 @@ import {
   STACK_TEMPORARIES,
 } from "./layout";
 import { PIECE } from "./memory";
-import { ORDER_SIZE, ORDER_TIME } from "./records";
+import { ENTRY_KIND_SHIFT, ORDER_SIZE, ORDER_TIME } from "./records";
 import { sortEntries } from "./sort";
 
 // Orders of stacks; the ones from ORDER_ALLOCATIONS on need the stacks array.
@@ -108,17 +108,18 @@ export function recordRows(order: i32): usize {
     const key0 = load<u64>(row, KEY_0);
     const key1 = load<u64>(row, KEY_1);
     const key2 = load<u64>(row, KEY_2);
-    const rest = load<u64>(row, VALUE);
-    if (order == ORDER_TIME) putRecord(row, key1, key2, key0, rest);
-    else if (order == ORDER_SIZE) putRecord(row, key2, key0, key1, rest);
-    else putRecord(row, key0, key2, key1, rest);
+    const value = load<u64>(row, VALUE);
+    if (order == ORDER_TIME) putRecord(row, key1, key2, key0, value);
+    else if (order == ORDER_SIZE) putRecord(row, key2, key0, key1, value);
+    else putRecord(row, key0, key2, key1, value);
   }
   return rows;
 }
 
-function putRecord(row: usize, address: u64, size: u64, time: u64, threadAndStack: u64): void {
+function putRecord(row: usize, address: u64, size: u64, time: u64, value: u64): void {
+  const kind = value >>> ENTRY_KIND_SHIFT;
   store<u64>(row, address, RECORD_ADDRESS);
-  store<u64>(row, rotl<u64>(size, RECORD_KIND_SHIFT), RECORD_SIZE);
+  store<u64>(row, size | (kind << RECORD_KIND_SHIFT), RECORD_SIZE);
   store<u64>(row, time, RECORD_TIME);
-  store<u64>(row, threadAndStack, RECORD_THREAD);
+  store<u64>(row, value & ~((<u64>3) << ENTRY_KIND_SHIFT), RECORD_THREAD);
 }

@@ -2,11 +2,12 @@
 // everything a store has and checks that the answers agree with each other.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import * as L from "../../asm/layout.js";
 import type { ByteSource } from "../../runtime/host.js";
 import type { Store } from "../../runtime/store.js";
-import { StoreBuilder } from "./store-builder.js";
+import type { Query } from "../../runtime/types.js";
+import { type HeaderFields, StoreBuilder } from "./store-builder.js";
 
 /** The builds of core.wasm: the one that is published, and the one with assertions. */
 export const coreBuilds = {
@@ -78,7 +79,7 @@ export function sampleStore(): StoreBuilder {
       thread: 1234 + (i % 3),
       kind: i % 10 === 9 ? L.MEMORY_MMAP : i % 12 === 5 ? L.MEMORY_CUSTOM : L.MEMORY_HEAP,
       // The last stack has nothing live.
-      stack: stacks[(i * i) % 5]!,
+      stack: stacks[(i * 3 + (i >> 4)) % 5]!,
     });
   }
   store.thread({ tid: 0, state: L.THREAD_SHARED, allocations: 10n, allocatedBytes: 1000n, frees: 3n, freedBytes: 90n });
@@ -89,6 +90,33 @@ export function sampleStore(): StoreBuilder {
     store.timeline({ time, liveBytes: BigInt(i * 100), liveCount: BigInt(i), allocations: BigInt(i * 10) });
   }
   return store;
+}
+
+/** Everything a store says, as JSON: bigints as "5n", bytes in hex. */
+export async function everything(store: Store): Promise<unknown> {
+  const queries: Query[] = [
+    { aggregate: false, sort: "time" },
+    { aggregate: false, sort: "size", top: 7, kind: "heap" },
+    { aggregate: false, sort: "address", thread: 1235, minTime: 10_000_000_000n, maxTime: 40_000_000_000n },
+    { aggregate: true, sort: "count" },
+    { aggregate: true, sort: "size", minSize: 20, maxSize: 60 },
+    { aggregate: true, sort: "allocations" },
+    { aggregate: true, sort: "temporary" },
+    { aggregate: true, sort: "peak", top: 2 },
+  ];
+  const answers = [];
+  for (const query of queries) answers.push({ query, result: await store.query(query) });
+  const stacks = Array.from({ length: store.info().counts.stacks }, (_, id) => {
+    const { frames, cut } = store.frames(id);
+    return { cut, frames: frames.map(({ module, offset, exact }) => [module?.path ?? null, offset, exact]) };
+  });
+  const all = { process: store.process, totals: store.totals(), info: store.info(), modules: store.modules() };
+  return JSON.parse(
+    JSON.stringify({ ...all, answers, stacks }, (_, value) => {
+      if (typeof value === "bigint") return `${value}n`;
+      return value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value;
+    }),
+  );
 }
 
 /** Looks at everything. Whatever the store says, the answers have to agree, and to be bounded by its depth limit. */
@@ -131,4 +159,47 @@ function sum<K extends string>(rows: Record<K, number>[], key: K): number {
 /** A trap is caught and reported as damage, but every trap is a check that is missing. */
 export function isTrap(error: Error): boolean {
   return /: is damaged \(/.test(error.message);
+}
+
+/** Header fields that make a store this very process's. */
+export function ownIdentity(): Pick<HeaderFields, "pid" | "processStart" | "bootId" | "pidNamespace" | "endKind"> {
+  const stat = readFileSync("/proc/self/stat", "latin1");
+  const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim().replaceAll("-", "");
+  return {
+    pid: process.pid,
+    processStart: BigInt(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]!),
+    bootId: new Uint8Array(Buffer.from(bootId, "hex")),
+    pidNamespace: BigInt(/\d+/.exec(readlinkSync("/proc/self/ns/pid"))![0]),
+    endKind: L.END_NONE,
+  };
+}
+
+/** A store whose records are one full block of records again and again, without being that large anywhere. */
+export function repeatedRecords(block: Uint8Array, times: number): ByteSource {
+  assert.equal(block.length, L.BLOCK_BYTES);
+  const store = new StoreBuilder();
+  store.stack([store.frame(store.module("/app"), 1n)]);
+  const image = store.image();
+  const view = new DataView(image.buffer);
+  const first = view.getUint32(L.HEADER_BLOCK_COUNT, true) - 1;
+  const records = L.HEADER_ARRAYS + L.KIND_RECORDS * L.ARRAY_BYTES;
+  const count = (times * L.BLOCK_BYTES) / L.RECORD_BYTES;
+  view.setUint32(records + L.ARRAY_COUNT, count, true);
+  view.setUint32(records + L.ARRAY_COMMITTED, count, true);
+  view.setUint32(records + L.ARRAY_BLOCKS, times, true);
+  view.setUint32(L.HEADER_BLOCK_COUNT, first + times, true);
+  for (let ordinal = 0; ordinal < times; ordinal++) {
+    const entry = (L.KIND_RECORDS << L.BLOCK_ENTRY_KIND_SHIFT) | ordinal;
+    view.setUint32(L.BLOCK_TABLE_OFFSET + (first + ordinal) * L.BLOCK_ENTRY_BYTES, entry, true);
+  }
+  const whole = memorySource(image);
+  return {
+    ...whole,
+    size: () => (first + times) * L.BLOCK_BYTES,
+    read(target, position) {
+      if (position < first * L.BLOCK_BYTES) return whole.read(target, position);
+      target.set(block.subarray(0, target.length));
+      return target.length;
+    },
+  };
 }
