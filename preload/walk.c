@@ -41,6 +41,8 @@
  */
 #include "walk.h"
 
+#include <string.h>
+
 #include "capture_libunwind.h"
 #include "intern.h"
 #include "modules.h"
@@ -61,9 +63,11 @@ enum {
 
 uint32_t mh_depth_limit = 256;
 
+#define INLINE static inline __attribute__((always_inline))
+
 typedef uintptr_t word __attribute__((may_alias, aligned(1)));
 
-static inline uintptr_t load(uintptr_t address) {
+INLINE uintptr_t load(uintptr_t address) {
   return *(const word *)address;
 }
 
@@ -94,15 +98,16 @@ static __attribute__((noinline)) void renew(struct mh_walk *walk, uintptr_t thre
     walk->limit = mh_depth_limit;
   }
   if (walk->own.thread_pointer != thread_pointer) walk->own = (struct mh_own_stack){.thread_pointer = thread_pointer};
-  walk->depth = 0;
+  walk->depth = walk->stack = 0;
   walk->generation = generation;
+  memset(walk->known, 0, sizeof walk->known); /* after a fork, the store may be another one */
 }
 
 /* ── Verifying ─────────────────────────────────────────────────────────────────────────────────── */
 
 /* Compares slots[count − 1 … 0] with the stack. Returns 0 if all are the same, else the number of the one that is
  * not, counted from 1. */
-static inline uint32_t first_changed(const struct mh_walk_slot *slots, uint32_t count) {
+INLINE uint32_t first_changed(const struct mh_walk_slot *slots, uint32_t count) {
   const struct mh_walk_slot *slot = slots + count;
 #pragma clang loop unroll_count(4)
   while (slot > slots) {
@@ -144,8 +149,7 @@ static enum stepped step_signal(struct mh_walk *walk, struct mh_walk_step *step,
 }
 
 /* Steps from `place` to its caller, and notes how in `step`. Nothing on the stack is read outside of `span`. */
-static inline __attribute__((always_inline)) enum stepped step_out(struct mh_walk *walk, struct mh_walk_step *step, struct place *place,
-                                                                   struct mh_span *span, bool *switched) {
+INLINE enum stepped step_out(struct mh_walk *walk, struct mh_walk_step *step, struct place *place, struct mh_span *span, bool *switched) {
   uint64_t row = step->row;
   unsigned kind = mh_row_kind(row);
   uintptr_t cfa;
@@ -198,13 +202,13 @@ struct outer {
   bool need_lr; /* the way out depends on the link register */
 };
 
-static inline void add_slot(struct mh_walk *walk, struct outer *outer, uintptr_t at, uintptr_t value) {
+INLINE void add_slot(struct mh_walk *walk, struct outer *outer, uintptr_t at, uintptr_t value) {
   walk->slots[outer->slots++] = (struct mh_walk_slot){.at = at, .value = value};
   if (at + sizeof(uintptr_t) > walk->top) walk->top = at + sizeof(uintptr_t);
 }
 
 /* Adds the words that led from `step` to its caller, whose frame pointer is `caller_fp`. */
-static inline void add_slots(struct mh_walk *walk, struct outer *outer, const struct mh_walk_step *step, uintptr_t caller_fp) {
+INLINE void add_slots(struct mh_walk *walk, struct outer *outer, const struct mh_walk_step *step, uintptr_t caller_fp) {
   uint64_t row = step->row;
   unsigned kind = mh_row_kind(row);
   bool need = outer->need, need_lr = outer->need_lr;
@@ -232,47 +236,73 @@ static inline void add_slots(struct mh_walk *walk, struct outer *outer, const st
   if (need && mh_fp_from_fp(row)) outer->need = true;
 }
 
-/* The frame of a step, interned; 0 if it could not be. */
-static inline uint32_t frame_of(const struct mh_walk_step *step, uint32_t generation, bool chain) {
-  uint64_t key = mh_row_key(step->pc, chain ? MH_USE_CHAIN : step->exact ? MH_USE_EXACT : MH_USE_RETURN, generation);
-  uint32_t frame = mh_row_frame(chain && key ? mh_row_find(key) : step->row);
-  if (MH_LIKELY(frame)) return frame;
-  frame = mh_intern_frame(step->pc, step->exact);
+static __attribute__((noinline)) uint32_t new_frame(const struct mh_walk_step *step, uint64_t key) {
+  uint32_t frame = mh_intern_frame(step->pc, step->exact);
   if (frame && frame < MH_ROW_FRAME_LIMIT) mh_row_insert(key, (step->row & MH_ROW_MASK) | (uint64_t)frame << MH_ROW_FRAME_SHIFT);
   return frame;
 }
 
-/* Interns the new frames from the outside in, and remembers those from steps[first] on outwards. Each is remembered
+/* The frame of a step, interned; 0 if it could not be. */
+INLINE uint32_t frame_of(const struct mh_walk_step *step, uint32_t generation, bool chain) {
+  uint64_t key = mh_row_key(step->pc, chain ? MH_USE_CHAIN : step->exact ? MH_USE_EXACT : MH_USE_RETURN, generation);
+  uint32_t frame = mh_row_frame(chain && key ? mh_row_find(key) : step->row);
+  return MH_LIKELY(frame) ? frame : new_frame(step, key);
+}
+
+static __attribute__((noinline)) struct mh_walk_known *learn_node(struct mh_walk_known *known, uint32_t parent, uint32_t frame) {
+  uint32_t node = mh_intern_node(parent, frame);
+  if (!node) return NULL;
+  *known = (struct mh_walk_known){.parent = parent, .frame = frame, .node = node};
+  return known;
+}
+
+/* The node for `frame` called from `parent`: from the few that this thread knows, or interned. NULL if it could not be. */
+INLINE struct mh_walk_known *node_of(struct mh_walk *walk, uint32_t parent, uint32_t frame) {
+  uint64_t hash = ((uint64_t)parent << 32 | frame) * 0x9e3779b97f4a7c15ull;
+  struct mh_walk_known *known = &walk->known[hash >> 32 & (MH_WALK_KNOWN - 1)];
+  if (MH_LIKELY(known->parent == parent && known->frame == frame && known->node)) return known;
+  return learn_node(known, parent, frame);
+}
+
+/* Interns the new frames from the outside in and then the stack that they end, and remembers those from steps[first] on outwards. Each is remembered
  * whole before the next one is begun: a signal handler that jumps out of here leaves a shorter memory, not a wrong one. */
-static inline __attribute__((always_inline)) uint32_t remember(struct mh_walk *walk, struct outer outer, uint32_t count, uint32_t first,
-                                                               uintptr_t caller_fp, bool chain) {
-  uint32_t depth = walk->depth, generation = walk->generation;
+INLINE uint32_t remember(struct mh_walk *walk, struct outer outer, uint32_t count, uint32_t first, uintptr_t caller_fp, bool cut, bool chain) {
+  uint32_t depth = walk->depth, generation = walk->generation, stack = 0;
   size_t most_slots = slot_count(walk->limit) - 4;
   for (uint32_t i = count; i-- > 0;) {
     const struct mh_walk_step *step = &walk->steps[i];
     uint32_t frame = frame_of(step, generation, chain);
     if (MH_UNLIKELY(!frame)) return 0;
-    outer.node = mh_intern_node(outer.node, frame);
-    if (MH_UNLIKELY(!outer.node)) return 0;
+    struct mh_walk_known *known = node_of(walk, outer.node, frame);
+    if (MH_UNLIKELY(!known)) return 0;
+    outer.node = known->node;
+    if (i == 0) {
+      stack = cut ? 0 : known->stack;
+      if (!stack) stack = mh_intern_stack(outer.node, cut);
+      if (!cut) known->stack = stack;
+    }
     if (MH_UNLIKELY(i < first || outer.slots > most_slots)) {
       first = UINT32_MAX; /* nor anything inside of this */
       continue;
     }
     add_slots(walk, &outer, step, caller_fp);
     caller_fp = step->fp;
-    walk->frames[depth] = (struct mh_walk_frame){
-        .sp = step->sp, .pc = step->pc, .fp = step->fp, .node = outer.node, .slots = outer.slots, .need = outer.need, .exact = step->exact};
+    struct mh_walk_frame *frame_now = &walk->frames[depth];
+    frame_now->sp = step->sp;
+    frame_now->pc = step->pc;
+    frame_now->fp = step->fp;
+    frame_now->node = outer.node;
+    frame_now->slots = outer.slots << 2 | (outer.need ? MH_FRAME_NEED : 0) | (step->exact ? MH_FRAME_EXACT : 0);
     __atomic_signal_fence(__ATOMIC_RELEASE);
     walk->depth = ++depth;
   }
-  return outer.node;
+  return stack;
 }
 
 /* ── The walk ──────────────────────────────────────────────────────────────────────────────────── */
 
 /* `chain`: by frame pointers alone, as if every row said so. */
-static inline __attribute__((always_inline)) uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struct mh_entry *entry,
-                                                           bool chain) {
+INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struct mh_entry *entry, bool chain) {
   uint32_t generation = MH_MUTATION == MUTATION_NO_GENERATION ? 1 : __atomic_load_n(&mh_generation, __ATOMIC_ACQUIRE);
   uintptr_t thread_pointer = mh_thread_pointer();
   if (MH_UNLIKELY(walk->generation != generation || walk->own.thread_pointer != thread_pointer || !walk->limit))
@@ -292,13 +322,14 @@ static inline __attribute__((always_inline)) uint32_t take(struct mh_thread *thr
     while (outer && frames[outer - 1].sp < place.sp) outer--;
     if (outer && frames[outer - 1].sp == place.sp && !place.exact) {
       const struct mh_walk_frame *met = &frames[outer - 1];
-      bool same = met->pc == place.pc && !met->exact && (!met->need || met->fp == place.fp || MH_MUTATION == MUTATION_NO_FP);
+      bool same = met->pc == place.pc && !(met->slots & MH_FRAME_EXACT) &&
+                  (!(met->slots & MH_FRAME_NEED) || met->fp == place.fp || MH_MUTATION == MUTATION_NO_FP);
       bool fits = walk->cut ? count + outer == limit : count + outer <= limit;
       if (same && fits && mh_span_reaches(&span, walk->top)) {
-        uint32_t changed = first_changed(walk->slots, met->slots);
+        uint32_t changed = first_changed(walk->slots, met->slots >> 2);
         if (!changed) break;
         /* Of the frames inside of the change none can be the same. */
-        while (outer && frames[outer - 1].slots >= changed) outer--;
+        while (outer && frames[outer - 1].slots >> 2 >= changed) outer--;
       }
     }
     if (MH_UNLIKELY(count == limit)) {
@@ -336,14 +367,14 @@ static inline __attribute__((always_inline)) uint32_t take(struct mh_thread *thr
   walk->stack = 0;
   walk->depth = outer;
   if (outer) {
-    joined = (struct outer){.node = frames[outer - 1].node, .slots = frames[outer - 1].slots, .need = frames[outer - 1].need};
+    uint32_t slots = frames[outer - 1].slots;
+    joined = (struct outer){.node = frames[outer - 1].node, .slots = slots >> 2, .need = slots & MH_FRAME_NEED};
   } else {
     walk->cut = cut;
     walk->top = 0;
   }
-  uint32_t node = remember(walk, joined, count, astray ? UINT32_MAX : first, place.fp, chain);
-  if (!node) return 0;
-  uint32_t stack = mh_intern_stack(node, outer ? walk->cut : cut);
+  uint32_t stack = count ? remember(walk, joined, count, astray ? UINT32_MAX : first, place.fp, walk->cut, chain)
+                         : mh_intern_stack(joined.node, walk->cut);
   if (!astray && !first) walk->stack = stack;
   return stack;
 }

@@ -20,9 +20,11 @@ struct mh_walk_slot {
 struct mh_walk_frame {
   uintptr_t sp, pc, fp; /* registers in this frame */
   uint32_t node;        /* interned: this frame and all outside of it */
-  uint32_t slots : 30;  /* words that this frame and all outside of it depend on: slots[0 … slots − 1] */
-  uint32_t need : 1;    /* the way out depends on fp */
-  uint32_t exact : 1;   /* pc is an interrupted instruction, not a return address */
+  uint32_t slots;       /* words that this frame and all outside of it depend on, slots[0 … n − 1]: n × 4, and flags */
+};
+enum {
+  MH_FRAME_NEED = 1,  /* the way out depends on fp */
+  MH_FRAME_EXACT = 2, /* pc is an interrupted instruction, not a return address */
 };
 
 /* A frame of the walk being taken. */
@@ -35,6 +37,13 @@ struct mh_walk_step {
   bool unread; /* the CFA is outside of the stack: the walk ended here */
 };
 
+/* A node that this thread used not long ago, so that finding it again touches no memory of other threads. */
+struct mh_walk_known {
+  uint32_t parent, frame, node; /* node 0: free */
+  uint32_t stack;               /* whose innermost frame it is, not cut; 0 if not known */
+};
+#define MH_WALK_KNOWN 1024
+
 struct mh_walk {
   struct mh_own_stack own;
   uint32_t limit;      /* most frames; 0 before the first use */
@@ -46,6 +55,7 @@ struct mh_walk {
   struct mh_walk_frame *frames;
   struct mh_walk_slot *slots;
   struct mh_walk_step *steps;
+  struct mh_walk_known known[MH_WALK_KNOWN]; /* by hash of parent and frame */
 };
 
 /* Most frames kept of a stack: the innermost ones. Set before the first walk, not changed afterwards. */
