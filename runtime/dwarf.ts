@@ -11,12 +11,10 @@
 
 import {
   BROKEN,
-  CALL_BYTES,
-  CALL_DEPTH,
-  CALL_DIE,
+  CALL_ENTRY,
   CALL_FILE,
   CALL_LINE,
-  CALL_QUERY,
+  CALL_PARENT,
   DONE,
   LINES_DIRECTORIES,
   LINES_DIRECTORY_COUNT,
@@ -98,7 +96,7 @@ interface Call {
 interface Place {
   file: string | null;
   line: number | null;
-  /** The function first, then what was inlined into it, inwards. */
+  /** The innermost inlined call first, the function last. */
   calls: Call[];
 }
 
@@ -155,12 +153,18 @@ export class DebugInformation {
 
   #locations({ file, line, calls }: Place): CodeLocation[] {
     if (calls.length === 0) return [{ function: null, file, line, inlined: false }];
-    const locations: CodeLocation[] = [];
-    for (let i = calls.length - 1; i >= 0; i--) {
-      const at = calls[i + 1] ?? { file, line };
-      locations.push({ function: this.#name(calls[i]!.entry), file: at.file, line: at.line, inlined: i > 0 });
-    }
-    return locations;
+    // Where a function is at that moment, is where it called the one before.
+    let at: { file: string | null; line: number | null } = { file, line };
+    return calls.map((call, index) => {
+      const location = {
+        function: this.#name(call.entry),
+        file: at.file,
+        line: at.line,
+        inlined: index < calls.length - 1,
+      };
+      at = call;
+      return location;
+    });
   }
 
   // ── Units ──────────────────────────────────────────────────────────────────────────────────────
@@ -354,24 +358,24 @@ export class DebugInformation {
     return { rows, path };
   }
 
-  /** Adds the calls around each place to it. */
+  /** Says for each place which calls are around it. */
   #walk(deep: boolean, places: Place[], path: (file: number) => string | null): void {
-    const { call } = this.#core;
-    this.#do(call.unitWalk(deep ? 1 : 0));
-    const { view } = this.#core;
-    const end = (call.callRecords() >>> 0) + call.callCount() * CALL_BYTES;
-    for (let at = call.callRecords() >>> 0; at < end; at += CALL_BYTES) {
-      const { calls } = places[view.getUint32(at + CALL_QUERY, true)]!;
-      const depth = view.getUint32(at + CALL_DEPTH, true);
-      // Without the call around it there is no saying who made this one.
-      if (depth > calls.length) continue;
-      calls.length = depth;
-      const line = view.getUint32(at + CALL_LINE, true);
-      calls.push({
-        entry: Number(view.getBigUint64(at + CALL_DIE, true)),
-        file: depth > 0 ? path(view.getUint32(at + CALL_FILE, true)) : null,
-        line: line === 0 ? null : line,
-      });
+    const core = this.#core;
+    const out = core.reserve(places.length * 4);
+    this.#do(core.call.unitWalk(deep ? 1 : 0, out));
+    const { view } = core;
+    for (const [index, { calls }] of places.entries()) {
+      for (
+        let call = view.getUint32(out + index * 4, true);
+        call !== 0;
+        call = view.getUint32(call + CALL_PARENT, true)
+      ) {
+        calls.push({
+          entry: Number(view.getBigUint64(call + CALL_ENTRY, true)),
+          file: path(view.getUint32(call + CALL_FILE, true)),
+          line: view.getUint32(call + CALL_LINE, true) || null,
+        });
+      }
     }
   }
 

@@ -34,9 +34,7 @@ interface Exports {
   unitOpen(offset: bigint): number;
   unitCovers(marks: number): number;
   unitAbbreviations(): number;
-  unitWalk(deep: number): number;
-  callRecords(): number;
-  callCount(): number;
+  unitWalk(deep: number, out: number): number;
   entryName(offset: bigint): number;
   linesEnd(offset: bigint): number;
   unitLines(offset: bigint, out: number): number;

@@ -3,13 +3,13 @@
 //   compile_unit
 //   ├─ structure_type …                    skipped: by its sibling attribute, or entry by entry
 //   ├─ namespace                           entered
-//   │  └─ subprogram  0x1000–0x1040        covers 0x1010: a call record of depth 0, and entered
+//   │  └─ subprogram  0x1000–0x1040        covers 0x1010: entered
 //   │     ├─ lexical_block                 entered
-//   │     │  └─ inlined_subroutine  0x1008–0x1020      a record of depth 1
+//   │     │  └─ inlined_subroutine  0x1008–0x1020      covers it too, and is nearer
 //   │     └─ call_site …                   skipped
 //   └─ subprogram  0x1040–0x1080           covers nothing that is asked for: skipped
 //
-// One pass over the unit answers all queries; no tree is built. Functions inside other things than namespaces (nested
+// One pass over the unit answers all queries; no tree is built, only the chains of calls around the queries. Functions inside other things than namespaces (nested
 // functions of GNU C, Rust's inherent methods) are found by a second, deep pass, for queries the first one left over.
 
 import {
@@ -45,6 +45,11 @@ import {
   valueSection,
 } from "./forms";
 import {
+  CALL_BYTES,
+  CALL_ENTRY,
+  CALL_FILE,
+  CALL_LINE,
+  CALL_PARENT,
   DONE,
   NAME_IN_ALT,
   NAME_IN_UNIT,
@@ -54,10 +59,10 @@ import {
   SECTION_INFO,
   SECTION_STR,
 } from "./layout";
-import { record } from "./memory";
+import { mark, record, release, reserve } from "./memory";
 import { Queries } from "./queries";
 import { coverRanges } from "./ranges";
-import { begin, fail, failed, seek, skip, spend, tell, uleb } from "./sections";
+import { begin, fail, failed, failForMemory, seek, skip, spend, tell, uleb } from "./sections";
 import { Unit } from "./unit";
 
 const TAG_LEXICAL_BLOCK: u32 = 0x0b;
@@ -82,7 +87,7 @@ const AT_MIPS_LINKAGE_NAME: u32 = 0x2007;
 const MOST_DEPTH: u32 = 1024;
 const MOST_NAME_STEPS: u32 = 16;
 
-// For every level of the tree that the walk is in: how many functions and inlined calls are around it.
+// For every level of the tree that the walk is in: the innermost call around it, 0 if there is none.
 const calls = memory.data(4 * (MOST_DEPTH + 1));
 
 /** Unpacks the present unit's abbreviations; before unitWalk() and entryName(). */
@@ -92,10 +97,11 @@ export function unitAbbreviations(): u32 {
   return failed;
 }
 
-/** Makes call records (CALL_*) for the queries; callRecords() and callCount() say where. */
-export function unitWalk(deep: bool): u32 {
+/** For each query the address of the innermost call around it (CALL_*), or 0, in `out`: a u32 for each. */
+export function unitWalk(deep: bool, out: usize): u32 {
   begin(Unit.end - Unit.offset);
-  Queries.forCalls();
+  memory.fill(out, 0, Queries.count * 4);
+  Queries.forCalls(out);
   seek(SECTION_INFO, Unit.entries, Unit.end);
   let depth: u32 = 0;
   store<u32>(calls, 0);
@@ -114,19 +120,27 @@ export function unitWalk(deep: bool): u32 {
     }
     const tag = load<u32>(declaration, DECLARATION_TAG);
     const flags = load<u32>(declaration, DECLARATION_FLAGS);
-    let around = load<u32>(calls + depth * 4);
+    let call = <usize>load<u32>(calls + depth * 4);
     let enter = deep;
     let sibling: u64 = 0;
-    if (flags & HAS_CODE && (tag == TAG_SUBPROGRAM || tag == TAG_INLINED_SUBROUTINE)) {
+    // A call without code of its own (DWARF 2 cannot say that it is in pieces) still is around those in it.
+    if (tag == TAG_INLINED_SUBROUTINE || (tag == TAG_SUBPROGRAM && flags & HAS_CODE)) {
+      const start = mark();
       // A function inside another one is not called by it.
-      if (tag == TAG_SUBPROGRAM) around = 0;
-      Queries.subject = entry;
-      Queries.depth = around;
+      const parent: usize = tag == TAG_SUBPROGRAM ? 0 : call;
+      call = reserve(CALL_BYTES);
+      if (!call) {
+        failForMemory();
+        break;
+      }
+      store<u64>(call, entry, CALL_ENTRY);
+      store<u32>(call, <u32>parent, CALL_PARENT);
       Queries.covered = 0;
-      sibling = readCall(declaration);
-      if (Queries.covered > 0) enter = true;
-      around++;
+      sibling = readCall(declaration, call);
+      if (Queries.covered > 0 || (flags & HAS_CODE) == 0) enter = true;
+      if (!enter) release(start);
     } else {
+      if (tag == TAG_SUBPROGRAM) call = 0;
       enter =
         enter ||
         tag == TAG_LEXICAL_BLOCK ||
@@ -144,7 +158,7 @@ export function unitWalk(deep: bool): u32 {
         fail();
         break;
       }
-      store<u32>(calls + depth * 4, around);
+      store<u32>(calls + depth * 4, <u32>call);
     } else {
       skipChildren(sibling);
     }
@@ -152,16 +166,8 @@ export function unitWalk(deep: bool): u32 {
   return failed;
 }
 
-export function callRecords(): usize {
-  return Queries.out;
-}
-
-export function callCount(): u32 {
-  return Queries.calls;
-}
-
 /** Reads a function or an inlined call, covers its addresses; gives its sibling's offset, 0 if it does not say. */
-function readCall(declaration: usize): u64 {
+function readCall(declaration: usize, call: usize): u64 {
   const count = load<u32>(declaration, DECLARATION_COUNT);
   spend(count);
   let attribute = declaration + DECLARATION_BYTES;
@@ -172,8 +178,8 @@ function readCall(declaration: usize): u64 {
   let high: u64 = 0;
   let rangesKind: u32 = IS_OTHER;
   let ranges: u64 = 0;
-  Queries.file = 0;
-  Queries.line = 0;
+  let file: u32 = 0;
+  let line: u32 = 0;
   for (let i: u32 = 0; i < count; i++, attribute += ATTRIBUTE_BYTES) {
     const name = <u32>load<u16>(attribute, ATTRIBUTE_NAME);
     const what = readValue(
@@ -193,12 +199,15 @@ function readCall(declaration: usize): u64 {
     } else if (name == AT_SIBLING) {
       sibling = value;
     } else if (name == AT_CALL_FILE && what == IS_NUMBER) {
-      Queries.file = <u32>value;
+      file = <u32>value;
     } else if (name == AT_CALL_LINE && what == IS_NUMBER) {
-      Queries.line = <u32>value;
+      line = <u32>value;
     }
   }
   if (failed != DONE) return 0;
+  store<u32>(call, file, CALL_FILE);
+  store<u32>(call, line, CALL_LINE);
+  Queries.subject = call;
   const back = tell();
   coverRanges(lowKind, low, highKind, high, rangesKind, ranges);
   seek(SECTION_INFO, back, Unit.end);

@@ -94,15 +94,14 @@ export const UNIT_SPLIT = 32;
 export const SET_NEXT = 0;
 export const SET_UNIT = 8;
 
-// ── A function or an inlined call that covers a query, in the order of the tree ──────────────────
-export const CALL_DIE = 0;
-export const CALL_QUERY = 8;
-// Calls around it: 0 for the function itself.
-export const CALL_DEPTH = 12;
+// ── A function or an inlined call, as unitWalk() finds them ──────────────────────────────────────
+export const CALL_ENTRY = 0;
+// The call it was inlined into, 0 for a function itself.
+export const CALL_PARENT = 8;
 // Where it was called; 0 if unknown.
-export const CALL_FILE = 16;
-export const CALL_LINE = 20;
-export const CALL_BYTES = 32;
+export const CALL_FILE = 12;
+export const CALL_LINE = 16;
+export const CALL_BYTES = 20;
 
 // ── The name of a function, in the record area ───────────────────────────────────────────────────
 // Offset of the string, or of the next entry to ask.

@@ -1,9 +1,7 @@
 // The sorted addresses that a batch asks for, and what happens to those that a range of code covers: they get a mark
-// (looking for the unit), the lowest unit's offset (.debug_aranges) or a call record (walking a unit's tree).
+// (looking for the unit), the lowest unit's offset (.debug_aranges) or a call (walking a unit's tree).
 
-import { CALL_BYTES, CALL_DEPTH, CALL_DIE, CALL_FILE, CALL_LINE, CALL_QUERY } from "./layout";
-import { reserve } from "./memory";
-import { failForMemory, spend } from "./sections";
+import { spend } from "./sections";
 
 const MARKS: u32 = 0;
 const UNITS: u32 = 1;
@@ -15,14 +13,10 @@ export class Queries {
   /** Code below is code that the linker dropped: its addresses have become 0 plus something. */
   static lowestCode: u64 = 0;
   static mode: u32 = 0;
+  /** What the queries get, one for each: a byte, a u64 or a u32. */
   static out: usize = 0;
-  /** The unit or entry at hand, for UNITS and CALLS. */
+  /** What covers them now: a unit's offset or a call's address. */
   static subject: u64 = 0;
-  static depth: u32 = 0;
-  static file: u32 = 0;
-  static line: u32 = 0;
-  /** Call records made, at `out`. */
-  static calls: u32 = 0;
   /** Queries covered since it was set to 0. */
   static covered: u32 = 0;
 
@@ -36,10 +30,9 @@ export class Queries {
     Queries.out = out;
   }
 
-  static forCalls(): void {
+  static forCalls(out: usize): void {
     Queries.mode = CALLS;
-    Queries.out = reserve(0);
-    Queries.calls = 0;
+    Queries.out = out;
   }
 }
 
@@ -79,14 +72,8 @@ export function cover(low: u64, high: u64): void {
       const unit = Queries.out + query * 8;
       store<u64>(unit, min(load<u64>(unit), Queries.subject));
     } else {
-      const call = reserve(CALL_BYTES);
-      if (!call) return failForMemory();
-      store<u64>(call, Queries.subject, CALL_DIE);
-      store<u32>(call, query, CALL_QUERY);
-      store<u32>(call, Queries.depth, CALL_DEPTH);
-      store<u32>(call, Queries.file, CALL_FILE);
-      store<u32>(call, Queries.line, CALL_LINE);
-      Queries.calls++;
+      // Later entries are nearer: children come after their parents.
+      store<u32>(Queries.out + query * 4, <u32>Queries.subject);
     }
   }
 }

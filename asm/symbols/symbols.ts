@@ -6,7 +6,7 @@
 export { arangesSet } from "./aranges";
 export { crc32 } from "./crc32";
 export { elfBuildId, elfHeader, elfNoteSegment, elfSections } from "./elf";
-export { callCount, callRecords, entryName, unitAbbreviations, unitWalk } from "./entries";
+export { entryName, unitAbbreviations, unitWalk } from "./entries";
 export { linesEnd, unitLines } from "./lines";
 export { mark, recordAddress, release, reserve } from "./memory";
 export { setQueries } from "./queries";

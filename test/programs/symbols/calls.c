@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+uint64_t crossing(uint64_t x);  // in crossing.c
+
 struct list {
   struct list *next;
   uint64_t value;
@@ -66,7 +68,7 @@ int dispatch(int kind, const char *name, struct list *head) {
     case 3: return puts(name);
     case 4: return (int)maybe(head, name);
     case 5: return (int)maybe(head ? head->next : 0, name + 1);
-    default: return (int)strlen(name);
+    default: return (int)(strlen(name) + crossing(mix(kind)));
   }
 }
 

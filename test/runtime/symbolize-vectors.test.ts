@@ -1,0 +1,118 @@
+// Lines and inlined calls in the libraries of test/vectors/symbols, against what llvm-symbolizer said about them when they
+// were made (test/programs/symbols/vectors.sh). No tool is needed here.
+
+import assert from "node:assert";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import zlib from "node:zlib";
+import { ElfFile } from "../../runtime/elffile.js";
+import { SymbolCore } from "../../runtime/symbolcore.js";
+import { Symbolizer, type SymbolizerOptions } from "../../runtime/symbolize.js";
+import type { CodeLocation } from "../../runtime/types.js";
+
+const folder = fileURLToPath(new URL("../../../test/vectors/symbols/", import.meta.url));
+const OPTIONS: SymbolizerOptions = { debugFolders: [], environment: {} };
+
+function moduleOf(path: string) {
+  const file = new ElfFile(new SymbolCore(), path);
+  file.close();
+  const nothing = { bias: 0n, start: 0n, end: 0n, loaded: 0n, unloaded: 0n, executable: false, vdso: false };
+  return { id: 1, path, buildId: Uint8Array.from(file.buildId), ...nothing };
+}
+
+interface Line {
+  address: bigint;
+  text: string;
+}
+
+function readLines(name: string): Line[] {
+  const text = readFileSync(join(folder, `${name}.txt`), "utf8");
+  return Array.from(text.matchAll(/^(0x[0-9a-f]+) (.*)$/gm), ([, address, rest]) => ({
+    address: BigInt(address!),
+    text: rest!,
+  }));
+}
+
+/** As in the vectors: ?? and 0 for what is unknown. */
+function print(locations: CodeLocation[]): string {
+  return locations.map(({ function: name, file, line }) => `${name ?? "??"} ${file ?? "??"}:${line ?? 0}`).join(" < ");
+}
+
+const expectations = new Set(readdirSync(folder).flatMap((name) => (name.endsWith(".txt") ? [name.slice(0, -4)] : [])));
+
+for (const library of readdirSync(folder).filter((name) => name.endsWith(".so"))) {
+  const name = library.slice(0, -3);
+  // gcc-5-zlib has the answers of gcc-5.
+  const expected = expectations.has(name) ? name : name.replace(/-[^-]+$/, "");
+  const skip = name.endsWith("-zstd") && zlib.zstdDecompressSync === undefined ? "this runtime has no zstd" : false;
+
+  test(`${name}: names, lines and inlined calls`, { skip }, async () => {
+    const module = moduleOf(join(folder, library));
+    const lines = readLines(expected);
+    assert.ok(lines.length > 20);
+    assert.ok(lines.some(({ text }) => text.includes(" < ")));
+    const symbolizer = new Symbolizer(OPTIONS);
+    const found = await symbolizer.symbolize(lines.map(({ address }) => ({ module, offset: address, exact: true })));
+    symbolizer.close();
+    assert.deepStrictEqual(symbolizer.notes, []);
+    assert.deepStrictEqual(
+      found.map(print),
+      lines.map(({ text }) => text),
+    );
+    for (const locations of found) {
+      // All but the function itself were inlined.
+      assert.deepStrictEqual(
+        locations.map(({ inlined }) => inlined),
+        locations.map((_, index) => index < locations.length - 1),
+      );
+    }
+  });
+}
+
+test("one address at a time gives the same as all at once", async () => {
+  const module = moduleOf(join(folder, "gcc-lto.so"));
+  const symbolizer = new Symbolizer(OPTIONS);
+  for (const { address, text } of readLines("gcc-lto").filter((_, index) => index % 7 === 0)) {
+    const [locations] = await symbolizer.symbolize([{ module, offset: address, exact: true }]);
+    assert.strictEqual(print(locations!), text);
+  }
+  symbolizer.close();
+});
+
+test("several looks at once do not get in each other's way", async () => {
+  const symbolizer = new Symbolizer(OPTIONS);
+  const names = ["gcc-5", "clang-5", "gcc-lto", "gcc-5"];
+  const all = await Promise.all(
+    names.map(async (name) => {
+      const module = moduleOf(join(folder, `${name}.so`));
+      const requests = readLines(name).map(({ address }) => ({ module, offset: address, exact: true }));
+      return (await symbolizer.symbolize(requests)).map(print);
+    }),
+  );
+  symbolizer.close();
+  for (const [index, name] of names.entries()) {
+    assert.deepStrictEqual(
+      all[index],
+      readLines(name).map(({ text }) => text),
+    );
+  }
+});
+
+test("names only: the function itself, without lines and inlined calls", async () => {
+  const module = moduleOf(join(folder, "gcc-5.so"));
+  const lines = readLines("gcc-5");
+  const symbolizer = new Symbolizer({ ...OPTIONS, lines: false });
+  const found = await symbolizer.symbolize(lines.map(({ address }) => ({ module, offset: address, exact: true })));
+  symbolizer.close();
+  assert.deepStrictEqual(
+    found.map(print),
+    lines.map(({ text }) => `${text.split(" < ").at(-1)!.split(" ")[0]} ??:0`),
+  );
+});
+
+test("every file of the vectors is used", () => {
+  assert.ok(expectations.size >= 8);
+  for (const name of expectations) assert.ok(readdirSync(folder).includes(`${name}.so`), name);
+});
