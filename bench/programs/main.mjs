@@ -1,0 +1,171 @@
+// Runs every workload under every contestant, interleaved, and reports ratios to the program alone.
+//
+//   bench/programs/run [--quick] [--repeats N=5] [--only REGEX] [--against REGEX] [--library FILE] [--seconds N=60]
+//
+//   --quick     two fifths of the input, 3 repeats
+//   --only      only the workloads whose name matches; --against: only the contestants (and the program alone)
+//   --library   another build of libmemhook.so
+//   --seconds   a run that takes longer is stopped, and its contestant left out of that workload
+//
+// The report goes to stdout and to bench/out/programs-DATE.md.
+
+import { spawn, spawnSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { contestants } from "./contestants.mjs";
+import { report } from "./report.mjs";
+import { workloads } from "./workloads.mjs";
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    repeats: { type: "string" },
+    only: { type: "string", default: "" },
+    against: { type: "string", default: "" },
+    library: { type: "string" },
+    seconds: { type: "string", default: "60" },
+  },
+});
+const architecture = { x64: "x86_64", arm64: "aarch64" }[process.arch] ?? process.arch;
+const memhook = resolve(options.library ?? `build/lib/${architecture}-gnu/libmemhook.so`);
+const out = resolve("bench/out/programs");
+const repeats = Number(options.repeats ?? (options.quick ? 3 : 5));
+const folder = mkdtempSync(join(tmpdir(), "memhook-bench-"));
+const note = (line) => process.stderr.write(`${line}\n`);
+
+/** What one run used: seconds, seconds, MiB; null when it failed or took too long. */
+function readResult(path) {
+  if (!existsSync(path)) return null;
+  const [wall, user, system, resident, status] = readFileSync(path, "utf8").trim().split(" ").map(Number);
+  return status === 0 ? { wall, cpu: user + system, memory: resident / 1024 } : null;
+}
+
+/** A folder for what the run writes, removed afterwards. */
+async function inFolder(work) {
+  const own = mkdtempSync(join(folder, "run-"));
+  try {
+    return await work(own);
+  } finally {
+    rmSync(own, { recursive: true, force: true });
+  }
+}
+
+async function serve(server, size, words, result) {
+  const child = spawn(join(out, "measure"), words, { stdio: "ignore" });
+  const ended = new Promise((done) => child.on("exit", done));
+  const limit = Date.now() + 10_000;
+  while (!server.ready(server.port) && Date.now() < limit) await new Promise((done) => setTimeout(done, 20));
+  const start = process.hrtime.bigint();
+  const worked = server.work(server.port, size);
+  const wall = Number(process.hrtime.bigint() - start) / 1e9;
+  server.stop(server.port);
+  const stop = setTimeout(() => child.kill(), 5000);
+  await ended;
+  clearTimeout(stop);
+  const used = readResult(result);
+  return used && worked ? { ...used, wall } : null;
+}
+
+function run(workload, contestant) {
+  return inFolder(async (own) => {
+    const { variables, wrap } = contestant.prepare(own);
+    const size = (options.quick ? 0.4 : 1) / (contestant.slow ?? 1);
+    const inside = workload.children && contestant.own;
+    const command = workload.command(size, inside ? wrap : undefined, workload.server?.port);
+    const argv = !inside && wrap ? [...wrap, ...command.argv] : command.argv;
+    const set = [...(command.variables ?? []), ...(inside || wrap ? [] : variables)];
+    const result = join(own, "result");
+    const words = [result, options.seconds, ...set, "--", ...argv];
+    if (workload.server) return serve(workload.server, size, words, result);
+    spawnSync(join(out, "measure"), words, { stdio: "ignore", cwd: own });
+    return readResult(result);
+  });
+}
+
+/** Memory and disk for 1,000,000 live blocks, and for a small program. */
+function memory(contestant) {
+  return inFolder((own) => {
+    const once = (blocks, variables) => {
+      const result = join(own, "result");
+      spawnSync(join(out, "measure"), [result, "60", ...variables, "--", join(out, "million"), `${blocks}`]);
+      return readResult(result);
+    };
+    const grown = (blocks) => {
+      const { variables } = contestant.prepare(own);
+      const difference = once(blocks, variables).memory - once(blocks, []).memory;
+      const stores = readdirSync(own).filter((name) => name.endsWith(".store"));
+      const disk = stores.reduce((sum, name) => sum + statSync(join(own, name)).blocks * 512, 0);
+      for (const name of stores) rmSync(join(own, name));
+      return { memory: difference, disk };
+    };
+    return { million: grown(1_000_000), small: grown(100) };
+  });
+}
+
+try {
+  mkdirSync(out, { recursive: true });
+  const all = contestants(memhook, out);
+  const wanted = all.filter((one) => new RegExp(options.against).test(one.name));
+  const bases = new Set(["native", ...wanted.map((one) => one.base)]);
+  const field = all.filter((one) => bases.has(one.name) || (wanted.includes(one) && !one.hidden));
+  const missing = [];
+  const skip = (name, why) => {
+    missing.push(`${name}: left out, ${why}`);
+    note(missing.at(-1));
+  };
+  for (const one of field) if (one.missing) skip(one.title, one.missing);
+  const able = field.filter((one) => !one.missing);
+
+  const results = [];
+  for (const workload of await workloads(folder, out)) {
+    if (!new RegExp(options.only).test(workload.name)) continue;
+    if (workload.missing) {
+      skip(workload.name, workload.missing);
+      continue;
+    }
+    const runs = new Map(able.filter((one) => workload.against?.includes(one.name) ?? true).map((one) => [one, []]));
+    note(workload.name);
+    for (let round = 0; round < repeats; round++) {
+      // Every round begins with another contestant, so that none always follows the same one.
+      const order = [...runs.keys()];
+      for (let i = 0; i < order.length; i++) {
+        const one = order[(i + round) % order.length];
+        const used = await run(workload, one);
+        if (used) {
+          runs.get(one).push(used);
+        } else {
+          skip(`${workload.name}, ${one.title}`, `it failed or took more than ${options.seconds} s`);
+          runs.delete(one);
+        }
+      }
+    }
+    results.push({ name: workload.name, runs: Object.fromEntries([...runs].map(([one, used]) => [one.name, used])) });
+  }
+  const hook = able.find((one) => one.name === "memhook");
+  const text = report({
+    field: able,
+    results,
+    missing,
+    repeats,
+    quick: options.quick,
+    memory: hook && !options.only ? await memory(hook) : null,
+  });
+  const path = `bench/out/programs-${new Date().toISOString().slice(0, 10)}.md`;
+  writeFileSync(path, text);
+  process.stdout.write(text);
+  note(`written to ${path}`);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
