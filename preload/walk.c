@@ -148,12 +148,20 @@ static enum stepped step_signal(struct mh_walk *walk, struct mh_walk_step *step,
   return place->pc ? STEPPED : ENDED;
 }
 
+/* Ends a walk whose CFA is not on the stack. That depends on nothing but the registers, unless the CFA was loaded. */
+static enum stepped end_unread(struct mh_walk_step *step) {
+  bool plain = mh_row_kind(step->row) == MH_ROW_SP || mh_row_kind(step->row) == MH_ROW_FP;
+  if (plain) step->flags |= MH_STEP_UNREAD;
+  return plain ? ENDED : ASTRAY;
+}
+
 /* Steps from `place` to its caller, and notes how in `step`. Nothing on the stack is read outside of `span`. */
-INLINE enum stepped step_out(struct mh_walk *walk, struct mh_walk_step *step, struct place *place, struct mh_span *span, bool *switched) {
+static __attribute__((noinline)) enum stepped step_out(struct mh_walk *walk, struct mh_walk_step *step, struct place *place,
+                                                       struct mh_span *span, bool *switched) {
   uint64_t row = step->row;
   unsigned kind = mh_row_kind(row);
   uintptr_t cfa;
-  if (MH_LIKELY(kind == MH_ROW_SP || kind == MH_ROW_FP)) {
+  if (kind == MH_ROW_SP || kind == MH_ROW_FP) {
     cfa = (kind == MH_ROW_FP ? place->fp : place->sp) + (uintptr_t)mh_row_cfa(row);
   } else if (kind == MH_ROW_FP_LOAD || kind == MH_ROW_SP_LOAD) {
     uintptr_t at = (kind == MH_ROW_FP_LOAD ? place->fp : place->sp) + (uintptr_t)mh_row_near(row);
@@ -165,11 +173,7 @@ INLINE enum stepped step_out(struct mh_walk *walk, struct mh_walk_step *step, st
     return kind == MH_ROW_END ? ENDED : FALLBACK;
   }
   step->cfa = cfa;
-  if (MH_UNLIKELY(cfa <= place->sp && !(MH_CFA_MAY_STAY && cfa == place->sp && place->exact))) {
-    step->unread = kind == MH_ROW_SP || kind == MH_ROW_FP;
-    return step->unread ? ENDED : ASTRAY;
-  }
-  uintptr_t fp_at = mh_fp_at(row, cfa, place->fp);
+  if (cfa <= place->sp && !(MH_CFA_MAY_STAY && cfa == place->sp && place->exact)) return end_unread(step);
   if (MH_RA_IN_REGISTER(row)) {
 #if defined(__aarch64__)
     if (!place->exact) return ASTRAY;
@@ -177,14 +181,12 @@ INLINE enum stepped step_out(struct mh_walk *walk, struct mh_walk_step *step, st
 #endif
   } else {
     uintptr_t ra_at = mh_ra_at(row, cfa);
-    if (MH_UNLIKELY(!mh_span_has(span, ra_at))) {
-      step->unread = kind == MH_ROW_SP || kind == MH_ROW_FP;
-      return step->unread ? ENDED : ASTRAY;
-    }
+    if (!mh_span_has(span, ra_at)) return end_unread(step);
     step->ra = load(ra_at);
   }
+  uintptr_t fp_at = mh_fp_at(row, cfa, place->fp);
   if (fp_at) {
-    if (MH_UNLIKELY(!mh_span_has(span, fp_at))) return ASTRAY;
+    if (!mh_span_has(span, fp_at)) return ASTRAY;
     place->fp = load(fp_at);
   }
   place->sp = cfa;
@@ -193,58 +195,81 @@ INLINE enum stepped step_out(struct mh_walk *walk, struct mh_walk_step *step, st
   return place->pc ? STEPPED : ENDED;
 }
 
+/* The same for nearly all frames, written so that the three registers stay in registers. False, with nothing done:
+ * step_out has to look at it. */
+INLINE bool step_plainly(struct mh_walk_step *step, uint64_t row, uintptr_t *pc, uintptr_t *sp, uintptr_t *fp, uintptr_t low, uintptr_t room) {
+  unsigned kind = mh_row_kind(row);
+  if (MH_UNLIKELY(kind > MH_ROW_FP || MH_RA_IN_REGISTER(row))) return false;
+  uintptr_t cfa = (kind == MH_ROW_FP ? *fp : *sp) + (uintptr_t)mh_row_cfa(row);
+  uintptr_t ra_at = mh_ra_at(row, cfa), fp_at = mh_fp_at(row, cfa, *fp);
+  if (MH_UNLIKELY(cfa <= *sp || ra_at - low > room)) return false;
+  uintptr_t ra = load(ra_at), caller = mh_strip(ra);
+  if (MH_UNLIKELY(!caller)) return false;
+  if (fp_at) {
+    if (MH_UNLIKELY(fp_at - low > room)) return false;
+    *fp = load(fp_at);
+  }
+  step->cfa = cfa;
+  step->ra = ra;
+  *sp = cfa;
+  *pc = caller;
+  return true;
+}
+
 /* ── Remembering ───────────────────────────────────────────────────────────────────────────────── */
 
 /* What the outer part of a walk asks of the frame inside of it. */
 struct outer {
-  uint32_t node, slots;
+  struct mh_walk_slot *slots;
+  uintptr_t top; /* end of the highest slot */
+  uint32_t slot_count, node;
   bool need;    /* the way out depends on fp */
   bool need_lr; /* the way out depends on the link register */
 };
 
-INLINE void add_slot(struct mh_walk *walk, struct outer *outer, uintptr_t at, uintptr_t value) {
-  walk->slots[outer->slots++] = (struct mh_walk_slot){.at = at, .value = value};
-  if (at + sizeof(uintptr_t) > walk->top) walk->top = at + sizeof(uintptr_t);
+INLINE void add_slot(struct outer *outer, uintptr_t at, uintptr_t value) {
+  outer->slots[outer->slot_count++] = (struct mh_walk_slot){.at = at, .value = value};
+  if (at + sizeof(uintptr_t) > outer->top) outer->top = at + sizeof(uintptr_t);
 }
 
 /* Adds the words that led from `step` to its caller, whose frame pointer is `caller_fp`. */
-INLINE void add_slots(struct mh_walk *walk, struct outer *outer, const struct mh_walk_step *step, uintptr_t caller_fp) {
+INLINE void add_slots(struct outer *outer, const struct mh_walk_step *step, uintptr_t caller_fp, uint32_t depth) {
   uint64_t row = step->row;
   unsigned kind = mh_row_kind(row);
   bool need = outer->need, need_lr = outer->need_lr;
   outer->need = mh_row_from_fp(row);
   outer->need_lr = false;
-  if (kind == MH_ROW_END || step->unread) return;
+  if (kind == MH_ROW_END || step->flags & MH_STEP_UNREAD) return;
   if (kind == MH_ROW_SIGNAL) {
-    add_slot(walk, outer, step->sp + MH_SIGNAL_SP, step->cfa);
-    add_slot(walk, outer, step->sp + MH_SIGNAL_PC, step->ra);
-    if (need) add_slot(walk, outer, step->sp + MH_SIGNAL_FP, caller_fp);
+    add_slot(outer, step->sp + MH_SIGNAL_SP, step->cfa);
+    add_slot(outer, step->sp + MH_SIGNAL_PC, step->ra);
+    if (need) add_slot(outer, step->sp + MH_SIGNAL_FP, caller_fp);
 #if defined(__aarch64__)
-    if (need_lr) add_slot(walk, outer, step->sp + MH_SIGNAL_LR, step[1].ra);
+    if (need_lr) add_slot(outer, step->sp + MH_SIGNAL_LR, step[1].ra);
 #endif
     (void)need_lr;
     return;
   }
   if (kind == MH_ROW_SP_LOAD || kind == MH_ROW_FP_LOAD)
-    add_slot(walk, outer, (kind == MH_ROW_FP_LOAD ? step->fp : step->sp) + (uintptr_t)mh_row_near(row), step->cfa - (uintptr_t)mh_row_far(row));
+    add_slot(outer, (kind == MH_ROW_FP_LOAD ? step->fp : step->sp) + (uintptr_t)mh_row_near(row), step->cfa - (uintptr_t)mh_row_far(row));
   if (MH_RA_IN_REGISTER(row))
     outer->need_lr = true;
-  else if (!(MH_MUTATION == MUTATION_NO_END && !step->ra) && !(MH_MUTATION == MUTATION_NO_RETURN_ADDRESS && walk->depth % 4 == 3))
-    add_slot(walk, outer, mh_ra_at(row, step->cfa), step->ra);
+  else if (!(MH_MUTATION == MUTATION_NO_END && !step->ra) && !(MH_MUTATION == MUTATION_NO_RETURN_ADDRESS && depth % 4 == 3))
+    add_slot(outer, mh_ra_at(row, step->cfa), step->ra);
   uintptr_t fp_at = mh_fp_at(row, step->cfa, step->fp);
-  if (need && fp_at && MH_MUTATION != MUTATION_NO_SAVED_FP) add_slot(walk, outer, fp_at, caller_fp);
+  if (need && fp_at && MH_MUTATION != MUTATION_NO_SAVED_FP) add_slot(outer, fp_at, caller_fp);
   if (need && mh_fp_from_fp(row)) outer->need = true;
 }
 
 static __attribute__((noinline)) uint32_t new_frame(const struct mh_walk_step *step, uint64_t key) {
-  uint32_t frame = mh_intern_frame(step->pc, step->exact);
+  uint32_t frame = mh_intern_frame(step->pc, step->flags & MH_STEP_EXACT);
   if (frame && frame < MH_ROW_FRAME_LIMIT) mh_row_insert(key, (step->row & MH_ROW_MASK) | (uint64_t)frame << MH_ROW_FRAME_SHIFT);
   return frame;
 }
 
 /* The frame of a step, interned; 0 if it could not be. */
 INLINE uint32_t frame_of(const struct mh_walk_step *step, uint32_t generation, bool chain) {
-  uint64_t key = mh_row_key(step->pc, chain ? MH_USE_CHAIN : step->exact ? MH_USE_EXACT : MH_USE_RETURN, generation);
+  uint64_t key = mh_row_key(step->pc, chain ? MH_USE_CHAIN : step->flags & MH_STEP_EXACT ? MH_USE_EXACT : MH_USE_RETURN, generation);
   uint32_t frame = mh_row_frame(chain && key ? mh_row_find(key) : step->row);
   return MH_LIKELY(frame) ? frame : new_frame(step, key);
 }
@@ -267,10 +292,12 @@ INLINE struct mh_walk_known *node_of(struct mh_walk *walk, uint32_t parent, uint
 /* Interns the new frames from the outside in and then the stack that they end, and remembers those from steps[first] on outwards. Each is remembered
  * whole before the next one is begun: a signal handler that jumps out of here leaves a shorter memory, not a wrong one. */
 INLINE uint32_t remember(struct mh_walk *walk, struct outer outer, uint32_t count, uint32_t first, uintptr_t caller_fp, bool cut, bool chain) {
+  const struct mh_walk_step *steps = walk->steps;
+  struct mh_walk_frame *frames = walk->frames;
   uint32_t depth = walk->depth, generation = walk->generation, stack = 0;
   size_t most_slots = slot_count(walk->limit) - 4;
   for (uint32_t i = count; i-- > 0;) {
-    const struct mh_walk_step *step = &walk->steps[i];
+    const struct mh_walk_step *step = &steps[i];
     uint32_t frame = frame_of(step, generation, chain);
     if (MH_UNLIKELY(!frame)) return 0;
     struct mh_walk_known *known = node_of(walk, outer.node, frame);
@@ -281,18 +308,18 @@ INLINE uint32_t remember(struct mh_walk *walk, struct outer outer, uint32_t coun
       if (!stack) stack = mh_intern_stack(outer.node, cut);
       if (!cut) known->stack = stack;
     }
-    if (MH_UNLIKELY(i < first || outer.slots > most_slots)) {
+    if (MH_UNLIKELY(i < first || outer.slot_count > most_slots)) {
       first = UINT32_MAX; /* nor anything inside of this */
       continue;
     }
-    add_slots(walk, &outer, step, caller_fp);
+    add_slots(&outer, step, caller_fp, depth);
     caller_fp = step->fp;
-    struct mh_walk_frame *frame_now = &walk->frames[depth];
-    frame_now->sp = step->sp;
-    frame_now->pc = step->pc;
-    frame_now->fp = step->fp;
-    frame_now->node = outer.node;
-    frame_now->slots = outer.slots << 2 | (outer.need ? MH_FRAME_NEED : 0) | (step->exact ? MH_FRAME_EXACT : 0);
+    frames[depth].sp = step->sp;
+    frames[depth].pc = step->pc;
+    frames[depth].fp = step->fp;
+    frames[depth].node = outer.node;
+    frames[depth].slots = outer.slot_count << 2 | (outer.need ? MH_FRAME_NEED : 0) | (step->flags & MH_STEP_EXACT ? MH_FRAME_EXACT : 0);
+    walk->top = outer.top;
     __atomic_signal_fence(__ATOMIC_RELEASE);
     walk->depth = ++depth;
   }
@@ -300,6 +327,23 @@ INLINE uint32_t remember(struct mh_walk *walk, struct outer outer, uint32_t coun
 }
 
 /* ── The walk ──────────────────────────────────────────────────────────────────────────────────── */
+
+/* The stack pointer in the innermost of `outer` remembered frames. */
+INLINE uintptr_t sp_of(const struct mh_walk_frame *frames, uint32_t outer) {
+  return outer ? frames[outer - 1].sp : UINTPTR_MAX;
+}
+
+/* Whether the walk is in that very frame: then the way out of it depends on the remembered slots alone. */
+INLINE bool meets(const struct mh_walk_frame *frame, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
+  return frame->sp == sp && frame->pc == pc && !(frame->slots & MH_FRAME_EXACT) &&
+         (!(frame->slots & MH_FRAME_NEED) || frame->fp == fp || MH_MUTATION == MUTATION_NO_FP);
+}
+
+static __attribute__((noinline)) uint64_t new_row(uintptr_t pc, bool exact, uint64_t key) {
+  uint64_t row = mh_cfi_row(pc, exact);
+  mh_row_insert(key, row);
+  return row;
+}
 
 /* `chain`: by frame pointers alone, as if every row said so. */
 INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struct mh_entry *entry, bool chain) {
@@ -310,27 +354,28 @@ INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struc
 
   struct mh_span span;
   mh_span_at(&walk->own, entry->sp, &span);
-  struct place place = {.pc = entry->pc, .sp = entry->sp, .fp = entry->fp};
+  uintptr_t low = span.low, room = span.high - low - sizeof(uintptr_t);
+  uintptr_t pc = entry->pc, sp = entry->sp, fp = entry->fp;
+  struct place place = {.exact = false}; /* the same in memory, for step_out */
   const struct mh_walk_frame *frames = walk->frames;
   uint32_t limit = walk->limit;
   uint32_t count = 0;           /* steps taken */
   uint32_t first = 0;           /* the first of them on the stack that the walk is on now */
   uint32_t outer = walk->depth; /* remembered frames that the walk may still meet */
+  uintptr_t next_sp = sp_of(frames, outer);
   bool cut = false, astray = false;
 
   for (;;) {
-    while (outer && frames[outer - 1].sp < place.sp) outer--;
-    if (outer && frames[outer - 1].sp == place.sp && !place.exact) {
-      const struct mh_walk_frame *met = &frames[outer - 1];
-      bool same = met->pc == place.pc && !(met->slots & MH_FRAME_EXACT) &&
-                  (!(met->slots & MH_FRAME_NEED) || met->fp == place.fp || MH_MUTATION == MUTATION_NO_FP);
-      bool fits = walk->cut ? count + outer == limit : count + outer <= limit;
-      if (same && fits && mh_span_reaches(&span, walk->top)) {
-        uint32_t changed = first_changed(walk->slots, met->slots >> 2);
+    if (sp >= next_sp) {
+      while (outer && frames[outer - 1].sp < sp) outer--;
+      if (outer && !place.exact && meets(&frames[outer - 1], pc, sp, fp) &&
+          (walk->cut ? count + outer == limit : count + outer <= limit) && mh_span_reaches(&span, walk->top)) {
+        uint32_t changed = first_changed(walk->slots, frames[outer - 1].slots >> 2);
         if (!changed) break;
         /* Of the frames inside of the change none can be the same. */
         while (outer && frames[outer - 1].slots >> 2 >= changed) outer--;
       }
+      next_sp = sp_of(frames, outer);
     }
     if (MH_UNLIKELY(count == limit)) {
       cut = true;
@@ -338,23 +383,32 @@ INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struc
       break;
     }
 
-    struct mh_walk_step *step = &walk->steps[count];
-    *step = (struct mh_walk_step){.sp = place.sp, .pc = place.pc, .fp = place.fp, .exact = place.exact};
-    if (chain) {
-      step->row = MH_ROW_CHAIN;
-    } else {
-      uint64_t key = mh_row_key(place.pc, place.exact ? MH_USE_EXACT : MH_USE_RETURN, generation);
-      step->row = key ? mh_row_find(key) : 0;
-      if (MH_UNLIKELY(!step->row)) {
-        step->row = mh_cfi_row(place.pc, place.exact);
-        mh_row_insert(key, step->row);
-      }
+    struct mh_walk_step *step = &walk->steps[count++];
+    step->sp = sp;
+    step->pc = pc;
+    step->fp = fp;
+    step->flags = place.exact ? MH_STEP_EXACT : 0;
+    uint64_t row = MH_ROW_CHAIN;
+    if (!chain) {
+      uint64_t key = mh_row_key(pc, place.exact ? MH_USE_EXACT : MH_USE_RETURN, generation);
+      row = key ? mh_row_find(key) : 0;
+      if (MH_UNLIKELY(!row)) row = new_row(pc, place.exact, key);
     }
+    step->row = row;
+    if (MH_LIKELY(!place.exact && step_plainly(step, row, &pc, &sp, &fp, low, room))) continue;
+
     bool switched = false;
+    place.pc = pc;
+    place.sp = sp;
+    place.fp = fp;
     enum stepped stepped = step_out(walk, step, &place, &span, &switched);
-    if (MH_UNLIKELY(stepped == FALLBACK)) return mh_capture_libunwind(thread, entry);
-    count++;
-    if (MH_UNLIKELY(switched)) first = count;
+    if (stepped == FALLBACK) return mh_capture_libunwind(thread, entry);
+    pc = place.pc;
+    sp = place.sp;
+    fp = place.fp;
+    low = span.low;
+    room = span.high - low - sizeof(uintptr_t);
+    if (switched) first = count;
     if (stepped != STEPPED) {
       astray = stepped == ASTRAY;
       outer = 0;
@@ -363,19 +417,21 @@ INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struc
   }
 
   if (MH_LIKELY(count == 0 && outer == walk->depth && walk->stack)) return walk->stack;
-  struct outer joined = {0};
+  struct outer joined = {.slots = walk->slots};
   walk->stack = 0;
   walk->depth = outer;
   if (outer) {
     uint32_t slots = frames[outer - 1].slots;
-    joined = (struct outer){.node = frames[outer - 1].node, .slots = slots >> 2, .need = slots & MH_FRAME_NEED};
+    joined.node = frames[outer - 1].node;
+    joined.slot_count = slots >> 2;
+    joined.need = slots & MH_FRAME_NEED;
+    joined.top = walk->top;
   } else {
     walk->cut = cut;
-    walk->top = 0;
   }
-  uint32_t stack = count ? remember(walk, joined, count, astray ? UINT32_MAX : first, place.fp, walk->cut, chain)
+  uint32_t stack = count ? remember(walk, joined, count, astray ? UINT32_MAX : first, fp, walk->cut, chain)
                          : mh_intern_stack(joined.node, walk->cut);
-  if (!astray && !first) walk->stack = stack;
+  if (walk->depth == outer + count) walk->stack = stack; /* all of it is remembered */
   return stack;
 }
 

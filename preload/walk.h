@@ -33,8 +33,11 @@ struct mh_walk_step {
   uintptr_t cfa; /* sp of the caller */
   uintptr_t ra;  /* as found on the stack: pc of the caller, perhaps signed */
   uint64_t row;
-  bool exact;
-  bool unread; /* the CFA is outside of the stack: the walk ended here */
+  uint64_t flags;
+};
+enum {
+  MH_STEP_EXACT = 1,  /* pc is an interrupted instruction, not a return address */
+  MH_STEP_UNREAD = 2, /* the CFA is outside of the stack: the walk ended here */
 };
 
 /* A node that this thread used not long ago, so that finding it again touches no memory of other threads. */

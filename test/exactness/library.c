@@ -339,7 +339,7 @@ static void compare(const struct mh_entry *entry) {
     if (COUNT(fallbacks) <= 3) {
       unsigned at = 0;
       while (at < mh_depth_limit - 1 && mh_row_kind(t->rows->steps[at].row) != MH_ROW_FALLBACK) at++;
-      struct frame frame = {.pc = t->rows->steps[at].pc, .exact = t->rows->steps[at].exact};
+      struct frame frame = {.pc = t->rows->steps[at].pc, .exact = t->rows->steps[at].flags & MH_STEP_EXACT};
       say_stack("a row cannot express", &frame, 1);
     }
     if (fell_back != t->fell_back && COUNT(remembered_differs) < 10) say("only one of remembered and rows fell back\n");
