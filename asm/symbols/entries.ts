@@ -123,7 +123,6 @@ export function unitWalk(deep: bool, out: usize): u32 {
     let call = <usize>load<u32>(calls + depth * 4);
     let enter = deep;
     let sibling: u64 = 0;
-    // A call without code of its own (DWARF 2 cannot say that it is in pieces) still is around those in it.
     if (tag == TAG_INLINED_SUBROUTINE || (tag == TAG_SUBPROGRAM && flags & HAS_CODE)) {
       const start = mark();
       // A function inside another one is not called by it.
@@ -137,7 +136,8 @@ export function unitWalk(deep: bool, out: usize): u32 {
       store<u32>(call, <u32>parent, CALL_PARENT);
       Queries.covered = 0;
       sibling = readCall(declaration, call);
-      if (Queries.covered > 0 || (flags & HAS_CODE) == 0) enter = true;
+      // What is inlined into a call that seems to have no code may have some: DWARF 2 cannot say that code is in pieces.
+      if (Queries.covered > 0 || tag == TAG_INLINED_SUBROUTINE) enter = true;
       if (!enter) release(start);
     } else {
       if (tag == TAG_SUBPROGRAM) call = 0;
