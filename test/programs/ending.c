@@ -1,36 +1,90 @@
-/* Does what its arguments say, one after the other, to end in a known way:
+/* Every way for a process to end. Argument: which. All leave the same behind, the end's own allocations apart:
  *
- *   leak BYTES     allocates and never frees
- *   ready          says so on standard output
- *   wait           until a signal comes
- *   exit CODE
- *   signal NUMBER  sends it to itself
+ * live 10 x 100 heap leak
+ * live 1 x 50 heap leak_late
+ *
+ * leak_late is called as late as the way of ending allows: by an atexit handler, else right before.
  */
+#define _GNU_SOURCE 1
+#include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "program.h"
 
-static void *volatile kept;
+NOINLINE static void leak(void) {
+  for (int i = 0; i < 10; i++) keep(malloc(100), 100);
+}
 
-NOINLINE static void leak(size_t bytes) { kept = malloc(bytes); }
+NOINLINE static void leak_late(void) { keep(malloc(50), 50); }
 
-int main(int count, char **arguments) {
-  for (int i = 1; i < count; i++) {
-    const char *word = arguments[i];
-    int number = i + 1 < count ? atoi(arguments[i + 1]) : 0;
-    if (!strcmp(word, "ready")) {
-      say("ready\n");
-    } else if (!strcmp(word, "wait")) {
-      pause();
-    } else if (!strcmp(word, "leak")) {
-      leak((size_t)number);
-      i++;
-    } else if (!strcmp(word, "exit")) {
-      exit(number);
-    } else if (!strcmp(word, "signal")) {
-      raise(number);
-      i++;
-    }
+static pthread_barrier_t running;
+
+static void *run_on(void *unused) {
+  (void)unused;
+  pthread_barrier_wait(&running);
+  for (;;) {
+    void *volatile block = malloc(10);
+    free(block);
   }
-  return 0;
+}
+
+static void *exit_here(void *unused) {
+  exit(5);
+  return unused;
+}
+
+static void *leave_later(void *main_thread) {
+  CHECK(pthread_join(*(pthread_t *)main_thread, NULL) == 0);
+  leak_late();
+  return NULL;
+}
+
+int main(int argc, char **argv) {
+  CHECK(argc == 2);
+  static const struct rlimit no_core;
+  setrlimit(RLIMIT_CORE, &no_core);
+  const char *how = argv[1];
+  leak();
+  static pthread_t main_thread;
+  main_thread = pthread_self();
+  pthread_t thread;
+  if (strcmp(how, "return") == 0) {
+    CHECK(atexit(leak_late) == 0);
+    return 5;
+  }
+  if (strcmp(how, "exit") == 0) {
+    CHECK(atexit(leak_late) == 0);
+    exit(5);
+  }
+  if (strcmp(how, "quick_exit") == 0) {
+    CHECK(at_quick_exit(leak_late) == 0);
+    quick_exit(5);
+  }
+  if (strcmp(how, "exit-in-thread") == 0) {
+    CHECK(atexit(leak_late) == 0);
+    CHECK(pthread_create(&thread, NULL, exit_here, NULL) == 0);
+    for (;;) pause();
+  }
+  if (strcmp(how, "main-thread-leaves") == 0) {
+    CHECK(pthread_create(&thread, NULL, leave_later, &main_thread) == 0);
+    pthread_exit(NULL);
+  }
+  if (strcmp(how, "return-while-threads-run") == 0) {
+    pthread_barrier_init(&running, NULL, 4);
+    for (int i = 0; i < 3; i++) CHECK(pthread_create(&thread, NULL, run_on, NULL) == 0);
+    pthread_barrier_wait(&running);
+    CHECK(atexit(leak_late) == 0);
+    return 5;
+  }
+  leak_late();
+  if (strcmp(how, "_exit") == 0) _exit(5);
+  if (strcmp(how, "_Exit") == 0) _Exit(5);
+  if (strcmp(how, "exit_group") == 0) syscall(SYS_exit_group, 5);
+  if (strcmp(how, "abort") == 0) abort();
+  if (strcmp(how, "SIGTERM") == 0) raise(SIGTERM);
+  if (strcmp(how, "SIGKILL") == 0) raise(SIGKILL);
+  if (strcmp(how, "SIGSEGV") == 0) *(volatile int *)(uintptr_t)(argc - 2) = 1;
+  CHECK(!"an ending");
 }

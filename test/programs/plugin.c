@@ -1,5 +1,13 @@
-/* A shared library for dlopen.c: leaks and lends blocks, and allocates in its constructor and destructor. */
+/* A shared library for dlopen.c: leaks and lends blocks, and allocates in its constructor and destructor. With -DOTHER its
+ * leak has another name and size, at about the same place (see reloading.c). */
 #include "program.h"
+
+#ifdef OTHER
+#define plugin_leak other_leak
+#define LEAK_BYTES 444
+#else
+#define LEAK_BYTES 333
+#endif
 
 __attribute__((visibility("default"))) void plugin_leak(int count);
 __attribute__((visibility("default"))) void *plugin_lend(void);
@@ -15,7 +23,7 @@ __attribute__((destructor)) NOINLINE static void plugin_destructor(void) {
 }
 
 NOINLINE void plugin_leak(int count) {
-  for (int i = 0; i < count; i++) keep(malloc(333), 333);
+  for (int i = 0; i < count; i++) keep(malloc(LEAK_BYTES), LEAK_BYTES);
 }
 
 NOINLINE void *plugin_lend(void) {

@@ -321,7 +321,7 @@ export interface Row {
 export function expectations(source: string, prefix = ""): Row[] {
   const text = readFileSync(join(root, "test/programs", source), "utf8");
   const pattern = new RegExp(
-    String.raw`^(?: \*|//) ${prefix ? `${prefix.replaceAll("+", "\\+")} ` : ""}live (\d+) x (\d+|\*) (heap|mmap|custom) (\S+)(?: via (\S+))?$`,
+    String.raw`^(?: \*|//) ${prefix ? `${prefix.replaceAll("+", "\\+")} ` : ""}live (\d+) x (\d+|\*) (heap|mmap|custom) (.+?)(?: via (\S+))?$`,
     "gm",
   );
   const rows = [...text.matchAll(pattern)].map((match): Row => {

@@ -1,0 +1,206 @@
+// Hazards of control flow: signals, jumps, coroutines, deep and tiny stacks, exceptions, generated code, code without
+// unwind information, libraries that come and go, other allocators and other preloads.
+
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import test from "node:test";
+import {
+  assertTable,
+  type BuildOptions,
+  build,
+  compilers,
+  expectations,
+  library,
+  noCompiler,
+  owned,
+  readReport,
+  runProgram,
+  runWell,
+} from "../support/programs.js";
+import { temporaryFolder } from "../support/run.js";
+
+const folder = temporaryFolder();
+const skip = noCompiler;
+const sum = (allocations: { size: number }[]) => allocations.reduce((total, { size }) => total + size, 0);
+
+for (const compiler of compilers) {
+  test(`generated.c with ${compiler.name}: code of no module is an address`, async () => {
+    const store = join(folder, `generated-${compiler.name}.mem`);
+    const program = build("generated.c", { compiler });
+    await runWell(program, [], { store });
+    const { allocations } = await readReport(store);
+    const generated = allocations.filter(({ size }) => size === 91);
+    assert.equal(generated.length, 91);
+    for (const { stack } of generated) {
+      assert.ok(stack[0]?.module === "" && stack[0].function === null, JSON.stringify(stack));
+    }
+  });
+
+  for (const source of ["coroutines.c", "exceptions.cc", "own_new.cc", "generated.c"]) {
+    test(`${source} with ${compiler.name}: the store holds exactly what is in its table`, async () => {
+      const store = join(folder, `${source}-${compiler.name}.mem`);
+      const program = build(source, { compiler });
+      const { stdout } = await runWell(program, [], { store });
+      assertTable(await readReport(store), expectations(source), stdout, program);
+    });
+  }
+}
+
+const FLAGS: Record<string, string[]> = {
+  "-O0": ["-O0"],
+  "-O2": ["-O2"],
+  "-O3": ["-O3"],
+  "frame pointers": ["-fno-omit-frame-pointer"],
+  "no frame pointers": ["-fomit-frame-pointer"],
+  "no unwind information": [
+    "-fomit-frame-pointer",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-unwind-tables",
+    "-fno-exceptions",
+  ],
+  "link-time optimization": ["-O2", "-flto"],
+};
+
+for (const compiler of compilers) {
+  for (const [name, flags] of Object.entries(FLAGS)) {
+    // Without unwind information nothing but the innermost frame is certain, and that is what the tables ask for.
+    test(`leaks.c and realloc.c, ${name}, with ${compiler.name}`, async () => {
+      for (const source of ["leaks.c", "realloc.c"]) {
+        const options: BuildOptions = { compiler, flags };
+        const program = build(source, options);
+        const store = join(folder, `${source}-${compiler.name}-${name.replaceAll(" ", "-")}.mem`);
+        const { stdout } = await runWell(program, [], { store });
+        assertTable(await readReport(store), expectations(source), stdout, program);
+      }
+    });
+  }
+}
+
+test("MEMHOOK_UNWIND=fp walks frame pointers to main", { skip }, async () => {
+  const store = join(folder, "fp.mem");
+  const program = build("leaks.c", { flags: ["-fno-omit-frame-pointer"] });
+  const { stdout } = await runWell(program, [], { store, env: { MEMHOOK_UNWIND: "fp" } });
+  const report = await readReport(store);
+  assertTable(report, expectations("leaks.c"), stdout, program);
+  for (const { stack } of report.allocations) assert.ok(stack.some((frame) => frame.function === "main"));
+});
+
+test("MEMHOOK_UNWIND=libunwind and dwarf give the same stacks", { skip }, async () => {
+  const program = build("coroutines.c");
+  const stacks = [];
+  for (const unwind of ["libunwind", "dwarf"]) {
+    const store = join(folder, `unwind-${unwind}.mem`);
+    await runWell(program, [], { store, env: { MEMHOOK_UNWIND: unwind, MEMHOOK_DEPTH: "64" } });
+    const { allocations } = await readReport(store);
+    stacks.push(
+      owned(allocations, program)
+        .sort((a, b) => (a.time < b.time ? -1 : 1))
+        // Which frame of libc comes last below a coroutine is a matter of taste.
+        .map(({ size, stack }) => [
+          size,
+          ...stack.filter(({ module }) => module === program).map(({ function: name, offset }) => `${name}+${offset}`),
+        ]),
+    );
+  }
+  assert.deepEqual(stacks[0], stacks[1]);
+});
+
+test("signals at a high rate: the program's blocks are exact, the handler's recorded or counted", {
+  skip,
+}, async () => {
+  const store = join(folder, "storm.mem");
+  const program = build("signal_storm.c");
+  const { stdout } = await runWell(program, ["return", "3000"], { store });
+  const { allocations, totals } = await readReport(store);
+  const mine = owned(allocations, program);
+  const heap = mine.filter(({ kind }) => kind === "heap");
+  assert.equal(`live ${heap.length} ${sum(heap)}`, /^live.*/m.exec(stdout)?.[0]);
+  // A handler that interrupts a hook may find it busy: then its mapping is not recorded, but counted.
+  const recorded = mine.length - heap.length;
+  const mapped = Number(/^mapped (\d+)/m.exec(stdout)?.[1]);
+  assert.ok(recorded <= mapped && recorded + totals.dropped >= mapped, `${recorded} + ${totals.dropped} of ${mapped}`);
+});
+
+test("siglongjmp out of our own hooks: afterwards everything is recorded as before", { skip }, async () => {
+  for (let round = 0; round < 3; round++) {
+    const store = join(folder, `jump-${round}.mem`);
+    const program = build("signal_storm.c");
+    const { stdout } = await runWell(program, ["jump", "2000"], { store });
+    const { allocations } = await readReport(store);
+    assert.equal(allocations.filter(({ size }) => size === 321).length, 10, stdout);
+  }
+});
+
+test("1,000 loads and unloads of two libraries: each stack names the one that was loaded", { skip }, async () => {
+  const store = join(folder, "reloading.mem");
+  const program = build("reloading.c");
+  const plugins = [build("plugin.c", { shared: true }), build("plugin.c", { shared: true, flags: ["-DOTHER"] })];
+  const { stdout } = await runWell(program, plugins, { store });
+  assertTable(await readReport(store), expectations("reloading.c"), stdout, program, ...plugins);
+});
+
+test("a realloc race in one arena without caches: no lost record, no false leak", { skip }, async () => {
+  const store = join(folder, "race.mem");
+  const program = build("realloc_race.c");
+  const { stdout } = await runWell(program, ["500000"], {
+    store,
+    env: { GLIBC_TUNABLES: "glibc.malloc.tcache_count=0:glibc.malloc.arena_max=1:glibc.malloc.mxfast=0" },
+  });
+  const { allocations, totals } = await readReport(store);
+  const mine = owned(allocations, program);
+  assert.equal(`live ${mine.length} ${sum(mine)}\n`, stdout);
+  assert.equal(totals.dropped, 0);
+});
+
+test("another preload that interposes malloc, before and behind memhook", { skip }, async () => {
+  const other = build("other_preload.c", { shared: true });
+  const program = build("churn.c");
+  const args = ["0", "50000", "9"];
+  const bare = await runProgram(program, args);
+  for (const preload of [`${library} ${other}`, `${other} ${library}`]) {
+    const store = join(folder, `preload-${preload.startsWith(library) ? "first" : "last"}.mem`);
+    const { status, stdout, stderr } = await runProgram(program, args, { store, env: { LD_PRELOAD: preload } });
+    assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: bare.stdout, stderr: "seen calls\n" });
+    const { totals } = await readReport(store);
+    assert.equal(`live ${totals.liveCount} ${totals.liveBytes}\n`, stdout);
+  }
+});
+
+const PLACES = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib"];
+
+for (const name of [
+  "libjemalloc.so.2",
+  "libtcmalloc.so.4",
+  "libtcmalloc_minimal.so.4",
+  "libmimalloc.so.2",
+  "libmimalloc.so.2.0",
+]) {
+  const path = PLACES.map((place) => join(place, name)).find((candidate) => existsSync(candidate));
+  test(`${name} in the place of libc's malloc: counts are exact`, {
+    skip: skip || (path ? false : "not on this machine"),
+  }, async () => {
+    for (const [source, args] of [
+      ["churn.c", ["4", "50000", "2"]],
+      ["churn.c", ["0", "50000", "2"]],
+    ] as const) {
+      const store = join(folder, `${name}-${args[0]}.mem`);
+      const program = build(source);
+      const { status, stdout, stderr } = await runProgram(program, [...args], {
+        store,
+        env: { LD_PRELOAD: `${library} ${path}` },
+      });
+      assert.deepEqual({ status, stderr }, { status: 0, stderr: "" }, stdout);
+      const { allocations, totals } = await readReport(store);
+      const mine = owned(allocations, program);
+      assert.equal(`live ${mine.length} ${sum(mine)}\n`, stdout);
+      assert.equal(totals.dropped, 0);
+    }
+    const store = join(folder, `${name}-operators.mem`);
+    const operators = build("operators.cc", {
+      compiler: compilers.find(({ name: known }) => known === "gcc") ?? compilers[0]!,
+    });
+    const { stdout } = await runProgram(operators, [], { store, env: { LD_PRELOAD: `${library} ${path}` } });
+    assertTable(await readReport(store), expectations("operators.cc"), stdout, operators);
+  });
+}

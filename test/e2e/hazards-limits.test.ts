@@ -1,0 +1,101 @@
+// Hazards of limits: descriptors that are closed or used by the program, resource limits, full and missing file systems.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import test from "node:test";
+import { build, library, noCompiler, readReport, runProgram, runWell, which } from "../support/programs.js";
+import { temporaryFolder } from "../support/run.js";
+
+const folder = temporaryFolder();
+const skip = noCompiler;
+
+for (const how of ["close", "reuse", "chdir"]) {
+  test(`descriptors.c ${how}: the program's files are its own, the store goes on`, { skip }, async () => {
+    const place = join(folder, how);
+    mkdirSync(place);
+    const program = build("descriptors.c");
+    const { stdout } = await runWell(program, [how, join(place, "own.txt")], { store: "store.mem", cwd: place });
+    const { totals } = await readReport(join(place, "store.mem"));
+    // Where the store cannot grow any more it says what it has lost.
+    assert.equal(totals.liveCount + totals.dropped, 200_000);
+    assert.equal(stdout, "live 200000 4800000\n");
+    if (how === "chdir") assert.equal(totals.dropped, 0);
+  });
+}
+
+for (const [limit, value] of [
+  ["as", "40000000"],
+  ["as", "20000000"],
+  ["fsize", "0"],
+  ["fsize", "1000000"],
+  ["nofile", "3"],
+  ["nofile", "0"],
+] as const) {
+  test(`limited.c ${limit} ${value}: the program ends as without memhook`, { skip }, async () => {
+    const store = join(folder, `limit-${limit}-${value}.mem`);
+    await runWell(build("limited.c"), [limit, value], { store });
+    const { totals } = await readReport(store);
+    assert.ok(totals.allocatedCount > 0);
+  });
+}
+
+/** Whether this user may mount file systems in a namespace of its own. */
+const mounting =
+  which("unshare") && which("mount")
+    ? spawnSync("unshare", ["-rm", "sh", "-c", `mount -t tmpfs none ${folder}`]).status === 0
+    : false;
+const skipMounts = skip || (mounting ? false : "cannot mount in a namespace (unshare -rm)");
+
+/** Runs a shell script in a mount namespace of its own, with memhook's variables set for `$RUN`. */
+function inNamespace(
+  script: string,
+  env: Record<string, string>,
+): Promise<{ status: number | null; stdout: string; stderr: string }> {
+  return runProgram("unshare", ["-rm", "sh", "-ec", script], { env: { LIBRARY: library, ...env } });
+}
+
+test("a full file system: the program lives, drops are counted, the store can be read", {
+  skip: skipMounts,
+}, async () => {
+  const place = join(folder, "small");
+  mkdirSync(place);
+  const copy = join(folder, "from-small.mem");
+  const { status, stdout, stderr } = await inNamespace(
+    'mount -t tmpfs -o size=2m none "$PLACE"\nstatus=0\n' +
+      'LD_PRELOAD=$LIBRARY MEMHOOK_FILE=$PLACE/store.mem "$PROGRAM" 200000 || status=$?\n' +
+      'cp --sparse=always "$PLACE/store.mem" "$COPY"\nexit $status',
+    { PLACE: place, PROGRAM: build("fill.c"), COPY: copy },
+  );
+  assert.deepEqual({ status, stdout, stderr }, { status: 7, stdout: "allocated 200000 6400000\n", stderr: "" });
+  const { totals } = await readReport(copy);
+  assert.ok(totals.dropped > 0 && totals.liveCount > 1000, JSON.stringify(totals));
+});
+
+test("a file system that is full from the start, or read-only: the program runs", { skip: skipMounts }, async () => {
+  const place = join(folder, "none");
+  mkdirSync(place);
+  for (const options of ["size=16k", "ro"]) {
+    const { status, stdout, stderr } = await inNamespace(
+      `mount -t tmpfs -o ${options} none "$PLACE"\nLD_PRELOAD=$LIBRARY MEMHOOK_FILE=$PLACE/store.mem "$PROGRAM" 20000`,
+      { PLACE: place, PROGRAM: build("fill.c") },
+    );
+    assert.deepEqual(
+      { status, stdout, stderr },
+      { status: 7, stdout: "allocated 20000 640000\n", stderr: "" },
+      options,
+    );
+  }
+});
+
+test("without /proc: the program runs, and its blocks are counted", { skip: skipMounts }, async () => {
+  const store = join(folder, "no-proc.mem");
+  const { status, stdout, stderr } = await inNamespace(
+    'mount -t tmpfs none /proc\nLD_PRELOAD=$LIBRARY MEMHOOK_FILE=$STORE "$PROGRAM" 0 20000 4',
+    { STORE: store, PROGRAM: build("churn.c") },
+  );
+  assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
+  const { totals } = await readReport(store);
+  assert.equal(`live ${totals.liveCount} ${totals.liveBytes}\n`, stdout);
+});
