@@ -267,6 +267,7 @@ export const WIRE_ERROR_LIMIT = 9;
 export const WIRE_ERROR_TIMEOUT = 10;
 export const WIRE_ERROR_REPLACED = 11;
 export const WIRE_ERROR_CLOSING = 12;
+export const WIRE_ERROR_VALUE = 13;
 
 // ── Wire: data ───────────────────────────────────────────────────────────────────────────────────
 // WIRE_PROCESS and WIRE_HEADER carry the first bytes of the sender's header page.

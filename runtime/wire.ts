@@ -18,6 +18,7 @@ const REASONS: Record<number, string> = {
   [L.WIRE_ERROR_TIMEOUT]: "said nothing in time",
   [L.WIRE_ERROR_REPLACED]: "the process has connected again",
   [L.WIRE_ERROR_CLOSING]: "memdb ends",
+  [L.WIRE_ERROR_VALUE]: "a value that no process has",
 };
 
 const NAMES: Record<number, string> = {

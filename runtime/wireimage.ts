@@ -53,8 +53,13 @@ export class SessionImage {
   /** An empty image that may take `bytes`, as far as memory reaches. */
   constructor(bytes: number) {
     this.#core = new WebAssembly.Instance(module()).exports as unknown as Exports;
-    if (!this.#core.open(bytes)) throw new WireError(L.WIRE_ERROR_LIMIT, "no memory for another session");
     this.#base = this.#core.IMAGE.value >>> 0;
+    this.reset(bytes);
+  }
+
+  /** Empties the image for another session. Its memory stays. */
+  reset(bytes: number): void {
+    if (!this.#core.open(bytes)) throw new WireError(L.WIRE_ERROR_LIMIT, "no memory for another session");
   }
 
   /** Applies a piece of the stream; calls back at every commit. Throws WireError when the stream is wrong. */

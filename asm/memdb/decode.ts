@@ -4,14 +4,17 @@
 
 import {
   BLOCK_BYTES,
+  END_EXEC,
   FRAME_BYTES,
   FRAME_MODULE,
   HEADER_BLOCK_BYTES,
   HEADER_BLOCK_COUNT,
   HEADER_BYTES,
   HEADER_COMMAND_LENGTH,
+  HEADER_DEPTH_LIMIT,
   HEADER_DROPPED,
   HEADER_DROPPED_BYTES,
+  HEADER_END_KIND,
   HEADER_END_TIME,
   HEADER_EXE_LENGTH,
   HEADER_HEADER_BYTES,
@@ -29,11 +32,14 @@ import {
   KIND_RECORDS,
   KIND_STACKS,
   KIND_STRINGS,
+  MEMORY_CUSTOM,
   MODULE_BUILD_ID_LENGTH,
   MODULE_BUILD_ID_OFFSET,
   MODULE_BYTES,
+  MODULE_END,
   MODULE_PATH_LENGTH,
   MODULE_PATH_OFFSET,
+  MODULE_START,
   NODE_BYTES,
   NODE_FRAME,
   NODE_PARENT,
@@ -71,6 +77,7 @@ import {
   WIRE_ERROR_ORDER,
   WIRE_ERROR_REFERENCE,
   WIRE_ERROR_TYPE,
+  WIRE_ERROR_VALUE,
   WIRE_ERROR_VERSION,
   WIRE_FRAME_BYTES,
   WIRE_FRAME_LENGTH,
@@ -103,6 +110,9 @@ import {
   touchRange,
 } from "./image";
 
+// What a viewer accepts as well.
+const BYTES_LIMIT: u64 = 1 << 53;
+const DEPTH_MAX: u32 = 65536;
 const SIZE_MASK: u64 = ((<u64>1) << RECORD_KIND_SHIFT) - 1;
 // Everything between these does not change while a process lives.
 const IDENTITY_BEGIN: usize = HEADER_POINTER_BYTES;
@@ -128,6 +138,9 @@ let droppedBytes: u64 = 0;
 
 export function start(bytes: f64): void {
   limitBytes = bytes;
+  filled = 0;
+  started = ended = full = false;
+  sequence = liveCount = liveBytes = received = dropped = droppedBytes = 0;
   for (let kind: u32 = KIND_RECORDS; kind < <u32>KIND_COUNT; kind++) store<u32>(sent + kind * 4, 1);
 }
 
@@ -184,7 +197,6 @@ function process(at: usize, length: u32): i32 {
   if (length < <u32>WIRE_HEADER_BYTES) return -WIRE_ERROR_LENGTH;
   const bytes = <u64>load<u32>(at, HEADER_EXE_LENGTH) + load<u32>(at, HEADER_COMMAND_LENGTH);
   if (bytes > <u64>PROCESS_BYTES || ((WIRE_HEADER_BYTES + bytes + 7) & ~7) != length) return -WIRE_ERROR_LENGTH;
-  if (load<u16>(at, HEADER_VERSION_MAJOR) != STORE_VERSION_MAJOR) return -WIRE_ERROR_VERSION;
   const error = takeHeader(at);
   if (error) return error;
   memory.copy(IMAGE + PROCESS_OFFSET, at + WIRE_HEADER_BYTES, <usize>bytes);
@@ -206,11 +218,20 @@ function header(at: usize, length: u32): i32 {
 
 // The sender's header, but for what only the writer of the file can know.
 function takeHeader(at: usize): i32 {
+  if (load<u16>(at, HEADER_VERSION_MAJOR) != STORE_VERSION_MAJOR) return -WIRE_ERROR_VERSION;
   if (
     load<u32>(at, HEADER_TIMELINE_COUNT) > <u32>TIMELINE_MAX_COUNT ||
     load<u32>(at, HEADER_THREAD_SLOTS) > <u32>THREADS_MAX_COUNT
   ) {
     return -WIRE_ERROR_REFERENCE;
+  }
+  const pointer = load<u32>(at, HEADER_POINTER_BYTES);
+  if (
+    (pointer != 4 && pointer != 8) ||
+    load<u32>(at, HEADER_END_KIND) > <u32>END_EXEC ||
+    load<u32>(at, HEADER_DEPTH_LIMIT) > DEPTH_MAX
+  ) {
+    return -WIRE_ERROR_VALUE;
   }
   const blocks = load<u32>(IMAGE, HEADER_BLOCK_COUNT);
   memory.copy(IMAGE, at, WIRE_HEADER_BYTES);
@@ -305,6 +326,7 @@ function references(kind: u32, first: u32, number: u32, data: usize): bool {
       if (node >= bound(KIND_NODES, stored) || (index == 0 && node != 0)) return false;
     } else if (kind == KIND_MODULES) {
       const at = data + i * MODULE_BYTES;
+      if (load<u64>(at, MODULE_START) > load<u64>(at, MODULE_END)) return false;
       const strings = bound(KIND_STRINGS, stored);
       if (!text(load<u32>(at, MODULE_PATH_OFFSET), load<u32>(at, MODULE_PATH_LENGTH), strings)) return false;
       if (!text(load<u32>(at, MODULE_BUILD_ID_OFFSET), load<u32>(at, MODULE_BUILD_ID_LENGTH), strings)) return false;
@@ -370,13 +392,15 @@ function records(at: usize, end: usize): i32 {
       if (stack >= stacks) return -WIRE_ERROR_REFERENCE;
       if (stack >= count(KIND_STACKS)) stack = 0;
       const size = load<u64>(at, RECORD_SIZE);
+      const bytes = size & SIZE_MASK;
+      if (size >> RECORD_KIND_SHIFT > <u64>MEMORY_CUSTOM || bytes >= BYTES_LIMIT - liveBytes) return -WIRE_ERROR_VALUE;
       store<u64>(to, size, RECORD_SIZE);
       store<u64>(to, load<u64>(at, RECORD_TIME), RECORD_TIME);
       store<u32>(to, load<u32>(at, RECORD_THREAD), RECORD_THREAD);
       store<u32>(to, stack, RECORD_STACK);
       store<u64>(to, address, RECORD_ADDRESS);
       liveCount++;
-      liveBytes += size & SIZE_MASK;
+      liveBytes += bytes;
     }
   }
   return 0;

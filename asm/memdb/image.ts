@@ -80,8 +80,9 @@ export function elementBytes(kind: u32): u32 {
   return 1;
 }
 
-/** An empty image that may grow to `bytes`; false if not even an empty one fits. */
+/** An empty image that may grow to `bytes`; false if not even an empty one fits. What another session left is cleared. */
 export function create(bytes: f64): bool {
+  clear();
   const most = f64(<usize>0 - WASM_PAGE - IMAGE);
   blockLimit = min(u32(min(bytes, most) / BLOCK_BYTES), BLOCKS_MAX - 1);
   if (blockLimit < <u32>KIND_COUNT || !grow(IMAGE + BLOCK_BYTES)) return false;
@@ -91,6 +92,20 @@ export function create(bytes: f64): bool {
     setCount(kind, 1);
   }
   return true;
+}
+
+function clear(): void {
+  for (let page: usize = 0; page < <usize>blockCount * PAGES_IN_BLOCK; page++) {
+    // The header page is changed without a mark.
+    if (page != 0 && !load<u8>(DIRTY + page) && !load<u8>(BACKED + page)) continue;
+    memory.fill(IMAGE + page * PAGE_BYTES, 0, PAGE_BYTES);
+    store<u8>(DIRTY + page, 0);
+    store<u8>(BACKED + page, 0);
+  }
+  memory.fill(counts, 0, KIND_COUNT * 4);
+  memory.fill(capacities, 0, KIND_COUNT * 4);
+  blockCount = backedPages = 0;
+  stale = unwritten = false;
 }
 
 function grow(end: usize): bool {

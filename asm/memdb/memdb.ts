@@ -7,7 +7,7 @@ import { create } from "./image";
 export { feed, frameType, full, inputAt, inputRoom, isLast, liveBytes, liveCount, received, sequence } from "./decode";
 export { blockCount, failRun, IMAGE, nextRun, rewind, runOffset, sealRecords, sealTables, unseal } from "./image";
 
-/** First of all: an empty store that may take `bytes`. False if there is no memory for it. */
+/** First of all: an empty store that may take `bytes`. False if there is no memory for it. Again: for another session. */
 export function open(bytes: f64): bool {
   if (!create(bytes)) return false;
   start(bytes);

@@ -3,71 +3,15 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import * as L from "../../asm/layout.js";
-import { type LogEntry, type Memdb, type ServeOptions, serve } from "../../runtime/serve.js";
 import { openStore } from "../../runtime/store.js";
 import { askStatus } from "../../runtime/wirestatus.js";
 import { temporaryFolder } from "../support/run.js";
-import { Client, type Where } from "./client.js";
+import { Client } from "./client.js";
+import { start, until } from "./running.js";
 
 const folder = temporaryFolder();
-let stores = 0;
-
-interface Running {
-  memdb: Memdb;
-  where: Where;
-  path: string;
-  log: LogEntry[];
-  /** The first entry of this kind that is logged from now on, or was before. */
-  logged(event: LogEntry["event"]): Promise<LogEntry>;
-  client(): Client;
-}
-
-const started: Memdb[] = [];
-after(async () => {
-  for (const memdb of started) await memdb.close();
-});
-
-async function start(options: Partial<ServeOptions> = {}): Promise<Running> {
-  const path = options.store ?? join(folder, `${++stores}.mem`);
-  const log: LogEntry[] = [];
-  const waiting = new Set<() => void>();
-  const memdb = await serve({
-    store: path,
-    size: 1 << 28,
-    tcp: options.unix ? undefined : { host: "127.0.0.1", port: 0 },
-    // Nothing is written behind a test's back: it calls flush().
-    limits: { writeMs: 1 << 30, ...options.limits },
-    ...options,
-    log(entry) {
-      log.push(entry);
-      for (const wake of waiting) wake();
-    },
-  } as ServeOptions);
-  started.push(memdb);
-  const where: Where = options.unix ? { path: options.unix } : { host: "127.0.0.1", port: memdb.address!.port };
-  return {
-    memdb,
-    where,
-    path,
-    log,
-    client: () => new Client(where),
-    async logged(event) {
-      for (;;) {
-        const entry = log.find((entry) => entry.event === event);
-        if (entry) return entry;
-        await new Promise<void>((resolve) => {
-          const wake = () => {
-            waiting.delete(wake);
-            resolve();
-          };
-          waiting.add(wake);
-        });
-      }
-    },
-  };
-}
 
 async function read(path: string) {
   const store = await openStore(path);
@@ -177,21 +121,18 @@ test("a process that connects again replaces its store in one step", async () =>
 
 test("half a snapshot is kept only where there is nothing better", async () => {
   const { memdb, client, path, log } = await start();
-  const closed = async (count: number) => {
-    while (log.filter(({ event }) => event === "closed").length < count)
-      await new Promise((resolve) => setImmediate(resolve));
-  };
+  const closed = (count: number) => until(() => log.filter(({ event }) => event === "closed").length === count);
   const first = await client().shake();
   first.stream.process().records([[1, { address: 1n, size: 1 }]]);
   first.send();
-  while (memdb.sessions.size === 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => memdb.sessions.size === 1);
   await first.cut();
   await closed(1);
   assert.deepEqual((await read(path)).live, ["1 1 0"]);
   const second = await client().shake();
   second.stream.process().records([[1, { address: 2n, size: 2 }]]);
   second.send();
-  while (memdb.sessions.size === 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => memdb.sessions.size === 1);
   await second.cut();
   await closed(2);
   assert.deepEqual((await read(path)).live, ["1 1 0"]);

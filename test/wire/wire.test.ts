@@ -191,6 +191,16 @@ const wrong: Record<string, [code: number, stream: (stream: Stream) => Stream]> 
     L.WIRE_ERROR_REFERENCE,
     (stream) => stream.header({ threadSlots: L.THREADS_MAX_COUNT + 1 }),
   ],
+  "a process that ended in no known way": [L.WIRE_ERROR_VALUE, (stream) => stream.header({ endKind: 4 })],
+  "an unknown kind of memory": [L.WIRE_ERROR_VALUE, (stream) => stream.records([[1, { ...record, kind: 3 }]])],
+  "more live bytes than a number holds": [
+    L.WIRE_ERROR_VALUE,
+    (stream) => stream.records([1, 2].map((slot) => [slot, { ...record, size: 2 ** 52 }] as const)),
+  ],
+  "a module that ends before it starts": [
+    L.WIRE_ERROR_REFERENCE,
+    (stream) => stream.elements(L.KIND_MODULES, 1, 1, words(0, 0, 1, ...new Array(13).fill(0))),
+  ],
   "slot 0": [L.WIRE_ERROR_REFERENCE, (stream) => stream.records([[0, record]])],
   "a stack that was not sent": [L.WIRE_ERROR_REFERENCE, (stream) => stream.records([[1, { ...record, stack: 1 }]])],
   "an empty run": [L.WIRE_ERROR_LENGTH, runs(1, 0)],
