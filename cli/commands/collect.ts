@@ -84,6 +84,10 @@ Exit code: 0 after a signal, 2 when it cannot start.
       port: integer("port", args.port ?? String(DEFAULT_PORT), 0, 65535),
     };
     if (args.unix === "") throw new UsageError("--unix needs a path, not an empty one");
+    // Before it says that it listens, because what reads the log may signal at once.
+    const signalled = new Promise<void>((resolve) => {
+      for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT"] as const) process.on(signal, () => resolve());
+    });
     const memdb = await serve({
       store: storePath(args),
       size: bytes,
@@ -93,9 +97,7 @@ Exit code: 0 after a signal, 2 when it cannot start.
       insecure: args.insecure ?? false,
       log: args.json ? logJson : logText,
     });
-    await new Promise<void>((resolve) => {
-      for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT"] as const) process.on(signal, () => resolve());
-    });
+    await signalled;
     await memdb.close();
     return 0;
   },
