@@ -58,9 +58,10 @@ export function launch(command: readonly string[], library: string, store: strin
   delete env.MEMHOOK_NET_HOST;
 
   return new Promise((resolve, reject) => {
-    const child = spawn(command[0]!, command.slice(1), { stdio: "inherit", env });
+    // Listening begins before the program does: it may bring a signal about at once.
     const ignore = () => {};
-    const forward = () => child.kill("SIGTERM");
+    // Not child.kill(): after that, Deno sends no second one and takes the program for killed, whatever it did.
+    const forward = () => process.kill(child.pid!, "SIGTERM");
     const terminal: NodeJS.Signals[] = ["SIGINT", "SIGQUIT", "SIGHUP"];
     for (const signal of terminal) process.on(signal, ignore);
     process.on("SIGTERM", forward);
@@ -68,6 +69,7 @@ export function launch(command: readonly string[], library: string, store: strin
       for (const signal of terminal) process.off(signal, ignore);
       process.off("SIGTERM", forward);
     };
+    const child = spawn(command[0]!, command.slice(1), { stdio: "inherit", env });
     child.on("error", (error: NodeJS.ErrnoException) => {
       done();
       const why =

@@ -80,6 +80,9 @@ interface Stack extends Cut {
 
 const NO_STACK: Stack = { frames: [], cut: false };
 
+/** Stacks kept for the next row that has the same; more would grow with the store. */
+const STACKS_KEPT = 16384;
+
 /** The frames of stacks, each resolved once. */
 class StackResolver {
   #store: Store;
@@ -135,6 +138,7 @@ class StackResolver {
     if (!stack) {
       const { frames, cut } = this.#store.frames(id);
       stack = { frames: frames.flatMap((raw) => this.#frames.get(raw.id)!), cut };
+      if (this.#stacks.size >= STACKS_KEPT) this.#stacks.clear();
       this.#stacks.set(id, stack);
     }
     return stack;

@@ -203,7 +203,10 @@ test("report: stacks are chosen by module and function", async () => {
     const reader = store(async (query) => {
       answer = await query.selectStacks!(Uint32Array.of(0, 1, 2, 3));
     });
-    await report(reader, { aggregate: true, sort: "count" }, symbolizer(asked), { stacks: false, ...patterns });
+    await report(reader, Object.freeze({ aggregate: true, sort: "count" }), symbolizer(asked), {
+      stacks: false,
+      ...patterns,
+    });
     assert.deepEqual([...answer!], chosen, name);
     assert.equal(asked.length > 0, names, `${name}: names are looked up only where a function is wanted`);
   }
