@@ -6,6 +6,7 @@
 #include "lock.h"
 #include "modules.h"
 #include "row.h"
+#include "span.h"
 #include "step.h"
 #include "sys.h"
 
@@ -401,19 +402,25 @@ static uint64_t row_in_module(const struct source *source, const struct mh_modul
   }
 }
 
-/* Some C libraries do not describe the code that returns from a signal handler: known by its instructions. */
-static bool signal_return(const struct mh_module *module, uintptr_t pc) {
-  struct source code = {.low = module->text_start, .high = module->text_end, .direct = false};
+/* Some C libraries and kernels do not describe the code that returns from a signal handler, and under emulation it is in
+ * no module: known by its instructions. */
+static bool signal_return(uintptr_t pc) {
   uint8_t bytes[MH_SIGNAL_CODE_BYTES];
-  return copy(&code, pc, bytes, sizeof bytes) && mh_is_signal_code(bytes);
+  struct iovec here = {.iov_base = bytes, .iov_len = sizeof bytes};
+  struct iovec there = {.iov_base = (void *)pc, .iov_len = sizeof bytes};
+  long got = mh_syscall(SYS_process_vm_readv, mh_getpid(), (long)&here, 1, (long)&there, 1, 0);
+  if (got < 0 && mh_readable(pc) && mh_readable(pc + sizeof bytes - 1)) { /* not every sandbox allows that call */
+    memcpy(bytes, (const void *)pc, sizeof bytes);
+    got = sizeof bytes;
+  }
+  return got == (long)sizeof bytes && mh_is_signal_code(bytes);
 }
 
 uint64_t mh_cfi_row(uintptr_t pc, bool exact) {
   uintptr_t lookup = pc - !exact;
   const struct mh_module *module = mh_module_at(lookup);
-  if (!module) return MH_ROW_END;
   uint64_t row = MH_ROW_END;
-  if (module->eh_frame_hdr) {
+  if (module && module->eh_frame_hdr) {
     struct source source = {.low = module->start, .high = module->end};
     /* Holes between segments are not readable: stay in the one that holds the header. */
     if (module->eh_segment_end) {
@@ -425,6 +432,6 @@ uint64_t mh_cfi_row(uintptr_t pc, bool exact) {
     row = row_in_module(&source, module, pc, lookup);
     __atomic_sub_fetch(&readers, 1, __ATOMIC_SEQ_CST);
   }
-  if (row == MH_ROW_END && signal_return(module, pc)) row = MH_ROW_SIGNAL;
+  if (row == MH_ROW_END && signal_return(pc)) row = MH_ROW_SIGNAL;
   return row;
 }

@@ -19,7 +19,8 @@ void mh_span_start(void) {
 
 /* The kernel reads the set before it looks at the (invalid) operation: EFAULT if there is nothing, else EINVAL.
  * Every process may make this call, it never blocks, and it changes nothing. */
-static bool readable(uintptr_t page) {
+bool mh_readable(uintptr_t address) {
+  uintptr_t page = address & ~(uintptr_t)(PAGE - 1);
   return mh_syscall(SYS_rt_sigprocmask, -1, (long)page, 0, 8, 0, 0) != -14;
 }
 
@@ -29,7 +30,7 @@ static bool all_readable(uintptr_t low, uintptr_t high, bool down) {
   if (high <= low || (high - low) / PAGE > MOST_OWN_PAGES) return false;
   uintptr_t last = (high - 1) & ~(uintptr_t)(PAGE - 1);
   for (uintptr_t offset = 0; offset <= last - low; offset += PAGE)
-    if (!readable(down ? last - offset : low + offset)) return false;
+    if (!mh_readable(down ? last - offset : low + offset)) return false;
   return true;
 }
 
@@ -63,12 +64,12 @@ void mh_span_find(struct mh_own_stack *own, uintptr_t sp, struct mh_span *span) 
   if (found)
     *span = (struct mh_span){.low = own->low, .high = own->high, .own = true};
   else
-    *span = (struct mh_span){.low = page, .high = readable(page) ? page + PAGE : page, .pages = 1};
+    *span = (struct mh_span){.low = page, .high = mh_readable(page) ? page + PAGE : page, .pages = 1};
 }
 
 bool mh_span_extend(struct mh_span *span, uintptr_t end) {
   while (span->high < end) {
-    if (span->high == span->low || span->pages == MOST_FOREIGN_PAGES || !readable(span->high)) return false;
+    if (span->high == span->low || span->pages == MOST_FOREIGN_PAGES || !mh_readable(span->high)) return false;
     span->pages++;
     span->high += PAGE;
   }

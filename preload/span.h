@@ -31,6 +31,9 @@ struct mh_span {
 /* Called once, before the first walk. */
 void mh_span_start(void);
 
+/* Whether the byte at `address` can be read, without reading it. */
+bool mh_readable(uintptr_t address);
+
 /* The span around `sp` if that is not in what is known of the own stack. */
 void mh_span_find(struct mh_own_stack *own, uintptr_t sp, struct mh_span *span);
 

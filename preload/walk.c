@@ -442,3 +442,11 @@ uint32_t mh_capture_dwarf(struct mh_thread *thread, struct mh_walk *walk, const 
 uint32_t mh_capture_fp(struct mh_walk *walk, const struct mh_entry *entry) {
   return take(NULL, walk, entry, true);
 }
+
+#if defined(__aarch64__)
+/* Bytes from the calling function's frame record to the end of its frame; 0 if that is not known yet. */
+__attribute__((noinline)) uintptr_t mh_entry_gap(void) {
+  uint64_t row = mh_cfi_row(mh_strip((uintptr_t)__builtin_return_address(0)), false);
+  return mh_row_kind(row) == MH_ROW_FP ? (uintptr_t)mh_row_cfa(row) : 0;
+}
+#endif

@@ -77,8 +77,3 @@ uint32_t mh_capture_fp(struct mh_walk *walk, const struct mh_entry *entry);
 
 /* To be called after every change of mh_generation. */
 void mh_capture_dwarf_modules_changed(void);
-
-#if defined(__aarch64__)
-/* Bytes from a function's frame record up to the stack pointer of its caller. Called from that function. */
-uintptr_t mh_entry_gap(uintptr_t frame_record);
-#endif

@@ -198,8 +198,21 @@ static NOINLINE void with_end(int times) {
 
 // Signals: by raise, asynchronous by timer, on the thread's stack and on an alternate one.
 static volatile sig_atomic_t handling;
+
+// One tick at a time: however slow the handler is, the interrupted code goes on.
+static thread_local timer_t ticker;
+static thread_local volatile bool ticking;
+static void tick_again() {
+  struct itimerspec next = {};
+  next.it_value.tv_nsec = 100000 + (long)(sink % 400000);
+  timer_settime(ticker, 0, &next, nullptr);
+}
+
 static void handler(int) {
-  if (handling) return;
+  if (handling) {
+    if (ticking) tick_again();
+    return;
+  }
   handling = 1;
   Random random{sink.load()};
   Catchers none(0);
@@ -207,6 +220,7 @@ static void handler(int) {
   touch(77);
   descend(random, 3);
   handling = 0;
+  if (ticking) tick_again();
 }
 
 static std::atomic<uint64_t> ticks{0};
@@ -245,7 +259,6 @@ static void signals(Random &random) {
 }
 
 static void timer_signals(Random &random) {
-  timer_t timer;
   struct sigevent event = {};
   event.sigev_notify = SIGEV_THREAD_ID;
   event.sigev_signo = SIGUSR2;
@@ -253,12 +266,12 @@ static void timer_signals(Random &random) {
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
   event.sigev_notify_thread_id = gettid();
-  if (timer_create(CLOCK_MONOTONIC, &event, &timer) == 0) {
-    struct itimerspec every = {};
-    every.it_interval.tv_nsec = every.it_value.tv_nsec = 3000000 + random(500000);
-    timer_settime(timer, 0, &every, nullptr);
-    sink += spin_deep((int)random(20), 600000);
-    timer_delete(timer);
+  if (timer_create(CLOCK_MONOTONIC, &event, &ticker) == 0) {
+    ticking = true;
+    tick_again();
+    sink += spin_deep((int)random(20), 150000);
+    ticking = false;
+    timer_delete(ticker);
   }
 }
 

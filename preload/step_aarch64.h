@@ -1,0 +1,132 @@
+/* Walking stacks on aarch64.
+ *
+ *     CFA ─▶ ┌──────────────────┐   rule BOTH: at CFA + saved the caller's x29, and in the next word
+ *            │ …                │     the return address, as stp x29, x30 leaves them
+ *            │ return address   │   rule RA: at CFA + saved the return address; x29 still has its value
+ *            │ caller's x29     │   rule SAME: both still in their registers, a frame that calls nothing: met only
+ *            │ …                │     where a signal interrupted it
+ *     sp  ─▶ └──────────────────┘   rule FP: at CFA + saved the caller's x29; the return address still in x30
+ *
+ * A return address may be signed (pointer authentication). Wherever one is used, the signature is stripped: that does
+ * nothing to one that is not signed, so no row says which it is.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cfi.h"
+#include "row.h"
+
+#define MH_DWARF_FP 29
+#define MH_DWARF_SP 31
+#define MH_DWARF_PC 32 /* no expression can name it */
+
+enum { MH_RULE_SAME, MH_RULE_BOTH, MH_RULE_RA, MH_RULE_FP };
+
+/* Where the kernel keeps the interrupted registers, counted from the stack pointer in the frame that returns from a
+ * signal: struct siginfo, then struct ucontext. */
+#define MH_SIGNAL_FP (312 + 29 * 8)
+#define MH_SIGNAL_LR (312 + 30 * 8)
+#define MH_SIGNAL_SP (312 + 31 * 8)
+#define MH_SIGNAL_PC (312 + 32 * 8)
+
+/* mov x8, #__NR_rt_sigreturn; svc #0 */
+#define MH_SIGNAL_CODE_BYTES 8
+static inline bool mh_is_signal_code(const uint8_t *code) {
+  static const uint8_t expected[] = {0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4};
+  bool same = true;
+  for (unsigned i = 0; i < sizeof expected; i++) same &= code[i] == expected[i];
+  return same;
+}
+
+/* An interrupted function may not have a frame yet. */
+#define MH_CFA_MAY_STAY true
+
+static inline bool mh_ra_in_register(uint64_t row) {
+  return mh_row_rule(row) == MH_RULE_SAME || mh_row_rule(row) == MH_RULE_FP;
+}
+#define MH_RA_IN_REGISTER(row) mh_ra_in_register(row)
+
+/* xpaclri, an instruction that older processors take for a hint and ignore. */
+static inline uintptr_t mh_strip(uintptr_t return_address) {
+  register uintptr_t x30 __asm__("x30") = return_address;
+  __asm__("hint #7" : "+r"(x30));
+  return x30;
+}
+
+/* Address that holds the return address, if that is not in its register. */
+static inline uintptr_t mh_ra_at(uint64_t row, uintptr_t cfa) {
+  return cfa + (uintptr_t)mh_row_saved(row) + (mh_row_rule(row) == MH_RULE_BOTH ? 8 : 0);
+}
+
+/* Address that holds the caller's frame pointer, 0 if that is still in its register. */
+static inline uintptr_t mh_fp_at(uint64_t row, uintptr_t cfa, uintptr_t fp) {
+  (void)fp;
+  unsigned rule = mh_row_rule(row);
+  return rule == MH_RULE_BOTH || rule == MH_RULE_FP ? cfa + (uintptr_t)mh_row_saved(row) : 0;
+}
+
+/* Whether the caller's frame pointer depends on this frame's. */
+static inline bool mh_fp_from_fp(uint64_t row) {
+  return mh_row_rule(row) == MH_RULE_SAME || mh_row_rule(row) == MH_RULE_RA;
+}
+
+/* The row that every frame has for a program counter walked by frame pointers alone: the frame record is all that is known,
+ * so its end stands for the CFA. */
+#define MH_ROW_CHAIN \
+  (MH_ROW_FP | MH_RULE_BOTH << 3 | (uint64_t)(16 / MH_ROW_UNIT) << 5 | ((uint64_t)(-16 / MH_ROW_UNIT) & 0x7fff) << 25)
+
+/* Packs what the frame information says into a row. */
+static inline uint64_t mh_row_pack(const struct mh_rules *rules) {
+  if (rules->ra.how == MH_HOW_UNDEFINED) return MH_ROW_END;
+  /* What is said of the return from a signal leaves out the interrupted pc; the kernel's layout is known. */
+  if (rules->signal) return MH_ROW_SIGNAL;
+  if (!rules->known) return MH_ROW_FALLBACK;
+  const struct mh_term *cfa = &rules->cfa;
+  if (rules->sp.how != MH_HOW_SAME && !(rules->sp.how == MH_HOW_IS_CFA && rules->sp.value == 0)) return MH_ROW_FALLBACK;
+
+  uint64_t row = 0;
+  if (cfa->base != MH_BASE_SP && cfa->base != MH_BASE_FP) return MH_ROW_FALLBACK;
+  if (cfa->loaded) {
+    row = cfa->base == MH_BASE_SP ? MH_ROW_SP_LOAD : MH_ROW_FP_LOAD;
+    if (!mh_row_put_load(&row, cfa->from, cfa->add)) return MH_ROW_FALLBACK;
+  } else {
+    row = cfa->base == MH_BASE_SP ? MH_ROW_SP : MH_ROW_FP;
+    if (!mh_row_put_cfa(&row, cfa->add)) return MH_ROW_FALLBACK;
+  }
+
+  const struct mh_rule *fp = &rules->fp, *ra = &rules->ra;
+  bool fp_same = fp->how == MH_HOW_SAME, ra_same = ra->how == MH_HOW_SAME;
+  if ((!fp_same && fp->how != MH_HOW_AT_CFA) || (!ra_same && ra->how != MH_HOW_AT_CFA)) return MH_ROW_FALLBACK;
+  if (!fp_same && !ra_same && ra->value != fp->value + 8) return MH_ROW_FALLBACK;
+  unsigned rule = fp_same ? (ra_same ? MH_RULE_SAME : MH_RULE_RA) : (ra_same ? MH_RULE_FP : MH_RULE_BOTH);
+  row |= (uint64_t)rule << 3;
+  return mh_row_put_saved(&row, fp_same ? (ra_same ? 0 : ra->value) : fp->value) ? row : MH_ROW_FALLBACK;
+}
+
+static inline uintptr_t mh_thread_pointer(void) {
+  uintptr_t pointer;
+  __asm__("mrs %0, tpidr_el0" : "=r"(pointer));
+  return pointer;
+}
+
+/* Puts {key, value} in place of {old_key, old_value} in one step. `pair` is 16-byte aligned. */
+static inline bool mh_exchange_pair(uint64_t *pair, uint64_t old_key, uint64_t old_value, uint64_t key, uint64_t value) {
+  uint64_t seen_key, seen_value, next_key, next_value;
+  uint32_t failed, same;
+  /* Written back even if it is another pair: only then what was read is known to have been one pair. */
+  __asm__ volatile(
+      "1: ldaxp %[seen_key], %[seen_value], [%[pair]]\n"
+      "   cmp %[seen_key], %[old_key]\n"
+      "   ccmp %[seen_value], %[old_value], #0, eq\n"
+      "   csel %[next_key], %[key], %[seen_key], eq\n"
+      "   csel %[next_value], %[value], %[seen_value], eq\n"
+      "   cset %w[same], eq\n"
+      "   stlxp %w[failed], %[next_key], %[next_value], [%[pair]]\n"
+      "   cbnz %w[failed], 1b\n"
+      : [seen_key] "=&r"(seen_key), [seen_value] "=&r"(seen_value), [next_key] "=&r"(next_key), [next_value] "=&r"(next_value),
+        [failed] "=&r"(failed), [same] "=&r"(same)
+      : [pair] "r"(pair), [old_key] "r"(old_key), [old_value] "r"(old_value), [key] "r"(key), [value] "r"(value)
+      : "cc", "memory");
+  return same;
+}
