@@ -8,7 +8,7 @@ import { SECTION_DYNSYM, SECTION_INFO, SECTION_SYMTAB } from "../asm/symbols/lay
 import { debugFileByBuildId, debugFileByLink, equal, hex, openModule } from "./debugfiles.js";
 import { Debuginfod } from "./debuginfod.js";
 import { DebugInformation } from "./dwarf.js";
-import { ElfError, ElfFile } from "./elffile.js";
+import { ElfError, ElfFile, reason } from "./elffile.js";
 import { OutOfMemory, SymbolCore } from "./symbolcore.js";
 import { functionNames } from "./symboltable.js";
 import type { CodeLocation, ModuleInfo } from "./types.js";
@@ -109,14 +109,9 @@ export class Symbolizer {
     const { names, debug, open } = await module.files;
     if (names === null && debug === null) return;
     const addresses = BigUint64Array.from(wanted).sort();
-    let functions: (string | null)[] = [];
-    try {
-      if (names !== null) functions = functionNames(this.#core, names.file, names.kind, addresses);
-    } catch (error) {
-      if (!(error instanceof OutOfMemory)) throw error;
-      this.#note(info, "its symbol table is too large");
-    }
-    const places = debug?.locate(addresses) ?? [];
+    const functions =
+      this.#try(info, () => names && functionNames(this.#core, names.file, names.kind, addresses)) ?? [];
+    const places = this.#try(info, () => debug?.locate(addresses)) ?? [];
     addresses.forEach((address, index) => {
       const locations = places[index] ?? unknown();
       // The symbol table knows more about the function itself: foo.constprop.0, foo.cold.
@@ -126,6 +121,21 @@ export class Symbolizer {
     });
     for (const problem of debug?.problems ?? []) this.#note(info, problem);
     for (const { problems } of open) for (const problem of problems) this.#note(info, problem);
+  }
+
+  /** What a file makes impossible is said in a note; other files still have their names. */
+  #try<T>(info: ModuleInfo, work: () => T): T | null {
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof OutOfMemory) this.#note(info, "it is too large to be looked at");
+      // A trap in symbols.wasm is our mistake, but the user's report need not suffer.
+      else if (error instanceof WebAssembly.RuntimeError) this.#note(info, `it cannot be read (${error.message})`);
+      // The system's word: the file lies on a disk that fails, or on a server that is gone.
+      else if ((error as NodeJS.ErrnoException).code !== undefined) this.#note(info, reason(error));
+      else throw error;
+      return null;
+    }
   }
 
   async #find(info: ModuleInfo): Promise<Files> {
