@@ -6,7 +6,7 @@ MH_HOOK void memhook_alloc(const void *block, size_t size);
 MH_HOOK void memhook_free(const void *block);
 
 void memhook_alloc(const void *block, size_t size) {
-  if (!block || !mh_enter()) return;
+  if (!block || !mh_enter(MH_HOOK_HEAP)) return;
   struct mh_entry entry = MH_ENTRY();
   mh_begin();
   mh_record_allocation(block, size, MH_MEMORY_CUSTOM, &entry);
@@ -15,7 +15,7 @@ void memhook_alloc(const void *block, size_t size) {
 }
 
 void memhook_free(const void *block) {
-  if (!block || !mh_enter()) return;
+  if (!block || !mh_enter(MH_HOOK_HEAP)) return;
   mh_begin();
   mh_record_free(block, MH_MEMORY_CUSTOM);
   mh_finish();

@@ -28,7 +28,7 @@ MH_HOOK int dlclose(void *handle) {
   if (MH_UNLIKELY(!mh_real.dlclose)) mh_real_find();
   int result = mh_real.dlclose(handle);
   advance();
-  if (mh_enter()) {
+  if (mh_enter(MH_HOOK_WRAP)) {
     mh_begin();
     mh_modules_refresh();
     mh_finish();

@@ -1,8 +1,9 @@
 /* Hooks: the ways to end without destructors. They note in the store how the process ended. */
 #include "hook.h"
+#include "process.h"
 
 static void note(int status) {
-  if (mh_enter()) {
+  if (mh_enter(MH_HOOK_WRAP)) {
     mh_begin();
     mh_end(MH_END_IMMEDIATE_EXIT, status);
     mh_finish();
@@ -12,7 +13,7 @@ static void note(int status) {
 
 /* A child of vfork ends with _exit in its parent's memory: that is not the parent's end. */
 static bool own_process(void) {
-  return !mh_store || (uint32_t)mh_getpid() == mh_header()->pid;
+  return (uint32_t)mh_getpid() == mh_process.pid;
 }
 
 MH_HOOK _Noreturn void _exit(int status) {

@@ -6,7 +6,7 @@
 #define UNRECORDED(result, name, parameters, arguments)    \
   MH_HOOK result name parameters {                         \
     if (MH_UNLIKELY(!mh_real.name)) mh_real_find();        \
-    bool entered = mh_enter();                             \
+    bool entered = mh_enter(MH_HOOK_WRAP);                             \
     result value = mh_real.name arguments;                 \
     if (entered) mh_leave();                               \
     return value;                                          \
@@ -28,7 +28,7 @@ UNRECORDED(int, pthread_create,
 
 MH_HOOK void tzset(void) {
   if (MH_UNLIKELY(!mh_real.tzset)) mh_real_find();
-  bool entered = mh_enter();
+  bool entered = mh_enter(MH_HOOK_WRAP);
   mh_real.tzset();
   if (entered) mh_leave();
 }

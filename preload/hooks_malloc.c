@@ -18,9 +18,9 @@
 
 #define RECORDED(size, call)                       \
   do {                                             \
-    if (MH_UNLIKELY(!mh_enter())) {                \
+    if (MH_UNLIKELY(!mh_enter(MH_HOOK_HEAP))) {                \
       void *nested_ = (call);                      \
-      mh_nested_allocation(nested_, size);         \
+      mh_nested_allocation(nested_, size, MH_HOOK_HEAP);         \
       return nested_;                              \
     }                                              \
     struct mh_entry entry_ = MH_ENTRY();           \
@@ -72,9 +72,9 @@ MH_HOOK void *pvalloc(size_t size) {
 MH_HOOK int posix_memalign(void **block, size_t alignment, size_t size) {
   FIND_REAL(posix_memalign);
   if (MH_UNLIKELY(!mh_real.posix_memalign)) return (*block = mh_early_allocate(size, alignment)) ? 0 : ENOMEM;
-  if (MH_UNLIKELY(!mh_enter())) {
+  if (MH_UNLIKELY(!mh_enter(MH_HOOK_HEAP))) {
     int result = mh_real.posix_memalign(block, alignment, size);
-    if (result == 0) mh_nested_allocation(*block, size);
+    if (result == 0) mh_nested_allocation(*block, size, MH_HOOK_HEAP);
     return result;
   }
   struct mh_entry entry = MH_ENTRY();
@@ -85,7 +85,7 @@ MH_HOOK int posix_memalign(void **block, size_t alignment, size_t size) {
 }
 
 static inline __attribute__((always_inline)) void forget(void *block) {
-  if (MH_UNLIKELY(!mh_enter())) {
+  if (MH_UNLIKELY(!mh_enter(MH_HOOK_HEAP))) {
     mh_nested_free(block);
     return;
   }
@@ -143,10 +143,10 @@ MH_HOOK void *realloc(void *old, size_t size) {
   FIND_REAL(realloc);
   if (MH_UNLIKELY(mh_early_owns(old))) return move_early(old, size);
   if (MH_UNLIKELY(!mh_real.realloc)) return old ? NULL : mh_early_allocate(size, 16);
-  if (MH_UNLIKELY(!mh_enter())) {
+  if (MH_UNLIKELY(!mh_enter(MH_HOOK_HEAP))) {
     mh_nested_free(old);
     void *block = mh_real.realloc(old, size);
-    mh_nested_allocation(block, size);
+    mh_nested_allocation(block, size, MH_HOOK_HEAP);
     return block;
   }
   struct mh_entry entry = MH_ENTRY();
@@ -167,10 +167,10 @@ MH_HOOK void *reallocarray(void *old, size_t count, size_t size) {
   }
   if (MH_UNLIKELY(mh_early_owns(old))) return move_early(old, bytes);
   if (MH_UNLIKELY(!mh_real.realloc)) return old ? NULL : mh_early_allocate(bytes, 16);
-  if (MH_UNLIKELY(!mh_enter())) {
+  if (MH_UNLIKELY(!mh_enter(MH_HOOK_HEAP))) {
     mh_nested_free(old);
     void *block = mh_real.realloc(old, bytes);
-    mh_nested_allocation(block, bytes);
+    mh_nested_allocation(block, bytes, MH_HOOK_HEAP);
     return block;
   }
   struct mh_entry entry = MH_ENTRY();

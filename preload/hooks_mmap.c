@@ -41,8 +41,12 @@ static bool replaces(int flags) {
       errno = (int)-result;                                                                         \
       return MAP_FAILED;                                                                            \
     }                                                                                               \
-    if (!(flags & (MAP_ANONYMOUS | MAP_FIXED)) || MH_UNLIKELY(!mh_enter()))                         \
-      return mh_real.name(address, size, protection, flags, fd, offset);                            \
+    if (!(flags & (MAP_ANONYMOUS | MAP_FIXED))) return mh_real.name(address, size, protection, flags, fd, offset); \
+    if (MH_UNLIKELY(!mh_enter(MH_HOOK_MAP))) {                                                      \
+      void *nested = mh_real.name(address, size, protection, flags, fd, offset);                    \
+      if (nested != MAP_FAILED && flags & MAP_ANONYMOUS) mh_nested_allocation(nested, size, MH_HOOK_MAP); \
+      return nested;                                                                                \
+    }                                                                                               \
     struct mh_entry entry = MH_ENTRY();                                                             \
     struct mh_cut taken;                                                                            \
     taken.count = 0;                                                                                \
@@ -69,7 +73,7 @@ MH_HOOK int munmap(void *start, size_t size) {
   }
   /* What the kernel will refuse at once takes nothing away. */
   bool refused = size == 0 || (uintptr_t)start % 4096 != 0;
-  if (MH_UNLIKELY(refused || !mh_enter())) return mh_real.munmap(start, size);
+  if (MH_UNLIKELY(refused || !mh_enter(MH_HOOK_MAP))) return mh_real.munmap(start, size);
   struct mh_cut taken;
   cut(start, size, &taken);
   int result = mh_real.munmap(start, size);
@@ -88,7 +92,7 @@ MH_HOOK void *mremap(void *old, size_t old_size, size_t size, int flags, ...) {
     errno = ENOSYS;
     return MAP_FAILED;
   }
-  if (MH_UNLIKELY(!mh_enter())) return mh_real.mremap(old, old_size, size, flags, wanted);
+  if (MH_UNLIKELY(!mh_enter(MH_HOOK_MAP))) return mh_real.mremap(old, old_size, size, flags, wanted);
   struct mh_entry entry = MH_ENTRY();
   struct mh_cut moved, replaced;
   replaced.count = 0;

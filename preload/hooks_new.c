@@ -36,7 +36,7 @@ static void *find(void **real, const char *symbol) {
     static void *real_;                                          \
     void *(*call) parameters = find(&real_, #symbol);            \
     if (MH_UNLIKELY(!call)) return malloc_instead arguments;     \
-    if (MH_UNLIKELY(!mh_enter())) return call arguments;         \
+    if (MH_UNLIKELY(!mh_enter(MH_HOOK_WRAP))) return call arguments;         \
     struct mh_entry entry = MH_ENTRY();                          \
     void *block = call arguments;                                \
     if (MH_LIKELY(block != NULL)) mh_hook_record(block, size, &entry); \
@@ -48,7 +48,7 @@ static void *find(void **real, const char *symbol) {
   MH_HOOK void symbol parameters {                               \
     static void *real_;                                          \
     void (*call) parameters = find(&real_, #symbol);             \
-    if (MH_LIKELY(mh_enter())) {                                 \
+    if (MH_LIKELY(mh_enter(MH_HOOK_WRAP))) {                                 \
       mh_begin();                                                \
       if (block) mh_record_free(block, MH_MEMORY_HEAP);          \
       mh_finish();                                               \

@@ -38,13 +38,22 @@ size_t mh_early_size(const void *block) {
   return size;
 }
 
+/* Clears what the loader noted about a lookup that failed, and frees it, which takes a second call: otherwise the program's next
+ * call of dlsym would free it, and a malloc wrapper that calls dlsym in its free never ends. */
+static void clear_error(void) {
+  if (mh_real.dlerror && mh_real.dlerror()) mh_real.dlerror();
+}
+
 void *mh_real_next(const char *symbol, const char *library) {
+  struct mh_guard guard = mh_guard_raise();
   void *found = dlsym(RTLD_NEXT, symbol);
-  if (!found && library) {
+  if (!found) {
     /* Loaded with RTLD_LOCAL it is in nobody's search order; but it calls our definition all the same. */
-    void *handle = dlopen(library, RTLD_LAZY | RTLD_NOLOAD);
+    void *handle = mh_real.dlopen(library, RTLD_LAZY | RTLD_NOLOAD);
     if (handle) found = dlsym(handle, symbol);
+    clear_error();
   }
+  mh_guard_lower(guard);
   return found;
 }
 
@@ -52,14 +61,12 @@ void mh_real_find(void) {
   static struct mh_lock lock;
   static bool found;
   if (__atomic_load_n(&found, __ATOMIC_ACQUIRE) || !mh_lock_try(&lock)) return;
-  uintptr_t inside = mh_tls.inside;
-  mh_tls.inside = (uintptr_t)__builtin_frame_address(0);
+  struct mh_guard guard = mh_guard_raise();
 #define F(name, result, parameters) \
   __atomic_store_n((void **)&mh_real.name, dlsym(RTLD_NEXT, #name), __ATOMIC_RELEASE);
   MH_REAL_FUNCTIONS(F)
 #undef F
-  /* Not every libc has them all; what the loader noted about that is not the program's. */
-  if (mh_real.dlerror) mh_real.dlerror();
-  mh_tls.inside = inside;
+  clear_error(); /* not every libc has them all */
+  mh_guard_lower(guard);
   __atomic_store_n(&found, true, __ATOMIC_RELEASE);
 }

@@ -22,7 +22,6 @@
   F(aligned_alloc, void *, (size_t, size_t))                              \
   F(valloc, void *, (size_t))                                             \
   F(pvalloc, void *, (size_t))                                            \
-  F(cfree, void, (void *))                                                \
   F(mmap, void *, (void *, size_t, int, int, int, off_t))                 \
   F(mmap64, void *, (void *, size_t, int, int, int, off_t))               \
   F(munmap, int, (void *, size_t))                                        \
@@ -56,7 +55,7 @@ extern struct mh_real mh_real;
 /* Looks all of them up, once. While that goes on, allocations come from a small static buffer. */
 void mh_real_find(void);
 
-/* The next definition of a symbol; NULL if there is none. `library`: where to look when the program loaded it privately. */
+/* The next definition of a symbol; NULL if there is none. `library`: where to look besides, if it is loaded privately. */
 void *mh_real_next(const char *symbol, const char *library);
 
 /* The static buffer: for what the lookup itself allocates. */

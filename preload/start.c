@@ -71,7 +71,10 @@ static void watch_exit(void) {
 }
 
 static bool begin_child(void) {
-  if (mh_settings.children == MH_CHILDREN_OFF) return false;
+  if (mh_settings.children == MH_CHILDREN_OFF) {
+    mh_store_forget(NULL);
+    return false;
+  }
   if (mh_settings.children == MH_CHILDREN_FOLLOW && mh_inherit()) return true;
   forget_parent();
   if (!mh_store_create()) return false;
@@ -98,14 +101,19 @@ bool mh_start(void) {
   if (!mh_real.malloc) return false;
   if (now == RECORDING && owner_pid == (uint32_t)mh_getpid()) return false;
   if (!__atomic_compare_exchange_n(&phase, &now, STARTING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) return false;
-  mh_tls.inside = (uintptr_t)__builtin_frame_address(0);
+  struct mh_guard guard = mh_guard_raise();
   mh_process_identify();
   owner_pid = mh_process.pid;
   bool begun = now == RECORDING ? begin_child() : begin();
-  mh_tls.inside = 0;
+  mh_guard_lower(guard);
   __atomic_store_n(&phase, begun ? RECORDING : OFF, __ATOMIC_RELEASE);
   if (begun) __atomic_store_n(&mh_alive->recording, 1, __ATOMIC_RELEASE);
   return begun;
+}
+
+bool mh_libc_allocates(void) {
+  const struct mh_module *libc = mh_module_at((uintptr_t)mh_real.getpwnam);
+  return libc && libc == mh_module_at((uintptr_t)mh_real.malloc);
 }
 
 bool mh_guard_is_stale(uintptr_t frame) {
@@ -135,13 +143,14 @@ __attribute__((constructor)) static void construct(void) {
   mh_real_find();
   if (!__atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED)) mh_start();
   if (__atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED)) {
-    mh_tls.inside = (uintptr_t)__builtin_frame_address(0);
+    struct mh_guard guard = mh_guard_raise();
     watch_exit();
     mh_inherit_watch();
-    mh_tls.inside = 0;
+    mh_guard_lower(guard);
   }
 }
 
 __attribute__((destructor)) static void destruct(void) {
-  if (mh_store && mh_header()->end_kind == MH_END_NONE) mh_end(MH_END_EXIT, 0);
+  /* Not in a child of fork that has not begun: the store is not mapped there. */
+  if (__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE) && mh_header()->end_kind == MH_END_NONE) mh_end(MH_END_EXIT, 0);
 }

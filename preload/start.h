@@ -23,12 +23,13 @@ void mh_end(uint32_t kind, int status);
 bool mh_guard_is_stale(uintptr_t frame);
 
 /* Begins a hook: true when this call of the program is to be recorded; then the hook ends with mh_leave. */
-static inline __attribute__((always_inline)) bool mh_enter(void) {
+static inline __attribute__((always_inline)) bool mh_enter(enum mh_hook_kind hook) {
   struct mh_tls *tls = &mh_tls;
   uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
   if (MH_UNLIKELY(tls->inside) && !mh_guard_is_stale(frame)) return false;
   if (MH_UNLIKELY(!__atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED)) && !mh_start()) return false;
   tls->inside = frame;
+  tls->hook = hook;
   return true;
 }
 
@@ -48,9 +49,16 @@ static inline void mh_leave(void) {
   mh_tls.inside = 0;
 }
 
-/* What a hook that may not record (mh_enter said no) owes all the same. */
-static inline void mh_nested_allocation(const void *block, uint64_t size) {
-  if (MH_UNLIKELY(mh_tls.recording && block)) mh_store_drop(size);
+/* Whether the real functions of the heap are the C library's own. */
+bool mh_libc_allocates(void);
+
+/* What a hook that may not record (mh_enter said no) owes all the same. A call that neither memhook nor the real function made
+ * is a signal handler's: it cannot be recorded, so it is counted. */
+static inline void mh_nested_allocation(const void *block, uint64_t size, enum mh_hook_kind hook) {
+  struct mh_tls *tls = &mh_tls;
+  if (MH_LIKELY(!tls->inside || !block)) return;
+  bool expected = tls->hook == MH_HOOK_WRAP || (tls->hook == MH_HOOK_HEAP && hook == MH_HOOK_MAP && !mh_libc_allocates());
+  if (MH_UNLIKELY(tls->recording || !expected)) mh_store_drop(size);
 }
 static inline void mh_nested_free(const void *block) {
   if (MH_UNLIKELY(mh_tls.inside && block)) mh_record_free_nested(block);

@@ -37,10 +37,18 @@ struct mh_thread {
   uintptr_t *frames;    /* room for the frames of one stack, NULL until it is wanted */
 } __attribute__((aligned(128))); /* neighbours belong to other threads: pairs of cache lines of their own */
 
+/* What kind of hook a thread is in, which tells whose a call inside it is. */
+enum mh_hook_kind {
+  MH_HOOK_HEAP, /* malloc and its family: libc's call none of the hooks */
+  MH_HOOK_MAP,  /* mmap and its family: nothing is called inside */
+  MH_HOOK_WRAP, /* operators new and delete, libc calls: they allocate through the hooks, and are recorded themselves or not at all */
+};
+
 struct mh_tls {
   struct mh_thread *thread;
   /* Not 0: this thread is inside the hook with this frame address, and what it allocates there is not the program's. */
   uintptr_t inside;
+  enum mh_hook_kind hook; /* which it is */
   /* Inside our own bookkeeping: whoever allocates now is a signal handler. */
   uint32_t recording;
   int64_t until_sample; /* bytes to allocate until the next sample; see sample.h */
@@ -51,6 +59,23 @@ struct mh_tls {
 };
 
 extern __thread struct mh_tls mh_tls __attribute__((tls_model("initial-exec")));
+
+struct mh_guard {
+  uintptr_t inside;
+  enum mh_hook_kind hook;
+};
+
+/* Raises the guard around work of memhook's own that may allocate; returns what it was, for mh_guard_lower. */
+static inline __attribute__((always_inline)) struct mh_guard mh_guard_raise(void) {
+  struct mh_guard before = {.inside = mh_tls.inside, .hook = mh_tls.hook};
+  mh_tls.inside = (uintptr_t)__builtin_frame_address(0);
+  mh_tls.hook = MH_HOOK_WRAP;
+  return before;
+}
+static inline void mh_guard_lower(struct mh_guard before) {
+  mh_tls.inside = before.inside;
+  mh_tls.hook = before.hook;
+}
 
 /* The calling thread's state; NULL if there is no memory for one (then it shares slot 0, without stacks). */
 struct mh_thread *mh_thread_acquire(void);
