@@ -1,5 +1,6 @@
 #include "cfi.h"
 
+#include <errno.h>
 #include <sys/uio.h>
 
 #include "cursor.h"
@@ -33,15 +34,28 @@ struct source {
   bool direct; /* false: through the kernel */
 };
 
+/* Copies memory that may not be there, through the kernel. */
+static bool copy_checked(uintptr_t address, void *into, size_t bytes) {
+  struct iovec here = {.iov_base = into, .iov_len = bytes};
+  struct iovec there = {.iov_base = (void *)address, .iov_len = bytes};
+  long got = mh_syscall(SYS_process_vm_readv, mh_getpid(), (long)&here, 1, (long)&there, 1, 0);
+  if (got == -EPERM || got == -ENOSYS) {
+    /* Not every sandbox and emulator allows that call. Nearly as good: ask whether the memory is there, then read. */
+    for (uintptr_t page = address; page < address + bytes; page = (page | 4095) + 1)
+      if (!mh_readable(page)) return false;
+    memcpy(into, (const void *)address, bytes);
+    got = (long)bytes;
+  }
+  return got == (long)bytes;
+}
+
 static bool copy(const struct source *source, uintptr_t address, void *into, size_t bytes) {
   if (address < source->low || address > source->high || bytes > source->high - address) return false;
   if (source->direct) {
     memcpy(into, (const void *)address, bytes);
     return true;
   }
-  struct iovec here = {.iov_base = into, .iov_len = bytes};
-  struct iovec there = {.iov_base = (void *)address, .iov_len = bytes};
-  return mh_syscall(SYS_process_vm_readv, mh_getpid(), (long)&here, 1, (long)&there, 1, 0) == (long)bytes;
+  return copy_checked(address, into, bytes);
 }
 
 /* A cursor over one CIE or FDE at `address`, behind its length. `buffer` is used where it cannot be read in place. */
@@ -406,14 +420,7 @@ static uint64_t row_in_module(const struct source *source, const struct mh_modul
  * no module: known by its instructions. */
 static bool signal_return(uintptr_t pc) {
   uint8_t bytes[MH_SIGNAL_CODE_BYTES];
-  struct iovec here = {.iov_base = bytes, .iov_len = sizeof bytes};
-  struct iovec there = {.iov_base = (void *)pc, .iov_len = sizeof bytes};
-  long got = mh_syscall(SYS_process_vm_readv, mh_getpid(), (long)&here, 1, (long)&there, 1, 0);
-  if (got < 0 && mh_readable(pc) && mh_readable(pc + sizeof bytes - 1)) { /* not every sandbox allows that call */
-    memcpy(bytes, (const void *)pc, sizeof bytes);
-    got = sizeof bytes;
-  }
-  return got == (long)sizeof bytes && mh_is_signal_code(bytes);
+  return copy_checked(pc, bytes, sizeof bytes) && mh_is_signal_code(bytes);
 }
 
 uint64_t mh_cfi_row(uintptr_t pc, bool exact) {

@@ -1,5 +1,6 @@
 #include "span.h"
 
+#include <errno.h>
 #include <sys/auxv.h>
 
 #include "sys.h"
@@ -21,7 +22,8 @@ void mh_span_start(void) {
  * Every process may make this call, it never blocks, and it changes nothing. */
 bool mh_readable(uintptr_t address) {
   uintptr_t page = address & ~(uintptr_t)(PAGE - 1);
-  return mh_syscall(SYS_rt_sigprocmask, -1, (long)page, 0, 8, 0, 0) != -14;
+  /* Page 0 would be taken for no set at all. */
+  return page && mh_syscall(SYS_rt_sigprocmask, -1, (long)page, 0, 8, 0, 0) != -EFAULT;
 }
 
 /* Whether all pages of [low, high) are readable. Tested from the top if `down`. */

@@ -52,6 +52,12 @@ static inline void mh_span_at(struct mh_own_stack *own, uintptr_t sp, struct mh_
     mh_span_find(own, sp, span);
 }
 
+/* How many bytes of it a word may begin at. */
+static inline uintptr_t mh_span_room(const struct mh_span *span) {
+  uintptr_t bytes = span->high - span->low;
+  return bytes < sizeof(uintptr_t) ? 0 : bytes - (sizeof(uintptr_t) - 1);
+}
+
 /* Whether the word at `address` may be read. */
 static inline bool mh_span_has(struct mh_span *span, uintptr_t address) {
   if (__builtin_expect(address >= span->low && address < span->high && span->high - address >= sizeof(uintptr_t), 1)) return true;

@@ -49,7 +49,7 @@
 #include "rows.h"
 #include "step.h"
 
-/* Nonzero in tests only: leaves out one part of the verification, to show that the proof of exactness notices. */
+/* Nonzero in tests only: makes the walk wrong in one way, to show that the proof of exactness notices. */
 #ifndef MH_MUTATION
 #define MH_MUTATION 0
 #endif
@@ -59,6 +59,7 @@ enum {
   MUTATION_NO_FP,                 /* the frame pointer is not compared where the walk joins */
   MUTATION_NO_END,                /* the word that ended the walk is not compared */
   MUTATION_NO_GENERATION,         /* rows survive dlopen and dlclose */
+  MUTATION_DAMAGED_ROWS,          /* not a part left out: some rows are wrong, as from damaged frame information */
 };
 
 uint32_t mh_depth_limit = 256;
@@ -202,11 +203,11 @@ INLINE bool step_plainly(struct mh_walk_step *step, uint64_t row, uintptr_t *pc,
   if (MH_UNLIKELY(kind > MH_ROW_FP || MH_RA_IN_REGISTER(row))) return false;
   uintptr_t cfa = (kind == MH_ROW_FP ? *fp : *sp) + (uintptr_t)mh_row_cfa(row);
   uintptr_t ra_at = mh_ra_at(row, cfa), fp_at = mh_fp_at(row, cfa, *fp);
-  if (MH_UNLIKELY(cfa <= *sp || ra_at - low > room)) return false;
+  if (MH_UNLIKELY(cfa <= *sp || ra_at - low >= room)) return false;
   uintptr_t ra = load(ra_at), caller = mh_strip(ra);
   if (MH_UNLIKELY(!caller)) return false;
   if (fp_at) {
-    if (MH_UNLIKELY(fp_at - low > room)) return false;
+    if (MH_UNLIKELY(fp_at - low >= room)) return false;
     *fp = load(fp_at);
   }
   step->cfa = cfa;
@@ -341,6 +342,8 @@ INLINE bool meets(const struct mh_walk_frame *frame, uintptr_t pc, uintptr_t sp,
 
 static __attribute__((noinline)) uint64_t new_row(uintptr_t pc, bool exact, uint64_t key) {
   uint64_t row = mh_cfi_row(pc, exact);
+  if (MH_MUTATION == MUTATION_DAMAGED_ROWS && pc * 0x9e3779b97f4a7c15ull >> 60 == 0)
+    row = (pc * 0xff51afd7ed558ccdull >> 20 & MH_ROW_MASK & ~7ull) | (pc >> 4) % 6 | 1;
   mh_row_insert(key, row);
   return row;
 }
@@ -354,7 +357,7 @@ INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struc
 
   struct mh_span span;
   mh_span_at(&walk->own, entry->sp, &span);
-  uintptr_t low = span.low, room = span.high - low - sizeof(uintptr_t);
+  uintptr_t low = span.low, room = mh_span_room(&span); /* words may be read from `low` and the `room` bytes behind it on */
   uintptr_t pc = entry->pc, sp = entry->sp, fp = entry->fp;
   struct place place = {.exact = false}; /* the same in memory, for step_out */
   const struct mh_walk_frame *frames = walk->frames;
@@ -407,7 +410,7 @@ INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struc
     sp = place.sp;
     fp = place.fp;
     low = span.low;
-    room = span.high - low - sizeof(uintptr_t);
+    room = mh_span_room(&span);
     if (switched) first = count;
     if (stepped != STEPPED) {
       astray = stepped == ASTRAY;

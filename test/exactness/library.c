@@ -2,8 +2,9 @@
  *
  *     remembered   rows and the remembered walk: what memhook uses
  *     rows         the same with nothing remembered
- *     reference    LLVM's libunwind, frame by frame, for every Nth capture (EXACTNESS_EVERY, default 1)
+ *     reference    LLVM's libunwind, frame by frame, for every Nth capture (EXACTNESS_EVERY, default 1; 0: never)
  *
+ * EXACTNESS_FP=1 does the same with frame pointers instead of rows, without the reference.
  * EXACTNESS_SAMPLE=N captures one allocation in N, at random: what is remembered is then older, and more has happened since.
  *
  * It is built from memhook's own sources for capturing; modules and interning are replaced by the simplest thing that
@@ -55,6 +56,7 @@ static struct counts fallback_counts, *counts = &fallback_counts;
 static int differences = -1;
 static int counts_pid;
 static unsigned every = 1, sample = 1;
+static bool frame_pointers;
 
 #define COUNT(what) __atomic_add_fetch(&counts->what, 1, __ATOMIC_RELAXED)
 
@@ -331,10 +333,10 @@ static void compare(const struct mh_entry *entry) {
   }
   COUNT(captures);
   t->fell_back = false;
-  uint32_t fast = mh_capture_dwarf(t, t->remembered, entry);
+  uint32_t fast = frame_pointers ? mh_capture_fp(t->remembered, entry) : mh_capture_dwarf(t, t->remembered, entry);
   bool fell_back = t->fell_back;
   t->rows->depth = t->rows->stack = 0;
-  uint32_t slow = mh_capture_dwarf(t, t->rows, entry);
+  uint32_t slow = frame_pointers ? mh_capture_fp(t->rows, entry) : mh_capture_dwarf(t, t->rows, entry);
   if (fell_back || t->fell_back) {
     if (COUNT(fallbacks) <= 3) {
       unsigned at = 0;
@@ -351,7 +353,7 @@ static void compare(const struct mh_entry *entry) {
   }
   bool cut;
   unsigned count = 0;
-  bool look = ++t->captures % every == 0;
+  bool look = every && !frame_pointers && ++t->captures % every == 0;
   if (fast != slow && COUNT(remembered_differs) < 10) {
     say("remembered differs from rows\n");
     count = unfold(fast, t->ours, &cut);
@@ -461,7 +463,7 @@ __attribute__((constructor)) static void start(void) {
   if (getenv("EXACTNESS_EVERY")) every = (unsigned)atoi(getenv("EXACTNESS_EVERY"));
   if (getenv("EXACTNESS_SAMPLE")) sample = (unsigned)atoi(getenv("EXACTNESS_SAMPLE"));
   if (getenv("EXACTNESS_DEPTH")) mh_depth_limit = (uint32_t)atoi(getenv("EXACTNESS_DEPTH"));
-  if (!every) every = 1;
+  frame_pointers = getenv("EXACTNESS_FP") != NULL;
   mh_walk_start();
   open_report();
   ready = true;
