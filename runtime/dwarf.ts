@@ -284,9 +284,18 @@ export class DebugInformation {
     const found = this.#inUnit(unit, () => {
       const next = Number(this.#core.bigint(UNIT_NEXT));
       const split = this.#core.number(UNIT_SPLIT) !== 0;
+      const lines = this.#core.number(UNIT_HAS_LINES) !== 0 ? this.#core.bigint(UNIT_LINES) : null;
+      const directoryKind = this.#core.number(UNIT_DIRECTORY_KIND);
+      const directoryOffset = Number(this.#core.bigint(UNIT_DIRECTORY_OFFSET));
+      // First everything that will be needed, then the work: what is missing makes it start anew.
+      if (!split) this.#see(SECTION_INFO, unit, next - unit);
+      if (lines !== null) {
+        this.#do(call.linesEnd(lines));
+        this.#see(SECTION_LINE, Number(lines), Number(this.#core.bigint(0) - lines));
+      }
       const own = addresses.length === indices.length ? addresses : BigUint64Array.from(indices, (i) => addresses[i]!);
       call.setQueries(this.#queries(own), own.length, this.#file.lowestCode);
-      const { rows, path } = this.#lines(own.length);
+      const { rows, path } = this.#lines(lines, own.length, this.#string(directoryKind, directoryOffset) ?? "");
       const found: Place[] = rows.map((row) => ({
         file: row && path(row.file),
         line: row?.line || null,
@@ -296,7 +305,6 @@ export class DebugInformation {
         this.problems.add("inlined calls are in separate .dwo files, which are not read");
         return found;
       }
-      this.#see(SECTION_INFO, unit, next - unit);
       this.#do(call.unitAbbreviations());
       this.#walk(false, found, path);
       const left = found.flatMap((place, index) => (place.calls.length === 0 ? [index] : []));
@@ -315,15 +323,11 @@ export class DebugInformation {
     for (const [index, place] of found.entries()) places[indices[index]!] = place;
   }
 
-  /** Runs the present unit's line program. */
-  #lines(count: number) {
+  /** Runs the line program at an offset, if there is one. Relative paths begin at the directory. */
+  #lines(offset: bigint | null, count: number, directory: string) {
     const core = this.#core;
     type Row = { file: number; line: number } | null;
-    if (core.number(UNIT_HAS_LINES) === 0) return { rows: Array<Row>(count).fill(null), path: () => null };
-    const offset = core.bigint(UNIT_LINES);
-    const directory = this.#string(core.number(UNIT_DIRECTORY_KIND), Number(core.bigint(UNIT_DIRECTORY_OFFSET))) ?? "";
-    this.#do(core.call.linesEnd(offset));
-    this.#see(SECTION_LINE, Number(offset), Number(core.bigint(0)) - Number(offset));
+    if (offset === null) return { rows: Array<Row>(count).fill(null), path: () => null };
     const out = core.reserve(count * ROW_BYTES);
     this.#do(core.call.unitLines(offset, out));
     const oldForm = core.number(LINES_VERSION) < 5 ? 1 : 0;

@@ -7,8 +7,6 @@
 //                 symbol as its file: no path, and no line. We say that the file is unknown.
 //   alias         a function with several names (a constructor's C1 and C2, functions that the linker merged). It takes the
 //                 one that comes last in the table, we the one that comes last in the alphabet, whatever the table's order.
-//   label         a label without a size inside of a function with one (hand-written assembly). It takes the label's name, we
-//                 the function's.
 //
 // Without the tools a test is skipped and says which one is missing; symbolize-vectors.test.ts needs none.
 
@@ -188,14 +186,14 @@ function symbolsOf(path: string): Map<string, Set<string>> {
   return symbols;
 }
 
-const counts = { addresses: 0, inlined: 0, "file symbol": 0, alias: 0, label: 0, section: 0 };
+const counts = { addresses: 0, inlined: 0, "file symbol": 0, alias: 0, section: 0 };
 
 /** Compares two answers; the kind of their difference where it is one of those above. */
 function compare(
   ours: CodeLocation[],
   theirs: CodeLocation[],
   symbols: Map<string, Set<string>>,
-): "same" | "file symbol" | "alias" | "label" | "section" | "different" {
+): "same" | "file symbol" | "alias" | "section" | "different" {
   const show = (locations: CodeLocation[]) => JSON.stringify(locations);
   if (show(ours) === show(theirs)) return "same";
   const one = ours.at(-1)!;
@@ -210,7 +208,6 @@ function compare(
   // A place without a size ends with a blank.
   const label = theirPlaces.some((place) => place.endsWith(" "));
   if (label && one.function === null) return "section";
-  if (label && places.some((place) => !place.endsWith(" "))) return "label";
   const alias = places.some((place) => theirPlaces.includes(place));
   return alias && one.function! > other.function! ? "alias" : "different";
 }
@@ -346,7 +343,7 @@ test("enough was compared", { skip: skip || (tools.clang === undefined ? "no cla
   assert.ok(counts.addresses >= 10_000, `${counts.addresses}`);
   assert.ok(counts.inlined >= 5_000, `${counts.inlined}`);
   // Each kind of difference is an exception, not the rule.
-  for (const kind of ["file symbol", "alias", "label", "section"] as const) {
+  for (const kind of ["file symbol", "alias", "section"] as const) {
     assert.ok(counts[kind] < counts.addresses / 10, `${kind}: ${counts[kind]} of ${counts.addresses}`);
   }
 });
