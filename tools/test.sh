@@ -32,12 +32,13 @@ number() {
   echo "${found:-0}"
 }
 
-# tally NAME STATUS PASSED FAILED: one line for a runner, and its output if something is wrong.
+# tally NAME STATUS PASSED FAILED SKIPPED: one line for a runner, and its output if something is wrong.
 tally() {
-  local name=$1 status=$2 good=$3 bad=$4
+  local name=$1 status=$2 good=$3 bad=$4 skipped=$5
   if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
-  if [ "$bad" -ne 0 ]; then cat "$log"; fi
-  printf '%-6s %5d passed, %d failed, %d s\n' "$name" "$good" "$bad" "$SECONDS"
+  # A runner that crashed may have stopped in the middle of a line.
+  if [ "$bad" -ne 0 ]; then cat "$log" && echo; fi
+  printf '%-6s %5d passed, %d failed, %d skipped, %d s\n' "$name" "$good" "$bad" "$skipped" "$SECONDS"
   passed=$((passed + good))
   failed=$((failed + bad))
 }
@@ -46,7 +47,7 @@ if [ $# -eq 0 ] && [ -e tools/check.mjs ]; then
   SECONDS=0
   node tools/check.mjs >"$log" 2>&1
   status=$?
-  tally checks "$status" $((status == 0)) 0
+  tally checks "$status" $((status == 0)) 0 0
 fi
 
 if [ ${#suites[@]} -eq 0 ]; then
@@ -55,16 +56,16 @@ if [ ${#suites[@]} -eq 0 ]; then
 else
   SECONDS=0
   node --test --test-reporter=tap "${suites[@]}" >"$log" 2>&1
-  tally Node $? "$(number '^# pass [0-9]+')" $(($(number '^# fail [0-9]+') + $(number '^# cancelled [0-9]+')))
+  tally Node $? "$(number '^# pass [0-9]+')" $(($(number '^# fail [0-9]+') + $(number '^# cancelled [0-9]+'))) "$(number '^# skipped [0-9]+')"
 
   # Bun gives a test five seconds unless told otherwise; the others have no limit.
   SECONDS=0
   NO_COLOR=1 node_modules/.bin/bun test --timeout 600000 "${suites[@]}" >"$log" 2>&1
-  tally Bun $? "$(number '^ *[0-9]+ pass$')" $(($(number '^ *[0-9]+ fail$') + $(number '^ *[0-9]+ errors?$')))
+  tally Bun $? "$(number '^ *[0-9]+ pass$')" "$(number '^ *[0-9]+ fail$')" "$(number '^ *[0-9]+ skip$')"
 
   SECONDS=0
   NO_COLOR=1 node_modules/.bin/deno test -A --no-check "${suites[@]}" >"$log" 2>&1
-  tally Deno $? "$(number '\| [0-9]+ passed')" "$(number '\| [0-9]+ failed')"
+  tally Deno $? "$(number '\| [0-9]+ passed')" "$(number '\| [0-9]+ failed')" "$(number '\| [0-9]+ ignored')"
 fi
 
 echo "$passed passed, $failed failed"
