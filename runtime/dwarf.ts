@@ -58,11 +58,16 @@ import type { ElfFile } from "./elffile.js";
 import { OutOfMemory, type SymbolCore } from "./symbolcore.js";
 import type { CodeLocation } from "./types.js";
 
-/** Sections up to here are loaded as a whole. */
-const WHOLE_BYTES = 4 << 20;
-/** The least that is loaded of larger ones: of .debug_info often just a unit's first entry is wanted. */
-const PIECE_BYTES = 1 << 18;
-const INFO_PIECE_BYTES = 1 << 10;
+export interface Pieces {
+  /** Sections up to this size are loaded as a whole. */
+  whole: number;
+  /** The least that is loaded of larger ones. */
+  least: number;
+  /** The same for .debug_info: often just a unit's first entry is wanted. */
+  leastInfo: number;
+}
+
+const PIECES: Pieces = { whole: 4 << 20, least: 1 << 18, leastInfo: 1 << 10 };
 /** The most: no unit comes near. */
 const MOST_WINDOW_BYTES = 1 << 29;
 const MOST_REFERENCES = 8;
@@ -105,6 +110,7 @@ export class DebugInformation {
   readonly problems = new Set<string>();
   readonly #core: SymbolCore;
   readonly #file: ElfFile;
+  readonly #pieces: Pieces;
   #windows: Window[] = [];
   /** Offsets of all units, once something needed them. */
   #units: number[] | undefined;
@@ -113,9 +119,11 @@ export class DebugInformation {
   /** The function name of each entry asked for, or the offset of the entry that has it. */
   readonly #names = new Map<number, string | null | number>();
 
-  constructor(core: SymbolCore, file: ElfFile) {
+  /** @param pieces how sections are loaded: tests take small pieces, so that small files have many */
+  constructor(core: SymbolCore, file: ElfFile, pieces = PIECES) {
     this.#core = core;
     this.#file = file;
+    this.#pieces = pieces;
   }
 
   /**
@@ -452,7 +460,7 @@ export class DebugInformation {
   /** Forgets the piece of a large section: the next unit needs another one. */
   #dropWindow(kind: number): void {
     const window = this.#windows[kind]!;
-    if (window.length === 0 || (this.#file.section(kind)?.size ?? 0) <= WHOLE_BYTES) return;
+    if (window.length === 0 || (this.#file.section(kind)?.size ?? 0) <= this.#pieces.whole) return;
     window.length = 0;
     this.#showWindow(kind);
   }
@@ -489,8 +497,8 @@ export class DebugInformation {
     if (section === null || offset + bytes > section.size) throw new Broken("its debug information is cut off");
     let start = 0;
     let end = section.size;
-    if (section.size > WHOLE_BYTES) {
-      const least = kind === SECTION_INFO ? INFO_PIECE_BYTES : PIECE_BYTES;
+    if (section.size > this.#pieces.whole) {
+      const least = kind === SECTION_INFO ? this.#pieces.leastInfo : this.#pieces.least;
       start = offset;
       // As much again as there was: whoever reads on and on shall not start anew too often.
       end = Math.min(section.size, offset + Math.max(bytes, least, window.length));

@@ -2,17 +2,22 @@
 // were made (test/programs/symbols/vectors.sh). No tool is needed here.
 
 import assert from "node:assert";
-import { readdirSync, readFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import zlib from "node:zlib";
+import { DebugInformation } from "../../runtime/dwarf.js";
 import { ElfFile } from "../../runtime/elffile.js";
 import { SymbolCore } from "../../runtime/symbolcore.js";
 import { Symbolizer, type SymbolizerOptions } from "../../runtime/symbolize.js";
 import type { CodeLocation } from "../../runtime/types.js";
 
 const folder = fileURLToPath(new URL("../../../test/vectors/symbols/", import.meta.url));
+const temporary = mkdtempSync(join(tmpdir(), "memhook-vectors-"));
+after(() => rmSync(temporary, { recursive: true, force: true }));
+
 const OPTIONS: SymbolizerOptions = { debugFolders: [], environment: {} };
 
 function moduleOf(path: string) {
@@ -70,6 +75,55 @@ for (const library of readdirSync(folder).filter((name) => name.endsWith(".so"))
     }
   });
 }
+
+test("sections that are loaded in small pieces give the same", () => {
+  for (const name of expectations) {
+    const core = new SymbolCore();
+    const file = new ElfFile(core, join(folder, `${name}.so`));
+    const lines = readLines(name);
+    const addresses = BigUint64Array.from(lines, ({ address }) => address);
+    const whole = new DebugInformation(core, file).locate(addresses);
+    for (const pieces of [
+      { whole: 0, least: 1, leastInfo: 1 },
+      { whole: 100, least: 16, leastInfo: 64 },
+      { whole: 1000, least: 300, leastInfo: 50 },
+    ]) {
+      assert.deepStrictEqual(new DebugInformation(core, file, pieces).locate(addresses), whole, name);
+    }
+    file.close();
+  }
+});
+
+test("sections beyond 4 GiB are read", async () => {
+  // The debug sections of a library, moved far out in a file that is mostly a hole.
+  const far = 5 * 2 ** 30;
+  const original = readFileSync(join(folder, "gcc-5.so"));
+  const path = join(temporary, "far.so");
+  const descriptor = openSync(path, "w");
+  const table = Number(original.readBigUInt64LE(40));
+  for (let index = 1; index < original.readUInt16LE(60); index++) {
+    const at = table + index * 64;
+    const allocated = (original.readUInt32LE(at + 8) & 2) !== 0;
+    const offset = Number(original.readBigUInt64LE(at + 24));
+    const size = Number(original.readBigUInt64LE(at + 32));
+    if (allocated || size === 0) continue;
+    writeSync(descriptor, original, offset, size, far + offset);
+    original.writeBigUInt64LE(BigInt(far + offset), at + 24);
+  }
+  writeSync(descriptor, original, 0, original.length, 0);
+  closeSync(descriptor);
+  assert.ok(statSync(path).size > far);
+  const lines = readLines("gcc-5");
+  const symbolizer = new Symbolizer(OPTIONS);
+  const module = moduleOf(path);
+  const found = await symbolizer.symbolize(lines.map(({ address }) => ({ module, offset: address, exact: true })));
+  symbolizer.close();
+  assert.deepStrictEqual(symbolizer.notes, []);
+  assert.deepStrictEqual(
+    found.map(print),
+    lines.map(({ text }) => text),
+  );
+});
 
 test("one address at a time gives the same as all at once", async () => {
   const module = moduleOf(join(folder, "gcc-lto.so"));
