@@ -13,7 +13,14 @@ import { openSource, openStore, type Store, StoreError, sharedMemoryPath } from 
 import type { Query, RawAllocation, RawStackRow } from "../../runtime/types.js";
 import { decode } from "../support/decode.js";
 import { putRecord, StoreBuilder } from "../support/store-builder.js";
-import { coreBuilds, everything, memorySource, repeatedRecords, sampleStore } from "../support/stores.js";
+import {
+  coreBuilds,
+  everything,
+  memorySource,
+  randomNumbers,
+  repeatedRecords,
+  sampleStore,
+} from "../support/stores.js";
 
 const folder = mkdtempSync(join(tmpdir(), "memhook-store-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -67,14 +74,6 @@ test("a store read from a file agrees with the plain reader", async () => {
 // ── Random stores against a plain answer ─────────────────────────────────────────────────────────
 
 type Plain = RawAllocation;
-
-function randomNumbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
 
 const kinds = ["heap", "mmap", "custom"] as const;
 

@@ -203,3 +203,12 @@ export function repeatedRecords(block: Uint8Array, times: number): ByteSource {
     },
   };
 }
+
+/** Numbers from 0 to below what is asked, the same ones for the same seed. */
+export function randomNumbers(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
