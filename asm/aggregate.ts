@@ -1,6 +1,6 @@
 // Sums by call stack: one accumulator of 32 bytes for each stack, in pages made when first needed.
 //
-//   PAGES[stack >> 10] ──▶ page of 1024 accumulators ──▶ [stack & 1023]
+//   PAGES[stack >> 12] ──▶ page of 4096 accumulators ──▶ [stack & 4095]
 //
 // So memory follows the stacks that have matching records, and never a count in the file.
 

@@ -1,7 +1,7 @@
 // Where everything lies in core.wasm's linear memory.
 //
 //   0           HEADER   BLOCKS   PIECE  SECOND  OPEN   FRAMES  PAGES  CACHED  LOADED  arena
-//   │ constants │ 512 K  │ 256 K  │ 1 M  │ 1 M   │ 32 K │ 256 K │ 4 M  │ 256 K │ grows on demand …
+//   │ constants │ 512 K  │ 256 K  │ 1 M  │ 1 M   │ 32 K │ 256 K │ 1 M  │ 256 K │ grows on demand …
 //
 // The fixed regions are as large as a valid store can make them; what depends on a store's contents comes from the
 // arena, and an arena that is full is an answer (0), never a trap. Pages of the regions that nothing touches cost
@@ -17,7 +17,7 @@ export const DEPTH_MAX: i32 = 65536;
 
 // Stacks are numbered densely; what is known about them lies in pages of this many, made when first needed, so that
 // memory follows the stacks that matter and not a number in the file.
-export const STACKS_PER_PAGE_SHIFT: i32 = 10;
+export const STACKS_PER_PAGE_SHIFT: i32 = 12;
 const PAGES_MAX: i32 = (BLOCK_MAX_COUNT * 16384) >> STACKS_PER_PAGE_SHIFT;
 
 const ARENA_LIMIT: u64 = 2 << 30;

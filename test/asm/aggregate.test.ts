@@ -25,10 +25,10 @@ function ids(core: Core): number[] {
 for (const [build, module] of Object.entries(coreBuilds)) {
   test(`stacks at both ends and on the borders of pages (${build})`, () => {
     const core = new Core(module, "a.store");
-    const stacks = [STACKS_MAX - 1, 0, 1023, 1024, 5_000_000, 1023, 0];
+    const stacks = [STACKS_MAX - 1, 0, 4095, 4096, 5_000_000, 4095, 0];
     core.call.beginSums();
     sum(core, stacks);
-    assert.deepEqual(ids(core), [0, 1023, 1024, 5_000_000, STACKS_MAX - 1]);
+    assert.deepEqual(ids(core), [0, 4095, 4096, 5_000_000, STACKS_MAX - 1]);
     assert.ok(core.view.byteLength < 16 << 20, `${core.view.byteLength} bytes for five stacks`);
 
     core.call.beginEntries(0xffffffff);
@@ -43,7 +43,7 @@ for (const [build, module] of Object.entries(coreBuilds)) {
       core.view.getBigUint64(rows + 32 * i + ROW_NEWEST, true),
     ];
     assert.deepEqual(row(3), [0, 2, 1n, 6n]);
-    assert.deepEqual(row(4), [1023, 2, 2n, 5n]);
+    assert.deepEqual(row(4), [4095, 2, 2n, 5n]);
     assert.deepEqual(row(2), [STACKS_MAX - 1, 1, 0n, 0n]);
   });
 
@@ -60,16 +60,16 @@ for (const [build, module] of Object.entries(coreBuilds)) {
 }
 
 test("stacks without number end in a clear line", () => {
-  // One stack in each page: 32 KiB for every record.
+  // One stack in each page: 128 KiB for every record.
   const core = new Core(coreBuilds.release, "a.store");
   core.call.beginSums();
-  const pages = Array.from({ length: 32768 }, (_, i) => i * 1024);
+  const pages = Array.from({ length: 8192 }, (_, i) => i * 4096);
   assert.throws(
     () => {
       for (let piece = 0; piece < 3; piece++)
         sum(
           core,
-          pages.map((stack) => stack + piece * 32768 * 1024),
+          pages.map((stack) => stack + piece * 8192 * 4096),
         );
     },
     { name: "StoreError", message: /more call stacks than fit in memory; use --top, -a or narrower filters/ },
