@@ -399,6 +399,11 @@ const struct mh_module *mh_module_at(uintptr_t pc) {
   return module && module->loaded ? module : NULL;
 }
 
+bool mh_module_known(uintptr_t pc) {
+  struct mh_module *module;
+  return find(pc, &module);
+}
+
 void mh_modules_start(void) {
   mh_modules_refresh();
 }

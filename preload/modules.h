@@ -29,6 +29,9 @@ void mh_modules_start(void);
  * The entry is never freed; its eh_frame_hdr is mapped as long as `loaded`. */
 const struct mh_module *mh_module_at(uintptr_t pc);
 
+/* Whether the table says what is at `pc`: a module, or code that is in none. False: perhaps a module not seen yet. */
+bool mh_module_known(uintptr_t pc);
+
 /* Rereads which modules are loaded. Called without any lock of ours held. */
 void mh_modules_refresh(void);
 

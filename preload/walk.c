@@ -340,11 +340,14 @@ INLINE bool meets(const struct mh_walk_frame *frame, uintptr_t pc, uintptr_t sp,
          (!(frame->slots & MH_FRAME_NEED) || frame->fp == fp || MH_MUTATION == MUTATION_NO_FP);
 }
 
-static __attribute__((noinline)) uint64_t new_row(uintptr_t pc, bool exact, uint64_t key) {
+/* Computes a row and puts it in the table, unless it says "nobody knows" of a place that the module table does not know yet:
+ * then the walk ends here this time. */
+static __attribute__((noinline)) uint64_t new_row(uintptr_t pc, bool exact, uint64_t key, bool *unknown) {
   uint64_t row = mh_cfi_row(pc, exact);
   if (MH_MUTATION == MUTATION_DAMAGED_ROWS && pc * 0x9e3779b97f4a7c15ull >> 60 == 0)
     row = (pc * 0xff51afd7ed558ccdull >> 20 & MH_ROW_MASK & ~7ull) | (pc >> 4) % 6 | 1;
-  mh_row_insert(key, row);
+  *unknown = row == MH_ROW_END && !mh_module_known(pc - !exact);
+  if (!*unknown) mh_row_insert(key, row);
   return row;
 }
 
@@ -395,7 +398,7 @@ INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struc
     if (!chain) {
       uint64_t key = mh_row_key(pc, place.exact ? MH_USE_EXACT : MH_USE_RETURN, generation);
       row = key ? mh_row_find(key) : 0;
-      if (MH_UNLIKELY(!row)) row = new_row(pc, place.exact, key);
+      if (MH_UNLIKELY(!row)) row = new_row(pc, place.exact, key, &astray);
     }
     step->row = row;
     if (MH_LIKELY(!place.exact && step_plainly(step, row, &pc, &sp, &fp, low, room))) continue;
@@ -413,7 +416,7 @@ INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struc
     room = mh_span_room(&span);
     if (switched) first = count;
     if (stepped != STEPPED) {
-      astray = stepped == ASTRAY;
+      astray |= stepped == ASTRAY;
       outer = 0;
       break;
     }

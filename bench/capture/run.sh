@@ -10,7 +10,7 @@ zig=${ZIG:-$(echo .zig/*/ziglang/zig)}
 export ZIG_GLOBAL_CACHE_DIR="${ZIG_GLOBAL_CACHE_DIR:-$PWD/.zig/cache}" ZIG_LOCAL_CACHE_DIR="${ZIG_LOCAL_CACHE_DIR:-$PWD/.zig/cache}"
 target=$(uname -m)-linux-gnu.2.17
 folder=$(mktemp -d)
-#trap 'rm -rf "$folder"' EXIT
+trap 'rm -rf "$folder"' EXIT
 common=(-target "$target" -std=gnu11 -O2 -g -Ibuild -Wall -Wextra)
 for kind in omit keep; do
   option=-fno-omit-frame-pointer

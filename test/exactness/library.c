@@ -162,6 +162,11 @@ const struct mh_module *mh_module_at(uintptr_t pc) {
   return module;
 }
 
+bool mh_module_known(uintptr_t pc) {
+  (void)pc;
+  return true;
+}
+
 /* ── Interning: three sets whose element numbers are the ids ───────────────────────────────────── */
 
 struct set {
