@@ -2,7 +2,7 @@
 
 import type { Store } from "../../runtime/store.js";
 import { isoTime } from "../../runtime/time.js";
-import { droppedLine, localTimes, SWITCHED_OFF } from "./text.js";
+import { allocationCount, droppedLine, localTimes, SWITCHED_OFF } from "./text.js";
 
 /** Points of the timeline that the text shows; JSON has all. */
 const POINTS_SHOWN = 12;
@@ -22,8 +22,8 @@ export function* infoText(store: Store): Generator<string> {
   else if (info.end.kind === "none") yield row("state", "dead: it was killed, or its end could not be recorded");
   else if (info.end.kind === "exec") yield row("state", `became another program (exec) at ${end}`);
   else yield row("state", `exited with code ${info.end.status} at ${end}`);
-  yield row("live", `${bytes(totals.liveBytes)} in ${totals.liveCount} allocations`);
-  yield row("allocated", `${bytes(totals.allocatedBytes)} in ${totals.allocatedCount} allocations`);
+  yield row("live", `${bytes(totals.liveBytes)} in ${allocationCount(totals.liveCount)}`);
+  yield row("allocated", `${bytes(totals.allocatedBytes)} in ${allocationCount(totals.allocatedCount)}`);
   yield row("peak", `${bytes(totals.peakBytes)} at ${local(totals.peakTime)}`);
   yield row("store", `${store.path}, by ${info.writer === "memdb" ? "memdb" : "the library"}, format ${version(info)}`);
   yield row("taken", `${bytes(info.committedBytes)} of at most ${bytes(info.sizeLimit)}`);
@@ -35,7 +35,7 @@ export function* infoText(store: Store): Generator<string> {
     const step = Math.max(1, (timeline.length - 1) / (POINTS_SHOWN - 1));
     for (let at = 0; Math.round(at) < timeline.length; at += step) {
       const { time, liveBytes, liveCount } = timeline[Math.round(at)]!;
-      yield `  ${local(isoTime(store.wallTime(time)))}  ${bytes(liveBytes)} in ${liveCount} allocations\n`;
+      yield `  ${local(isoTime(store.wallTime(time)))}  ${bytes(liveBytes)} in ${allocationCount(liveCount)}\n`;
     }
   }
   if (info.switchedOff) yield `${SWITCHED_OFF}\n`;

@@ -30,10 +30,15 @@ export function* textReport(report: LiveReport, stacks: boolean): Generator<stri
   if (missing !== null) yield `${missing}\n`;
 }
 
+/** "1 allocation", "2 allocations". */
+export function allocationCount(count: number): string {
+  return `${count} ${count === 1 ? "allocation" : "allocations"}`;
+}
+
 /** What every text says when allocations are missing from the store; null when none are. */
 export function droppedLine(dropped: number): string | null {
   if (dropped === 0) return null;
-  return `${dropped} ${dropped === 1 ? "allocation was" : "allocations were"} not recorded (store full or busy) and missing here; a larger store may help: MEMHOOK_SIZE`;
+  return `${allocationCount(dropped)} ${dropped === 1 ? "was" : "were"} not recorded (store full or busy) and missing here; a larger store may help: MEMHOOK_SIZE`;
 }
 
 /** What is said of a store that lacks everything after some moment. */

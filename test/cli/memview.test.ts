@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
@@ -169,6 +169,86 @@ test("memview's age is counted from now", () => {
   assert.deepEqual(sizes("--max-time-from-now", "90min"), [3]);
   assert.deepEqual(sizes("--min-time-from-now", "1.5h", "--max-time-from-now", "2.5h"), [2]);
   assert.deepEqual(sizes("--max-time-from-now", "150min", "--min-time-from-start", "90min"), [3]);
+});
+
+test("memview finds shared memory by its name", () => {
+  const name = `memhook-test-${process.pid}`;
+  const memory = `/dev/shm/${name}`;
+  copyFileSync(path, memory);
+  try {
+    for (const options of [["-m", name], [`-m${name}`], [`--shared-memory=${name}`]]) {
+      assert.equal(run("memview", ["--top=1", ...options]).stdout, lines("cut"), options.join(" "));
+    }
+  } finally {
+    rmSync(memory);
+  }
+});
+
+test("memview --get-storage-info", () => {
+  const half = join(folder, "half.mem");
+  new StoreBuilder({ sizeLimit: 10n << 20n, committedBytes: 4n << 20n }).write(half);
+  assert.equal(run("memview", ["--get-storage-info", half]).stdout, "size=10485760, free=6291456\n");
+  const full = join(folder, "over.mem");
+  new StoreBuilder({ sizeLimit: 1n << 20n, committedBytes: 2n << 20n }).write(full);
+  assert.equal(run("memview", ["--get-storage-info", full]).stdout, "size=1048576, free=0\n");
+});
+
+test("memview info", () => {
+  const told = join(folder, "told.mem");
+  const store = new StoreBuilder({
+    pid: 77,
+    exe: "/opt/my app",
+    command: ["my app", "-v", "it's"],
+    endKind: 1,
+    endStatus: 3,
+    sizeLimit: 8n << 30n,
+    committedBytes: 3n << 20n,
+    peakBytes: 9_000_000n,
+    peakTime: 20n * SECOND,
+  });
+  store.record({ address: 0x1000n, size: 5_242_880, time: SECOND });
+  for (let i = 0n; i < 30n; i++) store.timeline({ time: i * SECOND, liveBytes: i, liveCount: i, allocations: i });
+  store.write(told);
+  const { code, stdout, stderr } = run("memview", ["info", told]);
+  const shown = [0, 3, 5, 8, 11, 13, 16, 18, 21, 24, 26, 29].map(
+    (second) =>
+      `  2026-03-01 12:00:${String(second).padStart(2, "0")}.000000000  ${second} bytes in ${second} allocations\n`,
+  );
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.equal(
+    stdout,
+    `process:   77 /opt/my app
+command:   'my app' -v 'it'\\''s'
+started:   2026-03-01 12:00:00.000000000
+state:     exited with code 3 at 2026-03-01 12:01:00.000000000
+live:      5242880 bytes (5.0 MiB) in 1 allocation
+allocated: 5242880 bytes (5.0 MiB) in 1 allocation
+peak:      9000000 bytes (8.6 MiB) at 2026-03-01 12:00:20.000000000
+store:     ${told}, by the library, format 1.0
+taken:     3145728 bytes (3.0 MiB) of at most 8589934592 bytes (8.0 GiB)
+stacks:    0 of at most 256 frames, unwinder dwarf
+live over time:
+${shown.join("")}`,
+  );
+  const json = JSON.parse(run("memview", ["info", "--format", "json", told]).stdout);
+  assert.deepEqual(Object.keys(json), ["version", "process", "totals", "end", "store", "timeline"]);
+  assert.deepEqual(json.end, { kind: "exit", status: 3, time: "2026-03-01T12:01:00.000000000Z" });
+  assert.equal(json.timeline.length, 30);
+  assert.deepEqual(json.timeline[29], {
+    time: "2026-03-01T12:00:29.000000000Z",
+    liveBytes: 29,
+    liveCount: 29,
+    allocations: 29,
+  });
+});
+
+test("memview says that memhook switched itself off", () => {
+  const off = join(folder, "off.mem");
+  new StoreBuilder({ flags: 1 }).write(off);
+  const said = "memhook switched itself off in this process: what is stored is not all (MEMHOOK_LOG tells why)\n";
+  assert.equal(run("memview", [off]).stderr, `memview: ${said}`);
+  assert.equal(run("memview", ["--format=json", off]).stderr, `memview: ${said}`);
+  assert.ok(run("memview", ["info", off]).stdout.endsWith(said));
 });
 
 test("memview says what was not recorded, in every output", () => {
