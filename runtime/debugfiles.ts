@@ -6,14 +6,15 @@
 //
 // A file found by link must have the same build id, or the checksum that the link says where one of them has no build id.
 
-import { readdirSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { SECTION_DEBUGLINK } from "../asm/symbols/layout.js";
+import { readdirSync, realpathSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { SECTION_ALTLINK, SECTION_DEBUGLINK } from "../asm/symbols/layout.js";
 import { ElfError, ElfFile } from "./elffile.js";
 import type { SymbolCore } from "./symbolcore.js";
 import type { ModuleInfo } from "./types.js";
 
 const CHECKSUM_PIECE_BYTES = 1 << 20;
+const MOST_BUILD_ID_BYTES = 64;
 
 /**
  * Opens a module's own file.
@@ -87,6 +88,19 @@ export function debugFileByLink(core: SymbolCore, module: ElfFile, folders: read
     file.close();
   }
   return null;
+}
+
+/** The file to which dwz moved what several debug files have in common (.gnu_debugaltlink), null if it is missing. */
+export function sharedDebugFile(core: SymbolCore, file: ElfFile, folders: readonly string[]): ElfFile | null {
+  const section = file.section(SECTION_ALTLINK);
+  const name = section?.string(0);
+  if (!section || !name) return null;
+  const buildId = new Uint8Array(Math.min(section.size - Buffer.byteLength(name) - 1, MOST_BUILD_ID_BYTES));
+  if (!section.read(buildId, Buffer.byteLength(name) + 1)) return null;
+  const shared = tryOpen(core, resolve(dirname(realpathSync(file.path)), name));
+  if (shared !== null && equal(shared.buildId, buildId)) return shared;
+  shared?.close();
+  return debugFileByBuildId(core, buildId, folders);
 }
 
 function tryOpen(core: SymbolCore, path: string): ElfFile | null {

@@ -25,6 +25,7 @@ import {
   MISSING_BYTES,
   MISSING_KIND,
   MISSING_OFFSET,
+  NAME_IN_ALT,
   NAME_IN_UNIT,
   NAME_KIND,
   NAME_OFFSET,
@@ -36,10 +37,12 @@ import {
   ROW_FILE,
   ROW_FOUND,
   ROW_LINE,
+  SECTION_ALT_STR,
   SECTION_ARANGES,
   SECTION_INFO,
   SECTION_KINDS,
   SECTION_LINE,
+  SECTION_STR,
   SET_NEXT,
   SET_UNIT,
   UNIT_DIRECTORY_KIND,
@@ -105,24 +108,37 @@ interface Place {
   calls: Call[];
 }
 
+/** An entry that another one refers to. */
+interface Reference {
+  entry: number;
+  shared: boolean;
+}
+
 export class DebugInformation {
   /** What was found wrong, fit for notes. */
   readonly problems = new Set<string>();
   readonly #core: SymbolCore;
   readonly #file: ElfFile;
+  readonly #openShared: () => ElfFile | null;
   readonly #pieces: Pieces;
+  /** What dwz moved to a file that several programs share: names of functions. */
+  #shared: DebugInformation | null | undefined;
   #windows: Window[] = [];
   /** Offsets of all units, once something needed them. */
   #units: number[] | undefined;
   /** Units that .debug_aranges lists. */
   readonly #listed = new Set<number>();
-  /** The function name of each entry asked for, or the offset of the entry that has it. */
-  readonly #names = new Map<number, string | null | number>();
+  /** The function name of each entry asked for, or the entry that has it. */
+  readonly #names = new Map<number, string | null | Reference>();
 
-  /** @param pieces how sections are loaded: tests take small pieces, so that small files have many */
-  constructor(core: SymbolCore, file: ElfFile, pieces = PIECES) {
+  /**
+   * @param openShared opens the file that .gnu_debugaltlink names, null if it is not there
+   * @param pieces how sections are loaded: tests take small pieces, so that small files have many
+   */
+  constructor(core: SymbolCore, file: ElfFile, openShared: () => ElfFile | null = () => null, pieces = PIECES) {
     this.#core = core;
     this.#file = file;
+    this.#openShared = openShared;
     this.#pieces = pieces;
   }
 
@@ -145,6 +161,7 @@ export class DebugInformation {
           }
         }
         this.#followNames();
+        this.#readSharedNames();
       } catch (error) {
         this.#excuse(error);
       }
@@ -393,13 +410,14 @@ export class DebugInformation {
 
   // ── Names ──────────────────────────────────────────────────────────────────────────────────────
 
-  /** Finds the name of an entry of the present unit, or which entry of another unit has it. */
+  /** Finds the name of an entry of the present unit, or which entry elsewhere has it. */
   #readName(entry: number): void {
     if (this.#names.has(entry)) return;
     this.#do(this.#core.call.entryName(BigInt(entry)));
     const kind = this.#core.number(NAME_KIND);
     const offset = Number(this.#core.bigint(NAME_OFFSET));
-    this.#names.set(entry, kind === NAME_IN_UNIT ? offset : this.#string(kind, offset));
+    const elsewhere = kind === NAME_IN_UNIT || kind === NAME_IN_ALT;
+    this.#names.set(entry, elsewhere ? { entry: offset, shared: kind === NAME_IN_ALT } : this.#string(kind, offset));
   }
 
   /** Reads the names that are in other units. */
@@ -407,36 +425,81 @@ export class DebugInformation {
     for (let round = 0; round < MOST_REFERENCES; round++) {
       const entries = new Map<number, number[]>();
       for (const name of this.#names.values()) {
-        if (typeof name !== "number" || this.#names.has(name)) continue;
-        const unit = this.#unitAt(name);
+        if (name === null || typeof name === "string" || name.shared || this.#names.has(name.entry)) continue;
+        const unit = this.#unitAt(name.entry);
         if (unit === undefined) continue;
         const group = entries.get(unit);
-        if (group === undefined) entries.set(unit, [name]);
-        else group.push(name);
+        if (group === undefined) entries.set(unit, [name.entry]);
+        else group.push(name.entry);
       }
       if (entries.size === 0) return;
-      for (const [unit, group] of entries) {
-        try {
-          this.#inUnit(unit, () => {
-            this.#see(SECTION_INFO, unit, Number(this.#core.bigint(UNIT_NEXT)) - unit);
-            this.#do(this.#core.call.unitAbbreviations());
-            for (const entry of group) this.#readName(entry);
-          });
-        } catch (error) {
-          this.#excuse(error);
-          for (const entry of group) if (!this.#names.has(entry)) this.#names.set(entry, null);
-        }
-      }
+      for (const [unit, group] of entries) this.#readNamesInUnit(unit, group);
     }
+  }
+
+  #readNamesInUnit(unit: number, entries: number[]): void {
+    try {
+      this.#inUnit(unit, () => {
+        this.#see(SECTION_INFO, unit, Number(this.#core.bigint(UNIT_NEXT)) - unit);
+        this.#do(this.#core.call.unitAbbreviations());
+        for (const entry of entries) this.#readName(entry);
+      });
+    } catch (error) {
+      this.#excuse(error);
+      for (const entry of entries) if (!this.#names.has(entry)) this.#names.set(entry, null);
+    }
+  }
+
+  /** Reads the names that are in the shared file. Its windows take the place of ours: nothing of ours comes after. */
+  #readSharedNames(): void {
+    const wanted = [...this.#names].flatMap(([from, name]) =>
+      name !== null && typeof name !== "string" && name.shared ? [{ from, entry: name.entry }] : [],
+    );
+    if (wanted.length === 0) return;
+    const names = this.#openSharedFile()?.namesOf(wanted.map(({ entry }) => entry)) ?? [];
+    for (const [index, { from }] of wanted.entries()) this.#names.set(from, names[index] ?? null);
+  }
+
+  #openSharedFile(): DebugInformation | null {
+    if (this.#shared === undefined) {
+      const file = this.#openShared();
+      if (file === null) this.problems.add("some names are in a debug file shared with others (dwz), which is missing");
+      this.#shared = file && new DebugInformation(this.#core, file, undefined, this.#pieces);
+    }
+    return this.#shared;
+  }
+
+  /** The function names of entries that another file refers to. */
+  namesOf(entries: readonly number[]): (string | null)[] {
+    return this.#core.scoped(() => {
+      this.#openWindows();
+      const units = new Map<number, number[]>();
+      for (const entry of entries) {
+        const unit = this.#unitAt(entry);
+        if (unit === undefined) continue;
+        const group = units.get(unit);
+        if (group === undefined) units.set(unit, [entry]);
+        else group.push(entry);
+      }
+      for (const [unit, group] of units) this.#readNamesInUnit(unit, group);
+      this.#followNames();
+      return entries.map((entry) => this.#name(entry));
+    });
+  }
+
+  /** A string that another file refers to. */
+  sharedString(offset: number): string | null {
+    return this.#string(SECTION_STR, offset);
   }
 
   #name(entry: number): string | null {
     let name = this.#names.get(entry);
-    for (let i = 0; i < MOST_REFERENCES && typeof name === "number"; i++) name = this.#names.get(name);
+    for (let i = 0; i < MOST_REFERENCES && name instanceof Object; i++) name = this.#names.get(name.entry);
     return typeof name === "string" ? name : null;
   }
 
   #string(kind: number, offset: number): string | null {
+    if (kind === SECTION_ALT_STR) return this.#openSharedFile()?.sharedString(offset) ?? null;
     return kind > 0 && kind < SECTION_KINDS ? (this.#file.section(kind)?.string(offset) ?? null) : null;
   }
 

@@ -5,7 +5,7 @@
 // is gone or was replaced there is no name and one note, never a wrong name.
 
 import { SECTION_DYNSYM, SECTION_INFO, SECTION_SYMTAB } from "../asm/symbols/layout.js";
-import { debugFileByBuildId, debugFileByLink, equal, hex, openModule } from "./debugfiles.js";
+import { debugFileByBuildId, debugFileByLink, equal, hex, openModule, sharedDebugFile } from "./debugfiles.js";
 import { Debuginfod } from "./debuginfod.js";
 import { DebugInformation } from "./dwarf.js";
 import { ElfError, ElfFile, reason } from "./elffile.js";
@@ -160,7 +160,7 @@ export class Symbolizer {
     }
     this.#open.push(...files.open);
     const debug = this.#lines ? files.open.find((file) => file.section(SECTION_INFO) !== null) : undefined;
-    if (debug !== undefined) files.debug = new DebugInformation(this.#core, debug);
+    if (debug !== undefined) files.debug = new DebugInformation(this.#core, debug, () => this.#findShared(debug));
     return files;
   }
 
@@ -186,6 +186,12 @@ export class Symbolizer {
     }
     for (const problem of this.#debuginfod.problems) this.#say(problem);
     return fetched;
+  }
+
+  #findShared(debug: ElfFile): ElfFile | null {
+    const shared = sharedDebugFile(this.#core, debug, this.#debugFolders);
+    if (shared !== null) this.#open.push(shared);
+    return shared;
   }
 
   #note(info: ModuleInfo, text: string): void {

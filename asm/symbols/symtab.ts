@@ -87,7 +87,7 @@ export function symbolsScan(p: usize, count: u32, wide: bool, machine: u32): boo
       gaps = labels;
     }
     // Nothing asked for is inside.
-    if (start + size <= first) continue;
+    if (start < first && first - start >= size) continue;
     // Functions before labels, then global and weak names before local ones (foo.localalias).
     const rank: u32 = (type != STT_NOTYPE ? 2 : 0) + (info >> 4 != 0 ? 1 : 0);
     if (!offer(gaps + gapOf(start) * GAP_BYTES, start, size, rank, load<u32>(p))) return false;

@@ -21,6 +21,8 @@ export interface FakeElf {
   dynamic?: boolean;
   buildId?: Uint8Array;
   debuglink?: { name: string; checksum: number };
+  /** Others, by name: debug sections. */
+  sections?: Record<string, Uint8Array>;
 }
 
 export const TEXT_ADDRESS = 0x1000;
@@ -39,8 +41,16 @@ interface Part {
   entryBytes: number;
 }
 
-/** An ELF file with .text, .data, a symbol table, and a build id and a link to a debug file if wanted. */
-export function elf({ bits = 64, machine = 62, symbols = [], dynamic, buildId, debuglink }: FakeElf): Buffer {
+/** An ELF file with .text, .data, a symbol table, and if wanted a build id, a link to a debug file and more sections. */
+export function elf({
+  bits = 64,
+  machine = 62,
+  symbols = [],
+  dynamic,
+  buildId,
+  debuglink,
+  sections = {},
+}: FakeElf): Buffer {
   const wide = bits === 64;
   const strings = [""];
   const offsets = new Map<string, number>();
@@ -101,6 +111,7 @@ export function elf({ bits = 64, machine = 62, symbols = [], dynamic, buildId, d
     link.writeUInt32LE(debuglink.checksum, length);
     parts.push(part(".gnu_debuglink", 1, link));
   }
+  for (const [name, content] of Object.entries(sections)) parts.push(part(name, 1, Buffer.from(content)));
   return assemble(wide, machine, parts, part);
 }
 

@@ -11,7 +11,7 @@ import process from "node:process";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { SECTION_DYNSYM, SECTION_SYMTAB } from "../../asm/symbols/layout.js";
-import { DebugInformation } from "../../runtime/dwarf.js";
+import { DebugInformation, type Pieces } from "../../runtime/dwarf.js";
 import { ElfError, ElfFile } from "../../runtime/elffile.js";
 import { SymbolCore } from "../../runtime/symbolcore.js";
 import { functionNames } from "../../runtime/symboltable.js";
@@ -112,7 +112,7 @@ function change({ original, parts, descriptor }: Victim, next: (below: number) =
 }
 
 /** All that the symbolizer does with a file. Gives how many functions and lines it found. */
-function look(core: SymbolCore, { path, addresses }: Victim): number {
+function look(core: SymbolCore, { path, addresses }: Victim, pieces?: Pieces): number {
   let file: ElfFile;
   try {
     file = new ElfFile(core, path);
@@ -125,7 +125,7 @@ function look(core: SymbolCore, { path, addresses }: Victim): number {
     for (const kind of [SECTION_SYMTAB, SECTION_DYNSYM] as const) {
       for (const name of functionNames(core, file, kind, addresses)) if (name !== null) found++;
     }
-    for (const locations of new DebugInformation(core, file).locate(addresses)) {
+    for (const locations of new DebugInformation(core, file, undefined, pieces).locate(addresses)) {
       for (const { line } of locations ?? []) if (line !== null) found++;
     }
     return found;
@@ -146,9 +146,11 @@ test(`${COUNT} changed files from seed ${SEED} on: no trap, no hang, no unbounde
     const next = random(seed);
     const each = victims[next(victims.length)]!;
     const undo = change(each, next);
+    // Sections in pieces, as in large files, now and then.
+    const pieces = next(4) === 0 ? { whole: next(500), least: 1 + next(64), leastInfo: 1 + next(64) } : undefined;
     const start = performance.now();
     try {
-      if (look(core, each) < whole.get(each)!) harmed++;
+      if (look(core, each, pieces) < whole.get(each)!) harmed++;
     } catch (error) {
       assert.fail(`seed ${seed}, ${each.name}: ${error instanceof Error ? error.stack : error}`);
     }

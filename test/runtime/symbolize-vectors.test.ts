@@ -88,7 +88,7 @@ test("sections that are loaded in small pieces give the same", () => {
       { whole: 100, least: 16, leastInfo: 64 },
       { whole: 1000, least: 300, leastInfo: 50 },
     ]) {
-      assert.deepStrictEqual(new DebugInformation(core, file, pieces).locate(addresses), whole, name);
+      assert.deepStrictEqual(new DebugInformation(core, file, undefined, pieces).locate(addresses), whole, name);
     }
     file.close();
   }

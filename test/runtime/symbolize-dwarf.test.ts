@@ -1,0 +1,215 @@
+// Debug information written by hand, for what the compilers at hand do not write: files that dwz made, code that the linker
+// dropped, and damage of a certain kind.
+
+import assert from "node:assert";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { Symbolizer } from "../../runtime/symbolize.js";
+import type { CodeLocation } from "../../runtime/types.js";
+import { elf, type FakeElf } from "./symbolize-elf.js";
+
+const folder = mkdtempSync(join(tmpdir(), "memhook-dwarf-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const PROGRAM_ID = Uint8Array.of(1, 2, 3, 4);
+const SHARED_ID = Uint8Array.of(0xaa, 0xbb, 0xcc, 0xdd);
+
+// Tags, attributes and forms of DWARF that are used below.
+const COMPILE_UNIT = 0x11;
+const INLINED_SUBROUTINE = 0x1d;
+const SUBPROGRAM = 0x2e;
+const PARTIAL_UNIT = 0x3c;
+const SIBLING = 0x01;
+const NAME = 0x03;
+const LOW_PC = 0x11;
+const HIGH_PC = 0x12;
+const ABSTRACT_ORIGIN = 0x31;
+const RANGES = 0x55;
+const CALL_LINE = 0x59;
+const LINKAGE_NAME = 0x6e;
+const ADDR = 0x01;
+const DATA4 = 0x06;
+const STRING = 0x08;
+const DATA1 = 0x0b;
+const STRP = 0x0e;
+const REF4 = 0x13;
+const SEC_OFFSET = 0x17;
+const GNU_REF_ALT = [0xa0, 0x3e];
+const GNU_STRP_ALT = [0xa1, 0x3e];
+
+const u16 = (value: number) => [value & 0xff, value >> 8];
+const u32 = (value: number) => [...u16(value & 0xffff), ...u16(value >>> 16)];
+const u64 = (value: number) => [...u32(value >>> 0), ...u32(Math.floor(value / 2 ** 32))];
+const text = (value: string) => [...Buffer.from(value), 0];
+
+/** Abbreviations: a tag, whether there are children, pairs of attribute and form. */
+function abbreviations(...declarations: [tag: number, children: boolean, ...attributes: (number | number[])[]][]) {
+  const bytes = declarations.flatMap(([tag, children, ...attributes], index) => {
+    return [index + 1, tag, children ? 1 : 0, ...attributes.flat(), 0, 0];
+  });
+  return Uint8Array.from([...bytes, 0]);
+}
+
+/** A unit of DWARF 4 with 64-bit addresses. */
+function unit(...entries: number[][]): Uint8Array {
+  const body = [...u16(4), ...u32(0), 8, ...entries.flat()];
+  return Uint8Array.from([...u32(body.length), ...body]);
+}
+
+async function look(more: FakeElf, addresses: number[]) {
+  const path = join(folder, "program");
+  writeFileSync(path, elf({ symbols: [], buildId: PROGRAM_ID, ...more }));
+  const nothing = { bias: 0n, start: 0n, end: 0n, loaded: 0n, unloaded: 0n, executable: true, vdso: false };
+  const module = { id: 1, path, buildId: PROGRAM_ID, ...nothing };
+  const symbolizer = new Symbolizer({ debugFolders: [], environment: {} });
+  const found = await symbolizer.symbolize(
+    addresses.map((address) => ({ module, offset: BigInt(address), exact: true })),
+  );
+  symbolizer.close();
+  return { found, notes: symbolizer.notes.map((note) => note.replace(`${path}: `, "")) };
+}
+
+const functions = (found: CodeLocation[][]) => found.map((locations) => locations.map((location) => location.function));
+
+test("names that dwz moved to a shared file", async () => {
+  const shared = join(folder, "shared.debug");
+  const strings = [...text(""), ...text("_Z6sharedv"), ...text("main")];
+  const sharedUnit = unit([1], [2, ...u32(1)], [0]);
+  writeFileSync(
+    shared,
+    elf({
+      buildId: SHARED_ID,
+      sections: {
+        ".debug_info": sharedUnit,
+        ".debug_abbrev": abbreviations([PARTIAL_UNIT, true], [SUBPROGRAM, false, LINKAGE_NAME, STRP]),
+        ".debug_str": Uint8Array.from(strings),
+      },
+    }),
+  );
+  const program: FakeElf = {
+    sections: {
+      ".gnu_debugaltlink": Uint8Array.from([...text("shared.debug"), ...SHARED_ID]),
+      ".debug_abbrev": abbreviations(
+        [COMPILE_UNIT, true, LOW_PC, ADDR, HIGH_PC, DATA4],
+        [SUBPROGRAM, true, NAME, GNU_STRP_ALT, LOW_PC, ADDR, HIGH_PC, DATA4],
+        [INLINED_SUBROUTINE, false, ABSTRACT_ORIGIN, GNU_REF_ALT, LOW_PC, ADDR, HIGH_PC, DATA4, CALL_LINE, DATA1],
+      ),
+      ".debug_info": unit(
+        [1, ...u64(0x1000), ...u32(0x100)],
+        [2, ...u32(12), ...u64(0x1000), ...u32(0x100)],
+        [3, ...u32(12), ...u64(0x1010), ...u32(0x10), 7],
+        [0, 0],
+      ),
+    },
+  };
+  const { found, notes } = await look(program, [0x1008, 0x1018, 0x1100]);
+  assert.deepStrictEqual(functions(found), [["main"], ["_Z6sharedv", "main"], [null]]);
+  assert.strictEqual(found[1]![1]!.line, 7);
+  assert.deepStrictEqual(notes, []);
+  // Without that file, or with one of another build, the names are unknown and a note says why.
+  writeFileSync(shared, elf({ buildId: PROGRAM_ID }));
+  for (let i = 0; i < 2; i++) {
+    const without = await look(program, [0x1018]);
+    assert.deepStrictEqual(functions(without.found), [[null, null]]);
+    assert.deepStrictEqual(without.notes, [
+      "some names are in a debug file shared with others (dwz), which is missing",
+    ]);
+    rmSync(shared, { force: true });
+  }
+});
+
+test("code that the linker dropped hides nothing", async () => {
+  // Two functions whose low_pc the linker left at 0, larger than what lies in front of .text.
+  const dropped = [2, ...text("dropped"), ...u64(0), ...u32(0x2000)];
+  const { found, notes } = await look(
+    {
+      sections: {
+        ".debug_abbrev": abbreviations(
+          [COMPILE_UNIT, true, RANGES, SEC_OFFSET, LOW_PC, ADDR],
+          [SUBPROGRAM, false, NAME, STRING, LOW_PC, ADDR, HIGH_PC, DATA4],
+        ),
+        ".debug_ranges": Uint8Array.from([
+          ...[...u64(0), ...u64(0x2000), ...u64(0x1000), ...u64(0x1100), ...u64(0), ...u64(0)],
+        ]),
+        ".debug_info": unit(
+          [1, ...u32(0), ...u64(0)],
+          dropped,
+          [2, ...text("kept"), ...u64(0x1000), ...u32(0x100)],
+          dropped,
+          [0],
+        ),
+      },
+    },
+    [0x1000, 0x10ff, 0x1100],
+  );
+  assert.deepStrictEqual(functions(found), [["kept"], ["kept"], [null]]);
+  assert.deepStrictEqual(notes, []);
+});
+
+test("a sibling that leads backwards, endless ranges and a name that refers to itself end in unknown", async () => {
+  const damaged: [FakeElf["sections"], (string | null)[], string[]][] = [
+    [
+      {
+        ".debug_abbrev": abbreviations(
+          [COMPILE_UNIT, true, LOW_PC, ADDR, HIGH_PC, DATA4],
+          [SUBPROGRAM, true, SIBLING, REF4],
+        ),
+        ".debug_info": unit([1, ...u64(0x1000), ...u32(0x100)], [2, ...u32(24)], [0, 0]),
+      },
+      [null],
+      ["its debug information is damaged"],
+    ],
+    [
+      {
+        ".debug_abbrev": abbreviations([COMPILE_UNIT, true, RANGES, SEC_OFFSET]),
+        ".debug_ranges": Uint8Array.from([...u64(0x5000), ...u64(0x6000)]),
+        ".debug_info": unit([1, ...u32(0)], [0]),
+      },
+      [null],
+      ["its debug information is damaged"],
+    ],
+    [
+      {
+        ".debug_abbrev": abbreviations(
+          [COMPILE_UNIT, true, LOW_PC, ADDR, HIGH_PC, DATA4],
+          [SUBPROGRAM, false, ABSTRACT_ORIGIN, REF4, LOW_PC, ADDR, HIGH_PC, DATA4],
+        ),
+        ".debug_info": unit([1, ...u64(0x1000), ...u32(0x100)], [2, ...u32(24), ...u64(0x1000), ...u32(0x100)], [0]),
+      },
+      [null],
+      [],
+    ],
+    [{ ".debug_info": unit([1], [0]) }, [null], ["its debug information is damaged"]],
+    [{ ".debug_info": Uint8Array.from([1, 2, 3]) }, [null], ["its debug information is damaged"]],
+  ];
+  for (const [index, [sections, names, expected]] of damaged.entries()) {
+    const { found, notes } = await look({ sections: sections! }, [0x1010]);
+    assert.deepStrictEqual(functions(found), [names], `case ${index}`);
+    assert.deepStrictEqual(notes, expected, `case ${index}`);
+  }
+});
+
+test("damage in one unit leaves the others alone, and the symbol table", async () => {
+  const good = unit([1, ...u64(0x1000), ...u32(0x80)], [2, ...text("fine"), ...u64(0x1000), ...u32(0x80)], [0]);
+  // An abbreviation that does not exist.
+  const bad = unit([1, ...u64(0x1080), ...u32(0x80)], [9], [0]);
+  const { found, notes } = await look(
+    {
+      symbols: [{ name: "symbol", value: 0x1080, size: 0x80 }],
+      sections: {
+        ".debug_abbrev": abbreviations(
+          [COMPILE_UNIT, true, LOW_PC, ADDR, HIGH_PC, DATA4],
+          [SUBPROGRAM, false, NAME, STRING, LOW_PC, ADDR, HIGH_PC, DATA4],
+        ),
+        ".debug_info": Uint8Array.from([...bad, ...good]),
+        // Of no use either: the units are asked themselves.
+        ".debug_aranges": Uint8Array.from(u32(0xfffffff5)),
+      },
+    },
+    [0x1010, 0x1090],
+  );
+  assert.deepStrictEqual(functions(found), [["fine"], ["symbol"]]);
+  assert.deepStrictEqual(notes, ["its debug information is damaged"]);
+});
