@@ -4,8 +4,8 @@
 //   const { stacks } = await store.query({ aggregate: true, sort: "size", top: 10 });
 //   for (const { stackId } of stacks) console.log(store.frames(stackId).frames);
 //
-// Reading is synchronous inside: pieces of a MiB from the page cache, about 100 ns for each allocation in a store of a
-// running process. A Store may be asked several things at once; each query has a core of its own, and one core keeps the
+// Reading is synchronous inside, in pieces of a MiB: a tenth of a second or two for a million allocations of a process that is
+// running, a fraction of that when it is not. A Store may be asked several things at once; each query has a core of its own, and one core keeps the
 // tables that frames() and modules() look at.
 
 import * as L from "../asm/layout.js";
