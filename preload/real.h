@@ -29,6 +29,11 @@
   F(dlopen, void *, (const char *, int))                                  \
   F(dlmopen, void *, (long, const char *, int))                           \
   F(dlclose, int, (void *))                                               \
+  F(execve, int, (const char *, char *const *, char *const *))            \
+  F(execv, int, (const char *, char *const *))                            \
+  F(execvp, int, (const char *, char *const *))                           \
+  F(execvpe, int, (const char *, char *const *, char *const *))           \
+  F(fexecve, int, (int, char *const *, char *const *))                    \
   F(_exit, void, (int))                                                   \
   F(quick_exit, void, (int))                                              \
   F(setlocale, char *, (int, const char *))                               \

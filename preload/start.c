@@ -135,6 +135,12 @@ void mh_end(uint32_t kind, int status) {
   __atomic_store_n(&header->end_kind, kind, __ATOMIC_RELEASE);
 }
 
+void mh_end_not(void) {
+  if (!__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) return;
+  mh_header()->end_time = 0;
+  __atomic_store_n(&mh_header()->end_kind, MH_END_NONE, __ATOMIC_RELEASE);
+}
+
 void mh_give_pending(void) {
   while (mh_tls.pending_count) mh_slot_give(mh_tls.thread, mh_tls.pending[--mh_tls.pending_count]);
 }

@@ -19,6 +19,9 @@ bool mh_start(void);
 /* Notes how the process ends. */
 void mh_end(uint32_t kind, int status);
 
+/* It does not end after all: exec failed. */
+void mh_end_not(void);
+
 /* Whether the hook that set the guard is gone: a signal handler jumped out of it. `frame`: of the hook called now. */
 bool mh_guard_is_stale(uintptr_t frame);
 
