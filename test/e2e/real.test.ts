@@ -72,6 +72,56 @@ const BASH = `
 declare -A a; for i in {1..3000}; do a[$i]="value $i"; done; x=$(echo sub shell); echo "\${#a[@]} $x"; (exit 2); echo $? | cat; exit 6
 `;
 
+// Threads, a child process and a C library, in one go.
+const PYTHON_MORE = `
+import ctypes, json, subprocess, sys, threading
+results = []
+def work(n):
+    results.append(len(json.dumps([{str(i): "x" * (i % 40)} for i in range(n)])))
+threads = [threading.Thread(target=work, args=(2000 + i,)) for i in range(8)]
+for t in threads: t.start()
+for t in threads: t.join()
+print(sorted(results))
+print(subprocess.run([sys.executable, "-c", "print('child')"], capture_output=True, text=True).stdout)
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+kept = [libc.malloc(1234) for _ in range(10)]
+print(all(kept))
+`;
+
+const JAVA = `
+import java.util.*;
+public class In {
+  public static void main(String[] a) throws Exception {
+    Map<Integer, byte[]> m = new HashMap<>();
+    for (int i = 0; i < 20000; i++) m.put(i, new byte[i % 500]);
+    Thread[] ts = new Thread[8];
+    for (int i = 0; i < 8; i++) {
+      ts[i] = new Thread(() -> { List<String> l = new ArrayList<>(); for (int k = 0; k < 10000; k++) l.add("n" + k); });
+      ts[i].start();
+    }
+    for (Thread t : ts) t.join();
+    System.out.println(m.values().stream().mapToInt(b -> b.length).sum());
+    System.exit(7);
+  }
+}
+`;
+
+const RUST = `
+use std::collections::HashMap;
+fn main() {
+    let mut m: HashMap<u32, String> = HashMap::new();
+    for i in 0..20000 { m.insert(i, format!("value {}", i)); }
+    let t: Vec<_> = (0..4)
+        .map(|n| std::thread::spawn(move || (0..n * 1000).map(|x| x as u64).collect::<Vec<_>>().len()))
+        .collect();
+    let n: usize = t.into_iter().map(|h| h.join().unwrap()).sum();
+    std::mem::forget(m.clone());
+    println!("{} {}", m.len(), n);
+    std::process::exit(8);
+}
+`;
+
 const git =
   "init -q . && git add . && git -c user.name=a -c user.email=a@b commit -q -m first && git log --format=%s && git gc -q && git fsck && git status --short";
 
@@ -110,6 +160,47 @@ const CASES: Record<string, Case> = {
   node: { program: which("node"), args: ["-e", NODE], live: [0, 1_000_000_000_000], allocated: 5_000_000 },
   perl: { program: which("perl"), args: ["-e", PERL], live: [0, 50_000_000], allocated: 1_000_000 },
   bash: { program: which("bash"), args: ["-c", BASH], live: [1000, 50_000_000], allocated: 100_000 },
+  "python3 with threads, a child and ctypes": {
+    program: which("python3"),
+    args: ["-c", PYTHON_MORE],
+    live: [12_340, 100_000_000],
+    allocated: 1_000_000,
+  },
+  "javac and java": {
+    program: which("javac") && which("sh"),
+    args: ["-c", "javac In.java && exec java -Xmx256m In"],
+    prepare: (cwd) => writeFileSync(join(cwd, "In.java"), JAVA),
+    live: [0, 1_000_000_000_000],
+    allocated: 1_000_000,
+  },
+  "rustc and what it made": {
+    program: which("rustc") && which("sh"),
+    args: ["-c", "rustc -O in.rs && exec ./in"],
+    prepare: (cwd) => writeFileSync(join(cwd, "in.rs"), RUST),
+    live: [400_000, 10_000_000],
+    allocated: 1_000_000,
+  },
+  tclsh: {
+    program: which("tclsh"),
+    args: [],
+    input: 'for {set i 0} {$i < 20000} {incr i} {set a($i) "value $i"}\nputs [array size a]\nexit 9\n',
+    live: [0, 50_000_000],
+    allocated: 1_000_000,
+  },
+  "tar and xz": {
+    program: which("tar") && which("xz") && which("sh"),
+    args: [
+      "-c",
+      "tar --sort=name --mtime=@0 --owner=0 --group=0 -cf - data | xz -T2 -6 > out.xz; xz -dc out.xz | tar tf - | tail -n 1",
+    ],
+    prepare: (cwd) => {
+      mkdirSync(join(cwd, "data"));
+      for (let i = 0; i < 100; i++) writeFileSync(join(cwd, "data", `${i}`), `line ${i}\n`.repeat(3000));
+    },
+    writes: "out.xz",
+    live: [0, 10_000_000],
+    allocated: 0,
+  },
   "java's version": { program: which("java"), args: ["-version"], live: [0, 1_000_000_000_000], allocated: 100_000 },
 };
 

@@ -6,8 +6,8 @@
  *                               {address, size, state}. State 1 is an allocation in flight, 2 live, 3 a free in flight.
  *                               Writes one line to standard output once all threads are at work.
  *
- * A shared mapping outlives the process, and what was stored in it before the kill is there after it. The program is the
- * leader of a process group of its own, with a child in it, so that all of it can be killed at once.
+ * A shared mapping outlives the process, and what was stored in it before the kill is there after it. The test
+ * starts it as the leader of a process group, to kill all of that at once: there is a child in it.
  */
 #define _GNU_SOURCE 1
 #include <fcntl.h>
@@ -100,7 +100,6 @@ static int step_by_step(int in, int out) {
 
 int main(int argc, char **argv) {
   CHECK(argc == 4);
-  CHECK(setpgid(0, 0) == 0);
   if (fork() == 0) {
     /* Lives as long as its parent does, and holds none of its pipes. */
     close(STDIN_FILENO);

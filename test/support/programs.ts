@@ -205,13 +205,15 @@ export class Running {
       cwd: options.cwd ?? tmpdir(),
       env: environment(options),
       stdio: ["pipe", "pipe", "pipe"],
+      // In a process group of its own, so that all of it can be ended.
+      detached: true,
     });
     this.pid = this.child.pid ?? 0;
     const limit = options.limit ?? 60_000;
     let late = false;
     const timer = setTimeout(() => {
       late = true;
-      this.child.kill("SIGKILL");
+      this.stop();
     }, limit);
     for (const name of ["stdout", "stderr"] as const) {
       this.child[name]!.setEncoding("utf8");
@@ -261,15 +263,19 @@ export class Running {
     this.child.stdin!.write(text);
   }
 
-  /** Ends it if a test did not come to that. */
+  /** SIGKILL to it and what it has started: for a test's end, or to see what is left. */
   stop(): void {
-    if (!this.#ended) this.child.kill("SIGKILL");
+    try {
+      if (!this.#ended) process.kill(-this.pid, "SIGKILL");
+    } catch (error) {
+      // It has ended, and nobody has told us yet.
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
   }
 
-  /** SIGKILL to the process group that it leads, and waits for its end. */
-  async killGroup(): Promise<Finished> {
-    const { status, stderr } = spawnSync("sh", ["-c", `kill -9 -${this.pid}`], { encoding: "utf8" });
-    assert.equal(status, 0, `kill: ${stderr}`);
+  /** SIGKILL to its whole process group, and waits for its end. */
+  killGroup(): Promise<Finished> {
+    this.stop();
     return this.finished;
   }
 }
@@ -297,12 +303,14 @@ export type FullReport = Report & { allocations: Allocation[] };
 /** What `memview --format json` says of a store, single allocations with their stacks. */
 export async function readReport(path: string, query: Partial<Query> = {}): Promise<FullReport> {
   const store = await openStore(path);
+  const symbolizer = new Symbolizer();
   try {
-    const live = await report(store, { aggregate: false, sort: "address", ...query }, new Symbolizer(), {
+    const live = await report(store, { aggregate: false, sort: "address", ...query }, symbolizer, {
       stacks: true,
     });
     return { ...live, allocations: [...(live.allocations ?? [])], stacks: [...(live.stacks ?? [])] };
   } finally {
+    symbolizer.close();
     await store.close();
   }
 }
