@@ -47,6 +47,8 @@
   F(getgrnam, struct group *, (const char *))                             \
   F(getgrgid, struct group *, (gid_t))                                    \
   F(dlerror, char *, (void))                                              \
+  F(unshare, int, (int))                                                  \
+  F(setns, int, (int, int))                                               \
   F(pthread_create, int, (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))
 
 struct mh_real {

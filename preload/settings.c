@@ -14,7 +14,7 @@ struct mh_settings mh_settings;
 
 extern char **environ;
 
-static char strings[3 * 4096];
+static char strings[5 * 4096];
 static size_t strings_used;
 
 static const char *keep(const char *value) {
@@ -112,6 +112,45 @@ static void read_sample(void) {
   complain("MEMHOOK_SAMPLE", value, "a size like 512KiB, at most 1024MiB (0: record everything)");
 }
 
+/* "10s", "30min", "5h", in nanoseconds */
+static bool parse_duration(const char *value, uint64_t *nanoseconds) {
+  static const struct {
+    const char *name;
+    uint64_t unit;
+  } units[] = {{"ms", 1000000},         {"s", 1000000000},      {"sec", 1000000000}, {"m", 60 * 1000000000ull},
+               {"min", 60 * 1000000000ull}, {"h", 3600 * 1000000000ull}};
+  const uint64_t week = 7 * 24 * 3600 * 1000000000ull;
+  if (!mh_parse_number(&value, nanoseconds)) return false;
+  for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+    if (mh_equal(value, units[i].name))
+      return !__builtin_mul_overflow(*nanoseconds, units[i].unit, nanoseconds) && *nanoseconds && *nanoseconds <= week;
+  return false;
+}
+
+static void read_net(void) {
+  const char *host = variable("MEMHOOK_NET_HOST");
+  mh_settings.net_host = host ? keep(host) : NULL;
+  if (host && !mh_settings.net_host) mh_complain("MEMHOOK_NET_HOST is too long; the store is local");
+
+  uint64_t port = 20015;
+  number("MEMHOOK_NET_PORT", 1, 1, 65535, "a port from 1 to 65535", &port);
+  mh_settings.net_port = (uint16_t)port;
+
+  const char *file = variable("MEMHOOK_NET_TOKEN_FILE");
+  mh_settings.net_token_file = file ? keep(file) : NULL;
+
+  mh_settings.net_interval = 2 * 1000000000ull;
+  const char *interval = variable("MEMHOOK_CACHE_FLUSH_INTERVAL");
+  uint64_t nanoseconds;
+  if (interval && parse_duration(interval, &nanoseconds))
+    mh_settings.net_interval = nanoseconds;
+  else if (interval)
+    complain("MEMHOOK_CACHE_FLUSH_INTERVAL", interval, "a time like 10s, 30min or 5h, at most a week");
+
+  mh_settings.net_items = 0;
+  number("MEMHOOK_CACHE_FLUSH_MAX_ITEMS", 1, 1, UINT32_MAX, "a number of records", &mh_settings.net_items);
+}
+
 /* The index of the variable's value in `words` (ends with NULL); 0 by default. */
 static unsigned choice(const char *name, const char *const *words, const char *form) {
   const char *value = variable(name);
@@ -156,6 +195,8 @@ void mh_settings_read(void) {
   read_size();
 
   read_sample();
+
+  read_net();
 
   uint64_t depth = DEPTH_DEFAULT;
   number("MEMHOOK_DEPTH", 1, 1, DEPTH_MAX, "a whole number of frames from 1 to 4096", &depth);

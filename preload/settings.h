@@ -14,6 +14,13 @@ struct mh_settings {
   uint32_t depth;         /* most frames kept of a stack */
   enum mh_unwind unwind;
   enum mh_children children;
+
+  /* memdb; the store is in memory then. */
+  const char *net_host;       /* MEMHOOK_NET_HOST, NULL if unset */
+  uint16_t net_port;
+  const char *net_token_file; /* NULL if unset */
+  uint64_t net_interval;      /* nanoseconds a record may wait before it is sent */
+  uint64_t net_items;         /* most records in one flush, 0: no limit */
 };
 
 extern struct mh_settings mh_settings;

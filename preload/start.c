@@ -21,6 +21,7 @@
 #include "process.h"
 #include "real.h"
 #include "regions.h"
+#include "sender.h"
 #include "settings.h"
 #include "store.h"
 #include "sys.h"
@@ -104,10 +105,14 @@ bool mh_start(void) {
   struct mh_guard guard = mh_guard_raise();
   mh_process_identify();
   owner_pid = mh_process.pid;
+  if (now == RECORDING) mh_sender_forget();
   bool begun = now == RECORDING ? begin_child() : begin();
   mh_guard_lower(guard);
   __atomic_store_n(&phase, begun ? RECORDING : OFF, __ATOMIC_RELEASE);
-  if (begun) __atomic_store_n(&mh_alive->recording, 1, __ATOMIC_RELEASE);
+  if (begun) {
+    __atomic_store_n(&mh_alive->recording, 1, __ATOMIC_RELEASE);
+    mh_sender_start();
+  }
   return begun;
 }
 
@@ -133,12 +138,15 @@ void mh_end(uint32_t kind, int status) {
   header->end_status = (uint32_t)status & 0xff;
   header->end_time = mh_clock_now();
   __atomic_store_n(&header->end_kind, kind, __ATOMIC_RELEASE);
+  /* After exit() there is still this library's destructor, and until then the program frees. */
+  if (kind != MH_END_EXIT) mh_sender_end();
 }
 
 void mh_end_not(void) {
   if (!__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) return;
   mh_header()->end_time = 0;
   __atomic_store_n(&mh_header()->end_kind, MH_END_NONE, __ATOMIC_RELEASE);
+  mh_sender_start();
 }
 
 void mh_give_pending(void) {
@@ -158,5 +166,7 @@ __attribute__((constructor)) static void construct(void) {
 
 __attribute__((destructor)) static void destruct(void) {
   /* Not in a child of fork that has not begun: the store is not mapped there. */
-  if (__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE) && mh_header()->end_kind == MH_END_NONE) mh_end(MH_END_EXIT, 0);
+  if (!__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) return;
+  if (mh_header()->end_kind == MH_END_NONE) mh_end(MH_END_EXIT, 0);
+  mh_sender_end();
 }

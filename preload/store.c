@@ -43,7 +43,8 @@ static struct {
   char path[4096];
 } file = {.fd = -1};
 
-/* The store's descriptor. The program may have closed it, and even reused its number: then opens the file again. */
+/* The store's descriptor. The program may have closed it, and even reused its number: then opens the file again, or, when that
+ * is in memory only, does without: no child of fork can inherit it then. */
 static int store_fd(void) {
   struct stat now;
   if (file.fd >= 0 && mh_fstat(file.fd, &now) == 0 && now.st_ino == file.inode && now.st_dev == file.device)
@@ -73,8 +74,8 @@ static bool back(uint8_t *mapped, uint64_t offset, uint64_t bytes) {
       offset + bytes > limit.rlim_cur)
     return false;
   int fd = store_fd();
-  if (fd < 0) return false;
-  int result = mh_fallocate(fd, offset, bytes);
+  if (fd < 0 && !mh_settings.net_host) return false;
+  int result = fd < 0 ? 0 : mh_fallocate(fd, offset, bytes);
   if (result == -EOPNOTSUPP || result == -ENOSYS) {
     static const uint8_t zeros[4096];
     result = 0;
@@ -90,8 +91,9 @@ static bool back(uint8_t *mapped, uint64_t offset, uint64_t bytes) {
 
 static uint8_t *map_block(uint64_t block) {
   int fd = store_fd();
-  if (fd < 0) return NULL;
-  uint8_t *mapped = mh_map(MH_BLOCK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, block * MH_BLOCK_BYTES);
+  if (fd < 0 && !mh_settings.net_host) return NULL;
+  int flags = fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED;
+  uint8_t *mapped = mh_map(MH_BLOCK_BYTES, PROT_READ | PROT_WRITE, flags, fd, fd < 0 ? 0 : block * MH_BLOCK_BYTES);
   /* A child of fork must not write into its parent's store. */
   if (mapped) mh_madvise(mapped, MH_BLOCK_BYTES, MADV_DONTFORK);
   return mapped;
@@ -244,8 +246,18 @@ static bool make_first_elements(void) {
   return true;
 }
 
+/* A file that is nowhere, for a store that memdb keeps: the same as ever for everybody else, and children of fork can inherit. */
+static int make_memory_file(void) {
+  int fd = (int)mh_syscall(SYS_memfd_create, (long)"memhook", 1 /* MFD_CLOEXEC */, 0, 0, 0, 0);
+  /* As in mh_claim: a high number is in nobody's way. */
+  int high = fd < 0 ? fd : mh_fcntl(fd, F_DUPFD_CLOEXEC, 500);
+  if (high < 0) return fd;
+  mh_close(fd);
+  return high;
+}
+
 bool mh_store_create(void) {
-  int fd = mh_claim(file.path, sizeof(file.path));
+  int fd = mh_settings.net_host ? make_memory_file() : mh_claim(file.path, sizeof(file.path));
   if (fd < 0) return false;
   struct stat status;
   mh_fstat(fd, &status);
@@ -263,7 +275,10 @@ bool mh_store_create(void) {
       mh_header()->magic[0] = MH_STORE_MAGIC_LOW;
       __atomic_store_n(&mh_header()->magic[1], MH_STORE_MAGIC_HIGH, __ATOMIC_RELEASE);
       mh_claim_done(fd);
-      mh_log("store ", file.path, "");
+      if (mh_settings.net_host)
+        mh_log("store in memory, for memdb at ", mh_settings.net_host, "");
+      else
+        mh_log("store ", file.path, "");
       return true;
     }
   }

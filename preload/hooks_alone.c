@@ -1,0 +1,15 @@
+/* Hooks: calls that the kernel allows only to a process of one thread (new namespaces). The sender's thread makes way for them. */
+#include "hook.h"
+#include "sender.h"
+
+#define ALONE(name, parameters, arguments)          \
+  MH_HOOK int name parameters {                     \
+    if (MH_UNLIKELY(!mh_real.name)) mh_real_find(); \
+    bool paused = mh_sender_pause();                \
+    int result = mh_real.name arguments;            \
+    if (paused) mh_sender_start();                  \
+    return result;                                  \
+  }
+
+ALONE(unshare, (int flags), (flags))
+ALONE(setns, (int fd, int type), (fd, type))

@@ -1,0 +1,24 @@
+/* Finding memdb: host names to addresses, without libc's resolver, which allocates, takes locks and needs a thread that libc
+ * knows. Addresses are parsed, /etc/hosts is read, then the name servers of /etc/resolv.conf are asked over UDP. */
+#pragma once
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/un.h>
+
+struct mh_address {
+  union {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    struct sockaddr_un local;
+  } socket;
+  socklen_t bytes;
+};
+
+/* Parses an IPv4 or IPv6 address. */
+bool mh_address_parse(const char *text, uint16_t port, struct mh_address *address);
+
+/* Addresses of `host` ("unix:/path", an address or a name), the preferred first; returns how many, at most `most`. May
+ * take some seconds. */
+unsigned mh_resolve(const char *host, uint16_t port, struct mh_address *addresses, unsigned most);
