@@ -24,7 +24,9 @@ const PARTIAL_UNIT = 0x3c;
 const SIBLING = 0x01;
 const NAME = 0x03;
 const LOW_PC = 0x11;
+const STMT_LIST = 0x10;
 const HIGH_PC = 0x12;
+const COMP_DIR = 0x1b;
 const ABSTRACT_ORIGIN = 0x31;
 const RANGES = 0x55;
 const CALL_LINE = 0x59;
@@ -146,6 +148,46 @@ test("code that the linker dropped hides nothing", async () => {
   );
   assert.deepStrictEqual(functions(found), [["kept"], ["kept"], [null]]);
   assert.deepStrictEqual(notes, []);
+});
+
+test("of two pieces of a line table that have an address, the one that begins nearer counts", async () => {
+  // Extended: set_address; advance_line, copy; advance_pc; extended: end_sequence.
+  const sequence = (address: number, bytes: number, line: number) => [
+    ...[0, 9, 2, ...u64(address)],
+    ...[3, line - 1, 1],
+    ...[2, (bytes & 0x7f) | 0x80, bytes >> 7],
+    ...[0, 1, 1],
+  ];
+  const wide = sequence(0x1000, 0x100, 10);
+  const narrow = sequence(0x1040, 0x20, 20);
+  const head = [1, 1, 1, 0xfb, 14, 13, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1];
+  const paths = [...text("inc"), 0, ...text("a.c"), 1, 0, 0, 0];
+  for (const program of [
+    [...wide, ...narrow],
+    [...narrow, ...wide],
+  ]) {
+    const body = [...u16(4), ...u32(head.length + paths.length), ...head, ...paths, ...program];
+    const { found, notes } = await look(
+      {
+        sections: {
+          ".debug_abbrev": abbreviations([
+            COMPILE_UNIT,
+            false,
+            ...[LOW_PC, ADDR, HIGH_PC, DATA4, STMT_LIST, SEC_OFFSET, COMP_DIR, STRING],
+          ]),
+          ".debug_info": unit([1, ...u64(0x1000), ...u32(0x100), ...u32(0), ...text("/src")]),
+          ".debug_line": Uint8Array.from([...u32(body.length), ...body]),
+        },
+      },
+      [0x1000, 0x103f, 0x1040, 0x105f, 0x1060, 0x10ff, 0x1100],
+    );
+    assert.deepStrictEqual(
+      found.map(([location]) => location!.line),
+      [10, 10, 20, 20, 10, 10, null],
+    );
+    assert.strictEqual(found[0]![0]!.file, "/src/inc/a.c");
+    assert.deepStrictEqual(notes, []);
+  }
 });
 
 test("a sibling that leads backwards, endless ranges and a name that refers to itself end in unknown", async () => {
