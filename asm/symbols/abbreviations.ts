@@ -18,7 +18,8 @@ export const DECLARATION_FLAGS: u32 = 4;
 // Bytes of its attributes' values together, −1 if they vary.
 export const DECLARATION_LENGTH: u32 = 8;
 export const DECLARATION_COUNT: u32 = 12;
-export const DECLARATION_BYTES: u32 = 16;
+const DECLARATION_CODE: u32 = 16;
+export const DECLARATION_BYTES: u32 = 32;
 // DECLARATION_FLAGS.
 export const HAS_CHILDREN: u32 = 1;
 export const HAS_CODE: u32 = 2;
@@ -31,7 +32,8 @@ export const ATTRIBUTE_CONSTANT: u32 = 8;
 export const ATTRIBUTE_BYTES: u32 = 16;
 
 // No producer comes near; a file of garbage might.
-const MOST_ATTRIBUTES: i32 = 1 << 20;
+const MOST_ATTRIBUTES: u32 = 1 << 20;
+const MOST_CODE: u64 = 1 << 20;
 
 // The unpacked table: addresses of declarations by code. Code 0 has none.
 let table: usize = 0;
@@ -42,23 +44,28 @@ export function unpackAbbreviations(): void {
   seek(SECTION_ABBREV, Unit.abbreviations, sectionSize(SECTION_ABBREV));
   const first = reserve(0);
   let count: u32 = 0;
-  let attributes = 0;
+  let attributes: u32 = 0;
+  let highest: u64 = 0;
   while (failed == DONE) {
     const code = uleb();
     if (code == 0) break;
-    // All producers number them from 1; that makes finding one an array access.
-    if (code != ++count) return fail();
+    // They are numbered from 1, which makes finding one an array access. Gaps would do no harm, vast ones are garbage.
+    if (code > MOST_CODE) return fail();
+    highest = max(highest, code);
     const declaration = unpack();
     if (!declaration) return;
+    store<u32>(declaration, <u32>code, DECLARATION_CODE);
     attributes += load<u32>(declaration, DECLARATION_COUNT);
-    if (attributes + count > MOST_ATTRIBUTES) return fail();
+    if (attributes + ++count > MOST_ATTRIBUTES) return fail();
   }
-  table = reserve((count + 1) * 4);
+  tableCount = <u32>highest;
+  table = reserve((tableCount + 1) * 4);
   if (!table) return failForMemory();
-  tableCount = count;
+  memory.fill(table, 0, (tableCount + 1) * 4);
   let declaration = first;
-  for (let code: u32 = 1; code <= count; code++) {
-    store<u32>(table + code * 4, <u32>declaration);
+  for (let i: u32 = 0; i < count; i++) {
+    const slot = table + load<u32>(declaration, DECLARATION_CODE) * 4;
+    if (load<u32>(slot) == 0) store<u32>(slot, <u32>declaration);
     declaration += DECLARATION_BYTES + load<u32>(declaration, DECLARATION_COUNT) * ATTRIBUTE_BYTES;
   }
 }
@@ -109,7 +116,7 @@ function unpack(): usize {
       failForMemory();
       return 0;
     }
-    if (++count > <u32>MOST_ATTRIBUTES) {
+    if (++count > MOST_ATTRIBUTES) {
       fail();
       return 0;
     }

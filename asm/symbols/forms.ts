@@ -1,16 +1,8 @@
 // Attribute values of DWARF 2 to 5: how long each form is, and what it means.
 
-import {
-  SECTION_ADDR,
-  SECTION_ALT_STR,
-  SECTION_INFO,
-  SECTION_LINE_STR,
-  SECTION_STR,
-  SECTION_STR_OFFSETS,
-} from "./layout";
+import { SECTION_ADDR, SECTION_ALT_STR, SECTION_LINE_STR, SECTION_STR, SECTION_STR_OFFSETS } from "./layout";
 import {
   fail,
-  failed,
   sectionSize,
   seek,
   skip,

@@ -12,7 +12,6 @@ import {
 import {
   IS_ADDRESS,
   IS_ADDRESS_INDEX,
-  IS_LIST_INDEX,
   IS_NUMBER,
   IS_STRING,
   IS_STRING_INDEX,

@@ -150,6 +150,29 @@ test("code that the linker dropped hides nothing", async () => {
   assert.deepStrictEqual(notes, []);
 });
 
+test("abbreviations in any order, with gaps", async () => {
+  const range = [LOW_PC, ADDR, HIGH_PC, DATA4, 0, 0];
+  const { found, notes } = await look(
+    {
+      sections: {
+        ".debug_abbrev": Uint8Array.from([
+          ...[200, 1, COMPILE_UNIT, 1, ...range],
+          ...[2, SUBPROGRAM, 0, NAME, STRING, ...range],
+          0,
+        ]),
+        ".debug_info": unit(
+          [200, 1, ...u64(0x1000), ...u32(0x100)],
+          [2, ...text("found"), ...u64(0x1000), ...u32(0x80)],
+          [0],
+        ),
+      },
+    },
+    [0x1000, 0x1080],
+  );
+  assert.deepStrictEqual(functions(found), [["found"], [null]]);
+  assert.deepStrictEqual(notes, []);
+});
+
 test("of two pieces of a line table that have an address, the one that begins nearer counts", async () => {
   // Extended: set_address; advance_line, copy; advance_pc; extended: end_sequence.
   const sequence = (address: number, bytes: number, line: number) => [
