@@ -154,11 +154,7 @@ export class DebugInformation {
         const queries = this.#queries(addresses);
         const units = this.#unitsOf(queries, addresses);
         for (const [unit, indices] of units) {
-          try {
-            this.#locateInUnit(unit, addresses, indices, places);
-          } catch (error) {
-            this.#excuse(error);
-          }
+          this.#spare(() => this.#locateInUnit(unit, addresses, indices, places));
         }
         this.#followNames();
         this.#readSharedNames();
@@ -167,6 +163,16 @@ export class DebugInformation {
       }
       return places.map((place) => place && this.#locations(place));
     });
+  }
+
+  /** Damage in one part of a unit leaves its other part alone. */
+  #spare<T>(work: () => T): T | null {
+    try {
+      return work();
+    } catch (error) {
+      this.#excuse(error);
+      return null;
+    }
   }
 
   /** Damage costs the answers it touches, not more. */
@@ -316,11 +322,13 @@ export class DebugInformation {
       if (!split) this.#see(SECTION_INFO, unit, next - unit);
       if (lines !== null) {
         this.#do(call.linesEnd(lines));
-        this.#see(SECTION_LINE, Number(lines), Number(this.#core.bigint(0) - lines));
+        this.#see(SECTION_LINE, Number(lines), Number(this.#core.bigint(UNIT_NEXT) - lines));
       }
       const own = addresses.length === indices.length ? addresses : BigUint64Array.from(indices, (i) => addresses[i]!);
       call.setQueries(this.#queries(own), own.length, this.#file.lowestCode);
-      const { rows, path } = this.#lines(lines, own.length, this.#string(directoryKind, directoryOffset) ?? "");
+      const directory = this.#string(directoryKind, directoryOffset) ?? "";
+      const { rows, path } =
+        this.#spare(() => this.#lines(lines, own.length, directory)) ?? this.#lines(null, own.length, "");
       const found: Place[] = rows.map((row) => ({
         file: row && path(row.file),
         line: row?.line || null,
@@ -330,22 +338,25 @@ export class DebugInformation {
         this.problems.add("inlined calls are in separate .dwo files, which are not read");
         return found;
       }
-      this.#do(call.unitAbbreviations());
-      this.#walk(false, found, path);
-      const left = found.flatMap((place, index) => (place.calls.length === 0 ? [index] : []));
-      if (left.length > 0) {
-        const rest = BigUint64Array.from(left, (index) => own[index]!);
-        call.setQueries(this.#queries(rest), rest.length, this.#file.lowestCode);
-        this.#walk(
-          true,
-          left.map((index) => found[index]!),
-          path,
-        );
-      }
-      for (const { calls } of found) for (const { entry } of calls) this.#readName(entry);
+      this.#spare(() => this.#findCalls(own, found, path));
       return found;
     });
     for (const [index, place] of found.entries()) places[indices[index]!] = place;
+  }
+
+  /** Finds the calls around each place, and what the functions are called. */
+  #findCalls(addresses: BigUint64Array, places: Place[], path: (file: number) => string | null): void {
+    const { call } = this.#core;
+    this.#do(call.unitAbbreviations());
+    this.#walk(false, places, path);
+    const left = places.flatMap((place, index) => (place.calls.length === 0 ? [index] : []));
+    if (left.length > 0) {
+      const rest = BigUint64Array.from(left, (index) => addresses[index]!);
+      call.setQueries(this.#queries(rest), rest.length, this.#file.lowestCode);
+      const deep = left.map((index) => places[index]!);
+      this.#walk(true, deep, path);
+    }
+    for (const { calls } of places) for (const { entry } of calls) this.#readName(entry);
   }
 
   /** Runs the line program at an offset, if there is one. Relative paths begin at the directory. */

@@ -256,6 +256,30 @@ test("a sibling that leads backwards, endless ranges and a name that refers to i
   }
 });
 
+test("damage in the line table leaves the functions alone, and the other way round", async () => {
+  const range = [LOW_PC, ADDR, HIGH_PC, DATA4];
+  const sections = (lines: number[], entries: number[]) => ({
+    ".debug_abbrev": abbreviations(
+      [COMPILE_UNIT, true, ...range, STMT_LIST, SEC_OFFSET],
+      [SUBPROGRAM, false, NAME, STRING, ...range],
+    ),
+    ".debug_info": unit([1, ...u64(0x1000), ...u32(0x100), ...u32(0)], entries, [0]),
+    ".debug_line": Uint8Array.from([...u32(lines.length), ...lines]),
+  });
+  const entry = [2, ...text("fine"), ...u64(0x1000), ...u32(0x80)];
+  const head = [1, 1, 1, 0xfb, 14, 13, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1, 0, ...text("/a.c"), 0, 0, 0, 0];
+  const program = [0, 9, 2, ...u64(0x1000), 3, 4, 1, 2, 0x80, 1, 0, 1, 1];
+  const lines = [...u16(4), ...u32(head.length), ...head, ...program];
+  const whole = await look({ sections: sections(lines, entry) }, [0x1010]);
+  assert.deepStrictEqual(whole.notes, []);
+  assert.deepStrictEqual(whole.found[0], [{ function: "fine", file: "/a.c", line: 5, inlined: false }]);
+  const noLines = await look({ sections: sections([...u16(77)], entry) }, [0x1010]);
+  assert.deepStrictEqual(noLines.found[0], [{ function: "fine", file: null, line: null, inlined: false }]);
+  const noCalls = await look({ sections: sections(lines, [9]) }, [0x1010]);
+  assert.deepStrictEqual(noCalls.found[0], [{ function: null, file: "/a.c", line: 5, inlined: false }]);
+  for (const { notes } of [noLines, noCalls]) assert.deepStrictEqual(notes, ["its debug information is damaged"]);
+});
+
 test("damage in one unit leaves the others alone, and the symbol table", async () => {
   const good = unit([1, ...u64(0x1000), ...u32(0x80)], [2, ...text("fine"), ...u64(0x1000), ...u32(0x80)], [0]);
   // An abbreviation that does not exist.
