@@ -24,12 +24,12 @@ const folder = temporaryFolder();
 const skip = noCompiler;
 
 for (const kind of ["fork", "_Fork", "clone", "vfork"]) {
-  test(`200 children by ${kind} while threads allocate: no hang, and none writes to the parent's store`, {
+  test(`100 children by ${kind} while threads allocate: no hang, and none writes to the parent's store`, {
     skip,
   }, async () => {
     const store = join(folder, `storm-${kind}.mem`);
     const program = build("fork_storm.c");
-    const { stdout, pid } = await runWell(program, [kind, "200"], { store });
+    const { stdout, pid } = await runWell(program, [kind, "100"], { store });
     const { allocations, totals, process } = await readReport(store);
     const mine = owned(allocations, program);
     assert.equal(`live ${mine.length} ${mine.reduce((sum, { size }) => sum + size, 0)}\n`, stdout);
