@@ -1,0 +1,20 @@
+// The proof of exactness, in its short form: no stack captured in real programs differs from libunwind's.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import test from "node:test";
+import { noCompiler } from "../support/programs.js";
+import { root } from "../support/run.js";
+
+// Nothing in it depends on the runtime, so one of them is enough.
+const skip = noCompiler || (process.versions.bun || "Deno" in globalThis ? "runs under Node only" : false);
+
+for (const mode of ["short", "mutations"]) {
+  test(`stacks are exact: run.sh ${mode}`, { skip, timeout: 600_000 }, () => {
+    const { status, stdout, stderr } = spawnSync("bash", [join(root, "test/exactness/run.sh"), mode], {
+      encoding: "utf8",
+    });
+    assert.equal(status, 0, `${stdout}${stderr}`);
+  });
+}
