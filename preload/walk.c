@@ -44,32 +44,19 @@
 #include <string.h>
 
 #include "capture_libunwind.h"
+#include "detour.h"
 #include "intern.h"
 #include "modules.h"
+#include "mutation.h"
 #include "rows.h"
 #include "step.h"
-
-/* Nonzero in tests only: makes the walk wrong in one way, to show that the proof of exactness notices. */
-#ifndef MH_MUTATION
-#define MH_MUTATION 0
-#endif
-enum {
-  MUTATION_NO_RETURN_ADDRESS = 1, /* every fourth frame's return address is not compared */
-  MUTATION_NO_SAVED_FP,           /* saved frame pointers are not compared */
-  MUTATION_NO_FP,                 /* the frame pointer is not compared where the walk joins */
-  MUTATION_NO_END,                /* the word that ended the walk is not compared */
-  MUTATION_NO_GENERATION,         /* rows survive dlopen and dlclose */
-  MUTATION_DAMAGED_ROWS,          /* not a part left out: some rows are wrong, as from damaged frame information */
-};
 
 uint32_t mh_depth_limit = 256;
 
 #define INLINE static inline __attribute__((always_inline))
 
-typedef uintptr_t word __attribute__((may_alias, aligned(1)));
-
 INLINE uintptr_t load(uintptr_t address) {
-  return *(const word *)address;
+  return *(const mh_word *)address;
 }
 
 /* ── Memory ────────────────────────────────────────────────────────────────────────────────────── */
@@ -100,8 +87,10 @@ static __attribute__((noinline)) void renew(struct mh_walk *walk, uintptr_t thre
   }
   if (walk->own.thread_pointer != thread_pointer) walk->own = (struct mh_own_stack){.thread_pointer = thread_pointer};
   walk->depth = walk->stack = 0;
+  memset(walk->detours, 0, sizeof walk->detours);
+  /* After a fork the store, and with it every id, may be another one; the generation is, too. */
+  if (walk->generation && walk->generation != generation) memset(walk->known, 0, sizeof walk->known);
   walk->generation = generation;
-  memset(walk->known, 0, sizeof walk->known); /* after a fork, the store may be another one */
 }
 
 /* ── Verifying ─────────────────────────────────────────────────────────────────────────────────── */
@@ -351,6 +340,17 @@ static __attribute__((noinline)) uint64_t new_row(uintptr_t pc, bool exact, uint
   return row;
 }
 
+/* The stack that starts at `entry`, if nothing of it need be stepped: it is the remembered one, or a detour into that. 0 if not. */
+INLINE uint32_t remembered(struct mh_walk *walk, const struct mh_entry *entry) {
+  const struct mh_walk_frame *inner = &walk->frames[walk->depth - 1];
+  if (walk->stack && meets(inner, entry->pc, entry->sp, entry->fp)) {
+    if (!first_changed(walk->slots, inner->slots >> 2)) return walk->stack;
+  }
+  const struct mh_walk_detour *detour = mh_detour_find(walk, entry->pc, entry->sp, entry->fp);
+  if (!detour || first_changed(walk->slots, walk->frames[detour->outer - 1].slots >> 2)) return 0;
+  return detour->stack;
+}
+
 /* `chain`: by frame pointers alone, as if every row said so. */
 INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struct mh_entry *entry, bool chain) {
   uint32_t generation = MH_MUTATION == MUTATION_NO_GENERATION ? 1 : __atomic_load_n(&mh_generation, __ATOMIC_ACQUIRE);
@@ -370,6 +370,13 @@ INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struc
   uint32_t outer = walk->depth; /* remembered frames that the walk may still meet */
   uintptr_t next_sp = sp_of(frames, outer);
   bool cut = false, astray = false;
+
+  /* Whole stacks on the thread's own stack; whatever else there is, the walk below takes apart. */
+  bool simple = span.own && walk->depth && !walk->cut && walk->top <= span.high;
+  if (simple) {
+    uint32_t stack = remembered(walk, entry);
+    if (MH_LIKELY(stack != 0)) return stack;
+  }
 
   for (;;) {
     if (sp >= next_sp) {
@@ -437,7 +444,10 @@ INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struc
   }
   uint32_t stack = count ? remember(walk, joined, count, astray ? UINT32_MAX : first, fp, walk->cut, chain)
                          : mh_intern_stack(joined.node, walk->cut);
-  if (walk->depth == outer + count) walk->stack = stack; /* all of it is remembered */
+  if (walk->depth == outer + count) {
+    walk->stack = stack; /* all of it is remembered */
+    if (simple && stack && outer && count && !first) mh_detour_note(walk, entry, outer, stack);
+  }
   return stack;
 }
 

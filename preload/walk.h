@@ -47,6 +47,20 @@ struct mh_walk_known {
 };
 #define MH_WALK_KNOWN 1024
 
+/* A way from an innermost frame to a remembered one; detour.h explains it. */
+#define MH_DETOUR_SLOTS 14
+struct mh_walk_detour {
+  uintptr_t pc, sp, fp;        /* the innermost frame; pc 0: free */
+  struct mh_walk_frame joined; /* the remembered frame that it led to, as it was */
+  uint32_t outer;              /* that frame's number, from 1 */
+  uint32_t stack;              /* interned: all of it */
+  uint32_t slots;              /* words of the way, outermost first */
+  uint32_t need_fp;            /* the way depends on fp */
+  struct mh_walk_slot slot[MH_DETOUR_SLOTS];
+};
+#define MH_DETOUR_SETS 8
+#define MH_DETOUR_WAYS 16
+
 struct mh_walk {
   struct mh_own_stack own;
   uint32_t limit;      /* most frames; 0 before the first use */
@@ -59,6 +73,8 @@ struct mh_walk {
   struct mh_walk_slot *slots;
   struct mh_walk_step *steps;
   struct mh_walk_known known[MH_WALK_KNOWN]; /* by hash of parent and frame */
+  uint32_t detour_turn;                      /* which way of a set is replaced next */
+  struct mh_walk_detour detours[MH_DETOUR_SETS][MH_DETOUR_WAYS]; /* by hash of pc and sp */
 };
 
 /* Most frames kept of a stack: the innermost ones. Set before the first walk, not changed afterwards. */

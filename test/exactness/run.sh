@@ -300,6 +300,8 @@ case $mode in
     mutation 3 "the frame pointer where the walk joins"
     mutation 4 "the word that ended the walk"
     mutation 5 "the module generation"
+    mutation 7 "the outermost word of a detour"
+    mutation 8 "the node that a detour leads to"
     library "$folder/exactness.so" -DMH_MUTATION=6
     for turn in 1 2; do
       # shellcheck disable=SC2046

@@ -1,0 +1,16 @@
+/* Mutations: for the proof of exactness alone. A build with MH_MUTATION leaves one part of the verification out, to show that the proof
+ * notices. Zero, and so nothing at all, in every other build. */
+#pragma once
+#ifndef MH_MUTATION
+#define MH_MUTATION 0
+#endif
+enum {
+  MUTATION_NO_RETURN_ADDRESS = 1, /* every fourth frame's return address is not compared */
+  MUTATION_NO_SAVED_FP,           /* saved frame pointers are not compared */
+  MUTATION_NO_FP,                 /* the frame pointer is not compared where the walk joins */
+  MUTATION_NO_END,                /* the word that ended the walk is not compared */
+  MUTATION_NO_GENERATION,         /* rows survive dlopen and dlclose */
+  MUTATION_DAMAGED_ROWS,          /* not a part left out: some rows are wrong, as from damaged frame information */
+  MUTATION_NO_DETOUR_SLOT,        /* the outermost word of a detour is not compared */
+  MUTATION_NO_DETOUR_NODE,        /* nor which frame of the walk a detour leads to, but by its registers */
+};
