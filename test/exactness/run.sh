@@ -189,7 +189,7 @@ programs() {
       check "gcc -O2 (cc1, as)" gcc -O2 -c "$source/damage.c" -o "$folder/large.o"
     fi
   fi
-  if have git; then
+  if have git && git rev-parse --git-dir >/dev/null 2>&1; then
     check "git log -p" git log -p --stat -n $((scale * 30))
     check "git blame" git blame build.sh
   fi
