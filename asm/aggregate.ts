@@ -3,22 +3,52 @@
 //   PAGES[stack >> 12] ──▶ page of 4096 accumulators ──▶ [stack & 4095]
 //
 // So memory follows the stacks that have matching records, and never a count in the file.
+//
+// Of a store that has only a sample, a page has a second half: what the records of each stack stand for. The
+// accumulator stays what the records say themselves.
 
-import { tooMuch } from "./fault";
+import { FAILED, tooMuch } from "./fault";
 import { claim, PAGES, STACKS_PER_PAGE_SHIFT } from "./memory";
 
 export const SUM_BYTES: i32 = 0;
 export const SUM_OLDEST: i32 = 8;
 export const SUM_NEWEST: i32 = 16;
 export const SUM_COUNT: i32 = 24;
-export const SUM_SELECTED: i32 = 28;
+export const SUM_FLAGS: i32 = 28;
 const SUM_SHIFT: i32 = 5;
+
+// SUM_FLAGS.
+/** selectStacks() chose it. */
+const SELECTED: u32 = 1;
+/** It is in the answer even if none of its records matched. */
+const ADMITTED: u32 = 2;
+
+// Estimates of a stack, in the second half of its page; f64 each.
+export const ESTIMATE_COUNT: i32 = 0;
+export const ESTIMATE_BYTES: i32 = 8;
+/** The variance of ESTIMATE_BYTES. */
+export const ESTIMATE_VARIANCE: i32 = 16;
+/** The most that one record adds to the variance for each byte it stands for. */
+export const ESTIMATE_SPREAD: i32 = 24;
 
 const PER_PAGE: i32 = 1 << STACKS_PER_PAGE_SHIFT;
 const IN_PAGE: u32 = PER_PAGE - 1;
 
 /** Pages in use are all below this one. */
 let pagesEnd: u32 = 0;
+
+let sampleBytes: f64 = 0;
+
+/** Mean bytes between samples, 0 when every allocation is recorded. Forgets all sums when that changes. */
+export function setSample(bytes: f64): void {
+  if (bytes == sampleBytes) return;
+  sampleBytes = bytes;
+  beginSums();
+}
+
+export function sampleMean(): f64 {
+  return sampleBytes;
+}
 
 /** Forgets all sums; the arena was emptied. */
 export function beginSums(): void {
@@ -35,7 +65,7 @@ export function sumOf(stack: u32): usize {
 
 function newPage(stack: u32): usize {
   const index = stack >>> STACKS_PER_PAGE_SHIFT;
-  const page = claim(PER_PAGE << SUM_SHIFT);
+  const page = claim(PER_PAGE << (sampleBytes > 0 ? SUM_SHIFT + 1 : SUM_SHIFT));
   if (!page) {
     tooMuch("has live allocations from more call stacks than fit in memory");
     return 0;
@@ -45,12 +75,29 @@ function newPage(stack: u32): usize {
   return page + ((stack & IN_PAGE) << SUM_SHIFT);
 }
 
-/** The accumulator of a stack, 0 if no record of it matched. */
+/** The estimates that belong to an accumulator; only of a sample. */
+export function estimateOf(sum: usize): usize {
+  return sum + (PER_PAGE << SUM_SHIFT);
+}
+
+/** Has a stack in the answer even if none of its records match. 0, or FAILED. */
+export function admit(stack: u32): i32 {
+  const sum = sumOf(stack);
+  if (!sum) return FAILED;
+  store<u32>(sum, load<u32>(sum, SUM_FLAGS) | ADMITTED, SUM_FLAGS);
+  return 0;
+}
+
+/** The accumulator of a stack, 0 if it is not in the answer. */
 export function findSum(stack: u32): usize {
   const page: usize = load<u32>(PAGES + ((stack >>> STACKS_PER_PAGE_SHIFT) << 2));
   if (!page) return 0;
   const sum: usize = page + ((stack & IN_PAGE) << SUM_SHIFT);
-  return load<u32>(sum, SUM_COUNT) ? sum : 0;
+  return load<u64>(sum, SUM_COUNT) ? sum : 0;
+}
+
+export function isSelected(sum: usize): bool {
+  return (load<u32>(sum, SUM_FLAGS) & SELECTED) != 0;
 }
 
 /** The first stack from `stack` on that lies in a page, 2^32−1 if there is none. */
@@ -63,7 +110,7 @@ export function nextPaged(stack: u32): u32 {
 
 let idCount: u32 = 0;
 
-/** Lists the ids of all stacks with matching records, ascending; 0 after leaving a fault. The list has stackIdCount() entries. */
+/** Lists the ids of all stacks in the answer, ascending; 0 after leaving a fault. The list has stackIdCount() entries. */
 export function listStackIds(): usize {
   idCount = 0;
   for (let stack = nextPaged(0); stack != u32.MAX_VALUE; stack = nextPaged(stack + 1)) {
@@ -97,6 +144,8 @@ export function claimMask(): usize {
 /** Marks the listed stacks whose byte in the mask is not 0. */
 export function selectStacks(list: usize, mask: usize): void {
   for (let i: u32 = 0; i < idCount; i++) {
-    store<u32>(findSum(load<u32>(list + (i << 2))), load<u8>(mask + i), SUM_SELECTED);
+    const sum = findSum(load<u32>(list + (i << 2)));
+    const flags = load<u32>(sum, SUM_FLAGS) & ~SELECTED;
+    store<u32>(sum, load<u8>(mask + i) ? flags | SELECTED : flags, SUM_FLAGS);
   }
 }

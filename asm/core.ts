@@ -13,6 +13,7 @@ export {
   claimMask,
   listStackIds,
   selectStacks,
+  setSample,
   stackIdCount,
 } from "./aggregate";
 export { beginEntries, entriesLength } from "./entries";
@@ -36,6 +37,8 @@ export {
   liveBytes,
   liveCount,
   matchedBytes,
+  matchedBytesSpread,
+  matchedBytesVariance,
   matchedCount,
   newestTime,
   ORDER_ADDRESS,
@@ -47,8 +50,15 @@ export {
   settle,
 } from "./records";
 export {
+  admitStacks,
   beginStacks,
   collectStacks,
+  MORE_BYTES,
+  MORE_COUNT,
+  MORE_ENTRY,
+  MORE_SPREAD,
+  MORE_TOTAL,
+  MORE_VARIANCE,
   ORDER_ALLOCATIONS,
   ORDER_BYTES,
   ORDER_COUNT,
@@ -60,9 +70,13 @@ export {
   ROW_OLDEST,
   ROW_STACK,
   recordRows,
+  stackMore,
   stackRows,
   stacksBytes,
+  stacksBytesSpread,
+  stacksBytesVariance,
   stacksMatched,
+  sumStacks,
 } from "./rows";
 export { sumThreads, tidyTimeline } from "./summary";
 export {

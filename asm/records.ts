@@ -6,12 +6,31 @@
 // The host reads one block of records at a time to PIECE. Of a running process it reads every piece twice or more,
 // the later times to SECOND: a record that is the same in two reads was live between them (asm/FORMAT.md, "Order of
 // writes"). OPEN has one byte for each record of the piece, 1 where that is not sure.
+//
+// Of a sample, each record counts as the allocations and bytes that it stands for (asm/FORMAT.md, "Samples"), in
+// doubles. The pass over the records is compiled twice, for whole stores and for samples, so that the first has only
+// integers in it.
 
-import { findSum, SUM_BYTES, SUM_COUNT, SUM_NEWEST, SUM_OLDEST, SUM_SELECTED, sumOf } from "./aggregate";
+import {
+  ESTIMATE_BYTES,
+  ESTIMATE_COUNT,
+  ESTIMATE_SPREAD,
+  ESTIMATE_VARIANCE,
+  estimateOf,
+  findSum,
+  isSelected,
+  SUM_BYTES,
+  SUM_COUNT,
+  SUM_NEWEST,
+  SUM_OLDEST,
+  sampleMean,
+  sumOf,
+} from "./aggregate";
 import { offer } from "./entries";
 import { damaged, FAILED } from "./fault";
 import {
   MEMORY_CUSTOM,
+  MEMORY_MMAP,
   RECORD_ADDRESS,
   RECORD_BYTES,
   RECORD_KIND_SHIFT,
@@ -55,6 +74,14 @@ let newest: u64 = 0;
 let matched: u64 = 0;
 let matchedSum: u64 = 0;
 
+// The same as estimates, of a sample.
+let liveEstimate: f64 = 0;
+let liveSumEstimate: f64 = 0;
+let matchedEstimate: f64 = 0;
+let matchedSumEstimate: f64 = 0;
+let matchedVariance: f64 = 0;
+let matchedSpread: f64 = 0;
+
 /** Filters of the following scans, bounds inclusive; −1 for any thread or any kind of memory. */
 export function setFilter(sizeMin: u64, sizeMax: u64, timeMin: u64, timeMax: u64, thread: i64, kind: i32): void {
   minSize = sizeMin;
@@ -75,14 +102,20 @@ export function beginScan(collectWhat: i32, listOrder: i32, selected: bool): voi
   newest = 0;
   matched = 0;
   matchedSum = 0;
+  liveEstimate = 0;
+  liveSumEstimate = 0;
+  matchedEstimate = 0;
+  matchedSumEstimate = 0;
+  matchedVariance = 0;
+  matchedSpread = 0;
 }
 
 export function liveCount(): f64 {
-  return <f64>live;
+  return sampleMean() > 0 ? nearest(liveEstimate) : <f64>live;
 }
 
 export function liveBytes(): f64 {
-  return <f64>liveSum;
+  return sampleMean() > 0 ? nearest(liveSumEstimate) : <f64>liveSum;
 }
 
 /** Relative time of the newest live record, 0 if there is none. */
@@ -91,11 +124,21 @@ export function newestTime(): u64 {
 }
 
 export function matchedCount(): f64 {
-  return <f64>matched;
+  return sampleMean() > 0 ? nearest(matchedEstimate) : <f64>matched;
 }
 
 export function matchedBytes(): f64 {
-  return <f64>matchedSum;
+  return sampleMean() > 0 ? nearest(matchedSumEstimate) : <f64>matchedSum;
+}
+
+/** The variance of the estimate that matchedBytes() is; 0 when nothing is estimated. */
+export function matchedBytesVariance(): f64 {
+  return matchedVariance;
+}
+
+/** The most that one of the records adds to the variance for each byte it stands for. */
+export function matchedBytesSpread(): f64 {
+  return matchedSpread;
 }
 
 /** Says of all records of the coming piece whether they may be in the middle of a change. */
@@ -138,6 +181,11 @@ export function settle(count: u32): u32 {
 /** Takes in `count` records at PIECE from `first` on; stacks below `stacks` exist. 0, or FAILED. */
 export function scan(first: u32, count: u32, stacks: u32): i32 {
   assert(count <= <u32>RECORDS_PER_BLOCK);
+  return sampleMean() > 0 ? pass<f64>(first, count, stacks) : pass<u64>(first, count, stacks);
+}
+
+/** What a scan does; T says in what it counts. */
+function pass<T>(first: u32, count: u32, stacks: u32): i32 {
   const sizeMin = minSize;
   const sizeMax = maxSize;
   const timeMin = minTime;
@@ -159,9 +207,19 @@ export function scan(first: u32, count: u32, stacks: u32): i32 {
       return damaged("there can be no allocation as in record", first + i);
     }
     const time = load<u64>(record, RECORD_TIME);
-    live++;
-    liveSum += size;
-    if (liveSum >= BYTES_LIMIT) return damaged("larger than any memory is what is live with record", first + i);
+    let weight: f64 = 1;
+    let bytes: f64 = 0;
+    if (isFloat<T>()) {
+      weight = weightOf(size, memoryKind);
+      bytes = weight * <f64>size;
+      liveEstimate += weight;
+      liveSumEstimate += bytes;
+      if (!(max(liveEstimate, liveSumEstimate) < <f64>BYTES_LIMIT)) return tooLarge(first + i);
+    } else {
+      live++;
+      liveSum += size;
+      if (liveSum >= BYTES_LIMIT) return tooLarge(first + i);
+    }
     if (time > newest) newest = time;
 
     if (size < sizeMin || size > sizeMax || time < timeMin || time > timeMax) continue;
@@ -171,14 +229,48 @@ export function scan(first: u32, count: u32, stacks: u32): i32 {
       const sum = sumOf(stack);
       if (!sum) return FAILED;
       add(sum, size, time);
+      if (isFloat<T>()) addEstimate(estimateOf(sum), weight, bytes);
     } else if (what == COLLECT_ENTRIES) {
-      if (selecting && !isSelected(stack)) continue;
+      if (selecting && !isStackSelected(stack)) continue;
       if (list(address, size, memoryKind, time, load<u64>(record, RECORD_THREAD))) return FAILED;
     }
-    matched++;
-    matchedSum += size;
+    if (isFloat<T>()) {
+      matchedEstimate += weight;
+      matchedSumEstimate += bytes;
+      matchedVariance += bytes * spreadOf(weight, bytes);
+      matchedSpread = max(matchedSpread, spreadOf(weight, bytes));
+    } else {
+      matched++;
+      matchedSum += size;
+    }
   }
   return 0;
+}
+
+function tooLarge(record: u32): i32 {
+  return damaged("larger than any memory is what is live with record", record);
+}
+
+/** How many allocations a record of a sample stands for. */
+function weightOf(size: u64, kind: i32): f64 {
+  if (kind == MEMORY_MMAP) return 1;
+  return -1 / Math.expm1(-(<f64>max(size, 1)) / sampleMean());
+}
+
+/**
+ * What a record of a sample adds to the variance for each byte it stands for: s(1 − p)/p, with the weight 1/p and the
+ * bytes s/p. All in all that is s²(1 − p)/p².
+ */
+function spreadOf(weight: f64, bytes: f64): f64 {
+  return bytes * (1 - 1 / weight);
+}
+
+function addEstimate(estimate: usize, weight: f64, bytes: f64): void {
+  store<f64>(estimate, load<f64>(estimate, ESTIMATE_COUNT) + weight, ESTIMATE_COUNT);
+  store<f64>(estimate, load<f64>(estimate, ESTIMATE_BYTES) + bytes, ESTIMATE_BYTES);
+  const spread = spreadOf(weight, bytes);
+  store<f64>(estimate, load<f64>(estimate, ESTIMATE_VARIANCE) + bytes * spread, ESTIMATE_VARIANCE);
+  store<f64>(estimate, max(load<f64>(estimate, ESTIMATE_SPREAD), spread), ESTIMATE_SPREAD);
 }
 
 function add(sum: usize, size: u64, time: u64): void {
@@ -189,9 +281,9 @@ function add(sum: usize, size: u64, time: u64): void {
   store<u32>(sum, count + 1, SUM_COUNT);
 }
 
-function isSelected(stack: u32): bool {
+function isStackSelected(stack: u32): bool {
   const sum = findSum(stack);
-  return sum != 0 && load<u32>(sum, SUM_SELECTED) != 0;
+  return sum != 0 && isSelected(sum);
 }
 
 /** A record as an entry: its words in the order of the keys; the kind in the two bits that no stack's index needs. */

@@ -27,8 +27,11 @@ interface Functions {
   newestTime(): bigint;
   matchedCount(): number;
   matchedBytes(): number;
+  matchedBytesVariance(): number;
+  matchedBytesSpread(): number;
 
   releaseAll(): void;
+  setSample(bytes: number): void;
   beginSums(): void;
   listStackIds(): number;
   stackIdCount(): number;
@@ -38,10 +41,15 @@ interface Functions {
   beginEntries(largest: number): void;
   entriesLength(): number;
   beginStacks(): void;
+  sumStacks(count: number, field: number): bigint;
+  admitStacks(first: number, end: number, order: number): number;
   collectStacks(first: number, end: number, order: number, selected: number): number;
   stacksMatched(): number;
   stacksBytes(): number;
-  stackRows(): number;
+  stacksBytesVariance(): number;
+  stacksBytesSpread(): number;
+  stackRows(order: number): number;
+  stackMore(): number;
   recordRows(order: number): number;
 
   beginWalk(stack: number): number;
@@ -70,6 +78,7 @@ type ConstantName =
   | "MISSING"
   | `COLLECT_${"NOTHING" | "SUMS" | "ENTRIES"}`
   | `ORDER_${"TIME" | "SIZE" | "ADDRESS" | "COUNT" | "BYTES" | "ALLOCATIONS" | "TEMPORARIES" | "PEAK"}`
+  | `MORE_${"ENTRY" | "TOTAL" | "COUNT" | "BYTES" | "VARIANCE" | "SPREAD"}`
   | `ROW_${"STACK" | "COUNT" | "BYTES" | "OLDEST" | "NEWEST"}`;
 
 const NO_NUMBER = 0xffff_ffff_ffff_ffffn;

@@ -107,19 +107,39 @@ export class StoreImage {
     }
   }
 
+  /** Has every stack in the core's answer whose stored total in this order is not zero, live or not. */
+  admitStacks(order: number): void {
+    this.#eachStackPiece((first, end) => this.core.call.admitStacks(first, end, order));
+  }
+
   /** Offers the stacks of the summed records to the core's answer, with their stored totals if `withTotals`. */
   collectStacks(order: number, selected: boolean, withTotals: boolean): void {
-    const { call, constant } = this.core;
+    const { call } = this.core;
     if (!withTotals) {
       this.core.checked(call.collectStacks(0, STACKS_MAX, order, Number(selected)));
       return;
     }
+    this.#eachStackPiece((first, end) => call.collectStacks(first, end, order, Number(selected)));
+  }
+
+  /** Sum over all stacks of the total at offset `field` of a stack. */
+  sumStacks(field: number): bigint {
+    let sum = 0n;
+    this.#eachStackPiece((first, end) => {
+      sum += BigInt.asUintN(64, this.core.call.sumStacks(end - first, field));
+      return 0;
+    });
+    return sum;
+  }
+
+  /** Calls `use` for every block of the stacks array, with its elements at PIECE. */
+  #eachStackPiece(use: (first: number, end: number) => number): void {
     const total = this.count(L.KIND_STACKS);
     for (let first = 0; first < total; first += STACKS_PER_BLOCK) {
       const end = Math.min(total, first + STACKS_PER_BLOCK);
       const position = this.#position(L.KIND_STACKS, first / STACKS_PER_BLOCK);
-      this.#fill(constant.PIECE, (end - first) * L.STACK_BYTES, position);
-      this.core.checked(call.collectStacks(first, end, order, Number(selected)));
+      this.#fill(this.core.constant.PIECE, (end - first) * L.STACK_BYTES, position);
+      this.core.checked(use(first, end));
     }
   }
 

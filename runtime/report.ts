@@ -6,6 +6,7 @@
 // while the caller iterates: a million allocations are never a million objects with stacks at one time.
 
 import { demangle } from "./demangle.js";
+import { CONFIDENCE } from "./sample.js";
 import type { Store } from "./store.js";
 import type { Symbolizer } from "./symbolize.js";
 import { isoTime } from "./time.js";
@@ -55,13 +56,25 @@ export async function report(
 
   const stackOf = (id: number) => (options.stacks ? resolver.stack(id) : NO_STACK);
   const time = (relative: bigint) => isoTime(store.wallTime(relative));
-  const head = { version: 1 as const, process: store.process, totals: store.totals(), matched: result.matched };
+  const { matched } = result;
+  const sample = matched.margin === undefined ? {} : { sample: { bytes: store.sampleBytes, confidence: CONFIDENCE } };
+  const head = { version: 1 as const, process: store.process, totals: store.totals(), ...sample, matched };
   if (query.aggregate) {
+    const { sort } = query;
     return {
       ...head,
-      stacks: each(result.stacks, ({ stackId, bytes, count, oldest, newest }) => {
+      stacks: each(result.stacks, ({ stackId, bytes, margin, count, total, oldest, newest }) => {
         const { frames, cut } = stackOf(stackId);
-        return { bytes, count, oldest: time(oldest), newest: time(newest), stack: frames, cut };
+        return {
+          bytes,
+          ...(margin === undefined ? {} : { margin }),
+          count,
+          ...(total === undefined ? {} : { [sort]: total }),
+          oldest: count === 0 ? null : time(oldest),
+          newest: count === 0 ? null : time(newest),
+          stack: frames,
+          cut,
+        };
       }),
     };
   }

@@ -13,8 +13,10 @@ import { releaseCore, StoreError } from "./core.js";
 import { type ByteSource, openFile } from "./host.js";
 import { type Reading, StoreImage } from "./image.js";
 import { type Liveness, liveness } from "./liveness.js";
+import { margin } from "./sample.js";
 import { isoTime } from "./time.js";
 import type {
+  Matched,
   MemoryKind,
   ModuleInfo,
   ProcessInfo,
@@ -214,6 +216,16 @@ export class Store {
     };
   }
 
+  /** Allocations that their thread freed before it allocated again, so far; read from all stacks. */
+  temporaryCount(): number {
+    let sum = 0n;
+    this.#borrow((image) => {
+      image.load(!this.#writing);
+      sum = image.sumStacks(L.STACK_TEMPORARIES);
+    });
+    return Number(sum);
+  }
+
   /** What the header knows, as of the last query. */
   info(): StoreInfo {
     const image = this.#tables;
@@ -242,7 +254,7 @@ export class Store {
         status: image.u32(L.HEADER_END_STATUS),
         time: image.u64(L.HEADER_END_TIME),
       },
-      sampleBytes: number(L.HEADER_SAMPLE_BYTES),
+      sampleBytes: this.sampleBytes,
       dropped: number(L.HEADER_DROPPED),
       droppedBytes: number(L.HEADER_DROPPED_BYTES),
       depthLimit: image.u32(L.HEADER_DEPTH_LIMIT),
@@ -285,26 +297,32 @@ export class Store {
     const image = this.#take();
     const { call, constant } = image.core;
     setFilter(image, query);
+    const withTotals = aggregate && query.sort !== "count" && query.sort !== "size";
     call.releaseAll();
     call.beginSums();
     if (aggregate || selectStacks) {
       call.beginScan(constant.COLLECT_SUMS, 0, 0);
       this.#scan(image, reading);
+      // There may be stacks by now that the header did not count.
+      if (withTotals && this.#writing) image.load(false);
+      if (withTotals && query.freedStacks) image.admitStacks(constant[order]);
       if (selectStacks) await this.#select(image, selectStacks);
     }
     let result: QueryResult;
     if (aggregate) {
-      const withTotals = query.sort !== "count" && query.sort !== "size";
-      // There may be stacks by now that the header did not count.
-      if (withTotals && this.#writing) image.load(false);
       call.beginEntries(top);
       call.beginStacks();
       image.collectStacks(constant[order], selectStacks !== undefined, withTotals);
-      const rows = image.core.address(call.stackRows());
+      const rows = image.core.address(call.stackRows(constant[order]));
       result = {
-        matched: { count: call.stacksMatched(), bytes: call.stacksBytes() },
+        matched: this.#matched(
+          call.stacksMatched(),
+          call.stacksBytes(),
+          call.stacksBytesVariance(),
+          call.stacksBytesSpread(),
+        ),
         allocations: [],
-        stacks: stackRows(image, rows),
+        stacks: stackRows(image, rows, this.#sampled, withTotals),
       };
     } else {
       call.beginEntries(top);
@@ -312,13 +330,22 @@ export class Store {
       this.#scan(image, reading);
       const rows = image.core.address(call.recordRows(constant[order]));
       result = {
-        matched: { count: call.matchedCount(), bytes: call.matchedBytes() },
+        matched: this.#matched(
+          call.matchedCount(),
+          call.matchedBytes(),
+          call.matchedBytesVariance(),
+          call.matchedBytesSpread(),
+        ),
         allocations: allocations(image, rows),
         stacks: [],
       };
     }
     this.#giveBack(image);
     return result;
+  }
+
+  #matched(count: number, bytes: number, variance: number, spread: number): Matched {
+    return this.#sampled ? { count, bytes, margin: margin(variance, spread) } : { count, bytes };
   }
 
   async #select(image: StoreImage, choose: NonNullable<Query["selectStacks"]>): Promise<void> {
@@ -332,6 +359,11 @@ export class Store {
     const mask = core.address(core.call.claimMask());
     core.bytes(mask, count).set(chosen);
     core.call.selectStacks(list, mask);
+  }
+
+  /** Mean bytes between samples; 0 when every allocation is recorded. */
+  get sampleBytes(): number {
+    return Number(this.#tables.u64(L.HEADER_SAMPLE_BYTES));
   }
 
   /** The frames of a stack that a query gave, innermost first; `cut`: outer frames are missing because of the depth limit. */
@@ -448,8 +480,15 @@ export class Store {
     this.#tables.load(false);
   }
 
+  /** Whether the store has only a sample of the allocations. */
+  get #sampled(): boolean {
+    return this.sampleBytes !== 0;
+  }
+
   #take(): StoreImage {
-    return this.#idle.pop() ?? new StoreImage(this.#module, this.#source, this.path);
+    const image = this.#idle.pop() ?? new StoreImage(this.#module, this.#source, this.path);
+    image.core.call.setSample(this.sampleBytes);
+    return image;
   }
 
   #giveBack(image: StoreImage): void {
@@ -487,17 +526,27 @@ function setFilter(image: StoreImage, query: Query): void {
   image.core.call.setFilter(minSize, maxSize, minTime, maxTime, thread, kind);
 }
 
-function stackRows(image: StoreImage, rows: number): RawStackRow[] {
+function stackRows(image: StoreImage, rows: number, sampled: boolean, withTotals: boolean): RawStackRow[] {
   const { call, constant, view } = image.core;
+  const more = call.stackMore() >>> 0;
   return Array.from({ length: call.entriesLength() >>> 0 }, (_, i) => {
-    const row = rows + i * 32;
-    return {
-      stackId: view.getUint32(row + constant.ROW_STACK, true),
-      count: view.getUint32(row + constant.ROW_COUNT, true),
-      bytes: Number(view.getBigUint64(row + constant.ROW_BYTES, true)),
-      oldest: view.getBigUint64(row + constant.ROW_OLDEST, true),
-      newest: view.getBigUint64(row + constant.ROW_NEWEST, true),
+    const at = rows + i * 32;
+    const row: RawStackRow = {
+      stackId: view.getUint32(at + constant.ROW_STACK, true),
+      count: view.getUint32(at + constant.ROW_COUNT, true),
+      bytes: Number(view.getBigUint64(at + constant.ROW_BYTES, true)),
+      oldest: view.getBigUint64(at + constant.ROW_OLDEST, true),
+      newest: view.getBigUint64(at + constant.ROW_NEWEST, true),
     };
+    const beside = more + i * constant.MORE_ENTRY;
+    const estimate = (field: number) => view.getFloat64(beside + field, true);
+    if (withTotals) row.total = Number(view.getBigUint64(beside + constant.MORE_TOTAL, true));
+    if (sampled) {
+      row.count = estimate(constant.MORE_COUNT);
+      row.bytes = estimate(constant.MORE_BYTES);
+      row.margin = margin(estimate(constant.MORE_VARIANCE), estimate(constant.MORE_SPREAD));
+    }
+    return row;
   });
 }
 

@@ -59,10 +59,32 @@ export interface Allocation {
 
 export interface StackRow {
   bytes: number;
+  /** ± of `bytes`, only when it is an estimate. */
+  margin?: number;
   count: number;
-  oldest: string;
-  newest: string;
+  /** Of all allocations of the stack, freed ones included: only the one that the order is by. `peak`: bytes at the process's peak. */
+  allocations?: number;
+  temporary?: number;
+  peak?: number;
+  /** null when none is live, which only an order by such a total shows. */
+  oldest: string | null;
+  newest: string | null;
   stack: Frame[];
+}
+
+/** The allocations that a question matched. */
+export interface Matched {
+  count: number;
+  bytes: number;
+  /** ± of `bytes`, only when it is an estimate. */
+  margin?: number;
+}
+
+export interface Sample {
+  /** Mean bytes between samples. */
+  bytes: number;
+  /** How likely the truth is within a margin. */
+  confidence: number;
 }
 
 /** What `memview --format json` prints. */
@@ -70,7 +92,9 @@ export interface Report {
   version: 1;
   process: ProcessInfo;
   totals: Totals;
-  matched: { count: number; bytes: number };
+  /** Only when the store has a sample: counts and bytes are estimates then, single allocations those that were recorded. */
+  sample?: Sample;
+  matched: Matched;
   allocations?: Allocation[];
   stacks?: StackRow[];
 }
@@ -110,7 +134,7 @@ export type SortOrder = "time" | "size" | "address" | "count" | "allocations" | 
 /** What to read from a store. Times are nanoseconds relative to the process's start; every bound is inclusive. */
 export interface Query {
   aggregate: boolean;
-  /** Ascending. Single allocations: time, size, address. Stacks: count, size, and later allocations, temporary, peak. */
+  /** Ascending. Single allocations: time, size, address. Stacks: count, size, allocations, temporary, peak. */
   sort: SortOrder;
   /** Keep the N largest in the order asked for (they still come in ascending order). */
   top?: number | undefined;
@@ -122,6 +146,8 @@ export interface Query {
   kind?: MemoryKind | undefined;
   /** Chooses among the stacks that match otherwise: gets their ids, returns one byte for each (0: leave out). */
   selectStacks?: ((stackIds: Uint32Array) => Promise<Uint8Array>) | undefined;
+  /** In an order of stacks by a total (allocations, temporary, peak), those with nothing live too. */
+  freedStacks?: boolean | undefined;
   /** Read every piece once, even if the process changes it meanwhile. */
   noLock?: boolean | undefined;
 }
@@ -139,12 +165,17 @@ export interface RawStackRow {
   stackId: number;
   count: number;
   bytes: number;
+  /** ± of `bytes`, only when it is an estimate. */
+  margin?: number;
+  /** Of an order by one: the stack's total. */
+  total?: number;
+  /** 0n when nothing matched. */
   oldest: bigint;
   newest: bigint;
 }
 
 export interface QueryResult {
-  matched: { count: number; bytes: number };
+  matched: Matched;
   /** Without aggregate. */
   allocations: RawAllocation[];
   /** With aggregate. */

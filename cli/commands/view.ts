@@ -13,7 +13,7 @@ import { report } from "../../runtime/report.js";
 import { openStore, type Store } from "../../runtime/store.js";
 import { Symbolizer } from "../../runtime/symbolize.js";
 import type { MemoryKind, Query } from "../../runtime/types.js";
-import { defineCommand } from "../arguments.js";
+import { defineCommand, UsageError } from "../arguments.js";
 import { messages } from "../messages.js";
 import { print } from "../output.js";
 import { jsonReport } from "../reports/json.js";
@@ -22,6 +22,8 @@ import { formatOption, helpOption, storeOptions, storePath } from "../shared-opt
 import { duration, integer, localTime, pattern, size, word } from "../values.js";
 
 const KINDS = ["heap", "mmap", "all"] as const;
+const ORDERS = ["time", "size", "address", "count", "allocations", "temporary", "peak"] as const;
+const SORTS = ["sort-by-time", "sort-by-size", "sort-by-address", "sort"] as const;
 
 const options = {
   ...storeOptions,
@@ -44,21 +46,28 @@ const options = {
   "sort-by-time": {
     type: "boolean",
     alias: "t",
-    replaces: ["sort-by-size", "sort-by-address"],
+    replaces: SORTS,
     section: "Order: always ascending, so that a terminal shows the worst at the prompt",
     description: "Allocations by time. This is the default; call stacks (-a) come by number of allocations.",
   },
   "sort-by-size": {
     type: "boolean",
     alias: "s",
-    replaces: ["sort-by-time", "sort-by-address"],
+    replaces: SORTS,
     description: "By size; call stacks by their total size.",
   },
   "sort-by-address": {
     type: "boolean",
     alias: "p",
-    replaces: ["sort-by-time", "sort-by-size"],
+    replaces: SORTS,
     description: "Allocations by address.",
+  },
+  sort: {
+    type: "string",
+    valueHint: "ORDER",
+    replaces: SORTS,
+    description:
+      "The same as a word: allocations by time, size or address; call stacks by count, size, or what the stack did all the time, freed allocations included: allocations (how many it made), temporary (of them, freed before the thread allocated again), peak (bytes it held when the program held most). Then each line shows that number too.",
   },
   "min-time-from-now": {
     type: "string",
@@ -143,6 +152,8 @@ Examples:
       what has been live for ten minutes, from shared memory ShmMemHook
   memview -ac --min-time-from-start 1min app.mem
       without what start-up allocated
+  memview -ac --sort temporary --top 5 app.mem
+      where allocating could be saved
   memview -s -z 1MiB app.mem
       single allocations of a MiB and more
   memview -a --format json app.mem | jq .totals
@@ -176,6 +187,7 @@ Exit code: 0, or 2 when the arguments or the store are wrong.
     };
     const stacks = { module: given("module", pattern), function: given("function", pattern) };
     const aggregate = args.aggregate ?? false;
+    const sort = order(args, aggregate);
     const showStacks = args["show-callstack"] ?? false;
 
     const store = await openStore(path);
@@ -187,7 +199,11 @@ Exit code: 0, or 2 when the arguments or the store are wrong.
       }
       if (about.switchedOff) messages("memview").warn(SWITCHED_OFF);
       const symbolizer = new Symbolizer();
-      const query: Query = { aggregate, sort: order(args, aggregate), ...filters, ...timeBounds(store, ages) };
+      const bounds = { ...filters, ...timeBounds(store, ages) };
+      // Filters choose among live allocations; without any, the totals of stacks with nothing live count too.
+      const { top: _, noLock: __, ...conditions } = bounds;
+      const freedStacks = Object.values(conditions).every((condition) => condition === undefined);
+      const query: Query = { aggregate, sort, freedStacks, ...bounds };
       const answer = await report(store, query, symbolizer, { stacks: showStacks || format === "json", ...stacks });
       print(format === "json" ? jsonReport(answer) : textReport(answer, showStacks));
       for (const note of symbolizer.notes) messages("memview").warn(note);
@@ -199,9 +215,24 @@ Exit code: 0, or 2 when the arguments or the store are wrong.
 });
 
 function order(
-  args: { "sort-by-size"?: boolean | undefined; "sort-by-address"?: boolean | undefined },
+  args: {
+    sort?: string | undefined;
+    "sort-by-size"?: boolean | undefined;
+    "sort-by-address"?: boolean | undefined;
+  },
   aggregate: boolean,
 ): Query["sort"] {
+  if (args.sort !== undefined) {
+    const sort = word("sort", args.sort, ORDERS);
+    const ofAllocations = ["time", "size", "address"];
+    if (aggregate && sort !== "size" && ofAllocations.includes(sort)) {
+      throw new UsageError(`--sort: '${sort}' is an order of single allocations; leave out -a, or write another one`);
+    }
+    if (!aggregate && !ofAllocations.includes(sort)) {
+      throw new UsageError(`--sort: '${sort}' is an order of call stacks; write -a too`);
+    }
+    return sort;
+  }
   if (args["sort-by-size"]) return "size";
   if (aggregate) return "count";
   return args["sort-by-address"] ? "address" : "time";

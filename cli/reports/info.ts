@@ -2,6 +2,7 @@
 
 import type { Store } from "../../runtime/store.js";
 import { isoTime } from "../../runtime/time.js";
+import { sizeName } from "./sizes.js";
 import { allocationCount, droppedLine, localTimes, SWITCHED_OFF } from "./text.js";
 
 /** Points of the timeline that the text shows; JSON has all. */
@@ -22,8 +23,14 @@ export function* infoText(store: Store): Generator<string> {
   else if (info.end.kind === "none") yield row("state", "dead: it was killed, or its end could not be recorded");
   else if (info.end.kind === "exec") yield row("state", `became another program (exec) at ${end}`);
   else yield row("state", `exited with code ${info.end.status} at ${end}`);
+  if (info.sampleBytes > 0) {
+    yield row("sample", `one in ${sizeName(info.sampleBytes)}; what is counted below are estimates from it`);
+  }
   yield row("live", `${bytes(totals.liveBytes)} in ${allocationCount(totals.liveCount)}`);
   yield row("allocated", `${bytes(totals.allocatedBytes)} in ${allocationCount(totals.allocatedCount)}`);
+  const temporary = store.temporaryCount();
+  const share = totals.allocatedCount === 0 ? 0 : (100 * temporary) / totals.allocatedCount;
+  yield row("temporary", `${allocationCount(temporary)} (${share.toFixed(1)} %), freed before their thread's next one`);
   yield row("peak", `${bytes(totals.peakBytes)} at ${local(totals.peakTime)}`);
   yield row("store", `${store.path}, by ${info.writer === "memdb" ? "memdb" : "the library"}, format ${version(info)}`);
   yield row("taken", `${bytes(info.committedBytes)} of at most ${bytes(info.sizeLimit)}`);
@@ -51,7 +58,7 @@ export function* infoJson(store: Store): Generator<string> {
   const report = {
     version: 1,
     process: { pid, exe, command, startTime, state },
-    totals,
+    totals: { ...totals, temporaryCount: store.temporaryCount() },
     end: info.end.kind === "none" ? null : { kind: info.end.kind, status: info.end.status, time: time(info.end.time) },
     store: {
       path: store.path,

@@ -10,21 +10,25 @@
 //   {"bytes":32,"count":1,…,"stack":[]}
 //   ]}
 //
+// Of a sample, "sample":{"bytes":524288,"confidence":0.999} follows the totals, and "margin" each estimate in bytes. Sorted
+// by a total of the stacks, rows have that total behind "count": "allocations", "temporary" or "peak".
+//
 // A stack whose outer frames are missing has "cut":true behind it. Members are written in a fixed order, whatever the
 // order in the objects: the same store gives the same bytes in every runtime.
 
 import type { LiveReport } from "../../runtime/report.js";
-import type { Frame } from "../../runtime/types.js";
+import type { Frame, StackRow } from "../../runtime/types.js";
 
 /** The report in pieces, to be written one after the other. */
 export function* jsonReport(report: LiveReport): Generator<string> {
-  const { process: its, totals, matched } = report;
+  const { process: its, totals, sample, matched } = report;
   const { pid, exe, command, startTime, state } = its;
   const { liveCount, liveBytes, allocatedCount, allocatedBytes, peakBytes, peakTime, dropped } = totals;
   yield `{"version":${report.version},\n`;
   yield `"process":${JSON.stringify({ pid, exe, command, startTime, state })},\n`;
   yield `"totals":${JSON.stringify({ liveCount, liveBytes, allocatedCount, allocatedBytes, peakBytes, peakTime, dropped })},\n`;
-  yield `"matched":${JSON.stringify({ count: matched.count, bytes: matched.bytes })},\n`;
+  if (sample) yield `"sample":${JSON.stringify({ bytes: sample.bytes, confidence: sample.confidence })},\n`;
+  yield `"matched":{"count":${matched.count},"bytes":${matched.bytes}${margin(matched)}},\n`;
 
   // Frames are shared between stacks, so their text is made once.
   const texts = new Map<Frame, string>();
@@ -45,7 +49,7 @@ export function* jsonReport(report: LiveReport): Generator<string> {
   if (report.stacks) {
     yield '"stacks":[';
     for (const row of report.stacks) {
-      yield `${separator}\n{"bytes":${row.bytes},"count":${row.count},"oldest":"${row.oldest}","newest":"${row.newest}",${stackText(row)}}`;
+      yield `${separator}\n{"bytes":${row.bytes}${margin(row)},"count":${row.count}${totalsOf(row)},"oldest":${time(row.oldest)},"newest":${time(row.newest)},${stackText(row)}}`;
       separator = ",";
     }
   } else {
@@ -56,4 +60,18 @@ export function* jsonReport(report: LiveReport): Generator<string> {
     }
   }
   yield "\n]}\n";
+}
+
+function margin(of: { margin?: number }): string {
+  return of.margin === undefined ? "" : `,"margin":${of.margin}`;
+}
+
+function totalsOf({ allocations, temporary, peak }: StackRow): string {
+  if (allocations !== undefined) return `,"allocations":${allocations}`;
+  if (temporary !== undefined) return `,"temporary":${temporary}`;
+  return peak === undefined ? "" : `,"peak":${peak}`;
+}
+
+function time(iso: string | null): string {
+  return iso === null ? "null" : `"${iso}"`;
 }

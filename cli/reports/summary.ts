@@ -9,15 +9,20 @@
 //       main at app.c:20
 
 import type { LiveReport } from "../../runtime/report.js";
-import { allocationCount, droppedLine, stackText } from "./text.js";
+import { allocationCount, droppedLine, rowText, sampleLine, stackText } from "./text.js";
 
 /** The lines for one process; its report is aggregated and sorted by size. */
 export function* processSummary(name: string, ended: string, report: LiveReport): Generator<string> {
   const { liveBytes, liveCount, dropped } = report.totals;
-  const live = liveCount === 0 ? "no live allocations" : `${liveBytes} bytes live in ${allocationCount(liveCount)}`;
+  const live =
+    liveCount === 0
+      ? "no live allocations"
+      : `${report.sample ? "about " : ""}${liveBytes} bytes live in ${allocationCount(liveCount)}`;
   yield `memhook: ${name} (pid ${report.process.pid}) ${ended}, ${live}\n`;
   const frames = stackText();
-  for (const row of report.stacks ?? []) yield `size=${row.bytes}, times=${row.count}\n${frames(row)}`;
+  for (const row of report.stacks ?? []) yield `${rowText(row)}\n${frames(row)}`;
+  const sampled = sampleLine(report);
+  if (sampled !== null) yield `memhook: ${sampled}\n`;
   const missing = droppedLine(dropped);
   if (missing !== null) yield `memhook: ${missing}\n`;
 }

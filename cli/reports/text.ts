@@ -6,11 +6,13 @@
 //       main at /src/leak.c:20
 //       /usr/lib/libc.so.6+0x29d90                              where nothing else is known
 //
-// What was not recorded is always said, in the last line.
+// A row sorted by a total of its stack says that too: `size=…, times=…, allocations=…`. Of a sample, rows are estimates
+// (`size≈4096 ±1024, times≈2`), and a line behind them says so. What was not recorded is always said, in the last line.
 
 import type { LiveReport } from "../../runtime/report.js";
 import type { StoreInfo } from "../../runtime/store.js";
-import type { Frame } from "../../runtime/types.js";
+import type { Frame, StackRow } from "../../runtime/types.js";
+import { sizeName } from "./sizes.js";
 
 /** The report in pieces, to be written one after the other; with the rows' frames if `stacks`. */
 export function* textReport(report: LiveReport, stacks: boolean): Generator<string> {
@@ -19,15 +21,42 @@ export function* textReport(report: LiveReport, stacks: boolean): Generator<stri
   }
   const frames = stacks ? stackText() : () => "";
   if (report.stacks) {
-    for (const row of report.stacks) yield `size=${row.bytes}, times=${row.count}\n${frames(row)}`;
+    for (const row of report.stacks) yield `${rowText(row)}\n${frames(row)}`;
   } else {
     const local = localTimes();
     for (const row of report.allocations ?? []) {
       yield `${row.address}, size=${row.size}, ts=${local(row.time)}\n${frames(row)}`;
     }
   }
+  const sampled = sampleLine(report);
+  if (sampled !== null) yield `${sampled}\n`;
   const missing = droppedLine(report.totals.dropped);
   if (missing !== null) yield `${missing}\n`;
+}
+
+/** "size=4096, times=2", with the total that the order is by, as an estimate where it is one. */
+export function rowText({ bytes, margin, count, allocations, temporary, peak }: StackRow): string {
+  const is = margin === undefined ? "=" : "≈";
+  let text = `size${is}${bytes}${margin === undefined ? "" : ` ±${margin}`}, times${is}${count}`;
+  if (allocations !== undefined) text += `, allocations${is}${allocations}`;
+  if (temporary !== undefined) text += `, temporary${is}${temporary}`;
+  if (peak !== undefined) text += `, peak${is}${peak}`;
+  return text;
+}
+
+/** What every text says of a sample; null when every allocation is recorded. */
+export function sampleLine({
+  sample,
+  matched,
+  stacks,
+}: Omit<LiveReport, "process" | "totals" | "version">): string | null {
+  if (sample === undefined) return null;
+  const { count, bytes, margin } = matched;
+  const percent = Number((100 * sample.confidence).toFixed(3));
+  const what = stacks
+    ? "estimates from a sample of one in"
+    : "only the allocations that were recorded, a sample of one in";
+  return `${what} ${sizeName(sample.bytes)}; ${stacks ? "in all" : "they stand for"} about ${bytes} ±${margin} bytes in ${allocationCount(count)} (${percent} % within ±)`;
 }
 
 /** "1 allocation", "2 allocations". */

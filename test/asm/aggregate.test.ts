@@ -34,7 +34,7 @@ for (const [build, module] of Object.entries(coreBuilds)) {
     core.call.beginEntries(0xffffffff);
     core.call.beginStacks();
     core.checked(core.call.collectStacks(0, STACKS_MAX, core.constant.ORDER_COUNT, 0));
-    const rows = core.address(core.call.stackRows());
+    const rows = core.address(core.call.stackRows(core.constant.ORDER_COUNT));
     const { ROW_STACK, ROW_COUNT, ROW_OLDEST, ROW_NEWEST } = core.constant;
     const row = (i: number) => [
       core.view.getUint32(rows + 32 * i + ROW_STACK, true),

@@ -223,6 +223,7 @@ started:   2026-03-01 12:00:00.000000000
 state:     exited with code 3 at 2026-03-01 12:01:00.000000000
 live:      5242880 bytes (5.0 MiB) in 1 allocation
 allocated: 5242880 bytes (5.0 MiB) in 1 allocation
+temporary: 0 allocations (0.0 %), freed before their thread's next one
 peak:      9000000 bytes (8.6 MiB) at 2026-03-01 12:00:20.000000000
 store:     ${told}, by the library, format 1.0
 taken:     3145728 bytes (3.0 MiB) of at most 8589934592 bytes (8.0 GiB)

@@ -35,6 +35,8 @@ export interface HeaderFields {
   pageBytes: number;
   depthLimit: number;
   sampleBytes: bigint;
+  /** How many peaks were noted; a stack's peakNumber of this many says that its peakBytes are those of the newest. */
+  peakNumber: number;
   peakBytes: bigint;
   peakTime: bigint;
   timelineStep: bigint;
@@ -65,6 +67,7 @@ export interface StackFields {
   freedBytes?: bigint;
   temporaries?: bigint;
   peakBytes?: bigint;
+  peakNumber?: number;
 }
 
 export interface RecordFields {
@@ -173,6 +176,7 @@ export class StoreBuilder {
       pageBytes: 4096,
       depthLimit: 256,
       sampleBytes: 0n,
+      peakNumber: 0,
       peakBytes: 0n,
       peakTime: 0n,
       timelineStep: 1_000_000_000n,
@@ -266,6 +270,7 @@ export class StoreBuilder {
     view.setBigUint64(offset + L.STACK_FREED_BYTES, fields.freedBytes ?? 0n, true);
     view.setBigUint64(offset + L.STACK_TEMPORARIES, fields.temporaries ?? 0n, true);
     view.setBigUint64(offset + L.STACK_PEAK_BYTES, fields.peakBytes ?? 0n, true);
+    view.setUint32(offset + L.STACK_PEAK_NUMBER, fields.peakNumber ?? 0, true);
     return index;
   }
 
@@ -378,6 +383,7 @@ export class StoreBuilder {
     u32(L.HEADER_PAGE_BYTES, h.pageBytes);
     u32(L.HEADER_DEPTH_LIMIT, h.depthLimit);
     u64(L.HEADER_SAMPLE_BYTES, h.sampleBytes);
+    u32(L.HEADER_PEAK_NUMBER, h.peakNumber);
     u64(L.HEADER_PEAK_BYTES, h.peakBytes);
     u64(L.HEADER_PEAK_TIME, h.peakTime);
     u64(L.HEADER_PID_NAMESPACE, h.pidNamespace);

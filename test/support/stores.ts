@@ -126,15 +126,27 @@ export async function exhaust(store: Store): Promise<void> {
   assert.equal(typeof store.process.startTime, "string");
   const all = await store.query({ aggregate: false, sort: "time" });
   const totals = store.totals();
-  assert.deepEqual(all.matched, { count: totals.liveCount, bytes: totals.liveBytes });
-  assert.equal(all.allocations.length, all.matched.count);
-  assert.equal(sum(all.allocations, "size"), all.matched.bytes);
+  assert.deepEqual([all.matched.count, all.matched.bytes], [totals.liveCount, totals.liveBytes]);
+  const sampled = info.sampleBytes !== 0;
+  assert.equal(all.matched.margin === undefined, !sampled);
+  // What was recorded stands for more.
+  const least = sampled ? (a: number, b: number) => assert.ok(a <= b) : assert.equal;
+  least(all.allocations.length, all.matched.count);
+  least(sum(all.allocations, "size"), all.matched.bytes);
   assert.ok(totals.peakBytes >= totals.liveBytes);
 
   const grouped = await store.query({ aggregate: true, sort: "size" });
-  assert.deepEqual(grouped.matched, all.matched);
-  assert.equal(sum(grouped.stacks, "count"), all.matched.count);
-  assert.equal(sum(grouped.stacks, "bytes"), all.matched.bytes);
+  // Sums of doubles in another order differ in their last digits.
+  const slack = (value: number) => (sampled ? 1 + Math.abs(value) * 1e-9 : 0);
+  for (const key of ["count", "bytes", "margin"] as const) {
+    const [a, b] = [grouped.matched[key] ?? 0, all.matched[key] ?? 0];
+    assert.ok(Math.abs(a - b) <= slack(b), `${key}: ${a} and ${b}`);
+  }
+  // Rows of estimates are rounded one by one.
+  for (const key of ["count", "bytes"] as const) {
+    const off = Math.abs(sum(grouped.stacks, key) - all.matched[key]);
+    assert.ok(off <= grouped.stacks.length * slack(all.matched[key]), `${key} off by ${off}`);
+  }
   assert.ok(grouped.stacks.every((row, i) => i === 0 || row.bytes >= grouped.stacks[i - 1]!.bytes));
 
   const some = await store.query({
@@ -144,7 +156,7 @@ export async function exhaust(store: Store): Promise<void> {
     minTime: 20_000_000_000n,
     selectStacks: async (ids) => ids.map((id) => id & 1) as unknown as Uint8Array,
   });
-  assert.equal(some.allocations.length, Math.min(5, some.matched.count));
+  if (!sampled) assert.equal(some.allocations.length, Math.min(5, some.matched.count));
   assert.ok(some.allocations.every((one) => one.time >= 20_000_000_000n && one.stackId % 2 === 1));
   await store.query({ aggregate: true, sort: "temporary", kind: "heap", top: 3 });
 
