@@ -81,6 +81,6 @@ test("without sampling the same program's numbers are exact", { skip }, async ()
   assert.equal(report.sample, undefined);
   for (const [, name, bytes, count] of stdout.matchAll(/^(\w+) (\d+) (\d+)$/gm)) {
     const row = report.stacks!.find(({ stack }) => stack[0]?.function === name)!;
-    assert.deepEqual([row.bytes, row.count, row.margin], [Number(bytes), Number(count), undefined], name);
+    assert.deepEqual([row.bytes, row.count, row.margin], [Number(bytes), Number(count), undefined], name!);
   }
 });
