@@ -36,6 +36,8 @@ MH_HOOK void *malloc(size_t size) {
   RECORDED(size, mh_real.malloc(size));
 }
 
+extern void *mh_own_malloc(size_t size) __attribute__((alias("malloc"), visibility("hidden")));
+
 MH_HOOK void *calloc(size_t count, size_t size) {
   FIND_REAL(calloc);
   if (MH_UNLIKELY(!mh_real.calloc)) {

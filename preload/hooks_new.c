@@ -4,9 +4,14 @@
  * through the hook's frame. A personality routine of our own, which only ends the hook, keeps the guard right then,
  * with no landing pad and no dependency on a C++ runtime.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* dladdr */
+#endif
+#include <dlfcn.h>
 #include <stdint.h>
 
 #include "hook.h"
+#include "text.h"
 
 struct nothrow;
 
@@ -20,61 +25,84 @@ __attribute__((used, visibility("hidden"))) int mh_new_personality(int version, 
 /* 0x1b: pc-relative, four bytes. */
 #define ENDS_WHEN_THROWN __asm__ volatile(".cfi_personality 0x1b, mh_new_personality")
 
-/* Where the real operator is, looked up when it is first called. Without any (nobody defines it) malloc and free serve. */
-static void *find(void **real, const char *symbol) {
-  void *found = __atomic_load_n(real, __ATOMIC_ACQUIRE);
-  if (MH_LIKELY(found != NULL)) return found;
-  found = mh_real_next(symbol, "libstdc++.so.6");
+extern void *mh_own_malloc(size_t size); /* our hook, whatever the program calls malloc */
+
+/* Whether the operator is a C++ runtime's own, which does nothing but call malloc or free, and those are our hooks: then we
+ * call what is behind the hooks, and spare the way through the operator and through the hook again. */
+static bool is_plain(void *operator_) {
+  if (!operator_) return true;
+  if (dlsym(RTLD_DEFAULT, "malloc") != (void *)mh_own_malloc) return false;
+  Dl_info where;
+  if (!dladdr(operator_, &where) || !where.dli_fname) return false;
+  const char *name = where.dli_fname;
+  for (const char *at = name; *at; at++)
+    if (*at == '/') name = at + 1;
+  return mh_starts(name, "libstdc++.so") || mh_starts(name, "libc++.so") || mh_starts(name, "libc++abi.so");
+}
+
+/* The operator behind a hook, looked up when it is first called. There may be none that could be found: a library that was loaded
+ * privately has a C++ runtime of its own inside. malloc and free serve it as well. */
+struct real {
+  void *function;
+  bool plain;
+  bool known;
+};
+
+static void *find(struct real *real, const char *symbol) {
+  if (MH_LIKELY(__atomic_load_n(&real->known, __ATOMIC_ACQUIRE))) return real->function;
+  if (!mh_real.malloc) mh_real_find();
+  void *found = mh_real_next(symbol, "libstdc++.so.6");
   if (!found) found = mh_real_next(symbol, "libc++.so.1");
-  __atomic_store_n(real, found, __ATOMIC_RELEASE);
+  real->function = found;
+  real->plain = is_plain(found);
+  /* A runtime may still be loaded later. */
+  __atomic_store_n(&real->known, found != NULL, __ATOMIC_RELEASE);
   return found;
 }
 
-#define NEW(symbol, parameters, arguments)                       \
-  MH_HOOK void *symbol parameters {                              \
-    ENDS_WHEN_THROWN;                                            \
-    static void *real_;                                          \
-    void *(*call) parameters = find(&real_, #symbol);            \
-    if (MH_UNLIKELY(!call)) return malloc_instead arguments;     \
-    if (MH_UNLIKELY(!mh_enter(MH_HOOK_WRAP))) return call arguments;         \
-    struct mh_entry entry = MH_ENTRY();                          \
-    void *block = call arguments;                                \
-    if (MH_LIKELY(block != NULL)) mh_hook_record(block, size, &entry); \
-    mh_leave();                                                  \
-    return block;                                                \
+#define NEW(symbol, parameters, arguments, direct)                         \
+  MH_HOOK void *symbol parameters {                                        \
+    ENDS_WHEN_THROWN;                                                      \
+    static struct real real;                                               \
+    void *(*call) parameters = find(&real, #symbol);                       \
+    if (MH_UNLIKELY(!mh_enter(MH_HOOK_WRAP))) return call ? call arguments : direct; \
+    struct mh_entry entry = MH_ENTRY();                                    \
+    void *block = MH_LIKELY(real.plain) ? direct : NULL;                   \
+    if (MH_UNLIKELY(!block && call)) block = call arguments; /* or throws */ \
+    if (MH_LIKELY(block != NULL)) mh_hook_record(block, size, &entry);     \
+    mh_leave();                                                            \
+    return block;                                                          \
   }
 
-#define DELETE(symbol, parameters, arguments)                    \
-  MH_HOOK void symbol parameters {                               \
-    static void *real_;                                          \
-    void (*call) parameters = find(&real_, #symbol);             \
-    if (MH_LIKELY(mh_enter(MH_HOOK_WRAP))) {                                 \
-      mh_begin();                                                \
-      if (block) mh_record_free(block, MH_MEMORY_HEAP);          \
-      mh_finish();                                               \
-      mh_leave();                                                \
-    } else {                                                     \
-      mh_nested_free(block);                                     \
-    }                                                            \
-    if (MH_LIKELY(call != NULL))                                 \
-      call arguments;                                            \
-    else                                                         \
-      mh_real.free(block);                                       \
+#define DELETE(symbol, parameters, arguments)                          \
+  MH_HOOK void symbol parameters {                                     \
+    static struct real real;                                           \
+    void (*call) parameters = find(&real, #symbol);                    \
+    if (MH_LIKELY(mh_enter(MH_HOOK_WRAP))) {                           \
+      mh_begin();                                                      \
+      if (block) mh_record_free(block, MH_MEMORY_HEAP);                \
+      mh_finish();                                                     \
+      mh_leave();                                                      \
+    } else {                                                           \
+      mh_nested_free(block);                                           \
+    }                                                                  \
+    if (MH_LIKELY(real.plain || !call))                                \
+      mh_real.free(block);                                             \
+    else                                                               \
+      call arguments;                                                  \
   }
 
-#define malloc_instead(...) mh_real.malloc(size)
-NEW(_Znwm, (size_t size), (size))
-NEW(_Znam, (size_t size), (size))
-NEW(_ZnwmRKSt9nothrow_t, (size_t size, const struct nothrow *tag), (size, tag))
-NEW(_ZnamRKSt9nothrow_t, (size_t size, const struct nothrow *tag), (size, tag))
-#undef malloc_instead
+#define PLAIN mh_real.malloc(size ? size : 1)
+NEW(_Znwm, (size_t size), (size), PLAIN)
+NEW(_Znam, (size_t size), (size), PLAIN)
+NEW(_ZnwmRKSt9nothrow_t, (size_t size, const struct nothrow *tag), (size, tag), PLAIN)
+NEW(_ZnamRKSt9nothrow_t, (size_t size, const struct nothrow *tag), (size, tag), PLAIN)
 
-#define malloc_instead(...) mh_real.aligned_alloc(alignment, size)
-NEW(_ZnwmSt11align_val_t, (size_t size, size_t alignment), (size, alignment))
-NEW(_ZnamSt11align_val_t, (size_t size, size_t alignment), (size, alignment))
-NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t size, size_t alignment, const struct nothrow *tag), (size, alignment, tag))
-NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t size, size_t alignment, const struct nothrow *tag), (size, alignment, tag))
-#undef malloc_instead
+#define ALIGNED mh_real.memalign(alignment, size ? size : 1)
+NEW(_ZnwmSt11align_val_t, (size_t size, size_t alignment), (size, alignment), ALIGNED)
+NEW(_ZnamSt11align_val_t, (size_t size, size_t alignment), (size, alignment), ALIGNED)
+NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t size, size_t alignment, const struct nothrow *tag), (size, alignment, tag), ALIGNED)
+NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t size, size_t alignment, const struct nothrow *tag), (size, alignment, tag), ALIGNED)
 
 DELETE(_ZdlPv, (void *block), (block))
 DELETE(_ZdaPv, (void *block), (block))
