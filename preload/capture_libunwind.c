@@ -9,12 +9,33 @@
 #define UNW_LOCAL_ONLY
 #include <libunwind.h>
 
+#include "cfi.h"
 #include "intern.h"
 #include "settings.h"
 #include "thread.h"
 
 #define EXACT ((uintptr_t)1 << (sizeof(uintptr_t) * 8 - 1)) /* marks a program counter that is no return address */
 #define OWN_FRAMES 16
+
+/* Helps libunwind out of a frame that a signal interrupted. It looks rows up as for a return address, one byte too early, which
+ * matters just where a row begins; there it goes astray, and may crash. Told the next byte it takes the right row; at a return instruction
+ * the next byte is another function, but what a return does can be done by hand. True when that was done. */
+static bool correct(unw_cursor_t *cursor, unw_word_t *pc, unw_word_t *sp) {
+  if (mh_cfi_row(*pc, true) == mh_cfi_row(*pc, false)) return false;
+#if defined(__x86_64__)
+  if (*(const uint8_t *)*pc == 0xc3) {
+    *pc = *(const unw_word_t *)*sp;
+    *sp += sizeof(*sp);
+    unw_set_reg(cursor, UNW_REG_SP, *sp);
+    unw_set_reg(cursor, UNW_REG_IP, *pc);
+    return true;
+  }
+#else
+  (void)sp;
+#endif
+  unw_set_reg(cursor, UNW_REG_IP, *pc + 1);
+  return false;
+}
 
 uint32_t mh_capture_libunwind(struct mh_thread *thread, const struct mh_entry *entry) {
   uint32_t limit = mh_settings.depth;
@@ -30,16 +51,27 @@ uint32_t mh_capture_libunwind(struct mh_thread *thread, const struct mh_entry *e
   }
   uint32_t count = 0;
   bool exact = false, cut = false;
-  for (;;) {
+  while (pc) {
     if (count == limit) {
       cut = true;
       break;
     }
     thread->frames[count++] = pc | (exact ? EXACT : 0);
-    exact = unw_is_signal_frame(&cursor) > 0;
-    if (unw_step(&cursor) <= 0) break;
+    unw_word_t pc_before = pc, sp_before = sp;
+    if (exact && correct(&cursor, &pc, &sp)) {
+      exact = false;
+      continue;
+    }
+    int result = unw_step(&cursor);
+    if (result < 0) break;
+    exact = unw_is_signal_frame(&cursor) > 0; /* in LLVM's: whether the step just made came out of one */
     unw_get_reg(&cursor, UNW_REG_IP, &pc);
-    if (pc == 0) break;
+    unw_get_reg(&cursor, UNW_REG_SP, &sp);
+    if (result > 0) continue;
+    /* The end. If the cursor moved, it stands on a frame that nobody describes, the last. */
+    bool moved = pc != pc_before || sp != sp_before;
+    if (moved && pc && count < limit) thread->frames[count++] = pc | (exact ? EXACT : 0);
+    break;
   }
   uint32_t node = 0;
   while (count) {

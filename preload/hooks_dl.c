@@ -3,6 +3,7 @@
  * The loader looks at who calls dlopen (RUNPATH, namespaces), so those hooks jump there and leave no frame behind. What they loaded
  * is found when a program counter in it first turns up.
  */
+#include "cfi.h"
 #include "hook.h"
 #include "modules.h"
 
@@ -26,8 +27,10 @@ MH_HOOK void *dlmopen(long namespace, const char *file, int mode) {
 
 MH_HOOK int dlclose(void *handle) {
   if (MH_UNLIKELY(!mh_real.dlclose)) mh_real_find();
+  mh_cfi_unloading(); /* nobody reads frame information that may be unmapped any moment */
   int result = mh_real.dlclose(handle);
   advance();
+  mh_cfi_unloaded();
   if (mh_enter(MH_HOOK_WRAP)) {
     mh_begin();
     mh_modules_refresh();
