@@ -141,11 +141,31 @@ export function claimMask(): usize {
   return mask;
 }
 
-/** Marks the listed stacks whose byte in the mask is not 0. */
+// What selectStacks() was told to count and leave out.
+let leftOutCount: f64 = 0;
+let leftOutBytes: f64 = 0;
+
+/** Allocations of the stacks that the mask of the last selectStacks() left out with a 2. */
+export function suppressedCount(): f64 {
+  return nearest(leftOutCount);
+}
+
+export function suppressedBytes(): f64 {
+  return nearest(leftOutBytes);
+}
+
+/** Marks the listed stacks whose byte in the mask is 1; counts those where it is 2. */
 export function selectStacks(list: usize, mask: usize): void {
+  leftOutCount = 0;
+  leftOutBytes = 0;
   for (let i: u32 = 0; i < idCount; i++) {
     const sum = findSum(load<u32>(list + (i << 2)));
     const flags = load<u32>(sum, SUM_FLAGS) & ~SELECTED;
-    store<u32>(sum, load<u8>(mask + i) ? flags | SELECTED : flags, SUM_FLAGS);
+    const byte = load<u8>(mask + i);
+    store<u32>(sum, byte == 1 ? flags | SELECTED : flags, SUM_FLAGS);
+    if (byte != 2) continue;
+    const estimated = sampleBytes > 0;
+    leftOutCount += estimated ? load<f64>(estimateOf(sum), ESTIMATE_COUNT) : <f64>load<u32>(sum, SUM_COUNT);
+    leftOutBytes += estimated ? load<f64>(estimateOf(sum), ESTIMATE_BYTES) : <f64>load<u64>(sum, SUM_BYTES);
   }
 }

@@ -15,6 +15,8 @@ export {
   selectStacks,
   setSample,
   stackIdCount,
+  suppressedBytes,
+  suppressedCount,
 } from "./aggregate";
 export { beginEntries, entriesLength } from "./entries";
 export {
@@ -83,6 +85,7 @@ export {
   beginWalk,
   forgetBlocks,
   frameAt,
+  innermostModule,
   MISSING,
   moduleAt,
   placeBlock,

@@ -129,6 +129,18 @@ export function walk(): i32 {
   return depth;
 }
 
+/** Module of a stack's innermost frame, 0 if that is in none; MISSING or FAILED. */
+export function innermostModule(stack: u32): i32 {
+  if (beginWalk(stack)) return failure;
+  if (!node) return 0;
+  const at = entry(KIND_NODES, node, "there is no stack node");
+  if (!at) return failure;
+  const frame = load<u32>(at, NODE_FRAME);
+  if (!frame) return 0;
+  const inner = frameAt(frame);
+  return inner == <i64>failure ? failure : load<u32>(<usize>inner, FRAME_MODULE);
+}
+
 /** Whether the stack's outer frames are missing because of the depth limit. */
 export function walkCut(): bool {
   return cut;

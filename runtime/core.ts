@@ -37,6 +37,8 @@ interface Functions {
   stackIdCount(): number;
   claimMask(): number;
   selectStacks(list: number, mask: number): void;
+  suppressedCount(): number;
+  suppressedBytes(): number;
 
   beginEntries(largest: number): void;
   entriesLength(): number;
@@ -55,6 +57,7 @@ interface Functions {
   beginWalk(stack: number): number;
   walk(): number;
   walkCut(): number;
+  innermostModule(stack: number): number;
   frameAt(frame: number): bigint;
   moduleAt(module: number): bigint;
   stringAt(offset: number, length: number): bigint;

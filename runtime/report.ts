@@ -8,6 +8,7 @@
 import { demangle } from "./demangle.js";
 import { CONFIDENCE } from "./sample.js";
 import type { Store } from "./store.js";
+import { isKnown, isListed, isRuntimeModule } from "./suppressions.js";
 import type { Symbolizer } from "./symbolize.js";
 import { isoTime } from "./time.js";
 import type { Allocation, Frame, Query, RawFrame, Report, StackRow } from "./types.js";
@@ -30,6 +31,12 @@ export interface ReportOptions {
   module?: RegExp | undefined;
   /** Only stacks with a frame, inlined ones included, in a function whose name matches. */
   function?: RegExp | undefined;
+  /** Leave out, and count, stacks with a frame that one of these fits; from parseSuppressions(). */
+  suppressions?: readonly RegExp[] | undefined;
+  /** The same for what the C and C++ runtimes are known to allocate once. */
+  knownSuppressed?: boolean | undefined;
+  /** Names as the compiler made them. */
+  mangled?: boolean | undefined;
 }
 
 /**
@@ -42,13 +49,11 @@ export async function report(
   symbolizer: Symbolizer,
   options: ReportOptions,
 ): Promise<LiveReport> {
-  const resolver = new StackResolver(store, symbolizer);
+  const resolver = new StackResolver(store, symbolizer, options.mangled ?? false);
+  const { module, function: name, suppressions = [], knownSuppressed = false } = options;
   const asked = { ...query };
-  if (options.module || options.function) {
-    asked.selectStacks = async (ids) => {
-      await resolver.load(ids, options.function !== undefined);
-      return Uint8Array.from(ids, (id) => Number(matches(resolver.stack(id).frames, options)));
-    };
+  if (module || name || suppressions.length > 0 || knownSuppressed) {
+    asked.selectStacks = (ids) => select(ids, store, resolver, options);
   }
   const result = await store.query(asked);
   const rows = query.aggregate ? result.stacks : result.allocations;
@@ -58,7 +63,15 @@ export async function report(
   const time = (relative: bigint) => isoTime(store.wallTime(relative));
   const { matched } = result;
   const sample = matched.margin === undefined ? {} : { sample: { bytes: store.sampleBytes, confidence: CONFIDENCE } };
-  const head = { version: 1 as const, process: store.process, totals: store.totals(), ...sample, matched };
+  const suppressed = result.suppressed ? { suppressed: result.suppressed } : {};
+  const head = {
+    version: 1 as const,
+    process: store.process,
+    totals: store.totals(),
+    ...sample,
+    matched,
+    ...suppressed,
+  };
   if (query.aggregate) {
     const { sort } = query;
     return {
@@ -87,6 +100,34 @@ export async function report(
   };
 }
 
+/** Which stacks to take: those that the filters match (1) but for those that are suppressed (2). */
+async function select(ids: Uint32Array, store: Store, resolver: StackResolver, options: ReportOptions) {
+  const { module, function: name, suppressions = [], knownSuppressed = false } = options;
+  if (module || name || suppressions.length > 0) {
+    await resolver.load(ids, name !== undefined || suppressions.length > 0);
+  }
+  const matched = (id: number) => !(module || name) || matches(resolver.stack(id).frames, options);
+  const mask = Uint8Array.from(ids, (id) => Number(matched(id)));
+  if (suppressions.length > 0) {
+    ids.forEach((id, i) => {
+      if (mask[i] === 1 && isListed(resolver.stack(id).frames, suppressions)) mask[i] = 2;
+    });
+  }
+  if (knownSuppressed) {
+    // Names only for the few that may be.
+    const candidates = new Map<number, number>();
+    ids.forEach((id, i) => {
+      if (mask[i] === 1 && isRuntimeModule(store.innermostModule(id)?.path ?? "")) candidates.set(id, i);
+    });
+    await resolver.load(candidates.keys(), true);
+    for (const [id, i] of candidates) {
+      const { frames, cut } = resolver.stack(id);
+      if (isKnown(frames, cut)) mask[i] = 2;
+    }
+  }
+  return mask;
+}
+
 interface Stack extends Cut {
   frames: Frame[];
 }
@@ -105,9 +146,12 @@ class StackResolver {
   #named = new Set<number>();
   #stacks = new Map<number, Stack>();
 
-  constructor(store: Store, symbolizer: Symbolizer) {
+  #mangled: boolean;
+
+  constructor(store: Store, symbolizer: Symbolizer, mangled: boolean) {
     this.#store = store;
     this.#symbolizer = symbolizer;
+    this.#mangled = mangled;
   }
 
   /** Makes stack() ready for these ids; without names, only modules and addresses are filled in. */
@@ -137,7 +181,7 @@ class StackResolver {
         id,
         locations.map((location) => ({
           ...plain,
-          function: location.function === null ? null : demangle(location.function),
+          function: location.function === null || this.#mangled ? location.function : demangle(location.function),
           file: location.file,
           line: location.line,
           inlined: location.inlined,

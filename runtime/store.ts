@@ -308,6 +308,8 @@ export class Store {
       if (withTotals && query.freedStacks) image.admitStacks(constant[order]);
       if (selectStacks) await this.#select(image, selectStacks);
     }
+    const left = { count: selectStacks ? call.suppressedCount() : 0, bytes: selectStacks ? call.suppressedBytes() : 0 };
+    const suppressed = left.count > 0 ? { suppressed: left } : {};
     let result: QueryResult;
     if (aggregate) {
       call.beginEntries(top);
@@ -321,6 +323,7 @@ export class Store {
           call.stacksBytesVariance(),
           call.stacksBytesSpread(),
         ),
+        ...suppressed,
         allocations: [],
         stacks: stackRows(image, rows, this.#sampled, withTotals),
       };
@@ -336,6 +339,7 @@ export class Store {
           call.matchedBytesVariance(),
           call.matchedBytesSpread(),
         ),
+        ...suppressed,
         allocations: allocations(image, rows),
         stacks: [],
       };
@@ -375,6 +379,12 @@ export class Store {
     // Copied: looking a frame up may need memory, and make views old.
     const ids = core.bytes(core.constant.FRAMES, count * 4).slice();
     return { frames: Array.from(new Uint32Array(ids.buffer, 0, count), (id) => this.#frame(id)), cut };
+  }
+
+  /** The module of a stack's innermost frame; null if it is in none or the stack is unknown. */
+  innermostModule(stackId: number): ModuleInfo | null {
+    const id = this.#tables.fetch(() => this.#tables.core.call.innermostModule(stackId));
+    return id === 0 ? null : this.#moduleInfo(id);
   }
 
   #frame(id: number): RawFrame {

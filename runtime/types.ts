@@ -95,6 +95,8 @@ export interface Report {
   /** Only when the store has a sample: counts and bytes are estimates then, single allocations those that were recorded. */
   sample?: Sample;
   matched: Matched;
+  /** Live allocations that suppressions left out of `matched` and the rows; only when there are any. */
+  suppressed?: { count: number; bytes: number };
   allocations?: Allocation[];
   stacks?: StackRow[];
 }
@@ -144,7 +146,10 @@ export interface Query {
   maxTime?: bigint | undefined;
   thread?: number | undefined;
   kind?: MemoryKind | undefined;
-  /** Chooses among the stacks that match otherwise: gets their ids, returns one byte for each (0: leave out). */
+  /**
+   * Chooses among the stacks that match otherwise: gets their ids, returns one byte for each (0: leave out, 1: take,
+   * 2: leave out and count as suppressed).
+   */
   selectStacks?: ((stackIds: Uint32Array) => Promise<Uint8Array>) | undefined;
   /** In an order of stacks by a total (allocations, temporary, peak), those with nothing live too. */
   freedStacks?: boolean | undefined;
@@ -176,6 +181,8 @@ export interface RawStackRow {
 
 export interface QueryResult {
   matched: Matched;
+  /** What selectStacks marked with 2, if there is any; not in `matched`. */
+  suppressed?: { count: number; bytes: number };
   /** Without aggregate. */
   allocations: RawAllocation[];
   /** With aggregate. */

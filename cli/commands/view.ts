@@ -9,8 +9,10 @@
 //
 // All that are given hold together.
 
+import { readFileSync } from "node:fs";
 import { report } from "../../runtime/report.js";
 import { openStore, type Store } from "../../runtime/store.js";
+import { parseSuppressions } from "../../runtime/suppressions.js";
 import { Symbolizer } from "../../runtime/symbolize.js";
 import type { MemoryKind, Query } from "../../runtime/types.js";
 import { defineCommand, UsageError } from "../arguments.js";
@@ -121,10 +123,28 @@ const options = {
     valueHint: KINDS.join("|"),
     description: "heap: malloc, operator new and their family. mmap: anonymous mappings. all: the default.",
   },
-  "no-lock": {
+  suppressions: {
+    type: "string",
+    valueHint: "FILE",
+    section: "Which not: counted in a last line",
+    description:
+      "Without the call stacks that this file lists, in LeakSanitizer's format: lines like leak:PATTERN, which fits any part of a frame's function, file or module; * is any text, ^ and $ its ends.",
+  },
+  "no-default-suppressions": {
+    type: "boolean",
+    bare: true,
+    description:
+      "With what the C and C++ runtimes are known to allocate once: locales, time zones, buffers of streams, the loader's tables, the emergency pool for exceptions.",
+  },
+  "no-demangle": {
     type: "boolean",
     bare: true,
     section: "Other",
+    description: "Names of C++ and Rust functions as the compiler made them.",
+  },
+  "no-lock": {
+    type: "boolean",
+    bare: true,
     description:
       "Read each piece of a running program's store once, even if it changes meanwhile: faster on a busy program, may miss an allocation.",
   },
@@ -185,7 +205,13 @@ Exit code: 0, or 2 when the arguments or the store are wrong.
       kind: kind === "all" ? undefined : (kind satisfies MemoryKind),
       noLock: args["no-lock"] ?? false,
     };
-    const stacks = { module: given("module", pattern), function: given("function", pattern) };
+    const stacks = {
+      module: given("module", pattern),
+      function: given("function", pattern),
+      suppressions: given("suppressions", (_, file) => readSuppressions(file)),
+      knownSuppressed: !(args["no-default-suppressions"] ?? false),
+      mangled: args["no-demangle"] ?? false,
+    };
     const aggregate = args.aggregate ?? false;
     const sort = order(args, aggregate);
     const showStacks = args["show-callstack"] ?? false;
@@ -213,6 +239,16 @@ Exit code: 0, or 2 when the arguments or the store are wrong.
     }
   },
 });
+
+function readSuppressions(path: string): RegExp[] {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new UsageError(`--suppressions: ${path} cannot be read (${(error as Error).message})`);
+  }
+  return parseSuppressions(text, path);
+}
 
 function order(
   args: {

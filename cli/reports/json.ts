@@ -21,7 +21,7 @@ import type { Frame, StackRow } from "../../runtime/types.js";
 
 /** The report in pieces, to be written one after the other. */
 export function* jsonReport(report: LiveReport): Generator<string> {
-  const { process: its, totals, sample, matched } = report;
+  const { process: its, totals, sample, matched, suppressed } = report;
   const { pid, exe, command, startTime, state } = its;
   const { liveCount, liveBytes, allocatedCount, allocatedBytes, peakBytes, peakTime, dropped } = totals;
   yield `{"version":${report.version},\n`;
@@ -29,6 +29,8 @@ export function* jsonReport(report: LiveReport): Generator<string> {
   yield `"totals":${JSON.stringify({ liveCount, liveBytes, allocatedCount, allocatedBytes, peakBytes, peakTime, dropped })},\n`;
   if (sample) yield `"sample":${JSON.stringify({ bytes: sample.bytes, confidence: sample.confidence })},\n`;
   yield `"matched":{"count":${matched.count},"bytes":${matched.bytes}${margin(matched)}},\n`;
+
+  if (suppressed) yield `"suppressed":{"count":${suppressed.count},"bytes":${suppressed.bytes}},\n`;
 
   // Frames are shared between stacks, so their text is made once.
   const texts = new Map<Frame, string>();

@@ -17,7 +17,9 @@ import { sizeName } from "./sizes.js";
 /** The report in pieces, to be written one after the other; with the rows' frames if `stacks`. */
 export function* textReport(report: LiveReport, stacks: boolean): Generator<string> {
   if (report.matched.count === 0) {
-    yield report.totals.liveCount === 0 ? "No live allocations.\n" : "No live allocations match.\n";
+    yield report.totals.liveCount === 0 && !report.suppressed
+      ? "No live allocations.\n"
+      : "No live allocations match.\n";
   }
   const frames = stacks ? stackText() : () => "";
   if (report.stacks) {
@@ -28,6 +30,7 @@ export function* textReport(report: LiveReport, stacks: boolean): Generator<stri
       yield `${row.address}, size=${row.size}, ts=${local(row.time)}\n${frames(row)}`;
     }
   }
+  if (report.suppressed) yield `${suppressedLine(report.suppressed)}\n`;
   const sampled = sampleLine(report);
   if (sampled !== null) yield `${sampled}\n`;
   const missing = droppedLine(report.totals.dropped);
@@ -62,6 +65,11 @@ export function sampleLine({
 /** "1 allocation", "2 allocations". */
 export function allocationCount(count: number): string {
   return `${count} ${count === 1 ? "allocation" : "allocations"}`;
+}
+
+/** What every text says of live allocations that suppressions hide. */
+export function suppressedLine({ count, bytes }: { count: number; bytes: number }): string {
+  return `${bytes} bytes in ${allocationCount(count)} suppressed (--no-default-suppressions shows what the C and C++ runtimes keep)`;
 }
 
 /** What every text says when allocations are missing from the store; null when none are. */

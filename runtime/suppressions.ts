@@ -1,0 +1,92 @@
+// Which call stacks are known and not to be shown: the user's list, and allocations that the C and C++ runtimes make once.
+//
+// The user's list is a file in LeakSanitizer's format, one pattern a line:
+//
+//     # the plug-in API has no way to free this
+//     leak:register_plugin
+//     leak:libfontconfig.so
+//     leak:^parse_*_header$
+//
+// A stack is suppressed when a frame's function, source file or module has a part that matches: * stands for
+// any text, ^ and $ for the beginning and the end.
+//
+// The list that is built in is careful: it never hides a stack whose innermost frame is the program's own or another
+// library's. It wants the allocating frame in the C or C++ runtime, and then either that the loader's start-up code is
+// outermost and the runtime everything between (the C++ runtime's emergency pool), or that the runtime was entered by a
+// function that is known to keep something for good (locale, time zone, message catalogues, streams' buffers).
+
+import { basename } from "node:path";
+import type { Frame } from "./types.js";
+
+/** A suppressions file that cannot be read: one line that says what, which line and what to do. */
+export class SuppressionsError extends Error {
+  override name = "SuppressionsError";
+}
+
+/**
+ * The patterns of a file in LeakSanitizer's format. `path` is for messages.
+ * @throws SuppressionsError when a line is not of that format.
+ */
+export function parseSuppressions(text: string, path: string): RegExp[] {
+  return text.split(/\r?\n/).flatMap((line, i) => {
+    const trimmed = line.trim();
+    if (trimmed === "" || trimmed.startsWith("#")) return [];
+    const pattern = /^leak:(.+)$/.exec(trimmed)?.[1];
+    if (pattern === undefined) {
+      throw new SuppressionsError(`${path}: line ${i + 1}, '${trimmed}', is no suppression; write leak:PATTERN`);
+    }
+    return [template(pattern)];
+  });
+}
+
+function template(pattern: string): RegExp {
+  const [, start, middle, end] = /^(\^?)(.*?)(\$?)$/.exec(pattern)!;
+  const text = middle!
+    .split(/\*+/)
+    .map((part) => part.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"))
+    .join(".*");
+  return new RegExp(start + text + end, "s");
+}
+
+/** Whether a pattern fits a frame of the stack. */
+export function isListed(frames: readonly Frame[], patterns: readonly RegExp[]): boolean {
+  return frames.some((frame) =>
+    patterns.some(
+      (pattern) =>
+        pattern.test(frame.module) ||
+        (frame.function !== null && pattern.test(frame.function)) ||
+        (frame.file !== null && pattern.test(frame.file)),
+    ),
+  );
+}
+
+const LOADER = /^(ld-linux[\w.-]*|ld|ld-musl[\w.-]*|ld-[\d.]+)\.so[\d.]*$/;
+const RUNTIME =
+  /^(libc|libstdc\+\+|libc\+\+|libc\+\+abi|libgcc_s|libpthread|libdl|libm|librt|libresolv)([-.][\d.]+)?\.so[\d.]*$/;
+
+/** Functions that keep what they allocate for the next call, or for the end of the process. */
+const KEEPERS = new RegExp(
+  `^(${[
+    "setlocale|textdomain|bindtextdomain|bind_textdomain_codeset|(d|dc)?n?gettext|dcigettext|__dcigettext",
+    "tzset|__tz\\w+|localtime(64)?(_r)?|mktime(64)?|timelocal|strftime(_l)?",
+    "_IO_file_doallocate|_IO_doallocbuf",
+    "__cxa_atexit|atexit|on_exit|__new_exitfn|__cxa_thread_atexit_impl",
+    "dlopen(@.*)?|dlmopen|_dl_open|__libc_dlopen_mode|_dl_\\w*(object|map|load)\\w*",
+    "iconv_open|__gconv_\\w+|__nss_\\w+",
+    "std::locale::classic\\(\\)|std::locale::_S_initialize\\w*\\(\\)|std::ios_base::Init::Init\\(\\)",
+  ].join("|")})$`,
+);
+
+/** Whether a module is one of those whose allocations the built-in list may hide. */
+export function isRuntimeModule(path: string): boolean {
+  const name = basename(path);
+  return /^(\/usr)?\/lib(32|64|x32)?\//.test(path) && (LOADER.test(name) || RUNTIME.test(name));
+}
+
+/** Whether the built-in list has this stack. */
+export function isKnown(frames: readonly Frame[], cut: boolean): boolean {
+  const first = frames.findIndex((frame) => !isRuntimeModule(frame.module));
+  if (first === 0 || frames.length === 0) return false;
+  if (first < 0) return !cut && LOADER.test(basename(frames.at(-1)!.module));
+  return frames.slice(0, first).some((frame) => frame.function !== null && KEEPERS.test(frame.function));
+}
