@@ -6,6 +6,7 @@
 // while the caller iterates: a million allocations are never a million objects with stacks at one time.
 
 import { demangle } from "./demangle.js";
+import { type Group, type Grouping, groupName, groupStacks, groupThreads } from "./groups.js";
 import { CONFIDENCE } from "./sample.js";
 import type { Store } from "./store.js";
 import { isKnown, isListed, isRuntimeModule } from "./suppressions.js";
@@ -22,6 +23,14 @@ export interface Cut {
 export interface LiveReport extends Omit<Report, "allocations" | "stacks"> {
   allocations?: Iterable<Allocation & Cut>;
   stacks?: Iterable<StackRow & Cut>;
+  groups?: Iterable<GroupRow>;
+}
+
+/** A row of a report by something coarser than stacks. */
+export interface GroupRow extends Omit<Group, "oldest" | "newest"> {
+  by: Grouping;
+  oldest: string;
+  newest: string;
 }
 
 export interface ReportOptions {
@@ -35,6 +44,8 @@ export interface ReportOptions {
   suppressions?: readonly RegExp[] | undefined;
   /** The same for what the C and C++ runtimes are known to allocate once. */
   knownSuppressed?: boolean | undefined;
+  /** Rows for each function, module, file, line or thread; in the order of count or size that the query asks for. */
+  by?: Grouping | undefined;
   /** Names as the compiler made them. */
   mangled?: boolean | undefined;
 }
@@ -55,9 +66,16 @@ export async function report(
   if (module || name || suppressions.length > 0 || knownSuppressed) {
     asked.selectStacks = (ids) => select(ids, store, resolver, options);
   }
+  const { by } = options;
+  const ofStacks = query.aggregate && by !== "thread";
+  if (by) {
+    asked.top = undefined;
+    asked.aggregate = ofStacks;
+    if (!ofStacks) asked.sort = "time";
+  }
   const result = await store.query(asked);
   const rows = query.aggregate ? result.stacks : result.allocations;
-  if (options.stacks) await resolver.load(new Set(rows.map((row) => row.stackId)), true);
+  if (options.stacks && !by) await resolver.load(new Set(rows.map((row) => row.stackId)), true);
 
   const stackOf = (id: number) => (options.stacks ? resolver.stack(id) : NO_STACK);
   const time = (relative: bigint) => isoTime(store.wallTime(relative));
@@ -72,6 +90,25 @@ export async function report(
     matched,
     ...suppressed,
   };
+  if (by) {
+    const order = query.sort === "size" ? "size" : "count";
+    let groups: Group[];
+    if (by === "thread") groups = groupThreads(result.allocations, store.sampleBytes, order, query.top);
+    else {
+      const ids = result.stacks.map((row) => row.stackId);
+      await resolver.load(ids, by !== "module", true);
+      groups = groupStacks(result.stacks, (id) => groupName(resolver.innermost(id), by), order, query.top);
+    }
+    return {
+      ...head,
+      groups: each(groups, ({ oldest, newest, ...group }) => ({
+        by,
+        ...group,
+        oldest: time(oldest),
+        newest: time(newest),
+      })),
+    };
+  }
   if (query.aggregate) {
     const { sort } = query;
     return {
@@ -154,11 +191,14 @@ class StackResolver {
     this.#mangled = mangled;
   }
 
-  /** Makes stack() ready for these ids; without names, only modules and addresses are filled in. */
-  async load(ids: Iterable<number>, names: boolean): Promise<void> {
+  /**
+   * Makes stack() ready for these ids, or just innermost(); without names, only modules and addresses are filled in.
+   */
+  async load(ids: Iterable<number>, names: boolean, innermost = false): Promise<void> {
     const wanted = new Map<number, RawFrame>();
     for (const id of ids) {
-      for (const frame of this.#store.frames(id).frames) {
+      const { frames } = this.#store.frames(id);
+      for (const frame of innermost ? frames.slice(0, 1) : frames) {
         if (!(names ? this.#named : this.#frames).has(frame.id)) wanted.set(frame.id, frame);
       }
     }
@@ -188,6 +228,12 @@ class StackResolver {
         })),
       );
     });
+  }
+
+  /** The innermost frame of a stack, a call that was inlined there if there is one; undefined of an unknown stack. */
+  innermost(id: number): Frame | undefined {
+    const raw = this.#store.frames(id).frames[0];
+    return raw && this.#frames.get(raw.id)![0];
   }
 
   stack(id: number): Stack {

@@ -71,10 +71,10 @@ const KEEPERS = new RegExp(
     "tzset|__tz\\w+|localtime(64)?(_r)?|mktime(64)?|timelocal|strftime(_l)?",
     "_IO_file_doallocate|_IO_doallocbuf",
     "__cxa_atexit|atexit|on_exit|__new_exitfn|__cxa_thread_atexit_impl",
-    "dlopen(@.*)?|dlmopen|_dl_open|__libc_dlopen_mode|_dl_\\w*(object|map|load)\\w*",
+    "dlopen|dlmopen|_dl_open|__libc_dlopen_mode|_dl_\\w*(object|map|load)\\w*",
     "iconv_open|__gconv_\\w+|__nss_\\w+",
     "std::locale::classic\\(\\)|std::locale::_S_initialize\\w*\\(\\)|std::ios_base::Init::Init\\(\\)",
-  ].join("|")})$`,
+  ].join("|")})(@.*)?$`,
 );
 
 /** Whether a module is one of those whose allocations the built-in list may hide. */

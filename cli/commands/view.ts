@@ -10,6 +10,7 @@
 // All that are given hold together.
 
 import { readFileSync } from "node:fs";
+import { GROUPINGS } from "../../runtime/groups.js";
 import { report } from "../../runtime/report.js";
 import { openStore, type Store } from "../../runtime/store.js";
 import { parseSuppressions } from "../../runtime/suppressions.js";
@@ -41,6 +42,12 @@ const options = {
     alias: "a",
     bare: true,
     description: "One line for each call stack with its total, instead of one for each allocation.",
+  },
+  by: {
+    type: "string",
+    valueHint: "WHAT",
+    description:
+      "One line for each stack (the same as -a), function, module, file, line or thread. All but thread are of the innermost frame, which asked for the memory.",
   },
   top: { type: "string", valueHint: "N", description: "Only the N largest in the chosen order." },
   ...formatOption,
@@ -174,6 +181,8 @@ Examples:
       without what start-up allocated
   memview -ac --sort temporary --top 5 app.mem
       where allocating could be saved
+  memview --by file -s app.mem
+      which source files ask for the memory
   memview -s -z 1MiB app.mem
       single allocations of a MiB and more
   memview -a --format json app.mem | jq .totals
@@ -205,15 +214,20 @@ Exit code: 0, or 2 when the arguments or the store are wrong.
       kind: kind === "all" ? undefined : (kind satisfies MemoryKind),
       noLock: args["no-lock"] ?? false,
     };
+    const by = given("by", (name, text) => word(name, text, ["stack", ...GROUPINGS]));
     const stacks = {
       module: given("module", pattern),
       function: given("function", pattern),
       suppressions: given("suppressions", (_, file) => readSuppressions(file)),
       knownSuppressed: !(args["no-default-suppressions"] ?? false),
       mangled: args["no-demangle"] ?? false,
+      by: by === "stack" ? undefined : by,
     };
-    const aggregate = args.aggregate ?? false;
+    const aggregate = (args.aggregate ?? false) || by !== undefined;
     const sort = order(args, aggregate);
+    if (stacks.by && sort !== "count" && sort !== "size") {
+      throw new UsageError(`--sort: '${sort}' is an order of call stacks; by ${by}, write count or size`);
+    }
     const showStacks = args["show-callstack"] ?? false;
 
     const store = await openStore(path);

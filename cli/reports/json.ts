@@ -13,6 +13,9 @@
 // Of a sample, "sample":{"bytes":524288,"confidence":0.999} follows the totals, and "margin" each estimate in bytes. Sorted
 // by a total of the stacks, rows have that total behind "count": "allocations", "temporary" or "peak".
 //
+// With --by there are "groups" in the place of the stacks, each with what its allocations have in common as its first
+// member: {"function":"make_leak","bytes":32,…}.
+//
 // A stack whose outer frames are missing has "cut":true behind it. Members are written in a fixed order, whatever the
 // order in the objects: the same store gives the same bytes in every runtime.
 
@@ -48,7 +51,13 @@ export function* jsonReport(report: LiveReport): Generator<string> {
   };
 
   let separator = "";
-  if (report.stacks) {
+  if (report.groups) {
+    yield '"groups":[';
+    for (const row of report.groups) {
+      yield `${separator}\n{"${row.by}":${JSON.stringify(row.name)},"bytes":${row.bytes}${margin(row)},"count":${row.count},"oldest":${time(row.oldest)},"newest":${time(row.newest)}}`;
+      separator = ",";
+    }
+  } else if (report.stacks) {
     yield '"stacks":[';
     for (const row of report.stacks) {
       yield `${separator}\n{"bytes":${row.bytes}${margin(row)},"count":${row.count}${totalsOf(row)},"oldest":${time(row.oldest)},"newest":${time(row.newest)},${stackText(row)}}`;

@@ -22,7 +22,9 @@ export function* textReport(report: LiveReport, stacks: boolean): Generator<stri
       : "No live allocations match.\n";
   }
   const frames = stacks ? stackText() : () => "";
-  if (report.stacks) {
+  if (report.groups) {
+    for (const row of report.groups) yield `${rowText(row)}, ${row.by}=${row.name}\n`;
+  } else if (report.stacks) {
     for (const row of report.stacks) yield `${rowText(row)}\n${frames(row)}`;
   } else {
     const local = localTimes();
@@ -38,7 +40,8 @@ export function* textReport(report: LiveReport, stacks: boolean): Generator<stri
 }
 
 /** "size=4096, times=2", with the total that the order is by, as an estimate where it is one. */
-export function rowText({ bytes, margin, count, allocations, temporary, peak }: StackRow): string {
+export function rowText(row: Omit<StackRow, "stack" | "oldest" | "newest">): string {
+  const { bytes, margin, count, allocations, temporary, peak } = row;
   const is = margin === undefined ? "=" : "≈";
   let text = `size${is}${bytes}${margin === undefined ? "" : ` ±${margin}`}, times${is}${count}`;
   if (allocations !== undefined) text += `, allocations${is}${allocations}`;
@@ -49,6 +52,7 @@ export function rowText({ bytes, margin, count, allocations, temporary, peak }: 
 
 /** What every text says of a sample; null when every allocation is recorded. */
 export function sampleLine({
+  groups,
   sample,
   matched,
   stacks,
@@ -56,10 +60,11 @@ export function sampleLine({
   if (sample === undefined) return null;
   const { count, bytes, margin } = matched;
   const percent = Number((100 * sample.confidence).toFixed(3));
-  const what = stacks
+  const aggregated = stacks ?? groups;
+  const what = aggregated
     ? "estimates from a sample of one in"
     : "only the allocations that were recorded, a sample of one in";
-  return `${what} ${sizeName(sample.bytes)}; ${stacks ? "in all" : "they stand for"} about ${bytes} ±${margin} bytes in ${allocationCount(count)} (${percent} % within ±)`;
+  return `${what} ${sizeName(sample.bytes)}; ${aggregated ? "in all" : "they stand for"} about ${bytes} ±${margin} bytes in ${allocationCount(count)} (${percent} % within ±)`;
 }
 
 /** "1 allocation", "2 allocations". */

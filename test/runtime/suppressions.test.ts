@@ -89,6 +89,7 @@ const known: [string, Frame[]][] = [
   ["the emergency pool", [frame(STDCXX), frame(LOADER, "call_init"), frame(LOADER, "_dl_init"), frame(LOADER)]],
   ["a locale", [frame(LIBC), frame(LIBC, "setlocale"), frame(APP, "main"), frame(LIBC)]],
   ["a stream's buffer", [frame(LIBC, "_IO_file_doallocate"), frame(LIBC, "puts"), frame(APP, "main")]],
+  ["a name with a version", [frame(LIBC), frame(LIBC, "setlocale@@GLIBC_2.2.5"), frame(APP, "main")]],
   ["a time zone", [frame(LIBC), frame(LIBC, "localtime_r"), frame(APP, "log")]],
   ["what dlopen keeps", [frame(LOADER), frame(LOADER), frame(LIBC, "dlopen"), frame(APP, "load")]],
   ["handlers of exit", [frame(LIBC, "__new_exitfn"), frame(LIBC, "__cxa_atexit"), frame(APP, "_GLOBAL__sub_I_x")]],
