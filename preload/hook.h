@@ -1,5 +1,6 @@
 /* What every hook's source file needs. */
 #pragma once
+#include "index.h"
 #include "real.h"
 #include "sample.h"
 #include "start.h"
@@ -14,4 +15,17 @@ static inline __attribute__((always_inline)) void mh_hook_record(const void *blo
   mh_begin();
   mh_record_allocation(block, size, MH_MEMORY_HEAP, entry);
   mh_finish();
+}
+
+/* Removes a block's record, before the real function gives the block back. */
+static inline __attribute__((always_inline)) void mh_hook_forget(const void *block) {
+  if (!mh_index_may_have(block)) return;
+  if (MH_UNLIKELY(!mh_enter(MH_HOOK_WRAP))) {
+    mh_nested_free(block);
+    return;
+  }
+  mh_begin();
+  mh_record_free(block, MH_MEMORY_HEAP);
+  mh_finish();
+  mh_leave();
 }

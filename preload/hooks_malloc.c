@@ -33,6 +33,7 @@
 MH_HOOK void *malloc(size_t size) {
   FIND_REAL(malloc);
   if (MH_UNLIKELY(!mh_real.malloc)) return mh_early_allocate(size, 16);
+  if (mh_sample_passes(size)) return mh_real.malloc(size);
   RECORDED(size, mh_real.malloc(size));
 }
 
@@ -44,6 +45,7 @@ MH_HOOK void *calloc(size_t count, size_t size) {
     size_t bytes;
     return __builtin_mul_overflow(count, size, &bytes) ? NULL : mh_early_allocate(bytes, 16);
   }
+  if (mh_sample_passes(count * size)) return mh_real.calloc(count, size);
   RECORDED(count * size, mh_real.calloc(count, size));
 }
 
@@ -86,23 +88,12 @@ MH_HOOK int posix_memalign(void **block, size_t alignment, size_t size) {
   return result;
 }
 
-static inline __attribute__((always_inline)) void forget(void *block) {
-  if (MH_UNLIKELY(!mh_enter(MH_HOOK_HEAP))) {
-    mh_nested_free(block);
-    return;
-  }
-  mh_begin();
-  mh_record_free(block, MH_MEMORY_HEAP);
-  mh_finish();
-  mh_leave();
-}
-
 MH_HOOK void free(void *block) {
   if (MH_UNLIKELY(!block)) return;
   if (MH_UNLIKELY(mh_early_owns(block))) return;
   FIND_REAL(free);
   if (MH_UNLIKELY(!mh_real.free)) return;
-  forget(block);
+  mh_hook_forget(block);
   mh_real.free(block);
 }
 

@@ -65,6 +65,10 @@ static void *find(struct real *real, const char *symbol) {
     ENDS_WHEN_THROWN;                                                      \
     static struct real real;                                               \
     void *(*call) parameters = find(&real, #symbol);                       \
+    if (real.plain && mh_sample_passes(size)) {                            \
+      void *passed = direct;                                               \
+      if (MH_LIKELY(passed != NULL)) return passed;                        \
+    }                                                                      \
     if (MH_UNLIKELY(!mh_enter(MH_HOOK_WRAP))) return call ? call arguments : direct; \
     struct mh_entry entry = MH_ENTRY();                                    \
     void *block = MH_LIKELY(real.plain) ? direct : NULL;                   \
@@ -74,22 +78,15 @@ static void *find(struct real *real, const char *symbol) {
     return block;                                                          \
   }
 
-#define DELETE(symbol, parameters, arguments)                          \
-  MH_HOOK void symbol parameters {                                     \
-    static struct real real;                                           \
-    void (*call) parameters = find(&real, #symbol);                    \
-    if (MH_LIKELY(mh_enter(MH_HOOK_WRAP))) {                           \
-      mh_begin();                                                      \
-      if (block) mh_record_free(block, MH_MEMORY_HEAP);                \
-      mh_finish();                                                     \
-      mh_leave();                                                      \
-    } else {                                                           \
-      mh_nested_free(block);                                           \
-    }                                                                  \
-    if (MH_LIKELY(real.plain || !call))                                \
-      mh_real.free(block);                                             \
-    else                                                               \
-      call arguments;                                                  \
+#define DELETE(symbol, parameters, arguments)        \
+  MH_HOOK void symbol parameters {                   \
+    static struct real real;                         \
+    void (*call) parameters = find(&real, #symbol);  \
+    if (MH_LIKELY(block != NULL)) mh_hook_forget(block); \
+    if (MH_LIKELY(real.plain || !call))              \
+      mh_real.free(block);                           \
+    else                                             \
+      call arguments;                                \
   }
 
 #define PLAIN mh_real.malloc(size ? size : 1)

@@ -4,15 +4,28 @@
 /* From this size on glibc maps a block by itself: it would touch a page of the shadow for one entry. */
 #define LARGE_BYTES (128u << 10)
 
+uint8_t mh_index_pages[1 << MH_PAGES_BITS];
+
+static void count_in_page(uintptr_t address, int change) {
+  if (MH_LIKELY(!mh_settings.sample)) return;
+  uint8_t *page = mh_index_page(address), seen = __atomic_load_n(page, __ATOMIC_RELAXED);
+  while (seen != UINT8_MAX && (seen || change > 0) &&
+         !__atomic_compare_exchange_n(page, &seen, (uint8_t)(seen + change), true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  }
+}
+
 bool mh_index_put(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale) {
   *stale = 0;
+  count_in_page(address, 1);
   if (size < LARGE_BYTES && mh_shadow_put(address, size, slot, stale)) return true;
   return mh_side_put(address, slot, stale);
 }
 
 uint32_t mh_index_take(uintptr_t address) {
   uint32_t slot = mh_shadow_take(address);
-  return slot ? slot : mh_side_take(address);
+  if (!slot) slot = mh_side_take(address);
+  if (slot) count_in_page(address, -1);
+  return slot;
 }
 
 uint32_t mh_index_take_lockless(uintptr_t address) {
@@ -30,6 +43,7 @@ void mh_index_inherit(void) {
 }
 
 void mh_index_reset(void) {
+  __builtin_memset(mh_index_pages, 0, sizeof(mh_index_pages));
   mh_shadow_reset();
   mh_side_reset();
 }

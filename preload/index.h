@@ -8,9 +8,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "settings.h"
+#include "sys.h"
+
 /* Says that record `slot` (not 0) describes the block at `address`. If another record did, a free was missed: `*stale`
  * receives its slot, else 0. False when there is no room. */
 bool mh_index_put(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale);
+
+/* Where only a sample is recorded, nearly every block that is freed has no record. A byte for each 4 KiB page of addresses, hashed, counts
+ * the recorded blocks there (and sticks at 255): at 0 there is none. Kept only while sampling. */
+#define MH_PAGES_BITS 14
+extern uint8_t mh_index_pages[1 << MH_PAGES_BITS];
+
+static inline uint8_t *mh_index_page(uintptr_t address) {
+  return &mh_index_pages[(address >> 12) * 0x9e3779b97f4a7c15u >> (64 - MH_PAGES_BITS)];
+}
+
+/* False: the block has no record, which is known at once. */
+static inline bool mh_index_may_have(const void *block) {
+  return MH_LIKELY(!mh_settings.sample) || __atomic_load_n(mh_index_page((uintptr_t)block), __ATOMIC_RELAXED) != 0;
+}
 
 /* Takes the block's record out of the index and returns its slot, 0 if it has none. */
 uint32_t mh_index_take(uintptr_t address);

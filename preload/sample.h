@@ -26,6 +26,16 @@ static inline struct mh_amount mh_sample_amount(uint64_t size) {
 /* Draws the distance to the next sample; true, because one fell into the allocation that asked. */
 bool mh_sample_draw(struct mh_tls *tls);
 
+/* Whether no sample falls into an allocation of `size` bytes, asked before anything else is done: then it is the real function's
+ * business alone. Never so without sampling: `until_sample` is 0 then. */
+static inline __attribute__((always_inline)) bool mh_sample_passes(uint64_t size) {
+  struct mh_tls *tls = &mh_tls;
+  int64_t until = tls->until_sample;
+  if (MH_LIKELY(until <= 0) || size >= (uint64_t)until || tls->inside) return false;
+  tls->until_sample = until - (int64_t)size;
+  return true;
+}
+
 /* Whether an allocation of `size` bytes is to be recorded. */
 static inline __attribute__((always_inline)) bool mh_sample_wants(uint64_t size) {
   if (MH_LIKELY(!mh_settings.sample)) return true;

@@ -610,9 +610,15 @@ bool mh_sender_pause(void) {
   if (!tid || command() != RUN) return false;
   set_word(&sender.command, STOP);
   /* Gone in time, or waiting for a name server: then it may as well stay. */
-  if (wait_change(&sender.tid, tid, PAUSE_MOST)) return true;
-  set_word(&sender.command, RUN);
-  return false;
+  if (!wait_change(&sender.tid, tid, PAUSE_MOST)) {
+    set_word(&sender.command, RUN);
+    return false;
+  }
+  /* The word is cleared early in the thread's end. It counts until its number is free. */
+  const struct timespec nap = {.tv_nsec = MILLISECOND / 10};
+  for (int turn = 0; turn < 1000 && mh_tgkill(mh_getpid(), (int)tid, 0) == 0; turn++)
+    mh_syscall(SYS_nanosleep, (long)&nap, 0, 0, 0, 0, 0);
+  return true;
 }
 
 void mh_sender_forget(void) {
