@@ -1,66 +1,23 @@
 // memdb as a command: its options, its log, its signals, its subcommands.
 
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
-import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { openStore } from "../../runtime/store.js";
-import { commandLine, root, run, temporaryFolder } from "../support/run.js";
+import { root, run, temporaryFolder } from "../support/run.js";
 import { fromHex } from "../wire/stream.js";
 import { Client } from "./client.js";
+import { Command } from "./command.js";
 
 const folder = temporaryFolder();
-
-interface Entry {
-  time: string;
-  event: string;
-  peer?: string;
-  pid?: number;
-  store?: string;
-  reason?: string;
-  counts?: { live: number };
-}
-
-/** memdb --json with these arguments, and its log as it comes. */
-class Command {
-  readonly child: ChildProcess;
-  readonly exit: Promise<number | null>;
-  readonly #lines: AsyncIterator<string>;
-
-  constructor(...args: string[]) {
-    const [command, ...before] = commandLine("memdb");
-    this.child = spawn(command!, [...before, "--json", ...args], { stdio: ["ignore", "pipe", "inherit"] });
-    this.#lines = createInterface({ input: this.child.stdout! })[Symbol.asyncIterator]();
-    this.exit = new Promise((resolve) => this.child.on("exit", (code) => resolve(code)));
-  }
-
-  /** Not child.kill(): after that Deno reports the signal as the end, whatever the exit code was. */
-  signal(signal: NodeJS.Signals): void {
-    process.kill(this.child.pid!, signal);
-  }
-
-  /** The next entry of this kind; those before it are skipped. */
-  async entry(event: string): Promise<Entry> {
-    for (;;) {
-      const { value, done } = await this.#lines.next();
-      assert.ok(!done, `memdb ended before it logged '${event}'`);
-      const entry = JSON.parse(value) as Entry;
-      assert.match(entry.time, /^\d{4}-.*Z$/);
-      if (entry.event === event) return entry;
-    }
-  }
-}
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT"] as const) {
   test(`${signal} in the middle of everything: all that was acknowledged is stored, exit 0 within 2 s`, async () => {
     const path = join(folder, `${signal}.mem`);
     const memdb = new Command("-h", "127.0.0.1", "-p0", path);
-    const listening = await memdb.entry("listening");
-    assert.equal(listening.store, path);
-    const port = Number(/:(\d+)$/.exec(listening.peer!)![1]);
+    const { store: first, port } = await memdb.listening();
+    assert.equal(first, path);
     const program = await new Client({ host: "127.0.0.1", port }).shake();
     program.stream.process({ pid: 7 });
     let sent = 0;
