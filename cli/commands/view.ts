@@ -10,6 +10,8 @@
 // All that are given hold together.
 
 import { readFileSync } from "node:fs";
+import process from "node:process";
+import { isatty } from "node:tty";
 import { GROUPINGS } from "../../runtime/groups.js";
 import { report } from "../../runtime/report.js";
 import { openStore, type Store } from "../../runtime/store.js";
@@ -20,6 +22,7 @@ import { defineCommand, UsageError } from "../arguments.js";
 import { messages } from "../messages.js";
 import { print } from "../output.js";
 import { jsonReport } from "../reports/json.js";
+import { styleFor } from "../reports/style.js";
 import { SWITCHED_OFF, storageText, textReport } from "../reports/text.js";
 import { formatOption, helpOption, storeOptions, storePath } from "../shared-options.js";
 import { duration, integer, localTime, pattern, size, word } from "../values.js";
@@ -143,15 +146,31 @@ const options = {
     description:
       "With what the C and C++ runtimes are known to allocate once: locales, time zones, buffers of streams, the loader's tables, the emergency pool for exceptions.",
   },
+  source: {
+    type: "boolean",
+    bare: true,
+    section: "How it looks",
+    description: "Three lines of source under each frame whose file is there; with call stacks unless -c0.",
+  },
+  bytes: {
+    type: "boolean",
+    bare: true,
+    description: "Sizes in bytes on a terminal too. What goes to a file or a pipe always has them so.",
+  },
+  wide: {
+    type: "boolean",
+    bare: true,
+    description: "Function names with all their template arguments on a terminal too.",
+  },
   "no-demangle": {
     type: "boolean",
     bare: true,
-    section: "Other",
     description: "Names of C++ and Rust functions as the compiler made them.",
   },
   "no-lock": {
     type: "boolean",
     bare: true,
+    section: "Other",
     description:
       "Read each piece of a running program's store once, even if it changes meanwhile: faster on a busy program, may miss an allocation.",
   },
@@ -228,7 +247,9 @@ Exit code: 0, or 2 when the arguments or the store are wrong.
     if (stacks.by && sort !== "count" && sort !== "size") {
       throw new UsageError(`--sort: '${sort}' is an order of call stacks; by ${by}, write count or size`);
     }
-    const showStacks = args["show-callstack"] ?? false;
+    const source = args.source ?? false;
+    const showStacks = args["show-callstack"] ?? source;
+    const style = styleFor(isatty(1), process.env, { bytes: args.bytes ?? false, wide: args.wide ?? false });
 
     const store = await openStore(path);
     try {
@@ -245,7 +266,7 @@ Exit code: 0, or 2 when the arguments or the store are wrong.
       const freedStacks = Object.values(conditions).every((condition) => condition === undefined);
       const query: Query = { aggregate, sort, freedStacks, ...bounds };
       const answer = await report(store, query, symbolizer, { stacks: showStacks || format === "json", ...stacks });
-      print(format === "json" ? jsonReport(answer) : textReport(answer, showStacks));
+      print(format === "json" ? jsonReport(answer) : textReport(answer, { stacks: showStacks, source, style }));
       for (const note of symbolizer.notes) messages("memview").warn(note);
       return 0;
     } finally {

@@ -6,30 +6,45 @@
 //       main at /src/leak.c:20
 //       /usr/lib/libc.so.6+0x29d90                              where nothing else is known
 //
-// A row sorted by a total of its stack says that too: `size=…, times=…, allocations=…`. Of a sample, rows are estimates
+// That is the plain output; style.ts tells what differs on a terminal. A row sorted by a total of its stack says that too: `size=…, times=…, allocations=…`. Of a sample, rows are estimates
 // (`size≈4096 ±1024, times≈2`), and a line behind them says so. What was not recorded is always said, in the last line.
 
-import type { LiveReport } from "../../runtime/report.js";
+import { basename } from "node:path";
+import type { GroupRow, LiveReport } from "../../runtime/report.js";
 import type { StoreInfo } from "../../runtime/store.js";
 import type { Frame, StackRow } from "../../runtime/types.js";
-import { sizeName } from "./sizes.js";
+import { humanAge, humanSize, sizeName } from "./sizes.js";
+import { sourceText } from "./source.js";
+import { bold, dim, PLAIN, type Style, shortName } from "./style.js";
 
-/** The report in pieces, to be written one after the other; with the rows' frames if `stacks`. */
-export function* textReport(report: LiveReport, stacks: boolean): Generator<string> {
+export interface TextOptions {
+  /** The rows' frames. */
+  stacks: boolean;
+  /** Three lines of source under each frame. */
+  source?: boolean;
+  style?: Style;
+}
+
+/** The report in pieces, to be written one after the other. */
+export function* textReport(
+  report: LiveReport,
+  { stacks, source = false, style = PLAIN }: TextOptions,
+): Generator<string> {
+  if (style.head) yield `${headLine(report, style)}\n`;
   if (report.matched.count === 0) {
     yield report.totals.liveCount === 0 && !report.suppressed
       ? "No live allocations.\n"
       : "No live allocations match.\n";
   }
-  const frames = stacks ? stackText() : () => "";
+  const frames = stacks ? stackText(source, style) : () => "";
   if (report.groups) {
-    for (const row of report.groups) yield `${rowText(row)}, ${row.by}=${row.name}\n`;
+    for (const row of report.groups) yield `${rowText(row, style)}, ${row.by}=${groupText(row, style)}\n`;
   } else if (report.stacks) {
-    for (const row of report.stacks) yield `${rowText(row)}\n${frames(row)}`;
+    for (const row of report.stacks) yield `${rowText(row, style)}\n${frames(row)}`;
   } else {
     const local = localTimes();
     for (const row of report.allocations ?? []) {
-      yield `${row.address}, size=${row.size}, ts=${local(row.time)}\n${frames(row)}`;
+      yield `${row.address}, ${bold(style, `size=${bytesText(row.size, style)}`)}, ts=${local(row.time)}\n${frames(row)}`;
     }
   }
   if (report.suppressed) yield `${suppressedLine(report.suppressed)}\n`;
@@ -39,14 +54,32 @@ export function* textReport(report: LiveReport, stacks: boolean): Generator<stri
   if (missing !== null) yield `${missing}\n`;
 }
 
+/** "app (pid 4711), running since 2 h 5 min, 1.5 MiB live in 12 allocations" */
+function headLine({ process: its, totals, sample }: LiveReport, style: Style): string {
+  const name = basename(its.exe) || "a process";
+  const age = humanAge((Date.now() - Date.parse(its.startTime)) / 1000);
+  const state = its.state === "running" ? `running since ${age}` : `${its.state}, started ${age} ago`;
+  const live = `${style.human ? humanSize(totals.liveBytes) : `${totals.liveBytes} bytes`} live in ${allocationCount(totals.liveCount)}`;
+  return bold(style, `${name} (pid ${its.pid}), ${state}, ${sample ? "about " : ""}${live}`);
+}
+
+function bytesText(bytes: number, style: Style): string {
+  return style.human ? humanSize(bytes) : String(bytes);
+}
+
+function groupText({ by, name }: GroupRow, style: Style): string {
+  return by === "function" && style.short ? shortName(String(name)) : String(name);
+}
+
 /** "size=4096, times=2", with the total that the order is by, as an estimate where it is one. */
-export function rowText(row: Omit<StackRow, "stack" | "oldest" | "newest">): string {
+export function rowText(row: Omit<StackRow, "stack" | "oldest" | "newest">, style = PLAIN): string {
   const { bytes, margin, count, allocations, temporary, peak } = row;
   const is = margin === undefined ? "=" : "≈";
-  let text = `size${is}${bytes}${margin === undefined ? "" : ` ±${margin}`}, times${is}${count}`;
+  const off = margin === undefined ? "" : ` ±${bytesText(margin, style)}`;
+  let text = `${bold(style, `size${is}${bytesText(bytes, style)}${off}`)}, times${is}${count}`;
   if (allocations !== undefined) text += `, allocations${is}${allocations}`;
   if (temporary !== undefined) text += `, temporary${is}${temporary}`;
-  if (peak !== undefined) text += `, peak${is}${peak}`;
+  if (peak !== undefined) text += `, peak${is}${bytesText(peak, style)}`;
   return text;
 }
 
@@ -95,7 +128,7 @@ export function* storageText({ sizeLimit, committedBytes, dropped }: StoreInfo):
 }
 
 /** Gives the indented lines of a stack. Frames are shared between stacks, so the text of each is made once. */
-export function stackText(): (row: { stack: Frame[]; cut: boolean }) => string {
+export function stackText(source = false, style = PLAIN): (row: { stack: Frame[]; cut: boolean }) => string {
   const lines = new Map<Frame, string>();
   return ({ stack, cut }) => {
     if (stack.length === 0) return "    (unknown stack)\n";
@@ -103,7 +136,9 @@ export function stackText(): (row: { stack: Frame[]; cut: boolean }) => string {
     for (const frame of stack) {
       let line = lines.get(frame);
       if (line === undefined) {
-        line = `    ${frameText(frame)}\n`;
+        line = `    ${frameText(frame, style)}\n`;
+        if (source && frame.file !== null && frame.line !== null)
+          line += dim(style, sourceText(frame.file, frame.line));
         lines.set(frame, line);
       }
       text += line;
@@ -112,7 +147,7 @@ export function stackText(): (row: { stack: Frame[]; cut: boolean }) => string {
   };
 }
 
-function frameText(frame: Frame): string {
+function frameText(frame: Frame, style: Style): string {
   const place =
     frame.file !== null && frame.line !== null
       ? `${frame.file}:${frame.line}`
@@ -120,7 +155,8 @@ function frameText(frame: Frame): string {
         ? frame.address
         : `${frame.module}+${frame.offset}`;
   const inlined = frame.inlined ? " (inlined)" : "";
-  return frame.function === null ? place : `${frame.function} at ${place}${inlined}`;
+  if (frame.function === null) return place;
+  return `${style.short ? shortName(frame.function) : frame.function} ${dim(style, `at ${place}${inlined}`)}`;
 }
 
 /**

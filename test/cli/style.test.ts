@@ -1,0 +1,170 @@
+// How text looks on a terminal; what goes elsewhere is tested byte by byte in the other files.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { humanAge, humanSize, sizeName } from "../../cli/reports/sizes.js";
+import { sourceText } from "../../cli/reports/source.js";
+import { PLAIN, shortName, styleFor } from "../../cli/reports/style.js";
+import { textReport } from "../../cli/reports/text.js";
+import type { LiveReport } from "../../runtime/report.js";
+import { commandLine, temporaryFolder } from "../support/run.js";
+import { StoreBuilder } from "../support/store-builder.js";
+
+const folder = temporaryFolder();
+
+test("sizes and ages for people", () => {
+  assert.deepEqual([0, 1023, 1024, 1536, 5 << 20, 2 ** 40, 2 ** 52].map(humanSize), [
+    "0 bytes",
+    "1023 bytes",
+    "1.0 KiB",
+    "1.5 KiB",
+    "5.0 MiB",
+    "1.0 TiB",
+    "4096.0 TiB",
+  ]);
+  assert.deepEqual([0, 1000, 524288, 1 << 20, 1536].map(sizeName), [
+    "0 bytes",
+    "1000 bytes",
+    "512 KiB",
+    "1 MiB",
+    "1536 bytes",
+  ]);
+  assert.deepEqual([-5, 0.9, 59, 60, 3600, 12000, 200000].map(humanAge), [
+    "0 s",
+    "0 s",
+    "59 s",
+    "1 min",
+    "1 h 0 min",
+    "3 h 20 min",
+    "2 d 7 h",
+  ]);
+});
+
+const names: [string, string][] = [
+  ["main", "main"],
+  [
+    "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >::_M_construct(unsigned long, char)",
+    "std::string::_M_construct(unsigned long, char)",
+  ],
+  ["std::vector<int>::push_back(int&&)", "std::vector<int>::push_back(int&&)"],
+  ["std::map<int, std::vector<long> >::operator[](int)", "std::map<…>::operator[](int)"],
+  ["operator<< <char, std::char_traits<char> >(x)", "operator<< <…>(x)"],
+  ["a::operator<(b<std::less<int>, int> const&)", "a::operator<(b<…> const&)"],
+  ["a::operator->()", "a::operator->()"],
+  ["f<decltype(a->b), something_long>()", "f<…>()"],
+  ["<core::option::Option<T> as core::fmt::Debug>::fmt", "<…>::fmt"],
+  ["broken<std::less<int>", "broken<std::less<int>"],
+  ["myoperator<some_long_argument>()", "myoperator<…>()"],
+];
+for (const [name, short] of names) {
+  test(`${name} is shortened to ${short}`, () => assert.equal(shortName(name), short));
+}
+
+test("colours only on a terminal, and never with NO_COLOR", () => {
+  const options = { bytes: false, wide: false };
+  assert.deepEqual(styleFor(false, {}, options), PLAIN);
+  assert.equal(styleFor(true, {}, options).colour, true);
+  assert.equal(styleFor(true, { NO_COLOR: "1" }, options).colour, false);
+  assert.equal(styleFor(true, { NO_COLOR: "" }, options).colour, true);
+  assert.equal(styleFor(true, { TERM: "dumb" }, options).colour, false);
+  assert.deepEqual(styleFor(true, { NO_COLOR: "1" }, { bytes: true, wide: true }), { ...PLAIN, head: true });
+});
+
+const report: LiveReport = {
+  version: 1,
+  process: {
+    pid: 7,
+    exe: "/opt/app",
+    command: [],
+    startTime: new Date(Date.now() - 7_300_000).toISOString(),
+    state: "running",
+  },
+  totals: {
+    liveCount: 2,
+    liveBytes: 1572864,
+    allocatedCount: 2,
+    allocatedBytes: 1572864,
+    peakBytes: 1572864,
+    peakTime: "",
+    dropped: 0,
+  },
+  matched: { count: 2, bytes: 1572864 },
+  stacks: [
+    {
+      bytes: 1572864,
+      count: 2,
+      oldest: null,
+      newest: null,
+      cut: false,
+      stack: [
+        {
+          address: "0x1",
+          module: "/opt/app",
+          offset: "0x1",
+          function: "f<int, std::less<int> >()",
+          file: join(folder, "a.c"),
+          line: 2,
+          inlined: true,
+        },
+      ],
+    },
+  ],
+};
+writeFileSync(join(folder, "a.c"), "first\n\tsecond\u001b[31m\nthird\nfourth\n");
+
+test("a report in each style", () => {
+  const text = (style = PLAIN, source = false) => [...textReport(report, { stacks: true, source, style })].join("");
+  const place = `at ${join(folder, "a.c")}:2 (inlined)`;
+  assert.equal(text(), `size=1572864, times=2\n    f<int, std::less<int> >() ${place}\n`);
+  const head = "app (pid 7), running since 2 h 1 min";
+  const human = { ...PLAIN, head: true, human: true, short: true };
+  assert.equal(text(human), `${head}, 1.5 MiB live in 2 allocations\nsize=1.5 MiB, times=2\n    f<…>() ${place}\n`);
+  assert.equal(
+    text({ ...human, colour: true }),
+    `\x1b[1m${head}, 1.5 MiB live in 2 allocations\x1b[22m\n\x1b[1msize=1.5 MiB\x1b[22m, times=2\n    f<…>() \x1b[2m${place}\x1b[22m\n`,
+  );
+  assert.equal(
+    text(PLAIN, true),
+    `size=1572864, times=2\n    f<int, std::less<int> >() ${place}\n        1  first\n      > 2      second�[31m\n        3  third\n`,
+  );
+});
+
+test("source: the ends of a file, and what is no file", () => {
+  const file = join(folder, "a.c");
+  assert.equal(sourceText(file, 1), "      > 1  first\n        2      second�[31m\n");
+  assert.equal(sourceText(file, 4), "        3  third\n      > 4  fourth\n");
+  assert.equal(sourceText(file, 5), "");
+  assert.equal(sourceText(file, 0), "");
+  assert.equal(sourceText(join(folder, "missing.c"), 1), "");
+  mkdirSync(join(folder, "folder.c"));
+  assert.equal(sourceText(join(folder, "folder.c"), 1), "");
+  // Opening a device or a pipe could wait for ever.
+  assert.equal(sourceText("/dev/zero", 1), "");
+});
+
+const hasScript = spawnSync("script", ["--version"]).status === 0;
+test("memview on a terminal", { skip: hasScript ? false : "script is not here" }, () => {
+  const path = join(folder, "app.mem");
+  const store = new StoreBuilder({ pid: 7, exe: "/nowhere/app" });
+  store.record({ address: 0x1000n, size: 4096 });
+  store.write(path);
+  const shown = (options: string[], env: Record<string, string>) => {
+    const command = [...commandLine("memview"), ...options, path].map((word) => `'${word}'`).join(" ");
+    const { stdout } = spawnSync("script", ["-qec", command, "/dev/null"], {
+      encoding: "utf8",
+      input: "",
+      env: { ...process.env, TERM: "xterm", ...env },
+    });
+    return stdout.replaceAll("\r", "");
+  };
+  const plain = shown(["-a"], { NO_COLOR: "1" });
+  assert.match(
+    plain,
+    /^app \(pid 7\), exited, started .* ago, 4\.0 KiB live in 1 allocation\nsize=4\.0 KiB, times=1\n/m,
+  );
+  assert.match(shown(["-a", "--bytes"], { NO_COLOR: "1" }), /, 4096 bytes live in 1 allocation\nsize=4096, times=1\n/);
+});
