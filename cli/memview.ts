@@ -2,6 +2,7 @@
 
 import type { Command } from "./arguments.js";
 import { info } from "./commands/info.js";
+import { list } from "./commands/list.js";
 import { view } from "./commands/view.js";
 
-export const command: Command = { ...view, subCommands: { info } };
+export const command: Command = { ...view, subCommands: { info, list } };

@@ -365,6 +365,11 @@ export class Store {
     core.call.selectStacks(list, mask);
   }
 
+  /** The process that was this one's parent when the store was made. */
+  get parentPid(): number {
+    return this.#tables.u32(L.HEADER_PARENT_PID);
+  }
+
   /** Mean bytes between samples; 0 when every allocation is recorded. */
   get sampleBytes(): number {
     return Number(this.#tables.u64(L.HEADER_SAMPLE_BYTES));

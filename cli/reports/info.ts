@@ -91,6 +91,6 @@ function bytes(count: number): string {
 }
 
 /** An argument as one would type it to a shell. */
-function quoted(argument: string): string {
+export function quoted(argument: string): string {
   return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

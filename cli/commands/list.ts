@@ -1,0 +1,53 @@
+// memview list: the stores of one run. The program's own is at PATH, those of the processes that it started are beside it,
+// at stem.PID.ext.
+
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import { storesAt } from "../../runtime/launch.js";
+import { openStore, StoreError } from "../../runtime/store.js";
+import { defineCommand } from "../arguments.js";
+import { messages } from "../messages.js";
+import { print } from "../output.js";
+import { type Listed, listJson, listText } from "../reports/list.js";
+import { formatOption, helpOption, storeOptions, storePath } from "../shared-options.js";
+import { word } from "../values.js";
+
+export const list = defineCommand({
+  meta: { name: "list", description: "shows the processes of one run, each with its store" },
+  usage: ["[options] [-m [NAME] | [-f] PATH]"],
+  args: { ...storeOptions, ...formatOption, ...helpOption },
+  closing: `
+PATH is that of the first process, as MEMHOOK_FILE had it; %p and %e in it stand
+for any process and program. Who holds most comes last.
+
+Examples:
+  memview list app.mem
+  memview list --format json app.mem | jq '.stores[].pid'
+`,
+  async run({ args }) {
+    const path = storePath(args);
+    const format = word("format", args.format ?? "text", ["text", "json"]);
+    const paths = existsSync(dirname(path)) ? storesAt(path) : [];
+    if (paths.length === 0) {
+      throw new StoreError(
+        `${path}: no such file, nor any beside it; start the program under memhook, or name its store`,
+      );
+    }
+    const listed: Listed[] = [];
+    for (const each of paths) {
+      try {
+        const store = await openStore(each);
+        const { liveCount, liveBytes, dropped } = store.totals();
+        listed.push({ path: each, ...store.process, parentPid: store.parentPid, liveCount, liveBytes, dropped });
+        store.close();
+      } catch (error) {
+        // One that is no store is no reason not to show the others.
+        if (!(error instanceof StoreError) || paths.length === 1) throw error;
+        messages("memview").warn(error.message);
+      }
+    }
+    listed.sort((a, b) => a.liveBytes - b.liveBytes || a.pid - b.pid);
+    print(format === "json" ? listJson(listed) : listText(listed));
+    return 0;
+  },
+});

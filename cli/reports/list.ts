@@ -1,0 +1,33 @@
+// What `memview list` prints: a line for each process of a run.
+//
+//   pid=4712, parent=4711, dead, size=0, times=0, /tmp/app.4712.mem: sh -c 'true'
+//   pid=4711, parent=4000, running, size=4096, times=2, /tmp/app.mem: ./app -v
+
+import type { ProcessInfo } from "../../runtime/types.js";
+import { quoted } from "./info.js";
+import { droppedLine } from "./text.js";
+
+export interface Listed extends ProcessInfo {
+  path: string;
+  parentPid: number;
+  liveCount: number;
+  liveBytes: number;
+  dropped: number;
+}
+
+export function* listText(listed: readonly Listed[]): Generator<string> {
+  for (const { pid, parentPid, state, liveBytes, liveCount, path, exe, command } of listed) {
+    const called = command.length > 0 ? command.map(quoted).join(" ") : exe;
+    yield `pid=${pid}, parent=${parentPid}, ${state}, size=${liveBytes}, times=${liveCount}, ${path}: ${called}\n`;
+  }
+  const missing = droppedLine(listed.reduce((sum, { dropped }) => sum + dropped, 0));
+  if (missing !== null) yield `${missing}\n`;
+}
+
+export function* listJson(listed: readonly Listed[]): Generator<string> {
+  const stores = listed.map((each) => {
+    const { path, pid, parentPid, exe, command, startTime, state, liveCount, liveBytes, dropped } = each;
+    return { path, pid, parentPid, exe, command, startTime, state, liveCount, liveBytes, dropped };
+  });
+  yield `${JSON.stringify({ version: 1, stores }, null, 2)}\n`;
+}
