@@ -211,7 +211,7 @@ static unsigned ask(const struct mh_address *server, const char *name, uint16_t 
   if (fd < 0) return 0;
   unsigned found = 0;
   struct pollfd wait = {.fd = fd, .events = POLLIN};
-  const struct timespec patience = {.tv_sec = ANSWER_MS / 1000};
+  struct timespec patience = {.tv_sec = ANSWER_MS / 1000};
   if (mh_syscall(SYS_connect, fd, (long)&server->socket, server->bytes, 0, 0, 0) == 0 &&
       mh_write(fd, query, length) == (long)length &&
       mh_syscall(SYS_ppoll, (long)&wait, 1, (long)&patience, 0, 0, 0) > 0) {

@@ -111,10 +111,10 @@ static void say(const char *what, const char *detail) {
 
 /* Waits for the socket; false when the thread has to end, or so long has passed (0: for ever). */
 static bool wait_socket(short events, uint64_t nanoseconds) {
-  const struct timespec glance = {.tv_nsec = GLANCE};
   uint64_t start = mh_clock_read(CLOCK_MONOTONIC);
   while (command() != STOP) {
     struct pollfd wait = {.fd = link.fd, .events = events};
+    struct timespec glance = {.tv_nsec = GLANCE}; /* the kernel writes into it what was left */
     if (mh_syscall(SYS_ppoll, (long)&wait, 1, (long)&glance, 0, 0, 0) > 0) return true;
     if (nanoseconds && mh_clock_read(CLOCK_MONOTONIC) - start > nanoseconds) return false;
   }

@@ -2,7 +2,7 @@
 // memdb and of the connection meanwhile, and the program does not notice.
 
 import assert from "node:assert/strict";
-import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
@@ -110,6 +110,13 @@ async function settled(socket: string, pids: number[]): Promise<string[]> {
     assert.ok(Date.now() < deadline, `not all of ${pids} have connected again`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** Milliseconds of processor time that a process's sender thread has used. */
+function senderTime(pid: number): number {
+  const tasks = readdirSync(`/proc/${pid}/task`).map((task) => `/proc/${pid}/task/${task}`);
+  const sender = tasks.find((task) => readFileSync(`${task}/comm`, "latin1") === "memhook\n");
+  return Number(readFileSync(`${sender}/schedstat`, "latin1").split(" ")[0]) / 1e6;
 }
 
 // ── The same as without memdb ────────────────────────────────────────────────────────────────────
@@ -223,9 +230,14 @@ test("a stopped memdb stops nobody, and catches up", options, async () => {
   await agree(path, await program.tell("allocate 1000"));
   memdb.signal("SIGSTOP");
   const before = performance.now();
+  const used = senderTime(program.running.pid);
   for (let i = 0; i < 20; i++) await program.tell("churn 5000");
   const answer = await program.tell("allocate 50000");
-  assert.ok(performance.now() - before < 20_000);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const passed = performance.now() - before;
+  assert.ok(passed < 20_000);
+  const waiting = senderTime(program.running.pid) - used;
+  assert.ok(waiting < passed / 10, `the sender worked for ${waiting} of ${passed} ms while it could only wait`);
   memdb.signal("SIGCONT");
   await agree(path, answer);
   await program.end();
