@@ -4,5 +4,6 @@ import type { Command } from "./arguments.js";
 import { info } from "./commands/info.js";
 import { list } from "./commands/list.js";
 import { view } from "./commands/view.js";
+import { watch } from "./commands/watch.js";
 
-export const command: Command = { ...view, subCommands: { info, list } };
+export const command: Command = { ...view, subCommands: { info, list, watch } };

@@ -175,7 +175,7 @@ const NO_STACK: Stack = { frames: [], cut: false };
 const STACKS_KEPT = 16384;
 
 /** The frames of stacks, each resolved once. */
-class StackResolver {
+export class StackResolver {
   #store: Store;
   #symbolizer: Symbolizer;
   #frames = new Map<number, Frame[]>();
@@ -185,7 +185,7 @@ class StackResolver {
 
   #mangled: boolean;
 
-  constructor(store: Store, symbolizer: Symbolizer, mangled: boolean) {
+  constructor(store: Store, symbolizer: Symbolizer, mangled = false) {
     this.#store = store;
     this.#symbolizer = symbolizer;
     this.#mangled = mangled;

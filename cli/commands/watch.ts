@@ -1,0 +1,82 @@
+// memview watch: which call stacks grow, from one look at a running program to the next.
+
+import { StackResolver } from "../../runtime/report.js";
+import { openStore } from "../../runtime/store.js";
+import { Symbolizer } from "../../runtime/symbolize.js";
+import { isoTime } from "../../runtime/time.js";
+import { watch as looksAt } from "../../runtime/watch.js";
+import { defineCommand } from "../arguments.js";
+import { messages } from "../messages.js";
+import { print } from "../output.js";
+import { droppedLine, stackText } from "../reports/text.js";
+import { lookText } from "../reports/watch.js";
+import { helpOption, storeOptions, storePath } from "../shared-options.js";
+import { duration, integer } from "../values.js";
+
+export const watch = defineCommand({
+  meta: { name: "watch", description: "shows which call stacks grow, look by look" },
+  usage: ["[options] [-m [NAME] | [-f] PATH]"],
+  args: {
+    ...storeOptions,
+    every: {
+      type: "string",
+      valueHint: "TIME",
+      section: "When, and what",
+      description: "Time between looks: 10s (the default), 500ms, 5min.",
+    },
+    count: { type: "string", valueHint: "N", description: "Looks; without it until the program ends." },
+    top: { type: "string", valueHint: "N", description: "The N call stacks that grew most; 10 without it." },
+    "show-callstack": {
+      type: "boolean",
+      alias: "c",
+      bare: true,
+      description: "Their frames, innermost first. On unless -c0.",
+    },
+    ...helpOption,
+  },
+  closing: `
+The first look has nothing to compare with. Sizes are of what is live; what grew
+most comes last. The program is not stopped.
+
+Examples:
+  memview watch app.mem
+  memview watch --every 10s --count 6 --top 3 app.mem
+`,
+  async run({ args }) {
+    const path = storePath(args);
+    const every = duration("every", args.every ?? "10s") / 1_000_000n;
+    const count = args.count === undefined ? Infinity : integer("count", args.count, 1, 2 ** 32 - 1);
+    const top = integer("top", args.top ?? "10", 1, 2 ** 32 - 1);
+    const showStacks = args["show-callstack"] ?? true;
+    // What timers can count is less than what a duration can say.
+    const wait = () => new Promise<void>((resolve) => setTimeout(resolve, Math.min(Number(every), 2 ** 31 - 1)));
+
+    const store = await openStore(path);
+    try {
+      const symbolizer = new Symbolizer();
+      const resolver = new StackResolver(store, symbolizer);
+      const frames = stackText();
+      let told = 0;
+      for await (const look of looksAt(store, {}, count, wait)) {
+        const rows = (look.growth?.stacks ?? []).filter(({ moreBytes }) => moreBytes > 0).slice(-top);
+        if (showStacks)
+          await resolver.load(
+            rows.map((row) => row.stackId),
+            true,
+          );
+        const framesOf = (id: number) => {
+          const { frames: stack, cut } = resolver.stack(id);
+          return frames({ stack, cut });
+        };
+        print(lookText(look, isoTime(look.time), rows, showStacks ? framesOf : () => ""));
+        for (const note of symbolizer.notes.slice(told)) messages("memview").warn(note);
+        told = symbolizer.notes.length;
+      }
+      const missing = droppedLine(store.totals().dropped);
+      if (missing !== null) print([`${missing}\n`]);
+      return 0;
+    } finally {
+      store.close();
+    }
+  },
+});

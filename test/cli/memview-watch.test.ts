@@ -1,0 +1,46 @@
+// memview watch as users run it, and the text of its looks.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { lookText } from "../../cli/reports/watch.js";
+import { run, temporaryFolder } from "../support/run.js";
+import { StoreBuilder } from "../support/store-builder.js";
+
+const path = join(temporaryFolder(), "app.mem");
+{
+  const store = new StoreBuilder({ dropped: 2n });
+  store.record({ address: 0x1000n, size: 16 });
+  store.write(path);
+}
+
+test("memview watch of a process that has ended is one look", () => {
+  const { code, stdout, stderr } = run("memview", ["watch", "--every", "10h", path]);
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.match(
+    stdout,
+    /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d, size=16, times=1, the process has ended\n2 allocations were not recorded .*\n$/,
+  );
+});
+
+test("the text of a look: sums, then the stacks that grew with their frames", () => {
+  const stacks = [{ stackId: 3, bytes: 48, count: 3, moreBytes: 16, moreCount: 1 }];
+  const look = { time: 0n, running: true, bytes: 100, count: 7, growth: { bytes: -16, count: 0, stacks } };
+  const frames = (id: number) => `    frame of ${id}\n    main\n`;
+  assert.equal(
+    [...lookText(look, "2026-11-22T21:03:14.123456789Z", stacks, frames)].join("").replace(/^.{19}/, "NOW"),
+    "NOW, size=100 (-16), times=7 (+0)\n  size=48 (+16), times=3 (+1)\n      frame of 3\n      main\n",
+  );
+});
+
+test("memview watch refuses what it cannot wait for", () => {
+  for (const [options, line] of [
+    [["--every", "soon"], /^memview: --every: 'soon' is not a duration; /],
+    [["--count", "0"], /^memview: --count: '0' is out of range or no number; /],
+    [["--top=x"], /^memview: --top: 'x' is out of range/],
+  ] as const) {
+    const { code, stderr } = run("memview", ["watch", ...options, path]);
+    assert.equal(code, 2);
+    assert.match(stderr, line);
+  }
+});
