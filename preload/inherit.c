@@ -112,8 +112,8 @@ static struct progress *progress_of(uint32_t tid) {
 }
 
 static void note_progress(struct mh_thread *thread) {
-  *progress_of(thread->tid) = (struct progress){thread->tid, thread->clock.last};
-  if (thread->clock.last > newest_of_all) newest_of_all = thread->clock.last;
+  *progress_of(thread->tid) = (struct progress){thread->tid, thread->newest_time};
+  if (thread->newest_time > newest_of_all) newest_of_all = thread->newest_time;
 }
 
 /* Whether the record was live at the fork. */
@@ -189,7 +189,7 @@ bool mh_inherit(void) {
   /* Relative times go on from the parent's beginning. */
   mh_header()->start_wall = parent.start_wall;
   mh_header()->start_monotonic = parent.start_monotonic;
-  mh_clock_begin(parent.start_monotonic);
+  mh_clock_start = parent.start_monotonic;
   for (uint32_t kind = MH_KIND_STACKS; possible && kind < MH_KIND_COUNT; kind++) possible = mh_store_copy(&parent, kind);
   if (possible && (possible = mh_store_copy(&parent, MH_KIND_RECORDS))) {
     leave_out_others();

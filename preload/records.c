@@ -105,7 +105,7 @@ static bool put(const void *block, uint64_t size, unsigned kind, uint32_t slot, 
 static void publish(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, unsigned kind,
                     const struct mh_entry *entry) {
   struct mh_record *record = mh_record(slot);
-  uint64_t time = MH_LIKELY(thread != NULL) ? mh_clock_tell(&thread->clock) : mh_clock_now();
+  uint64_t time = MH_LIKELY(thread != NULL) ? mh_clock_tell(&thread->newest_time) : mh_clock_now();
   record->size = size | (uint64_t)kind << MH_RECORD_KIND_SHIFT;
   record->time = time;
   record->thread = thread ? thread->tid : (uint32_t)mh_gettid();

@@ -121,7 +121,7 @@ void mh_region_add(uintptr_t start, uint64_t size, const struct mh_entry *entry)
   struct mh_piece piece = {
       .start = start,
       .size = size,
-      .time = mh_clock_now(),
+      .time = thread ? mh_clock_tell(&thread->newest_time) : mh_clock_now(),
       .thread = thread ? thread->tid : (uint32_t)mh_gettid(),
       .stack = thread ? mh_capture(thread, entry) : 0,
   };

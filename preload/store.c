@@ -23,6 +23,7 @@
 #define RETRY_NANOSECONDS 500000000u
 
 uint8_t *mh_store;
+uint64_t mh_clock_start;
 uint8_t *mh_record_blocks[MH_BLOCK_MAX_COUNT];
 uint8_t *mh_table_blocks[MH_KIND_COUNT][MH_TABLE_BLOCKS];
 
@@ -214,8 +215,7 @@ static void fill_header(void) {
   header->process_start = mh_process.start;
   __builtin_memcpy(header->boot_id, mh_process.boot_id, sizeof(header->boot_id));
   header->start_wall = mh_clock_read(CLOCK_REALTIME);
-  mh_clock_begin(0);
-  header->start_monotonic = mh_clock_start;
+  header->start_monotonic = mh_clock_start = mh_clock_read(CLOCK_MONOTONIC);
   header->size_limit = mh_settings.size;
   header->block_count = 1;
 #if defined(__x86_64__)

@@ -29,7 +29,7 @@ struct mh_thread {
   uint64_t allocations;
   uint32_t operations;
 
-  struct mh_clock clock;
+  uint64_t newest_time; /* of the thread's last allocation; see clock.h */
   uint32_t newest; /* slot of the thread's last allocation; 0 once that is freed */
   struct mh_totals totals;
 
