@@ -30,7 +30,7 @@ export function* textReport(
   report: LiveReport,
   { stacks, source = false, style = PLAIN }: TextOptions,
 ): Generator<string> {
-  if (style.head) yield `${headLine(report, style)}\n`;
+  if (style.head) yield `${bold(style, headLine(report, style.human))}\n`;
   if (report.matched.count === 0) {
     yield report.totals.liveCount === 0 && !report.suppressed
       ? "No live allocations.\n"
@@ -55,12 +55,12 @@ export function* textReport(
 }
 
 /** "app (pid 4711), running since 2 h 5 min, 1.5 MiB live in 12 allocations" */
-function headLine({ process: its, totals, sample }: LiveReport, style: Style): string {
+export function headLine({ process: its, totals, sample }: LiveReport, human: boolean): string {
   const name = basename(its.exe) || "a process";
   const age = humanAge((Date.now() - Date.parse(its.startTime)) / 1000);
   const state = its.state === "running" ? `running since ${age}` : `${its.state}, started ${age} ago`;
-  const live = `${style.human ? humanSize(totals.liveBytes) : `${totals.liveBytes} bytes`} live in ${allocationCount(totals.liveCount)}`;
-  return bold(style, `${name} (pid ${its.pid}), ${state}, ${sample ? "about " : ""}${live}`);
+  const live = `${human ? humanSize(totals.liveBytes) : `${totals.liveBytes} bytes`} live in ${allocationCount(totals.liveCount)}`;
+  return `${name} (pid ${its.pid}), ${state}, ${sample ? "about " : ""}${live}`;
 }
 
 function bytesText(bytes: number, style: Style): string {

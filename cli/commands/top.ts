@@ -1,0 +1,164 @@
+// memview top: the call stacks that hold most, live, on the whole terminal.
+//
+// Plain escape sequences and node:tty's raw mode, which Node, Bun and Deno all have. The alternate screen and the cursor are
+// given back however the command ends. Where input or output is no terminal, it prints one plain list and ends.
+
+import process from "node:process";
+import { isatty } from "node:tty";
+import { report, StackResolver } from "../../runtime/report.js";
+import { openStore, type Store } from "../../runtime/store.js";
+import { Symbolizer } from "../../runtime/symbolize.js";
+import type { RawStackRow } from "../../runtime/types.js";
+import { defineCommand } from "../arguments.js";
+import { print, writeAll } from "../output.js";
+import { styleFor } from "../reports/style.js";
+import { headLine, textReport } from "../reports/text.js";
+import { keysOf, press, screen, startState, type TopState } from "../reports/top.js";
+import { helpOption, storeOptions, storePath } from "../shared-options.js";
+import { duration, integer } from "../values.js";
+
+/** Call stacks that are looked at closer: more than fit on a screen, few enough to have names at once. */
+const ROWS = 200;
+
+const ENTER = "\x1b[?1049h\x1b[?25l";
+const LEAVE = "\x1b[?25h\x1b[?1049l";
+
+export const top = defineCommand({
+  meta: { name: "top", description: "shows the call stacks that hold most, live" },
+  usage: ["[options] [-m [NAME] | [-f] PATH]"],
+  args: {
+    ...storeOptions,
+    every: {
+      type: "string",
+      valueHint: "TIME",
+      section: "Options",
+      description: "Time between looks: 2s (the default), 500ms, 1min.",
+    },
+    top: {
+      type: "string",
+      valueHint: "N",
+      description: "Where there is no terminal: the N call stacks that hold most; 10 without it.",
+    },
+    ...helpOption,
+  },
+  closing: `
+Keys: s, n and g sort by size, number and growth since the start; / filters by
+function, file or module (escape ends it); the arrows or j and k choose a call
+stack, enter shows its frames; p pauses; q quits.
+
+Examples:
+  memview top app.mem
+`,
+  async run({ args }) {
+    const path = storePath(args);
+    const every = Number(duration("every", args.every ?? "2s") / 1_000_000n);
+    const rows = integer("top", args.top ?? "10", 1, 2 ** 32 - 1);
+    const store = await openStore(path);
+    try {
+      if (isatty(0) && isatty(1)) await interactive(store, Math.max(100, Math.min(every, 2 ** 31 - 1)));
+      else {
+        const answer = await report(store, { aggregate: true, sort: "size", top: rows }, new Symbolizer(), {
+          stacks: true,
+        });
+        print(textReport(answer, { stacks: true }));
+      }
+      return 0;
+    } finally {
+      store.close();
+    }
+  },
+});
+
+async function interactive(store: Store, every: number): Promise<void> {
+  const style = styleFor(true, process.env, { bytes: false, wide: false });
+  const looking = new Looking(store);
+  let state = startState();
+  const draw = () => {
+    const { columns = 80, rows = 24 } = process.stdout;
+    const lines = screen(state, columns || 80, rows || 24, style);
+    writeAll(1, `\x1b[H${lines.map((line) => `${line}\x1b[K`).join("\r\n")}\x1b[J`);
+  };
+  state = await looking.look(state);
+  const restore = () => writeAll(1, LEAVE);
+  writeAll(1, ENTER);
+  process.stdin.setRawMode(true);
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      let over = false;
+      const end = () => {
+        over = true;
+        resolve();
+      };
+      const again = () => {
+        timer = setTimeout(async () => {
+          try {
+            // Keys pressed meanwhile count: only what the look is about is taken over.
+            const { rows, head } = state.paused ? state : await looking.look(state);
+            state = { ...state, rows, head };
+            if (over) return;
+            draw();
+            again();
+          } catch (error) {
+            reject(error);
+          }
+        }, every);
+      };
+      process.stdin.setEncoding("utf8");
+      process.stdin.on("data", (input: string | Buffer) => {
+        for (const key of keysOf(String(input))) {
+          const next = press(state, key);
+          if (next === null) return end();
+          state = next;
+        }
+        draw();
+      });
+      process.stdin.on("end", end);
+      for (const signal of ["SIGTERM", "SIGHUP", "SIGINT"] as const) process.on(signal, end);
+      process.on("SIGWINCH", draw);
+      draw();
+      again();
+    });
+  } finally {
+    clearTimeout(timer);
+    process.stdin.setRawMode(false);
+    restore();
+  }
+}
+
+/** Looks at the store, and remembers what each stack held at first. */
+class Looking {
+  #store: Store;
+  #resolver: StackResolver;
+  #first: Map<number, number> | undefined;
+
+  constructor(store: Store) {
+    this.#store = store;
+    this.#resolver = new StackResolver(store, new Symbolizer());
+  }
+
+  async look(state: TopState): Promise<TopState> {
+    const { stacks, matched } = await this.#store.query({ aggregate: true, sort: "size" });
+    this.#first ??= new Map(stacks.map(({ stackId, bytes }) => [stackId, bytes]));
+    const first = this.#first;
+    const growth = ({ stackId, bytes }: RawStackRow) => bytes - (first.get(stackId) ?? 0);
+    // Those that may come to the top in one of the orders.
+    const orders = [(row: RawStackRow) => row.bytes, (row: RawStackRow) => row.count, growth];
+    const chosen = new Set(orders.flatMap((key) => [...stacks].sort((a, b) => key(b) - key(a)).slice(0, ROWS)));
+    await this.#resolver.load(
+      [...chosen].map(({ stackId }) => stackId),
+      true,
+    );
+    const rows = [...chosen].map((row) => ({
+      stackId: row.stackId,
+      bytes: row.bytes,
+      count: row.count,
+      growth: growth(row),
+      frames: this.#resolver.stack(row.stackId).frames,
+    }));
+    const { process: its, sampleBytes } = this.#store;
+    const sample = sampleBytes > 0 ? { sample: { bytes: sampleBytes, confidence: 0 } } : {};
+    const totals = this.#store.totals();
+    return { ...state, rows, head: headLine({ version: 1, process: its, totals, matched, ...sample }, true) };
+  }
+}

@@ -1,0 +1,163 @@
+// memview top: keys and screen as pure functions, and the real thing on a terminal of script(1) where that is installed.
+
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { PLAIN } from "../../cli/reports/style.js";
+import { keysOf, press, screen, startState, type TopRow, type TopState, visibleRows } from "../../cli/reports/top.js";
+import type { Frame } from "../../runtime/types.js";
+import { commandLine, RUNTIMES, run, temporaryFolder } from "../support/run.js";
+import { StoreBuilder } from "../support/store-builder.js";
+
+const frame = (name: string, line: number): Frame => ({
+  address: "0x1",
+  module: "/opt/app",
+  offset: "0x1",
+  function: name,
+  file: "/src/app.c",
+  line,
+  inlined: false,
+});
+const row = (stackId: number, bytes: number, count: number, growth: number, name: string): TopRow => ({
+  stackId,
+  bytes,
+  count,
+  growth,
+  frames: [frame(name, stackId), frame("main", 99)],
+});
+const state: TopState = {
+  ...startState(),
+  head: "app (pid 7)",
+  rows: [row(1, 1 << 20, 2, 0, "cache_fill"), row(2, 3 << 20, 1, -1024, "load"), row(3, 2048, 50, 2048, "leak")],
+};
+
+/** The state after some keys; it must not have been the end. */
+function after(keys: string, from = state): TopState {
+  return keysOf(keys).reduce((current: TopState, key) => {
+    const next = press(current, key);
+    assert.ok(next, `${JSON.stringify(key)} quits`);
+    return next;
+  }, from);
+}
+const order = (of: TopState) => visibleRows(of).map(({ stackId }) => stackId);
+
+test("keys sort, the largest first", () => {
+  assert.deepEqual(order(state), [2, 1, 3]);
+  assert.deepEqual(order(after("n")), [3, 1, 2]);
+  assert.deepEqual(order(after("g")), [3, 1, 2]);
+  assert.deepEqual(order(after("ngs")), [2, 1, 3]);
+});
+
+test("keys filter by function, file and module", () => {
+  assert.deepEqual(order(after("/LEA\r")), [3]);
+  assert.deepEqual(order(after("/leaq\x7fk")), [3]);
+  assert.deepEqual(order(after("/app.c")), [2, 1, 3]);
+  assert.deepEqual(order(after("/opt/app\r")), [2, 1, 3]);
+  assert.deepEqual(order(after("/nothing\r")), []);
+  // While a filter is typed, letters are letters.
+  assert.equal(after("/q\r").filter, "q");
+  assert.equal(after("/leak\x1b").filter, "");
+  assert.equal(after("/leak\r\x1b").filter, "");
+});
+
+test("keys quit, pause, move and expand", () => {
+  for (const key of ["q", "\x03", "\x04"]) assert.equal(press(state, key), null);
+  assert.equal(press(after("/x"), "\x03"), null);
+  assert.equal(after("p").paused, true);
+  assert.equal(after("p ").paused, false);
+  assert.equal(after("j").selected, 1);
+  assert.equal(after("jjjj").selected, 3);
+  assert.equal(after("\x1b[B\x1bOB\x1b[A").selected, 1);
+  assert.equal(after("k").selected, 2);
+  assert.deepEqual([...after("j\r").expanded], [1]);
+  assert.deepEqual([...after("j\r\r").expanded], []);
+  assert.deepEqual(after("/nothing\rj\r").expanded, new Set());
+  assert.deepEqual(after("x\x1b[5~"), state);
+});
+
+test("the screen", () => {
+  const lines = screen(after("j\r"), 62, 24, PLAIN);
+  assert.deepEqual(lines, [
+    "app (pid 7)",
+    "        SIZE       GROWTH    TIMES  by size",
+    "     3.0 MiB     -1.0 KiB        1  load at /src/app.c:2",
+    ">    1.0 MiB            0        2  cache_fill at /src/app.c:1",
+    "                                    main at /src/app.c:99",
+    "     2.0 KiB     +2.0 KiB       50  leak at /src/app.c:3",
+    "s size  n times  g growth  / filter  enter frames  p pause  q…",
+  ]);
+  assert.match(screen(after("p/le"), 80, 24, PLAIN)[1]!, /by size, filter: le_, paused$/);
+});
+
+test("the screen fits, and what is selected is on it", () => {
+  const many = { ...state, rows: Array.from({ length: 500 }, (_, i) => row(i, 1000 - i, 1, 0, `f${i}`)) };
+  for (const [width, height] of [
+    [80, 24],
+    [20, 5],
+    [1, 1],
+    [200, 4],
+    [5, 3],
+  ] as const) {
+    for (const keys of ["", "j".repeat(30), "j".repeat(499), `${"j".repeat(100)}\r`]) {
+      const lines = screen(after(keys, many), width, height, PLAIN);
+      assert.ok(lines.length <= height);
+      for (const line of lines) assert.ok([...line].length <= width, line);
+      if (height > 3) assert.equal(lines.filter((line) => line.startsWith(">")).length, 1);
+    }
+  }
+  assert.ok(
+    screen(after("j".repeat(40), many), 80, 24, PLAIN).some((line) => line.startsWith(">") && line.includes("f40 ")),
+  );
+});
+
+const folder = temporaryFolder();
+const path = join(folder, "app.mem");
+{
+  const store = new StoreBuilder({ pid: 7, exe: "/nowhere/app" });
+  const stack = store.stack([store.frame(0, 0x1234n)]);
+  store.record({ address: 0x1000n, size: 4096, stack });
+  store.record({ address: 0x3000n, size: 10 });
+  store.write(path);
+}
+
+test("memview top without a terminal prints once", () => {
+  const { code, stdout, stderr } = run("memview", ["top", path], { input: "" });
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.equal(stdout, "size=10, times=1\n    (unknown stack)\nsize=4096, times=1\n    0x1234\n");
+  assert.equal(run("memview", ["top", "--top=1", path], { input: "" }).stdout, "size=4096, times=1\n    0x1234\n");
+});
+
+const hasScript = spawnSync("script", ["--version"]).status === 0;
+for (const [name, runtime] of Object.entries(RUNTIMES)) {
+  test(`memview top on a terminal (${name})`, { skip: hasScript ? false : "script is not here" }, async () => {
+    const command = [...commandLine("memview", runtime), "top", path].map((word) => `'${word}'`).join(" ");
+    const child = spawn("script", ["-qec", command, "/dev/null"], {
+      env: { ...process.env, TERM: "xterm", NO_COLOR: "1" },
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const limit = setTimeout(() => child.kill("SIGKILL"), 60_000);
+    let shown = "";
+    let step = 0;
+    // Each key is pressed when the screen shows what the one before did.
+    const steps: [RegExp, string][] = [
+      [/app \(pid 7\), exited.*4\.0 KiB.*0x1234/s, "n"],
+      [/by times/, "/"],
+      [/filter: _/, "0x12\r"],
+      [/filter: 0x12[^_]/, "q"],
+    ];
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      shown += text;
+      while (step < steps.length && steps[step]![0].test(shown)) child.stdin.write(steps[step++]![1]);
+    });
+    const code = await new Promise((resolve) => child.on("close", resolve));
+    clearTimeout(limit);
+    assert.equal(code, 0, JSON.stringify(shown));
+    assert.equal(step, steps.length, JSON.stringify(shown));
+    assert.ok(
+      shown.includes("\x1b[?1049h") && shown.trimEnd().endsWith("\x1b[?25h\x1b[?1049l"),
+      JSON.stringify(shown.slice(-80)),
+    );
+  });
+}
