@@ -12,7 +12,7 @@ import type { Store } from "./store.js";
 import { isKnown, isListed, isRuntimeModule } from "./suppressions.js";
 import type { Symbolizer } from "./symbolize.js";
 import { isoTime } from "./time.js";
-import type { Allocation, Frame, Query, RawFrame, Report, StackRow } from "./types.js";
+import type { Allocation, Frame, ModuleInfo, Query, RawFrame, Report, StackRow } from "./types.js";
 
 /** Whether outer frames are missing because of the depth limit. */
 export interface Cut {
@@ -96,7 +96,7 @@ export async function report(
     if (by === "thread") groups = groupThreads(result.allocations, store.sampleBytes, order, query.top);
     else {
       const ids = result.stacks.map((row) => row.stackId);
-      await resolver.load(ids, by !== "module", true);
+      await resolver.load(ids, by !== "module", (frames) => frames.slice(0, 1));
       groups = groupStacks(result.stacks, (id) => groupName(resolver.innermost(id), by), order, query.top);
     }
     return {
@@ -151,14 +151,27 @@ async function select(ids: Uint32Array, store: Store, resolver: StackResolver, o
     });
   }
   if (knownSuppressed) {
-    // Names only for the few that may be.
+    // Names only of frames in the runtime, of the few stacks that begin there.
+    const runtime = new Map<ModuleInfo | null, boolean>([[null, false]]);
+    const inRuntime = (info: ModuleInfo | null) => {
+      let known = runtime.get(info);
+      if (known === undefined) {
+        known = isRuntimeModule(info!.path);
+        runtime.set(info, known);
+      }
+      return known;
+    };
+    const entered = (frames: RawFrame[]) => {
+      const end = frames.findIndex((frame) => !inRuntime(frame.module));
+      return end < 0 ? frames : frames.slice(0, end);
+    };
     const candidates = new Map<number, number>();
     ids.forEach((id, i) => {
-      if (mask[i] === 1 && isRuntimeModule(store.innermostModule(id)?.path ?? "")) candidates.set(id, i);
+      if (mask[i] === 1 && inRuntime(store.innermostModule(id))) candidates.set(id, i);
     });
-    await resolver.load(candidates.keys(), true);
+    await resolver.load(candidates.keys(), true, entered);
     for (const [id, i] of candidates) {
-      const { frames, cut } = resolver.stack(id);
+      const { frames, cut } = resolver.outline(id);
       if (isKnown(frames, cut)) mask[i] = 2;
     }
   }
@@ -192,13 +205,18 @@ export class StackResolver {
   }
 
   /**
-   * Makes stack() ready for these ids, or just innermost(); without names, only modules and addresses are filled in.
+   * Makes stack() ready for these ids; without names, only modules and addresses are filled in. `pick`: only those of
+   * the frames, enough for outline() and innermost().
    */
-  async load(ids: Iterable<number>, names: boolean, innermost = false): Promise<void> {
+  async load(
+    ids: Iterable<number>,
+    names: boolean,
+    pick: (frames: RawFrame[]) => RawFrame[] = (frames) => frames,
+  ): Promise<void> {
     const wanted = new Map<number, RawFrame>();
     for (const id of ids) {
       const { frames } = this.#store.frames(id);
-      for (const frame of innermost ? frames.slice(0, 1) : frames) {
+      for (const frame of pick(frames)) {
         if (!(names ? this.#named : this.#frames).has(frame.id)) wanted.set(frame.id, frame);
       }
     }
@@ -228,6 +246,12 @@ export class StackResolver {
         })),
       );
     });
+  }
+
+  /** A stack of which some frames may not have been loaded: of those only modules and addresses are known. */
+  outline(id: number): Stack {
+    const { frames, cut } = this.#store.frames(id);
+    return { frames: frames.flatMap((raw) => this.#frames.get(raw.id) ?? [plainFrame(raw)]), cut };
   }
 
   /** The innermost frame of a stack, a call that was inlined there if there is one; undefined of an unknown stack. */
