@@ -2,12 +2,14 @@
  *
  * flock on the file itself decides between newcomers: whoever has it may look at the header and replace the
  * file; whoever does not get it at once treats the file as a living process's. It is held only until the
- * header is written: afterwards the header tells who the owner is.
+ * header is written: afterwards the header tells who the owner is. To processes in other pid namespaces, where the owner's number
+ * is somebody else's, a lock that it keeps on the file's first byte tells that it lives.
  */
 #include "claim.h"
 
 #include <errno.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 #include "layout.h"
 #include "log.h"
@@ -59,8 +61,24 @@ static void add_pid(struct mh_text *text, const char *path) {
   mh_text_add(text, path + stem);
 }
 
+/* The owner's mark: a lock of the open file itself, which ends with the process (or when the program closes the descriptor). */
+#ifndef F_OFD_GETLK
+#define F_OFD_GETLK 36
+#define F_OFD_SETLK 37
+#endif
+static int mark(int fd, int command, struct flock *lock) {
+  *lock = (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+  return mh_fcntl(fd, command, (long)lock);
+}
+
+/* Where such locks are not known, better one store too many than a living process's replaced. */
+static bool is_marked(int fd) {
+  struct flock lock;
+  return mark(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
+}
+
 /* Whether the process that wrote this header may still be using the file. */
-static bool owner_lives(const struct mh_header *header) {
+static bool owner_lives(int fd, const struct mh_header *header) {
   static const uint8_t unknown[16];
   bool same_boot = true, boot_known = false;
   for (int i = 0; i < 16; i++) {
@@ -68,6 +86,9 @@ static bool owner_lives(const struct mh_header *header) {
     boot_known = boot_known || header->boot_id[i] != unknown[i];
   }
   if (boot_known && !same_boot) return false;
+  /* In another pid namespace (a container with the same folder) the number says nothing; the owner's mark does. */
+  if (header->pid_namespace && mh_process.pid_namespace && header->pid_namespace != mh_process.pid_namespace)
+    return is_marked(fd);
   if (header->pid == mh_process.pid && header->process_start == mh_process.start) return false;
   return mh_process_lives(header->pid, header->process_start);
 }
@@ -82,15 +103,21 @@ static enum verdict judge(int fd, const char *path) {
   if (mh_pread(fd, &header, sizeof(header), 0) != sizeof(header)) return REFUSED;
   bool complete = header.magic[0] == MH_STORE_MAGIC_LOW && header.magic[1] == MH_STORE_MAGIC_HIGH;
   if (!complete && (header.magic[0] || header.magic[1] || header.version_major != MH_STORE_VERSION_MAJOR)) return REFUSED;
-  if (complete && owner_lives(&header)) return TAKEN;
+  if (complete && owner_lives(fd, &header)) return TAKEN;
   /* A dead owner's store, or one whose maker died before it was complete. A viewer that has it open keeps it. */
-  return mh_unlink(path) < 0 ? REFUSED : AGAIN;
+  return mh_unlink(path) < 0 ? TAKEN : AGAIN;
+}
+
+/* A file that may not be opened: another user's, most likely his store. */
+static enum verdict judge_closed(const char *path, int error) {
+  struct stat named;
+  return error == -EACCES && mh_stat(path, &named) == 0 && S_ISREG(named.st_mode) ? TAKEN : REFUSED;
 }
 
 static enum verdict try_path(const char *path, int *fd) {
   for (int turn = 0; turn < 8; turn++) {
     *fd = mh_open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-    if (*fd < 0) return REFUSED;
+    if (*fd < 0) return judge_closed(path, *fd);
     enum verdict verdict = mh_flock(*fd, LOCK_EX | LOCK_NB) < 0 ? TAKEN : judge(*fd, path);
     if (verdict == MINE) return MINE;
     mh_close(*fd);
@@ -131,5 +158,7 @@ int mh_claim(char *path, unsigned path_bytes) {
 }
 
 void mh_claim_done(int fd) {
+  struct flock lock;
+  mark(fd, F_OFD_SETLK, &lock);
   mh_flock(fd, LOCK_UN);
 }

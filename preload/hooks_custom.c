@@ -8,6 +8,9 @@ MH_HOOK void memhook_free(const void *block);
 void memhook_alloc(const void *block, size_t size) {
   if (!block || !mh_enter(MH_HOOK_HEAP)) return;
   struct mh_entry entry = MH_ENTRY();
+  /* The kind is kept above the size: what a program says must not run over into it. */
+  const size_t most = ((size_t)1 << MH_RECORD_KIND_SHIFT) - 1;
+  if (size > most) size = most;
   mh_begin();
   mh_record_allocation(block, size, MH_MEMORY_CUSTOM, &entry);
   mh_finish();

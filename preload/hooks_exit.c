@@ -18,6 +18,8 @@ static bool own_process(void) {
 
 MH_HOOK _Noreturn void _exit(int status) {
   if (own_process()) note(status);
+  /* Another preloaded library may have something to do here. */
+  if (mh_real._exit) mh_real._exit(status);
   for (;;) mh_syscall(SYS_exit_group, status, 0, 0, 0, 0, 0);
 }
 

@@ -30,6 +30,7 @@
 #include "records.h"
 #include "regions.h"
 #include "sample.h"
+#include "start.h"
 #include "thread.h"
 
 #define LOG_ENTRIES (1u << 20)
@@ -50,7 +51,10 @@ struct mh_fork_log {
 struct mh_fork_log *mh_fork_log;
 
 static uint64_t forked_at; /* private: the log's next number just before the fork */
-static bool prepared;      /* between prepare and the fork's return in the parent; so: true in a child made by fork */
+/* Forks between prepare and their return in the parent; so: not 0 in a child made by fork, nor in a child of such a child that has
+ * not begun either, for which the log is the same. */
+static uint32_t preparing;
+static uint64_t prepared_at; /* time of the newest of them */
 
 void mh_fork_log_add(uint32_t slot, const struct mh_record *record) {
   struct mh_fork_log *log = mh_fork_log;
@@ -65,35 +69,48 @@ void mh_fork_log_add(uint32_t slot, const struct mh_record *record) {
   __atomic_store_n(&entry->number, number + 1, __ATOMIC_RELEASE);
 }
 
+static bool recording(void) {
+  return __atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE) != 0;
+}
+
 static void prepare(void) {
-  if (mh_settings.children != MH_CHILDREN_FOLLOW || !mh_store) return;
+  /* A child that has not begun has allocated and freed nothing: its own children go back to the parent's fork as it does. */
+  if (mh_settings.children != MH_CHILDREN_FOLLOW || !recording()) return;
   if (!mh_fork_log) {
     struct mh_fork_log *log = mh_map(sizeof(*log), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (!log) return;
     __atomic_store_n(&mh_fork_log, log, __ATOMIC_RELEASE);
   }
+  __atomic_add_fetch(&preparing, 1, __ATOMIC_SEQ_CST);
   __atomic_store_n(&mh_fork_log->newest, UINT64_MAX, __ATOMIC_SEQ_CST);
+  prepared_at = mh_clock_now();
   forked_at = __atomic_load_n(&mh_fork_log->next, __ATOMIC_RELAXED);
   __atomic_store_n(&mh_fork_log->until, forked_at + LOG_ENTRIES, __ATOMIC_RELEASE);
-  prepared = true;
 }
 
 static void in_parent(void) {
-  if (!prepared) return;
-  prepared = false;
+  if (!preparing || !recording() || __atomic_sub_fetch(&preparing, 1, __ATOMIC_SEQ_CST)) return;
   __atomic_store_n(&mh_fork_log->newest, mh_clock_now(), __ATOMIC_SEQ_CST);
+  /* Another thread may have begun to fork meanwhile. */
+  if (__atomic_load_n(&preparing, __ATOMIC_SEQ_CST)) __atomic_store_n(&mh_fork_log->newest, UINT64_MAX, __ATOMIC_SEQ_CST);
+}
+
+/* What the wiped page says already, where there is one: older kernels, some sandboxes and emulators do not wipe it, and nothing of
+ * the parent's store is mapped here. */
+static void in_child(void) {
+  __atomic_store_n(&mh_alive->recording, 0, __ATOMIC_RELEASE);
 }
 
 void mh_inherit_watch(void) {
   /* glibc keeps pthread_atfork in a static part; this is what it calls there. musl has the plain one. */
   int (*glibc)(void (*)(void), void (*)(void), void (*)(void), void *);
   int (*plain)(void (*)(void), void (*)(void), void (*)(void));
-  *(void **)&glibc = dlsym(RTLD_DEFAULT, "__register_atfork");
-  *(void **)&plain = glibc ? NULL : dlsym(RTLD_DEFAULT, "pthread_atfork");
+  *(void **)&glibc = dlsym(RTLD_NEXT, "__register_atfork");
+  *(void **)&plain = glibc ? NULL : dlsym(RTLD_NEXT, "pthread_atfork");
   if (glibc)
-    glibc(prepare, in_parent, NULL, NULL);
+    glibc(prepare, in_parent, in_child, NULL);
   else if (plain)
-    plain(prepare, in_parent, NULL);
+    plain(prepare, in_parent, in_child);
 }
 
 /* How far each thread of the parent had come: the time of its newest allocation, by thread id. */
@@ -122,7 +139,7 @@ static bool was_live(uint32_t slot, const struct mh_record *record) {
   unsigned kind = (unsigned)(record->size >> MH_RECORD_KIND_SHIFT);
   const struct progress *thread = progress_of(record->thread);
   if (record->time > (thread->tid ? thread->newest : newest_of_all)) return false;
-  if (kind == MH_MEMORY_MMAP) return mh_region_peek((uintptr_t)record->address) == slot;
+  if (kind == MH_MEMORY_MMAP) return mh_region_peek((uintptr_t)record->address, mh_record_size(record)) == slot;
   return mh_index_peek(kind == MH_MEMORY_CUSTOM ? record->address | MH_SIDE_CUSTOM : record->address) == slot;
 }
 
@@ -132,9 +149,10 @@ static void leave_out_others(void) {
     if (!was_live(slot, mh_record(slot))) mh_record(slot)->address = 0;
 }
 
-/* Puts back what the parent has removed since the fork. */
+/* Puts back what the parent has removed since the fork, and what was copied while the parent wrote over it. Of two that were in one
+ * slot before the fork, the newer one was there at the fork. */
 static void replay_log(void) {
-  if (!prepared || !mh_fork_log) return;
+  if (!preparing || !mh_fork_log) return;
   uint32_t count = mh_header()->arrays[MH_KIND_RECORDS].count;
   uint64_t end = __atomic_load_n(&mh_fork_log->next, __ATOMIC_ACQUIRE);
   for (uint64_t number = forked_at; number < end; number++) {
@@ -144,7 +162,9 @@ static void replay_log(void) {
     uint32_t slot = entry->slot;
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     if (__atomic_load_n(&entry->number, __ATOMIC_RELAXED) != number + 1) continue;
-    if (slot < count && !mh_record(slot)->address && was_live(slot, &record)) *mh_record(slot) = record;
+    if (slot >= count || !was_live(slot, &record)) continue;
+    const struct mh_record *copied = mh_record(slot);
+    if (!copied->address || copied->time <= record.time) *mh_record(slot) = record;
   }
 }
 
@@ -170,12 +190,23 @@ static void count_inherited(int64_t expected) {
   for (; expected > 0; expected--) mh_store_drop(0);
 }
 
+/* Relative times go on from the parent's beginning; and what the parent could not record is missing here, too. */
+static void go_on_from(const struct mh_parent_store *parent) {
+  struct mh_header *header = mh_header();
+  header->start_wall = parent->start_wall;
+  header->start_monotonic = parent->start_monotonic;
+  header->dropped = parent->dropped;
+  header->dropped_bytes = parent->dropped_bytes;
+  mh_clock_start = parent->start_monotonic;
+}
+
 bool mh_inherit(void) {
-  struct mh_parent_store parent;
+  struct mh_parent_store parent = {.fd = -1};
   progress = mh_map_private(THREADS_CAPACITY * sizeof(struct progress));
   bool possible = progress && mh_store_forget(&parent);
   int64_t expected = mh_count_live();
   if (possible) {
+    newest_of_all = preparing ? prepared_at : 0;
     mh_thread_each(note_progress);
     mh_intern_unlock();
     mh_modules_unlock();
@@ -185,11 +216,8 @@ bool mh_inherit(void) {
   mh_thread_reset();
   mh_records_reset();
   mh_count_reset();
-  if (!possible || !mh_store_create()) return false;
-  /* Relative times go on from the parent's beginning. */
-  mh_header()->start_wall = parent.start_wall;
-  mh_header()->start_monotonic = parent.start_monotonic;
-  mh_clock_start = parent.start_monotonic;
+  possible = possible && mh_store_create();
+  if (possible) go_on_from(&parent);
   for (uint32_t kind = MH_KIND_STACKS; possible && kind < MH_KIND_COUNT; kind++) possible = mh_store_copy(&parent, kind);
   if (possible && (possible = mh_store_copy(&parent, MH_KIND_RECORDS))) {
     leave_out_others();
@@ -199,8 +227,8 @@ bool mh_inherit(void) {
     mh_records_rebuild();
   }
   mh_parent_store_close(&parent);
-  mh_munmap(progress, THREADS_CAPACITY * sizeof(struct progress));
-  prepared = false;
+  if (progress) mh_munmap(progress, THREADS_CAPACITY * sizeof(struct progress));
+  preparing = 0;
   mh_fork_log = NULL; /* the parent's; this process makes its own */
   return possible;
 }

@@ -121,6 +121,7 @@ void mh_region_add(uintptr_t start, uint64_t size, const struct mh_entry *entry)
   struct mh_piece piece = {
       .start = start,
       .size = size,
+      /* By the thread's clock: a child of fork compares it with how far the thread had come. */
       .time = thread ? mh_clock_tell(&thread->newest_time) : mh_clock_now(),
       .thread = thread ? thread->tid : (uint32_t)mh_gettid(),
       .stack = thread ? mh_capture(thread, entry) : 0,
@@ -156,13 +157,17 @@ void mh_region_restore(const struct mh_cut *cut) {
   mh_lock_release(&lock);
 }
 
-uint32_t mh_region_peek(uintptr_t start) {
+uint32_t mh_region_peek(uintptr_t start, uint64_t size) {
   uint32_t at = first_behind(start);
-  return at < count && regions[at].start == start ? regions[at].slot : 0;
+  return at < count && regions[at].start == start && regions[at].end == start + whole_pages(size) ? regions[at].slot : 0;
 }
 
 void mh_regions_inherit(void) {
-  if (lock.held) mh_regions_reset(); /* another thread was changing them */
+  if (!lock.held) return;
+  /* Another thread was changing them, perhaps giving the array itself back. */
+  regions = NULL;
+  capacity = 0;
+  mh_regions_reset();
 }
 
 void mh_regions_prune(void) {

@@ -23,8 +23,8 @@ void mh_region_add(uintptr_t start, uint64_t size, const struct mh_entry *entry)
 void mh_region_cut(uintptr_t start, uint64_t size, struct mh_cut *cut);
 void mh_region_restore(const struct mh_cut *cut);
 
-/* The record slot of the region that starts at `start`, 0 if there is none. */
-uint32_t mh_region_peek(uintptr_t start);
+/* The record slot of the region that starts at `start` and has `size` bytes (to whole pages), 0 if there is none. */
+uint32_t mh_region_peek(uintptr_t start, uint64_t size);
 
 /* In a child of fork that goes on with its parent's regions; those whose record did not come along are left out. */
 void mh_regions_inherit(void);

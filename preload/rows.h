@@ -6,7 +6,7 @@
  *
  *     key   63       49 48  47 46                    0
  *           ┌──────────┬──────┬──────────────────────┐
- *           │generation│ kind │ program counter      │     0: free
+ *           │generation│ kind │ program counter      │     0: free; aarch64: the program counter's upper 46 bits
  *           └──────────┴──────┴──────────────────────┘
  *
  * A key of an older module generation is as good as a free slot to whoever inserts, and never found. The table grows
@@ -41,6 +41,11 @@ extern struct mh_row_table *mh_row_table;
 
 /* The key, 0 if this program counter is not kept in the table. */
 static inline uint64_t mh_row_key(uintptr_t pc, enum mh_row_use use, uint32_t generation) {
+#if defined(__aarch64__)
+  /* Addresses of 48 bits, programs in their upper half; instructions of four bytes. */
+  if (MH_UNLIKELY(pc & 3)) return 0;
+  pc >>= 2;
+#endif
   if (MH_UNLIKELY(pc >> 47)) return 0;
   return (uint64_t)generation << MH_KEY_GENERATION_SHIFT | (uint64_t)use << 47 | pc;
 }

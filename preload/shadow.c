@@ -1,7 +1,8 @@
 /* The shadow: one entry, a record's slot, for each 16-byte granule of the heap.
  *
- *     address   0000 0000 0000 0000 aaaa aaaa aaaa aabb bbbb bbbb bbbb cccc cccc cccc cccc gggg
- *               upper bits 0        └── 14: top ────┘└─ 13: middle ─┘ └── 16: granule ──┘
+ *     address   0000 0000 0000 0000 aaaa aaaa aaaa aaab bbbb bbbb bbbb cccc cccc cccc cccc gggg
+ *               upper bits 0        └── 15: top ─────┘└ 13: middle ─┘ └── 16: granule ──┘
+ *                                   (x86-64 programs have 47 bits of addresses, aarch64 programs 48)
  *
  *     top[a] ──▶ middle[b] ──▶ chunk[c] : slot of the record, 0 if no recorded block starts here
  *
@@ -20,7 +21,7 @@
 #define GRANULE_BITS 4
 #define CHUNK_BITS 16
 #define MIDDLE_BITS 13
-#define TOP_BITS 14
+#define TOP_BITS 15
 #define ADDRESS_BITS (GRANULE_BITS + CHUNK_BITS + MIDDLE_BITS + TOP_BITS)
 
 struct middle {

@@ -42,7 +42,7 @@ static void watch_forks(void) {
   struct mh_alive *page = mh_map_private(4096);
   if (!page) return;
   if (mh_madvise(page, 4096, MADV_WIPEONFORK) < 0)
-    mh_log("this kernel cannot tell children of fork (before 4.14): they are not followed", "", "");
+    mh_log("this kernel cannot tell children of fork (before 4.14): only those of fork() itself are noticed", "", "");
   mh_alive = page;
 }
 
@@ -67,7 +67,8 @@ static void note_exit(int status, void *unused) {
 /* exit() tells its status to on_exit alone; musl has none, there the destructor notes the end without a status. */
 static void watch_exit(void) {
   int (*on_exit_function)(void (*)(int, void *), void *);
-  *(void **)&on_exit_function = dlsym(RTLD_DEFAULT, "on_exit");
+  /* Behind us, not from the start: a program may have an on_exit of its own, which does something else. */
+  *(void **)&on_exit_function = dlsym(RTLD_NEXT, "on_exit");
   if (on_exit_function) on_exit_function(note_exit, NULL);
 }
 
@@ -150,7 +151,15 @@ void mh_end_not(void) {
 }
 
 void mh_give_pending(void) {
-  while (mh_tls.pending_count) mh_slot_give(mh_tls.thread, mh_tls.pending[--mh_tls.pending_count]);
+  struct mh_tls *tls = &mh_tls;
+  uint32_t count = tls->pending_count;
+  while (count) {
+    uint32_t slot = tls->pending[count - 1];
+    /* A signal handler may add one more at any moment. */
+    if (!__atomic_compare_exchange_n(&tls->pending_count, &count, count - 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) continue;
+    mh_slot_give(tls->thread, slot);
+    count = __atomic_load_n(&tls->pending_count, __ATOMIC_RELAXED);
+  }
 }
 
 __attribute__((constructor)) static void construct(void) {

@@ -43,9 +43,9 @@ static inline void mh_begin(void) {
 }
 void mh_give_pending(void);
 static inline void mh_finish(void) {
+  if (MH_UNLIKELY(mh_tls.pending_count)) mh_give_pending();
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   mh_tls.recording = 0;
-  if (MH_UNLIKELY(mh_tls.pending_count)) mh_give_pending();
 }
 
 static inline void mh_leave(void) {
@@ -64,5 +64,13 @@ static inline void mh_nested_allocation(const void *block, uint64_t size, enum m
   if (MH_UNLIKELY(tls->recording || !expected)) mh_store_drop(size);
 }
 static inline void mh_nested_free(const void *block) {
-  if (MH_UNLIKELY(mh_tls.inside && block)) mh_record_free_nested(block);
+  if (MH_LIKELY(!mh_tls.inside || !block)) return;
+  if (mh_tls.recording) {
+    mh_record_free_nested(block);
+    return;
+  }
+  /* Inside the real function: a new_handler that gives its reserve back, or a signal handler. Our tables are whole. */
+  mh_begin();
+  mh_record_free(block, MH_MEMORY_HEAP);
+  mh_finish();
 }

@@ -20,6 +20,7 @@
 
 #define FIRST_STEP (16u << 10)
 #define HEADER_STEP 4096u
+#define EINTR_TURNS 100
 #define RETRY_NANOSECONDS 500000000u
 
 uint8_t *mh_store;
@@ -77,6 +78,8 @@ static bool back(uint8_t *mapped, uint64_t offset, uint64_t bytes) {
   int fd = store_fd();
   if (fd < 0 && !mh_settings.net_host) return false;
   int result = fd < 0 ? 0 : mh_fallocate(fd, offset, bytes);
+  /* Memory file systems give up when a signal is pending; its handler has run by now. */
+  for (unsigned turn = 0; result == -EINTR && turn < EINTR_TURNS; turn++) result = mh_fallocate(fd, offset, bytes);
   if (result == -EOPNOTSUPP || result == -ENOSYS) {
     static const uint8_t zeros[4096];
     result = 0;
@@ -311,6 +314,8 @@ static bool open_parent(struct mh_parent_store *parent) {
   if (parent->fd < 0 || !read_fully(parent->fd, &header, sizeof(header), 0)) return false;
   for (uint32_t kind = 0; kind < MH_KIND_COUNT; kind++) parent->counts[kind] = published[kind];
   parent->counts[MH_KIND_RECORDS] = header.arrays[MH_KIND_RECORDS].count;
+  parent->dropped = header.dropped;
+  parent->dropped_bytes = header.dropped_bytes;
   parent->start_wall = header.start_wall;
   parent->start_monotonic = header.start_monotonic;
   parent->block_count = header.block_count;

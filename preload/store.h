@@ -219,6 +219,7 @@ struct mh_parent_store {
   int fd;
   uint32_t counts[MH_KIND_COUNT]; /* at the fork; for records: now */
   uint64_t start_wall, start_monotonic;
+  uint64_t dropped, dropped_bytes; /* now */
   uint32_t block_count;
   uint32_t *blocks; /* block table */
 };

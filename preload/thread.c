@@ -10,6 +10,7 @@
 #define STATES_MAX 16384
 #define STATES_AT_ONCE 64
 #define PROBES 8
+#define FIRST_BACKED (4096 / MH_THREAD_BYTES) /* slots of the page that every store begins with */
 
 __thread struct mh_tls mh_tls __attribute__((tls_model("initial-exec")));
 
@@ -17,9 +18,21 @@ static struct mh_lock lock;
 static struct mh_thread *states[STATES_MAX / STATES_AT_ONCE];
 static uint32_t state_count;
 static uint32_t cursor; /* where the last search for a dead owner ended */
+static uint32_t backed_slots = FIRST_BACKED;
 
 static struct mh_thread *state_at(uint32_t index) {
   return &states[index / STATES_AT_ONCE][index % STATES_AT_ONCE];
+}
+
+/* Whether the store's page with this slot has its backing: asked for with the first slot that needs it, and again with each further
+ * one while it is refused. */
+static bool slot_is_backed(uint32_t slot) {
+  enum { PER_PAGE = 4096 / MH_THREAD_BYTES };
+  while (slot >= backed_slots) {
+    if (!mh_store_back_header(MH_THREADS_OFFSET + backed_slots * MH_THREAD_BYTES, 4096)) return false;
+    backed_slots += PER_PAGE;
+  }
+  return true;
 }
 
 static struct mh_thread *new_state(void) {
@@ -31,9 +44,7 @@ static struct mh_thread *new_state(void) {
   }
   struct mh_thread *state = state_at(state_count);
   uint32_t slot = state_count + 1;
-  enum { PER_PAGE = 4096 / MH_THREAD_BYTES };
-  if (slot < MH_THREADS_MAX_COUNT &&
-      (slot % PER_PAGE || mh_store_back_header(MH_THREADS_OFFSET + slot * MH_THREAD_BYTES, 4096))) {
+  if (slot < MH_THREADS_MAX_COUNT && slot_is_backed(slot)) {
     state->slot = slot;
     mh_header()->thread_slots = slot + 1;
   }
@@ -82,6 +93,7 @@ void mh_thread_reset(void) {
   for (uint32_t group = 0; group * STATES_AT_ONCE < state_count; group++)
     mh_madvise(states[group], STATES_AT_ONCE * sizeof(struct mh_thread), MADV_DONTNEED);
   state_count = cursor = 0;
+  backed_slots = FIRST_BACKED;
   lock = (struct mh_lock){0};
   mh_tls.thread = NULL;
   mh_tls.pending_count = 0;
