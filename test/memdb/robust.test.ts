@@ -15,9 +15,10 @@ import { SessionImage } from "../../runtime/wireimage.js";
 import { temporaryFolder } from "../support/run.js";
 import { Stream } from "../wire/stream.js";
 import type { Client } from "./client.js";
-import { start, until } from "./running.js";
+import { starter, until } from "./running.js";
 
 const folder = temporaryFolder();
+const start = starter(folder);
 let stores = 0;
 const next = () => join(folder, `${++stores}.mem`);
 

@@ -3,7 +3,6 @@
 import { join } from "node:path";
 import { after } from "node:test";
 import { type LogEntry, type Memdb, type ServeOptions, serve } from "../../runtime/serve.js";
-import { temporaryFolder } from "../support/run.js";
 import { Client, type Where } from "./client.js";
 
 export interface Running {
@@ -17,16 +16,25 @@ export interface Running {
   client(): Client;
 }
 
-const folder = temporaryFolder();
 let stores = 0;
-const started: Memdb[] = [];
-after(async () => {
-  for (const memdb of started) await memdb.close();
-});
 
-/** Starts one. Nothing is written behind a test's back: it calls memdb.flush(). */
-export async function start(options: Partial<ServeOptions> = {}): Promise<Running> {
-  const path = options.store ?? join(folder, `${++stores}.mem`);
+/**
+ * Gives a suite its way to start one; the suite's memdbs end with it. (Bun runs all suites in one process, with one copy of this module, so
+ * nothing here may belong to a single suite.) Nothing is written behind a test's back: it calls memdb.flush().
+ */
+export function starter(folder: string): (options?: Partial<ServeOptions>) => Promise<Running> {
+  const started: Memdb[] = [];
+  after(async () => {
+    for (const memdb of started) await memdb.close();
+  });
+  return async (options = {}) => {
+    const running = await start(options.store ?? join(folder, `${++stores}.mem`), options);
+    started.push(running.memdb);
+    return running;
+  };
+}
+
+async function start(path: string, options: Partial<ServeOptions>): Promise<Running> {
   const log: LogEntry[] = [];
   const memdb = await serve({
     store: path,
@@ -36,7 +44,6 @@ export async function start(options: Partial<ServeOptions> = {}): Promise<Runnin
     limits: { writeMs: 1 << 30, ...options.limits },
     log: (entry) => log.push(entry),
   });
-  started.push(memdb);
   const where: Where =
     options.unix === undefined ? { host: "127.0.0.1", port: memdb.address!.port } : { path: options.unix };
   return {

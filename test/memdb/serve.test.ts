@@ -9,9 +9,10 @@ import { openStore } from "../../runtime/store.js";
 import { askStatus } from "../../runtime/wirestatus.js";
 import { temporaryFolder } from "../support/run.js";
 import { Client } from "./client.js";
-import { start, until } from "./running.js";
+import { starter, until } from "./running.js";
 
 const folder = temporaryFolder();
+const start = starter(folder);
 
 async function read(path: string) {
   const store = await openStore(path);
