@@ -32,7 +32,7 @@ static inline __attribute__((always_inline)) bool mh_sample_passes(uint64_t size
   struct mh_tls *tls = &mh_tls;
   int64_t until = tls->until_sample;
   if (MH_LIKELY(until <= 0) || size >= (uint64_t)until || tls->inside) return false;
-  tls->until_sample = until - (int64_t)size;
+  tls->until_sample = until - (int64_t)(size ? size : 1);
   return true;
 }
 
@@ -40,6 +40,6 @@ static inline __attribute__((always_inline)) bool mh_sample_passes(uint64_t size
 static inline __attribute__((always_inline)) bool mh_sample_wants(uint64_t size) {
   if (MH_LIKELY(!mh_settings.sample)) return true;
   struct mh_tls *tls = &mh_tls;
-  tls->until_sample -= (int64_t)size;
+  tls->until_sample -= (int64_t)(size ? size : 1);
   return MH_UNLIKELY(tls->until_sample < 0) && mh_sample_draw(tls);
 }

@@ -9,7 +9,7 @@
 //       main at app.c:20
 
 import type { LiveReport } from "../../runtime/report.js";
-import { allocationCount, droppedLine, rowText, sampleLine, stackText } from "./text.js";
+import { allocationCount, droppedLine, rowText, sampleLine, stackText, suppressedLine } from "./text.js";
 
 /** The lines for one process; its report is aggregated and sorted by size. */
 export function* processSummary(name: string, ended: string, report: LiveReport): Generator<string> {
@@ -21,6 +21,7 @@ export function* processSummary(name: string, ended: string, report: LiveReport)
   yield `memhook: ${name} (pid ${report.process.pid}) ${ended}, ${live}\n`;
   const frames = stackText();
   for (const row of report.stacks ?? []) yield `${rowText(row)}\n${frames(row)}`;
+  if (report.suppressed) yield `memhook: ${suppressedLine(report.suppressed)}\n`;
   const sampled = sampleLine(report);
   if (sampled !== null) yield `memhook: ${sampled}\n`;
   const missing = droppedLine(dropped);
