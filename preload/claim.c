@@ -4,6 +4,8 @@
  * file; whoever does not get it at once treats the file as a living process's. It is held only until the
  * header is written: afterwards the header tells who the owner is. To processes in other pid namespaces, where the owner's number
  * is somebody else's, a lock that it keeps on the file's first byte tells that it lives.
+ *
+ * Paths and headers are static: only the thread that starts memhook comes here, and its stack may be small.
  */
 #include "claim.h"
 
@@ -24,7 +26,7 @@ enum verdict { MINE, TAKEN, REFUSED, AGAIN };
 /* Makes `text` absolute: later growth of the file may need to open it again after a chdir. */
 static void add_absolute(struct mh_text *text, const char *path) {
   if (path[0] != '/') {
-    char cwd[4096];
+    static char cwd[4096];
     long length = mh_syscall(SYS_getcwd, (long)cwd, sizeof(cwd), 0, 0, 0, 0);
     if (length > 1 && cwd[0] == '/') {
       mh_text_add(text, cwd);
@@ -99,7 +101,7 @@ static enum verdict judge(int fd, const char *path) {
   if (mh_fstat(fd, &opened) < 0 || !S_ISREG(opened.st_mode)) return REFUSED;
   if (mh_stat(path, &named) < 0 || named.st_ino != opened.st_ino || named.st_dev != opened.st_dev) return AGAIN;
   if (opened.st_size == 0) return MINE;
-  struct mh_header header;
+  static struct mh_header header;
   if (mh_pread(fd, &header, sizeof(header), 0) != sizeof(header)) return REFUSED;
   bool complete = header.magic[0] == MH_STORE_MAGIC_LOW && header.magic[1] == MH_STORE_MAGIC_HIGH;
   if (!complete && (header.magic[0] || header.magic[1] || header.version_major != MH_STORE_VERSION_MAJOR)) return REFUSED;
@@ -138,7 +140,9 @@ int mh_claim(char *path, unsigned path_bytes) {
   int fd = -1;
   enum verdict verdict = wanted.cut ? REFUSED : try_path(path, &fd);
   if (verdict == TAKEN) {
-    MH_TEXT(own, 4096);
+    static char data[4096];
+    struct mh_text own = {.data = data, .capacity = sizeof(data)};
+    data[0] = 0;
     add_pid(&own, path);
     wanted.length = 0;
     mh_text_add(&wanted, own.data);

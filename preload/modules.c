@@ -62,6 +62,9 @@ struct maps {
 /* Working memory of a refresh, too large for the stacks of other people's threads. Guarded by the lock. */
 static struct maps maps;
 static struct mapping mapping, first;
+static char line[PATH_BYTES + 128];
+static ElfW(Phdr) segments[HEADERS_MAX];
+static uint8_t notes_buffer[1024];
 static struct list *building;
 
 static int next_byte(void) {
@@ -76,7 +79,6 @@ static int next_byte(void) {
 
 /* "start-end perms offset major:minor inode   path" */
 static bool next_mapping(void) {
-  char line[PATH_BYTES + 128];
   size_t length = 0;
   int byte;
   while ((byte = next_byte()) >= 0 && byte != '\n')
@@ -130,8 +132,8 @@ struct image {
 };
 
 static void read_build_id(struct image *image, uintptr_t notes, size_t bytes) {
-  uint8_t buffer[1024];
-  if (bytes > sizeof(buffer)) bytes = sizeof(buffer);
+  uint8_t *buffer = notes_buffer;
+  if (bytes > sizeof(notes_buffer)) bytes = sizeof(notes_buffer);
   if (!copy(buffer, notes, bytes)) return;
   for (size_t at = 0; at + sizeof(ElfW(Nhdr)) <= bytes;) {
     ElfW(Nhdr) note;
@@ -151,7 +153,6 @@ static void read_build_id(struct image *image, uintptr_t notes, size_t bytes) {
 /* Reads the ELF file that is mapped at `base`. */
 static bool read_image(uintptr_t base, struct image *image) {
   ElfW(Ehdr) file;
-  ElfW(Phdr) segments[HEADERS_MAX];
   if (!copy(&file, base, sizeof(file)) || __builtin_memcmp(file.e_ident, ELFMAG, SELFMAG) != 0 ||
       file.e_phentsize != sizeof(segments[0]) || file.e_phnum == 0 || file.e_phnum > HEADERS_MAX ||
       file.e_phoff > MH_BLOCK_BYTES || !copy(segments, base + file.e_phoff, file.e_phnum * sizeof(segments[0])))
@@ -376,7 +377,8 @@ static bool find(uintptr_t pc, struct mh_module **module) {
         found = true;
       }
     }
-    /* A list that was replaced meanwhile may have shown zeros. */
+    /* A list that was replaced meanwhile may have shown zeros. Look only when all of it has been read. */
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
     const struct list *newest = __atomic_load_n(&list, __ATOMIC_ACQUIRE);
     if (newest == now) return found;
     now = newest;

@@ -78,6 +78,15 @@ static void insert(struct mh_thread *thread, const struct mh_piece *piece) {
   mh_count_allocation(thread, piece->stack, (struct mh_amount){1, piece->size}, mh_clock_now());
 }
 
+static void note_piece(struct mh_cut *cut, const struct mh_piece *piece) {
+  if (cut->count < MH_CUT_PIECES) {
+    cut->pieces[cut->count++] = *piece;
+  } else {
+    cut->missed++;
+    cut->missed_bytes += piece->size;
+  }
+}
+
 /* Takes [start, end) out of the regions. The lock is held. */
 static void cut_out(struct mh_thread *thread, uintptr_t start, uintptr_t end, struct mh_cut *cut) {
   for (uint32_t at = first_behind(start); at < count && regions[at].start < end;) {
@@ -94,7 +103,7 @@ static void cut_out(struct mh_thread *thread, uintptr_t start, uintptr_t end, st
     uintptr_t from = start > region->start ? start : region->start, to = end < region->end ? end : region->end;
     /* The size asked for may end within the last page. */
     uintptr_t used_end = whole.start + whole.size;
-    if (cut->count < MH_CUT_PIECES) cut->pieces[cut->count++] = whole;
+    note_piece(cut, &whole);
     mh_count_free(thread, whole.stack, (struct mh_amount){1, whole.size}, false);
     struct mh_piece head = whole, tail = whole;
     head.size = from - whole.start;
@@ -137,7 +146,8 @@ void mh_region_add(uintptr_t start, uint64_t size, const struct mh_entry *entry)
 }
 
 void mh_region_cut(uintptr_t start, uint64_t size, struct mh_cut *cut) {
-  cut->count = 0;
+  cut->count = cut->missed = 0;
+  cut->missed_bytes = 0;
   struct mh_thread *thread = mh_thread_mine();
   if (!__atomic_load_n(&count, __ATOMIC_RELAXED) || !mh_lock_take(&lock)) return;
   uintptr_t end;
@@ -147,7 +157,12 @@ void mh_region_cut(uintptr_t start, uint64_t size, struct mh_cut *cut) {
 
 void mh_region_restore(const struct mh_cut *cut) {
   struct mh_thread *thread = mh_thread_mine();
-  if (!cut->count || !mh_lock_take(&lock)) return;
+  if (!cut->count) return;
+  for (uint32_t i = 0; i < cut->missed; i++) mh_store_drop(i ? 0 : cut->missed_bytes);
+  if (!mh_lock_take(&lock)) {
+    for (uint32_t i = 0; i < cut->count; i++) mh_store_drop(cut->pieces[i].size);
+    return;
+  }
   for (uint32_t i = 0; i < cut->count; i++) {
     const struct mh_piece *whole = &cut->pieces[i];
     struct mh_cut parts = {0};

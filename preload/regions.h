@@ -9,6 +9,8 @@
 #define MH_CUT_PIECES 32
 struct mh_cut {
   uint32_t count;
+  uint32_t missed; /* pieces more than there is room for: lost when the call fails */
+  uint64_t missed_bytes;
   struct mh_piece {
     uintptr_t start;
     uint64_t size, time;

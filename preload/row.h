@@ -44,16 +44,16 @@ static inline unsigned mh_row_rule(uint64_t row) {
   return row >> 3 & 3;
 }
 static inline intptr_t mh_row_cfa(uint64_t row) {
-  return (int64_t)(row << 39) >> 44 << 3;
+  return ((int64_t)(row << 39) >> 44) * MH_ROW_UNIT;
 }
 static inline intptr_t mh_row_near(uint64_t row) {
-  return (int64_t)(row << 45) >> 50 << 3;
+  return ((int64_t)(row << 45) >> 50) * MH_ROW_UNIT;
 }
 static inline intptr_t mh_row_far(uint64_t row) {
-  return (int64_t)(row << 39) >> 58 << 3;
+  return ((int64_t)(row << 39) >> 58) * MH_ROW_UNIT;
 }
 static inline intptr_t mh_row_saved(uint64_t row) {
-  return (int64_t)(row << 24) >> 49 << 3;
+  return ((int64_t)(row << 24) >> 49) * MH_ROW_UNIT;
 }
 static inline uint32_t mh_row_frame(uint64_t row) {
   return (uint32_t)(row >> MH_ROW_FRAME_SHIFT);

@@ -75,7 +75,7 @@ uint32_t mh_side_take(uint64_t key) {
   struct entry *entry = shard->entries ? find(shard, key) : NULL;
   if (entry && entry->key) {
     slot = entry->slot;
-    shard->count--;
+    __atomic_store_n(&shard->count, shard->count - 1, __ATOMIC_RELAXED);
     uint32_t mask = shard->capacity - 1, hole = (uint32_t)(entry - shard->entries);
     for (uint32_t at = (hole + 1) & mask; shard->entries[at].key; at = (at + 1) & mask) {
       uint32_t home = (uint32_t)hash(shard->entries[at].key) & mask;

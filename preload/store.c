@@ -308,7 +308,7 @@ static bool read_fully(int fd, void *target, uint64_t bytes, uint64_t offset) {
 }
 
 static bool open_parent(struct mh_parent_store *parent) {
-  struct mh_header header;
+  static struct mh_header header; /* static as in claim.c: stacks may be small */
   parent->blocks = NULL;
   parent->fd = store_fd();
   if (parent->fd < 0 || !read_fully(parent->fd, &header, sizeof(header), 0)) return false;
