@@ -7,7 +7,6 @@ import process from "node:process";
 import { isatty } from "node:tty";
 import { report, StackResolver } from "../../runtime/report.js";
 import { openStore, type Store } from "../../runtime/store.js";
-import { Symbolizer } from "../../runtime/symbolize.js";
 import type { RawStackRow } from "../../runtime/types.js";
 import { defineCommand } from "../arguments.js";
 import { print, writeAll } from "../output.js";
@@ -15,6 +14,8 @@ import { styleFor } from "../reports/style.js";
 import { headLine, textReport } from "../reports/text.js";
 import { keysOf, press, screen, startState, type TopState } from "../reports/top.js";
 import { helpOption, storeOptions, storePath } from "../shared-options.js";
+import { symbolizerOf } from "../symbolizer.js";
+import { terminal } from "../terminal.js";
 import { duration, integer } from "../values.js";
 
 /** Call stacks that are looked at closer: more than fit on a screen, few enough to have names at once. */
@@ -57,7 +58,7 @@ Examples:
     try {
       if (isatty(0) && isatty(1)) await interactive(store, Math.max(100, Math.min(every, 2 ** 31 - 1)));
       else {
-        const answer = await report(store, { aggregate: true, sort: "size", top: rows }, new Symbolizer(), {
+        const answer = await report(store, { aggregate: true, sort: "size", top: rows }, symbolizerOf(store), {
           stacks: true,
         });
         print(textReport(answer, { stacks: true }));
@@ -70,7 +71,7 @@ Examples:
 });
 
 async function interactive(store: Store, every: number): Promise<void> {
-  const style = styleFor(true, process.env, { bytes: false, wide: false });
+  const style = styleFor(true, process.env, { bytes: false, wide: false }, terminal());
   const looking = new Looking(store);
   let state = startState();
   const draw = () => {
@@ -134,7 +135,7 @@ class Looking {
 
   constructor(store: Store) {
     this.#store = store;
-    this.#resolver = new StackResolver(store, new Symbolizer());
+    this.#resolver = new StackResolver(store, symbolizerOf(store));
   }
 
   async look(state: TopState): Promise<TopState> {

@@ -16,7 +16,6 @@ import { GROUPINGS } from "../../runtime/groups.js";
 import { report } from "../../runtime/report.js";
 import { openStore, type Store } from "../../runtime/store.js";
 import { parseSuppressions } from "../../runtime/suppressions.js";
-import { Symbolizer } from "../../runtime/symbolize.js";
 import type { MemoryKind, Query } from "../../runtime/types.js";
 import { defineCommand, UsageError } from "../arguments.js";
 import { messages } from "../messages.js";
@@ -25,6 +24,8 @@ import { jsonReport } from "../reports/json.js";
 import { styleFor } from "../reports/style.js";
 import { SWITCHED_OFF, storageText, textReport } from "../reports/text.js";
 import { formatOption, helpOption, storeOptions, storePath } from "../shared-options.js";
+import { symbolizerOf } from "../symbolizer.js";
+import { terminal } from "../terminal.js";
 import { duration, integer, localTime, pattern, size, word } from "../values.js";
 
 const KINDS = ["heap", "mmap", "all"] as const;
@@ -160,7 +161,8 @@ const options = {
   wide: {
     type: "boolean",
     bare: true,
-    description: "Function names with all their template arguments on a terminal too.",
+    description:
+      "Function names with all their template arguments, whole paths and whole lines on a terminal too. What goes to a file or a pipe always has them so.",
   },
   "no-demangle": {
     type: "boolean",
@@ -249,7 +251,12 @@ Exit code: 0, or 2 when the arguments or the store are wrong.
     }
     const source = args.source ?? false;
     const showStacks = args["show-callstack"] ?? source;
-    const style = styleFor(isatty(1), process.env, { bytes: args.bytes ?? false, wide: args.wide ?? false });
+    const style = styleFor(
+      isatty(1),
+      process.env,
+      { bytes: args.bytes ?? false, wide: args.wide ?? false },
+      terminal(),
+    );
 
     const store = await openStore(path);
     try {
@@ -259,7 +266,7 @@ Exit code: 0, or 2 when the arguments or the store are wrong.
         return 0;
       }
       if (about.switchedOff) messages("memview").warn(SWITCHED_OFF);
-      const symbolizer = new Symbolizer();
+      const symbolizer = symbolizerOf(store);
       const bounds = { ...filters, ...timeBounds(store, ages) };
       // Filters choose among live allocations; without any, the totals of stacks with nothing live count too.
       const { top: _, noLock: __, ...conditions } = bounds;

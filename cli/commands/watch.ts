@@ -2,7 +2,6 @@
 
 import { StackResolver } from "../../runtime/report.js";
 import { openStore } from "../../runtime/store.js";
-import { Symbolizer } from "../../runtime/symbolize.js";
 import { isoTime } from "../../runtime/time.js";
 import { watch as looksAt } from "../../runtime/watch.js";
 import { defineCommand } from "../arguments.js";
@@ -11,6 +10,7 @@ import { print } from "../output.js";
 import { droppedLine, stackText } from "../reports/text.js";
 import { lookText } from "../reports/watch.js";
 import { helpOption, storeOptions, storePath } from "../shared-options.js";
+import { symbolizerOf } from "../symbolizer.js";
 import { duration, integer } from "../values.js";
 
 export const watch = defineCommand({
@@ -53,7 +53,7 @@ Examples:
 
     const store = await openStore(path);
     try {
-      const symbolizer = new Symbolizer();
+      const symbolizer = symbolizerOf(store);
       const resolver = new StackResolver(store, symbolizer);
       const frames = stackText();
       let told = 0;

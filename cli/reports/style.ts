@@ -1,30 +1,38 @@
 // How a text looks: exact and plain for files and pipes, easier on the eye for a terminal.
 //
 // Plain output is a contract (README, "Text"): the same bytes whoever reads them. On a terminal sizes are rounded,
-// long template arguments are left out, a head line comes first, and colours are used unless NO_COLOR is set.
+// long template arguments and the front of long paths are left out, frames are cut to the width, a head line comes first,
+// and colours are used unless NO_COLOR is set.
+
+import type { Frame } from "../../runtime/types.js";
 
 export interface Style {
   /** Escape sequences for bold and dim. */
   colour: boolean;
   /** "1.5 MiB" in the place of 1572864. */
   human: boolean;
-  /** foo<…> in the place of foo<bar<int>, std::less<bar<int> > >. */
+  /** foo<…> in the place of foo<bar<int>, std::less<bar<int> > >, and short paths. */
   short: boolean;
+  /** Columns that a frame's line has when it is `short`. */
+  width: number;
+  /** Absolute path of the folder whose paths are shown relative to it when `short`, "" for none. */
+  folder: string;
   /** A line about the process in front. */
   head: boolean;
 }
 
-export const PLAIN: Style = { colour: false, human: false, short: false, head: false };
+export const PLAIN: Style = { colour: false, human: false, short: false, width: Infinity, folder: "", head: false };
 
-/** The style for standard output. `bytes` and `wide` are the options of these names. */
+/** The style for standard output. `bytes` and `wide` are the options of these names; 0 columns: unknown. */
 export function styleFor(
   terminal: boolean,
   environment: Record<string, string | undefined>,
   { bytes, wide }: { bytes: boolean; wide: boolean },
+  { columns = 0, folder = "" }: { columns?: number; folder?: string } = {},
 ): Style {
   if (!terminal) return PLAIN;
   const colour = !environment.NO_COLOR && environment.TERM !== "dumb";
-  return { colour, human: !bytes, short: !wide, head: true };
+  return { colour, human: !bytes, short: !wide, width: columns || Infinity, folder, head: true };
 }
 
 export function bold(style: Style, text: string): string {
@@ -73,4 +81,43 @@ function closing(text: string, start: number): number {
     else if (text[i] === ">" && text[i - 1] !== "-" && --depth === 0) return i;
   }
   return -1;
+}
+
+/** Components that stay of a path. */
+const PATH_END = 3;
+
+/** A path without its front: relative to `folder` where it is in there, else its last components. */
+export function shortPath(path: string, folder: string): string {
+  const prefix = folder.endsWith("/") ? folder : `${folder}/`;
+  if (folder !== "" && path.startsWith(prefix)) return path.slice(prefix.length);
+  const end = `…/${path.split("/").slice(-PATH_END).join("/")}`;
+  return end.length < path.length ? end : path;
+}
+
+/** Characters of a function's name that stay, however long its place is. */
+const NAME_START = 12;
+
+/**
+ * A frame's function, "" if unknown, and its place. When short, both fit into `width` with " at " between them: the end
+ * of the function's name goes first, then the front of the place.
+ */
+export function frameWords(frame: Frame, style: Style, width: number): { name: string; place: string } {
+  const { file, line, module, address, offset } = frame;
+  const path = (whole: string) => (style.short ? shortPath(whole, style.folder) : whole);
+  const place =
+    file !== null && line !== null ? `${path(file)}:${line}` : module === "" ? address : `${path(module)}+${offset}`;
+  const name = frame.function ?? "";
+  if (!style.short) return { name, place };
+  const space = name === "" ? width : width - " at ".length;
+  const start = cut(shortName(name), Math.max(NAME_START, space - [...place].length), "end");
+  return { name: start, place: cut(place, Math.max(1, space - [...start].length), "front") };
+}
+
+/** At most `length` characters of a text, with an ellipsis for what is left out at its `where`. */
+function cut(text: string, length: number, where: "front" | "end"): string {
+  const characters = [...text];
+  if (characters.length <= length) return text;
+  return where === "end"
+    ? `${characters.slice(0, length - 1).join("")}…`
+    : `…${characters.slice(characters.length - length + 1).join("")}`;
 }

@@ -15,7 +15,7 @@ import type { StoreInfo } from "../../runtime/store.js";
 import type { Frame, StackRow } from "../../runtime/types.js";
 import { humanAge, humanSize, sizeName } from "./sizes.js";
 import { sourceText } from "./source.js";
-import { bold, dim, PLAIN, type Style, shortName } from "./style.js";
+import { bold, dim, frameWords, PLAIN, type Style, shortName } from "./style.js";
 
 export interface TextOptions {
   /** The rows' frames. */
@@ -136,7 +136,7 @@ export function stackText(source = false, style = PLAIN): (row: { stack: Frame[]
     for (const frame of stack) {
       let line = lines.get(frame);
       if (line === undefined) {
-        line = `    ${frameText(frame, style)}\n`;
+        line = `${INDENT}${frameText(frame, style)}\n`;
         if (source && frame.file !== null && frame.line !== null)
           line += dim(style, sourceText(frame.file, frame.line));
         lines.set(frame, line);
@@ -147,16 +147,12 @@ export function stackText(source = false, style = PLAIN): (row: { stack: Frame[]
   };
 }
 
+const INDENT = "    ";
+
 function frameText(frame: Frame, style: Style): string {
-  const place =
-    frame.file !== null && frame.line !== null
-      ? `${frame.file}:${frame.line}`
-      : frame.module === ""
-        ? frame.address
-        : `${frame.module}+${frame.offset}`;
   const inlined = frame.inlined ? " (inlined)" : "";
-  if (frame.function === null) return place;
-  return `${style.short ? shortName(frame.function) : frame.function} ${dim(style, `at ${place}${inlined}`)}`;
+  const { name, place } = frameWords(frame, style, style.width - INDENT.length - inlined.length);
+  return frame.function === null ? place : `${name} ${dim(style, `at ${place}${inlined}`)}`;
 }
 
 /**

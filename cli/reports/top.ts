@@ -11,7 +11,7 @@
 
 import type { Frame } from "../../runtime/types.js";
 import { humanSize } from "./sizes.js";
-import { bold, dim, type Style, shortName } from "./style.js";
+import { bold, dim, frameWords, type Style } from "./style.js";
 
 /** A call stack as of the last look; growth is since `top` was started. */
 export interface TopRow {
@@ -135,7 +135,10 @@ export function screen(state: TopState, width: number, height: number, style: St
   let selectedStart = 0;
   let selectedEnd = 0;
   shown.forEach((row, i) => {
-    const [first, ...others] = row.frames.map((frame) => placeText(frame, style));
+    const [first, ...others] = row.frames.map((frame) => {
+      const { name, place } = frameWords(frame, style, width - INDENT.length);
+      return name === "" ? place : `${name} at ${place}`;
+    });
     const growth = row.growth === 0 ? "0" : `${row.growth < 0 ? "-" : "+"}${humanSize(Math.abs(row.growth))}`;
     const numbers = `${humanSize(row.bytes).padStart(11)}${growth.padStart(13)}${String(row.count).padStart(9)}`;
     const line = cutTo(`${i === at ? ">" : " "}${numbers}  ${first ?? "(unknown stack)"}`);
@@ -157,9 +160,4 @@ export function screen(state: TopState, width: number, height: number, style: St
     0,
     height,
   );
-}
-
-function placeText({ function: name, file, line, module, address, offset }: Frame, style: Style): string {
-  const place = file !== null && line !== null ? `${file}:${line}` : module === "" ? address : `${module}+${offset}`;
-  return name === null ? place : `${style.short ? shortName(name) : name} at ${place}`;
 }

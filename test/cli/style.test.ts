@@ -8,9 +8,10 @@ import process from "node:process";
 import { test } from "node:test";
 import { humanAge, humanSize, sizeName } from "../../cli/reports/sizes.js";
 import { sourceText } from "../../cli/reports/source.js";
-import { PLAIN, shortName, styleFor } from "../../cli/reports/style.js";
+import { frameWords, PLAIN, shortName, shortPath, styleFor } from "../../cli/reports/style.js";
 import { textReport } from "../../cli/reports/text.js";
 import type { LiveReport } from "../../runtime/report.js";
+import type { Frame } from "../../runtime/types.js";
 import { commandLine, temporaryFolder } from "../support/run.js";
 import { StoreBuilder } from "../support/store-builder.js";
 
@@ -74,6 +75,64 @@ test("colours only on a terminal, and never with NO_COLOR", () => {
   assert.deepEqual(styleFor(true, { NO_COLOR: "1" }, { bytes: true, wide: true }), { ...PLAIN, head: true });
 });
 
+test("paths: relative to the folder, else their end", () => {
+  const paths: [string, string, string][] = [
+    ["/work/app/src/a.c", "/work/app", "src/a.c"],
+    ["/work/app2/a.c", "/work/app", "/work/app2/a.c"],
+    ["/src/a.c", "/", "src/a.c"],
+    ["/build/glibc/csu/libc-start.c", "/work/app", "…/glibc/csu/libc-start.c"],
+    ["/usr/include/c++/13/bits/vector.tcc", "", "…/13/bits/vector.tcc"],
+    ["../sysdeps/nptl/call.h", "", "…/sysdeps/nptl/call.h"],
+    ["/a/b", "", "/a/b"],
+    ["[vdso]", "", "[vdso]"],
+    ["", "/work", ""],
+  ];
+  for (const [path, folder, short] of paths) assert.equal(shortPath(path, folder), short);
+});
+
+const frame: Frame = {
+  address: "0x1",
+  module: "/usr/lib/somewhere/deep/lib.so",
+  offset: "0x29d90",
+  function: "a_function_with_a_long_name(unsigned long)",
+  file: "/work/app/src/long-name.c",
+  line: 12,
+  inlined: false,
+};
+
+test("frames fit the width: the function's start and the place's end stay", () => {
+  const style = { ...PLAIN, short: true, folder: "/work/app" };
+  const words = (width: number, more: Partial<Frame> = {}, its = style) => {
+    const { name, place } = frameWords({ ...frame, ...more }, its, width);
+    return name === "" ? place : `${name} at ${place}`;
+  };
+  assert.equal(words(Infinity), "a_function_with_a_long_name(unsigned long) at src/long-name.c:12");
+  assert.equal(words(64), words(Infinity));
+  assert.equal(words(63), "a_function_with_a_long_name(unsigned lon… at src/long-name.c:12");
+  assert.equal(words(40), "a_function_with_a… at src/long-name.c:12");
+  assert.equal(words(30), "a_function_… at …ong-name.c:12");
+  assert.equal(words(22, { function: null }), "src/long-name.c:12");
+  assert.equal(words(12, { function: null }), "…g-name.c:12");
+  assert.equal(words(80, { function: "f", file: null }), "f at …/somewhere/deep/lib.so+0x29d90");
+  assert.equal(words(80, { function: "f", file: null, module: "" }), "f at 0x1");
+  for (let width = 17; width < 80; width++)
+    assert.ok([...words(width, { function: "ä€😀".repeat(30) })].length <= width);
+  assert.equal(words(10, {}, PLAIN), `${frame.function} at ${frame.file}:12`);
+});
+
+test("the width of the terminal, unless wide", () => {
+  const lines = (columns: number, wide = false, inlined = false) => {
+    const style = styleFor(true, { NO_COLOR: "1" }, { bytes: false, wide }, { columns, folder: "/work/app" });
+    const row = { bytes: 1, count: 1, oldest: null, newest: null, cut: false, stack: [{ ...frame, inlined }] };
+    return [...textReport({ ...report, stacks: [row] }, { stacks: true, style })].join("").split("\n")[2];
+  };
+  assert.equal(lines(50), "    a_function_with_a_long_… at src/long-name.c:12");
+  assert.equal(lines(50, false, true)?.length, 50);
+  assert.match(lines(50, false, true) ?? "", /^ {4}a_function_w.*… at src\/long-name\.c:12 \(inlined\)$/);
+  assert.equal(lines(0), `    ${frame.function} at src/long-name.c:12`);
+  assert.equal(lines(50, true), `    ${frame.function} at ${frame.file}:12`);
+});
+
 const report: LiveReport = {
   version: 1,
   process: {
@@ -121,11 +180,15 @@ test("a report in each style", () => {
   const place = `at ${join(folder, "a.c")}:2 (inlined)`;
   assert.equal(text(), `size=1572864, times=2\n    f<int, std::less<int> >() ${place}\n`);
   const head = "app (pid 7), running since 2 h 1 min";
-  const human = { ...PLAIN, head: true, human: true, short: true };
-  assert.equal(text(human), `${head}, 1.5 MiB live in 2 allocations\nsize=1.5 MiB, times=2\n    f<…>() ${place}\n`);
+  const human = { ...PLAIN, head: true, human: true, short: true, folder };
+  const shortPlace = "at a.c:2 (inlined)";
+  assert.equal(
+    text(human),
+    `${head}, 1.5 MiB live in 2 allocations\nsize=1.5 MiB, times=2\n    f<…>() ${shortPlace}\n`,
+  );
   assert.equal(
     text({ ...human, colour: true }),
-    `\x1b[1m${head}, 1.5 MiB live in 2 allocations\x1b[22m\n\x1b[1msize=1.5 MiB\x1b[22m, times=2\n    f<…>() \x1b[2m${place}\x1b[22m\n`,
+    `\x1b[1m${head}, 1.5 MiB live in 2 allocations\x1b[22m\n\x1b[1msize=1.5 MiB\x1b[22m, times=2\n    f<…>() \x1b[2m${shortPlace}\x1b[22m\n`,
   );
   assert.equal(
     text(PLAIN, true),
