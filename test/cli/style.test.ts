@@ -77,10 +77,10 @@ test("colours only on a terminal, and never with NO_COLOR", () => {
 
 test("paths: relative to the folder, else their end", () => {
   const paths: [string, string, string][] = [
-    ["/work/app/src/a.c", "/work/app", "src/a.c"],
-    ["/work/app2/a.c", "/work/app", "/work/app2/a.c"],
+    ["/proj/app/src/a.c", "/proj/app", "src/a.c"],
+    ["/proj/app2/a.c", "/proj/app", "/proj/app2/a.c"],
     ["/src/a.c", "/", "src/a.c"],
-    ["/build/glibc/csu/libc-start.c", "/work/app", "…/glibc/csu/libc-start.c"],
+    ["/build/glibc/csu/libc-start.c", "/proj/app", "…/glibc/csu/libc-start.c"],
     ["/usr/include/c++/13/bits/vector.tcc", "", "…/13/bits/vector.tcc"],
     ["../sysdeps/nptl/call.h", "", "…/sysdeps/nptl/call.h"],
     ["/a/b", "", "/a/b"],
@@ -95,13 +95,13 @@ const frame: Frame = {
   module: "/usr/lib/somewhere/deep/lib.so",
   offset: "0x29d90",
   function: "a_function_with_a_long_name(unsigned long)",
-  file: "/work/app/src/long-name.c",
+  file: "/proj/app/src/long-name.c",
   line: 12,
   inlined: false,
 };
 
 test("frames fit the width: the function's start and the place's end stay", () => {
-  const style = { ...PLAIN, short: true, folder: "/work/app" };
+  const style = { ...PLAIN, short: true, folder: "/proj/app" };
   const words = (width: number, more: Partial<Frame> = {}, its = style) => {
     const { name, place } = frameWords({ ...frame, ...more }, its, width);
     return name === "" ? place : `${name} at ${place}`;
@@ -122,7 +122,7 @@ test("frames fit the width: the function's start and the place's end stay", () =
 
 test("the width of the terminal, unless wide", () => {
   const lines = (columns: number, wide = false, inlined = false) => {
-    const style = styleFor(true, { NO_COLOR: "1" }, { bytes: false, wide }, { columns, folder: "/work/app" });
+    const style = styleFor(true, { NO_COLOR: "1" }, { bytes: false, wide }, { columns, folder: "/proj/app" });
     const row = { bytes: 1, count: 1, oldest: null, newest: null, cut: false, stack: [{ ...frame, inlined }] };
     return [...textReport({ ...report, stacks: [row] }, { stacks: true, style })].join("").split("\n")[2];
   };
