@@ -366,7 +366,7 @@ test("files that cannot be opened", async () => {
   }
 });
 
-test("a file that may not be read", { skip: process.getuid?.() === 0 }, async () => {
+test("a file that may not be read", { skip: process.getuid?.() === 0 && "root may read everything" }, async () => {
   const path = written("secret.store", sampleStore());
   chmodSync(path, 0);
   await assert.rejects(openStore(path), { name: "StoreError", message: /not allowed to read it; use the account/ });
