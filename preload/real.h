@@ -16,7 +16,6 @@
   F(free, void, (void *))                                                 \
   F(calloc, void *, (size_t, size_t))                                     \
   F(realloc, void *, (void *, size_t))                                    \
-  F(reallocarray, void *, (void *, size_t, size_t))                       \
   F(memalign, void *, (size_t, size_t))                                   \
   F(posix_memalign, int, (void **, size_t, size_t))                       \
   F(aligned_alloc, void *, (size_t, size_t))                              \
