@@ -72,8 +72,8 @@ static bool make_room(struct set *set) {
   return true;
 }
 
-/* Adds the element that `same` was not found for. Written out below for each set: the compiler then sees one loop with one
- * comparison, and the hot path, a hit, is a dozen instructions. */
+/* Sets `id` to the element for which `same` holds, 0 if the table has none. A macro, as each set compares something else: the
+ * compiler then sees one loop with one comparison, and the hot path, a hit, is a dozen instructions. */
 #define LOOK_UP(set, hash, id, same)                                                  \
   do {                                                                                \
     const struct table *table_ = __atomic_load_n(&(set)->table, __ATOMIC_ACQUIRE);    \

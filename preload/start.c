@@ -33,7 +33,6 @@
 enum phase { NEVER, STARTING, RECORDING, OFF };
 
 static uint32_t phase;
-static uint32_t owner_pid; /* whose store it is */
 static struct mh_alive not_yet;
 struct mh_alive *mh_alive = &not_yet;
 
@@ -101,11 +100,10 @@ bool mh_start(void) {
     return false;
   }
   if (!mh_real.malloc) return false;
-  if (now == RECORDING && owner_pid == (uint32_t)mh_getpid()) return false;
+  if (now == RECORDING && mh_process.pid == (uint32_t)mh_getpid()) return false;
   if (!__atomic_compare_exchange_n(&phase, &now, STARTING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) return false;
   struct mh_guard guard = mh_guard_raise();
   mh_process_identify();
-  owner_pid = mh_process.pid;
   if (now == RECORDING) mh_sender_forget();
   bool begun = now == RECORDING ? begin_child() : begin();
   mh_guard_lower(guard);
