@@ -14,8 +14,12 @@ void mh_capture_start(void) {
 uint32_t mh_capture(struct mh_thread *thread, const struct mh_entry *entry) {
   if (MH_UNLIKELY(!thread->walk) && mh_settings.unwind != MH_UNWIND_LIBUNWIND) thread->walk = mh_map_private(mh_walk_bytes());
   if (MH_UNLIKELY(!thread->walk)) return mh_capture_libunwind(thread, entry);
-  if (mh_settings.unwind == MH_UNWIND_FP) return mh_capture_fp(thread->walk, entry);
-  return mh_capture_dwarf(thread, thread->walk, entry);
+  if (mh_settings.unwind == MH_UNWIND_FP) return mh_walk_fp(thread->walk, entry);
+  return mh_walk_dwarf(thread, thread->walk, entry);
+}
+
+void mh_capture_new_owner(struct mh_thread *thread) {
+  if (thread->walk) thread->walk->plain = false; /* it was of another stack, which the next walk sees */
 }
 
 void mh_capture_modules_changed(void) {

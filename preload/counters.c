@@ -1,17 +1,9 @@
-/* Counting; see counters.h.
- *
- * Each thread counts in its own slot of the store, so the sum over the slots is true at every instant and costs nobody a
- * shared cache line. Peak and timeline need the sum itself: each thread keeps what it changed since it last
- * said so, with the highest point in between, and folds that into the process's total after FOLD_BYTES or
- * FOLD_OPERATIONS. With one thread the peak is exact; with more it is off by at most FOLD_BYTES for each.
- */
+/* Counting; see counters.h. */
 #include "counters.h"
 
 #include "clock.h"
 #include "lock.h"
 
-#define FOLD_BYTES (64 << 10)
-#define FOLD_OPERATIONS 1024
 #define FIRST_STEP 10000000u /* timeline: 10 ms, doubled whenever the entries run out */
 
 static int64_t live_bytes, live_count;
@@ -63,58 +55,41 @@ static void extend_timeline(uint64_t time) {
   mh_lock_release(&timeline_lock);
 }
 
-static void fold(struct mh_thread *thread, uint64_t time) {
-  int64_t before = __atomic_fetch_add(&live_bytes, thread->live_bytes, __ATOMIC_RELAXED);
+__attribute__((noinline)) void mh_count_fold(struct mh_thread *thread, uint64_t time) {
+  uint64_t made = thread->counters->allocations - thread->folded_allocations;
+  int64_t highest = thread->live_bytes > thread->live_bytes_max ? thread->live_bytes : thread->live_bytes_max;
+  highest += __atomic_fetch_add(&live_bytes, thread->live_bytes, __ATOMIC_RELAXED);
   __atomic_fetch_add(&live_count, thread->live_count, __ATOMIC_RELAXED);
-  __atomic_fetch_add(&allocations, thread->allocations, __ATOMIC_RELAXED);
-  int64_t highest = before + thread->live_bytes_max;
+  __atomic_fetch_add(&allocations, made, __ATOMIC_RELAXED);
   mh_totals_fold(&thread->totals);
   if (highest > 0 && raise_peak((uint64_t)highest, time)) mh_totals_peak();
   thread->live_bytes = thread->live_count = thread->live_bytes_max = 0;
-  thread->allocations = thread->operations = 0;
+  thread->folded_allocations += made;
+  thread->folded_frees = thread->counters->frees;
   extend_timeline(time);
 }
 
-void mh_count_allocation(struct mh_thread *thread, uint32_t stack, struct mh_amount amount, uint64_t time) {
-  if (MH_UNLIKELY(!thread || !thread->slot)) {
-    struct mh_thread_slot *shared = mh_thread_slots();
-    __atomic_fetch_add(&shared->allocations, amount.count, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&shared->allocated_bytes, amount.bytes, __ATOMIC_RELAXED);
-    int64_t now = __atomic_add_fetch(&live_bytes, (int64_t)amount.bytes, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&live_count, (int64_t)amount.count, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&allocations, amount.count, __ATOMIC_RELAXED);
-    if (now > 0 && raise_peak((uint64_t)now, time)) mh_totals_peak();
-    return;
-  }
-  if (MH_LIKELY(stack)) mh_total_allocation(&thread->totals, stack, amount);
-  thread->counters->allocations += amount.count;
-  thread->counters->allocated_bytes += amount.bytes;
-  thread->live_count += (int64_t)amount.count;
-  thread->allocations += amount.count;
-  thread->live_bytes += (int64_t)amount.bytes;
-  if (thread->live_bytes > thread->live_bytes_max) thread->live_bytes_max = thread->live_bytes;
-  if (++thread->operations >= FOLD_OPERATIONS || thread->live_bytes >= FOLD_BYTES) fold(thread, time);
+__attribute__((noinline)) void mh_count_shared_allocation(struct mh_amount amount, uint64_t time) {
+  struct mh_thread_slot *shared = mh_thread_slots();
+  __atomic_fetch_add(&shared->allocations, amount.count, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&shared->allocated_bytes, amount.bytes, __ATOMIC_RELAXED);
+  int64_t now = __atomic_add_fetch(&live_bytes, (int64_t)amount.bytes, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&live_count, (int64_t)amount.count, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&allocations, amount.count, __ATOMIC_RELAXED);
+  if (now > 0 && raise_peak((uint64_t)now, time)) mh_totals_peak();
 }
 
-void mh_count_free(struct mh_thread *thread, uint32_t stack, struct mh_amount amount, bool temporary) {
-  if (MH_UNLIKELY(!thread || !thread->slot)) {
-    struct mh_thread_slot *shared = mh_thread_slots();
-    __atomic_fetch_add(&shared->frees, amount.count, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&shared->freed_bytes, amount.bytes, __ATOMIC_RELAXED);
-    __atomic_fetch_sub(&live_bytes, (int64_t)amount.bytes, __ATOMIC_RELAXED);
-    __atomic_fetch_sub(&live_count, (int64_t)amount.count, __ATOMIC_RELAXED);
-    return;
-  }
-  if (MH_LIKELY(stack)) mh_total_free(&thread->totals, stack, amount, temporary);
-  thread->counters->frees += amount.count;
-  thread->counters->freed_bytes += amount.bytes;
-  thread->live_count -= (int64_t)amount.count;
-  thread->live_bytes -= (int64_t)amount.bytes;
-  if (++thread->operations >= FOLD_OPERATIONS || thread->live_bytes <= -FOLD_BYTES) fold(thread, mh_clock_now());
+__attribute__((noinline)) void mh_count_shared_free(struct mh_amount amount) {
+  struct mh_thread_slot *shared = mh_thread_slots();
+  __atomic_fetch_add(&shared->frees, amount.count, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&shared->freed_bytes, amount.bytes, __ATOMIC_RELAXED);
+  __atomic_fetch_sub(&live_bytes, (int64_t)amount.bytes, __ATOMIC_RELAXED);
+  __atomic_fetch_sub(&live_count, (int64_t)amount.count, __ATOMIC_RELAXED);
 }
 
+/* A thread without a slot of its own has folded everything: it counted in the shared one. */
 static void fold_one(struct mh_thread *thread) {
-  fold(thread, mh_clock_now());
+  if (thread->slot) mh_count_fold(thread, mh_clock_now());
 }
 
 void mh_count_fold_all(void) {

@@ -23,16 +23,38 @@
 
 typedef uintptr_t mh_word __attribute__((may_alias, aligned(1)));
 
-static inline __attribute__((always_inline)) struct mh_walk_detour *mh_detours_from(struct mh_walk *walk, uintptr_t pc, uintptr_t sp) {
-  return walk->detours[((pc + sp * 5) * 0x9e3779b97f4a7c15ull >> 40) % MH_DETOUR_SETS];
+/* Which set a detour from there is in, and its tag in it. */
+struct mh_detour_key {
+  uint32_t set;
+  uint8_t tag;
+};
+static inline __attribute__((always_inline)) struct mh_detour_key mh_detour_key(uintptr_t pc, uintptr_t sp) {
+  uint64_t hash = (pc + sp * 5) * 0x9e3779b97f4a7c15ull;
+  return (struct mh_detour_key){.set = hash >> 61, .tag = (uint8_t)(hash >> 53)};
+}
+_Static_assert(MH_DETOUR_SETS == 8, "three bits of the hash");
+
+/* The top bit of each byte of `tags` that is `tag`. */
+static inline __attribute__((always_inline)) uint64_t mh_detour_same(uint64_t tags, uint8_t tag) {
+  const uint64_t low = 0x7f7f7f7f7f7f7f7full;
+  uint64_t other = tags ^ tag * 0x0101010101010101ull;
+  return ~(((other & low) + low) | other | low);
 }
 
 /* The detour that leads from there into the remembered walk as it is now: the inner half of the proof. The outer half, the remembered
  * slots of frame number `outer`, is the caller's. NULL if there is none. */
 static inline __attribute__((always_inline)) const struct mh_walk_detour *mh_detour_find(struct mh_walk *walk, uintptr_t pc,
                                                                                          uintptr_t sp, uintptr_t fp) {
-  const struct mh_walk_detour *detour = mh_detours_from(walk, pc, sp);
-  for (unsigned way = 0; way < MH_DETOUR_WAYS; way++, detour++) {
+  struct mh_detour_key key = mh_detour_key(pc, sp);
+  const struct mh_walk_detour *eight = walk->detours[key.set];
+  uint64_t same = mh_detour_same(walk->detour_tags[key.set][0], key.tag);
+  for (unsigned word = 1;; same &= same - 1) {
+    if (!same && word < MH_DETOUR_WAYS / 8) {
+      same = mh_detour_same(walk->detour_tags[key.set][word++], key.tag);
+      eight += 8;
+    }
+    if (!same) return NULL;
+    const struct mh_walk_detour *detour = &eight[__builtin_ctzll(same) / 8];
     if (detour->pc != pc || detour->sp != sp || (detour->need_fp && detour->fp != fp)) continue;
     const struct mh_walk_slot *slot = detour->slot + detour->slots;
     const struct mh_walk_slot *outermost = detour->slot + (MH_MUTATION == MUTATION_NO_DETOUR_SLOT ? detour->slots > 1 : 0);
@@ -46,7 +68,6 @@ static inline __attribute__((always_inline)) const struct mh_walk_detour *mh_det
     if (joined->slots & MH_FRAME_NEED && joined->fp != detour->joined.fp) continue;
     return detour;
   }
-  return NULL;
 }
 
 /* Notes the way from `entry` to the remembered frame number `outer`, now that all frames in between are remembered too. */
@@ -54,9 +75,13 @@ static inline void mh_detour_note(struct mh_walk *walk, const struct mh_entry *e
   const struct mh_walk_frame *joined = &walk->frames[outer - 1], *inner = &walk->frames[walk->depth - 1];
   uint32_t from = joined->slots >> 2, to = inner->slots >> 2;
   if (to - from > MH_DETOUR_SLOTS) return;
-  struct mh_walk_detour *detour = &mh_detours_from(walk, entry->pc, entry->sp)[walk->detour_turn++ % MH_DETOUR_WAYS];
+  struct mh_detour_key key = mh_detour_key(entry->pc, entry->sp);
+  uint32_t way = walk->detour_turn++ % MH_DETOUR_WAYS;
+  struct mh_walk_detour *detour = &walk->detours[key.set][way];
   detour->pc = 0; /* a signal handler may jump out of here */
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  uint64_t *tags = &walk->detour_tags[key.set][way / 8];
+  *tags = (*tags & ~((uint64_t)0xff << way % 8 * 8)) | (uint64_t)key.tag << way % 8 * 8;
   detour->sp = entry->sp;
   detour->fp = entry->fp;
   detour->joined = *joined;

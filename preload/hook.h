@@ -13,7 +13,7 @@
 static inline __attribute__((always_inline)) void mh_hook_record(const void *block, uint64_t size, const struct mh_entry *entry) {
   if (!mh_sample_wants(size)) return;
   mh_begin();
-  mh_record_allocation(block, size, MH_MEMORY_HEAP, entry);
+  mh_record_heap_allocation(block, size, entry->pc, entry->sp, entry->fp);
   mh_finish();
 }
 
@@ -25,7 +25,7 @@ static inline __attribute__((always_inline)) void mh_hook_forget(const void *blo
     return;
   }
   mh_begin();
-  mh_record_free(block, MH_MEMORY_HEAP);
+  mh_record_heap_free(block);
   mh_finish();
   mh_leave();
 }

@@ -12,7 +12,7 @@ void memhook_alloc(const void *block, size_t size) {
   const size_t most = ((size_t)1 << MH_RECORD_KIND_SHIFT) - 1;
   if (size > most) size = most;
   mh_begin();
-  mh_record_allocation(block, size, MH_MEMORY_CUSTOM, &entry);
+  mh_record_custom_allocation(block, size, &entry);
   mh_finish();
   mh_leave();
 }
@@ -20,7 +20,7 @@ void memhook_alloc(const void *block, size_t size) {
 void memhook_free(const void *block) {
   if (!block || !mh_enter(MH_HOOK_HEAP)) return;
   mh_begin();
-  mh_record_free(block, MH_MEMORY_CUSTOM);
+  mh_record_custom_free(block);
   mh_finish();
   mh_leave();
 }

@@ -49,30 +49,40 @@ struct real {
 };
 
 static void *find(struct real *real, const char *symbol) {
-  if (MH_LIKELY(__atomic_load_n(&real->known, __ATOMIC_ACQUIRE))) return real->function;
+  if (__atomic_load_n(&real->known, __ATOMIC_ACQUIRE)) return real->function;
   if (!mh_real.malloc) mh_real_find();
   void *found = mh_real_next(symbol, "libstdc++.so.6");
   if (!found) found = mh_real_next(symbol, "libc++.so.1");
   real->function = found;
-  real->plain = is_plain(found);
+  bool plain = is_plain(found);
+  if (!plain) mh_index_grid = false;
+  __atomic_store_n(&real->plain, plain, __ATOMIC_RELAXED);
   /* A runtime may still be loaded later. */
   __atomic_store_n(&real->known, found != NULL, __ATOMIC_RELEASE);
   return found;
+}
+
+/* Whether malloc or free does it: asked first, for they nearly always do. */
+static inline bool is_known_plain(struct real *real, const char *symbol) {
+  if (MH_LIKELY(__atomic_load_n(&real->plain, __ATOMIC_RELAXED) && real->known)) return true;
+  find(real, symbol);
+  return __atomic_load_n(&real->plain, __ATOMIC_RELAXED);
 }
 
 #define NEW(symbol, parameters, arguments, direct)                         \
   MH_HOOK void *symbol parameters {                                        \
     ENDS_WHEN_THROWN;                                                      \
     static struct real real;                                               \
-    void *(*call) parameters = find(&real, #symbol);                       \
-    if (real.plain && mh_sample_passes(size)) {                            \
+    bool plain = is_known_plain(&real, #symbol);                           \
+    if (MH_LIKELY(plain) && mh_sample_passes(size)) {                      \
       void *passed = direct;                                               \
       if (MH_LIKELY(passed != NULL)) return passed;                        \
     }                                                                      \
-    if (MH_UNLIKELY(!mh_enter(MH_HOOK_WRAP))) return call ? call arguments : direct; \
+    void *(*call) parameters;                                              \
+    if (MH_UNLIKELY(!mh_enter(MH_HOOK_WRAP))) return (call = find(&real, #symbol)) ? call arguments : direct; \
     struct mh_entry entry = MH_ENTRY();                                    \
-    void *block = MH_LIKELY(real.plain) ? direct : NULL;                   \
-    if (MH_UNLIKELY(!block && call)) block = call arguments; /* or throws */ \
+    void *block = MH_LIKELY(plain) ? direct : NULL;                        \
+    if (MH_UNLIKELY(!block) && (call = find(&real, #symbol))) block = call arguments; /* or throws */ \
     if (MH_LIKELY(block != NULL)) mh_hook_record(block, size, &entry);     \
     mh_leave();                                                            \
     return block;                                                          \
@@ -81,12 +91,14 @@ static void *find(struct real *real, const char *symbol) {
 #define DELETE(symbol, parameters, arguments)        \
   MH_HOOK void symbol parameters {                   \
     static struct real real;                         \
-    void (*call) parameters = find(&real, #symbol);  \
+    bool plain = is_known_plain(&real, #symbol);     \
     if (MH_LIKELY(block != NULL)) mh_hook_forget(block); \
-    if (MH_LIKELY(real.plain || !call))              \
+    if (MH_LIKELY(plain)) {                          \
       mh_real.free(block);                           \
-    else                                             \
+    } else {                                         \
+      void (*call) parameters = find(&real, #symbol); \
       call arguments;                                \
+    }                                                \
   }
 
 #define PLAIN mh_real.malloc(size ? size : 1)

@@ -1,9 +1,7 @@
 /* The index: chooses between shadow and side table; see index.h. */
 #include "index.h"
 
-/* From this size on glibc maps a block by itself: it would touch a page of the shadow for one entry. */
-#define LARGE_BYTES (128u << 10)
-
+bool mh_index_plain, mh_index_grid;
 uint8_t mh_index_pages[1 << MH_PAGES_BITS];
 
 static void count_in_page(uintptr_t address, int change) {
@@ -14,14 +12,14 @@ static void count_in_page(uintptr_t address, int change) {
   }
 }
 
-bool mh_index_put(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale) {
+bool mh_index_put_any(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale) {
   *stale = 0;
   count_in_page(address, 1);
-  if (size < LARGE_BYTES && mh_shadow_put(address, size, slot, stale)) return true;
+  if (size < MH_INDEX_LARGE_BYTES && mh_shadow_put(address, size, slot, stale)) return true;
   return mh_side_put(address, slot, stale);
 }
 
-uint32_t mh_index_take(uintptr_t address) {
+uint32_t mh_index_take_any(uintptr_t address) {
   uint32_t slot = mh_shadow_take(address);
   if (!slot) slot = mh_side_take(address);
   if (slot) count_in_page(address, -1);
@@ -38,11 +36,17 @@ uint32_t mh_index_peek(uint64_t key) {
 }
 
 void mh_index_inherit(void) {
+  mh_index_plain = false;
   mh_shadow_inherit();
   mh_side_inherit();
 }
 
+void mh_index_start(void) {
+  mh_index_plain = !mh_settings.sample;
+}
+
 void mh_index_reset(void) {
+  mh_index_start();
   __builtin_memset(mh_index_pages, 0, sizeof(mh_index_pages));
   mh_shadow_reset();
   mh_side_reset();

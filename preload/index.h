@@ -9,11 +9,32 @@
 #include <stdint.h>
 
 #include "settings.h"
+#include "shadow.h"
 #include "sys.h"
+
+/* From this size on glibc maps a block by itself: it would touch a page of the shadow for one entry. */
+#define MH_INDEX_LARGE_BYTES (128u << 10)
+
+/* Everything is recorded, and nothing was inherited: an entry means what it says. */
+extern bool mh_index_plain;
+
+/* No block begins in the upper half of a granule: both allocator and operators new keep to 16 bytes. */
+extern bool mh_index_grid;
+
+bool mh_index_put_any(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale);
+uint32_t mh_index_take_any(uintptr_t address);
 
 /* Says that record `slot` (not 0) describes the block at `address`. If another record did, a free was missed: `*stale`
  * receives its slot, else 0. False when there is no room. */
-bool mh_index_put(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale);
+static inline __attribute__((always_inline)) bool mh_index_put(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale) {
+  uint32_t *entry = mh_shadow_entry(address);
+  bool ordinary = address % 16 == 0 && (size > 8 || mh_index_grid) && size < MH_INDEX_LARGE_BYTES && slot < MH_SHADOW_UPPER_HALF;
+  if (MH_UNLIKELY(!entry || !ordinary || !mh_index_plain || __atomic_load_n(entry, __ATOMIC_RELAXED)))
+    return mh_index_put_any(address, size, slot, stale);
+  __atomic_store_n(entry, slot, __ATOMIC_RELAXED);
+  *stale = 0;
+  return true;
+}
 
 /* Where only a sample is recorded, nearly every block that is freed has no record. A byte for each 4 KiB page of addresses, hashed, counts
  * the recorded blocks there (and sticks at 255): at 0 there is none. Kept only while sampling. */
@@ -30,7 +51,13 @@ static inline bool mh_index_may_have(const void *block) {
 }
 
 /* Takes the block's record out of the index and returns its slot, 0 if it has none. */
-uint32_t mh_index_take(uintptr_t address);
+static inline __attribute__((always_inline)) uint32_t mh_index_take(uintptr_t address) {
+  uint32_t *entry = mh_shadow_entry(address);
+  uint32_t slot = MH_LIKELY(entry != NULL) ? __atomic_load_n(entry, __ATOMIC_RELAXED) : 0;
+  if (MH_UNLIKELY(!slot || slot >= MH_SHADOW_UPPER_HALF || address % 16 || !mh_index_plain)) return mh_index_take_any(address);
+  __atomic_store_n(entry, 0, __ATOMIC_RELAXED);
+  return slot;
+}
 
 /* The same for a signal handler that interrupted our own bookkeeping: looks only where no lock is needed. */
 uint32_t mh_index_take_lockless(uintptr_t address);
@@ -38,19 +65,15 @@ uint32_t mh_index_take_lockless(uintptr_t address);
 /* The slot of the block's record, left where it is. `key`: an address, or one with MH_SIDE_CUSTOM. */
 uint32_t mh_index_peek(uint64_t key);
 
+/* Called once, when the settings are known. */
+void mh_index_start(void);
+
 /* In a child of fork that goes on with its parent's blocks: frees the locks that other threads held. From then on an entry
  * may be left over from a record that did not come along, and is compared with the record. */
 void mh_index_inherit(void);
 
 /* Empties it (a child that starts afresh). */
 void mh_index_reset(void);
-
-/* shadow.c */
-bool mh_shadow_put(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale);
-uint32_t mh_shadow_take(uintptr_t address);
-uint32_t mh_shadow_peek(uintptr_t address);
-void mh_shadow_inherit(void);
-void mh_shadow_reset(void);
 
 /* side.c. Keys are addresses; memory of custom allocators lies inside other blocks and has the key's top bit set. */
 #define MH_SIDE_CUSTOM ((uint64_t)1 << 63)

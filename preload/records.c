@@ -7,6 +7,7 @@
  */
 #include "records.h"
 
+#include "again.h"
 #include "counters.h"
 #include "index.h"
 #include "inherit.h"
@@ -15,6 +16,8 @@
 
 #define RUN_SLOTS 64
 #define CHAIN_SLOTS 256
+
+#define INLINE static inline __attribute__((always_inline))
 
 static uint64_t common; /* top chain of the common stack: its first slot low, a count against ABA high */
 
@@ -47,20 +50,14 @@ static uint32_t take_run(uint32_t *count) {
   return first;
 }
 
-uint32_t mh_slot_take(struct mh_thread *thread) {
-  uint32_t slot;
+/* A slot for a thread that has freed none, or NULL. */
+static __attribute__((noinline)) uint32_t take_more(struct mh_thread *thread) {
   if (MH_UNLIKELY(!thread)) {
     uint32_t one = 1;
     return take_run(&one);
   }
-  if (MH_LIKELY(thread->free_head)) {
-    slot = thread->free_head;
-    thread->free_head = mh_record(slot)->stack;
-    thread->free_count--;
-    return slot;
-  }
   if (MH_LIKELY(thread->run_next < thread->run_end)) return thread->run_next++;
-  slot = pop_chain();
+  uint32_t slot = pop_chain();
   if (slot) {
     thread->free_head = mh_record(slot)->stack;
     thread->free_count = CHAIN_SLOTS - 1;
@@ -78,60 +75,86 @@ uint32_t mh_slot_take(struct mh_thread *thread) {
   return 0;
 }
 
-void mh_slot_give(struct mh_thread *thread, uint32_t slot) {
+/* The slot just freed begins a new chain. With two whole chains below it the older one, no more in the cache, is given away. */
+static __attribute__((noinline)) void begin_chain(struct mh_thread *thread) {
+  if (thread->free_count > 2 * CHAIN_SLOTS) {
+    struct mh_record *last = mh_record(thread->second_chain);
+    uint32_t surplus = last->stack;
+    last->stack = 0;
+    thread->free_count -= CHAIN_SLOTS;
+    push_chain(surplus);
+  }
+  if (thread->free_count > CHAIN_SLOTS) thread->second_chain = thread->free_head;
+}
+
+INLINE uint32_t take_slot(struct mh_thread *thread) {
+  if (MH_UNLIKELY(!thread || !thread->free_head)) return take_more(thread);
+  uint32_t slot = thread->free_head;
+  thread->free_head = mh_record(slot)->stack;
+  thread->free_count--;
+  return slot;
+}
+
+INLINE void give_slot(struct mh_thread *thread, struct mh_record *record, uint32_t slot) {
   if (MH_UNLIKELY(!thread)) return; /* lost until the process ends: rare, and better than a lock */
-  mh_record(slot)->stack = thread->free_head;
+  record->stack = thread->free_head;
   thread->free_head = slot;
-  if (MH_LIKELY(++thread->free_count < 2 * CHAIN_SLOTS)) return;
-  /* Keep the newest CHAIN_SLOTS, which are in the cache; give the rest away. */
-  for (uint32_t i = 1; i < CHAIN_SLOTS; i++) slot = mh_record(slot)->stack;
-  uint32_t surplus = mh_record(slot)->stack;
-  mh_record(slot)->stack = 0;
-  thread->free_count = CHAIN_SLOTS;
-  push_chain(surplus);
+  if (MH_UNLIKELY(++thread->free_count % CHAIN_SLOTS == 1)) begin_chain(thread);
+}
+
+uint32_t mh_slot_take(struct mh_thread *thread) {
+  return take_slot(thread);
+}
+
+void mh_slot_give(struct mh_thread *thread, uint32_t slot) {
+  give_slot(thread, mh_record(slot), slot);
 }
 
 static uint64_t key_of(const void *block) {
   return (uintptr_t)block | MH_SIDE_CUSTOM;
 }
 
-static bool put(const void *block, uint64_t size, unsigned kind, uint32_t slot, uint32_t *stale) {
-  *stale = 0;
-  if (MH_UNLIKELY(kind == MH_MEMORY_CUSTOM)) return mh_side_put(key_of(block), slot, stale);
-  return mh_index_put((uintptr_t)block, size, slot, stale);
+/* The record at this address says of a block what was freed where no hook saw it. */
+static __attribute__((noinline)) void retire_stale(struct mh_thread *thread, uint32_t slot) {
+  struct mh_record *record = mh_record(slot);
+  mh_record_retire(slot, record);
+  mh_count_free(thread, record->stack, mh_sample_amount(mh_record_size(record)), false);
+  mh_slot_give(thread, slot);
+}
+
+/* mh_capture, but a stack that is the same again is known in here. The copy keeps the entry in registers until then. */
+INLINE uint32_t capture(struct mh_thread *thread, const struct mh_entry *entry) {
+  uint32_t stack = MH_LIKELY(thread->walk != NULL) ? mh_walk_again(thread->walk, entry) : 0;
+  if (MH_LIKELY(stack != 0)) return stack;
+  struct mh_entry copy = *entry;
+  return mh_capture(thread, &copy);
 }
 
 /* Fills the slot and makes it findable. */
-static void publish(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, unsigned kind,
-                    const struct mh_entry *entry) {
+INLINE void publish(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
   struct mh_record *record = mh_record(slot);
   uint64_t time = MH_LIKELY(thread != NULL) ? mh_clock_tell(&thread->newest_time) : mh_clock_now();
+  uint32_t stack = thread ? capture(thread, entry) : 0, stale;
   record->size = size | (uint64_t)kind << MH_RECORD_KIND_SHIFT;
   record->time = time;
   record->thread = thread ? thread->tid : (uint32_t)mh_gettid();
-  record->stack = thread ? mh_capture(thread, entry) : 0;
+  record->stack = stack;
   __atomic_store_n(&record->address, (uintptr_t)block, __ATOMIC_RELEASE);
-  uint32_t stale;
-  if (MH_UNLIKELY(!put(block, size, kind, slot, &stale))) {
+  bool room = kind == MH_MEMORY_CUSTOM ? mh_side_put(key_of(block), slot, &stale) : mh_index_put((uintptr_t)block, size, slot, &stale);
+  if (MH_UNLIKELY(!room)) {
     __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
     mh_slot_give(thread, slot);
     mh_store_drop(size);
     return;
   }
-  mh_count_allocation(thread, record->stack, mh_sample_amount(size), time);
+  mh_count_allocation(thread, stack, mh_sample_amount(size), time);
   if (MH_LIKELY(thread != NULL)) thread->newest = slot;
-  if (MH_UNLIKELY(stale)) {
-    /* The block at this address was freed where no hook saw it. */
-    struct mh_record *old = mh_record(stale);
-    mh_record_retire(stale, old);
-    mh_count_free(thread, old->stack, mh_sample_amount(mh_record_size(old)), false);
-    mh_slot_give(thread, stale);
-  }
+  if (MH_UNLIKELY(stale)) retire_stale(thread, stale);
 }
 
-void mh_record_allocation(const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
+INLINE void record_allocation(const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
   struct mh_thread *thread = mh_thread_mine();
-  uint32_t slot = mh_slot_take(thread);
+  uint32_t slot = take_slot(thread);
   if (MH_UNLIKELY(!slot)) {
     mh_store_drop(size);
     return;
@@ -139,16 +162,31 @@ void mh_record_allocation(const void *block, uint64_t size, unsigned kind, const
   publish(thread, slot, block, size, kind, entry);
 }
 
-void mh_record_free(const void *block, unsigned kind) {
-  uint32_t slot = MH_UNLIKELY(kind == MH_MEMORY_CUSTOM) ? mh_side_take(key_of(block)) : mh_index_take((uintptr_t)block);
-  if (!slot) return;
+void mh_record_heap_allocation(const void *block, uint64_t size, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
+  record_allocation(block, size, MH_MEMORY_HEAP, &(struct mh_entry){.pc = pc, .sp = sp, .fp = fp});
+}
+
+void mh_record_custom_allocation(const void *block, uint64_t size, const struct mh_entry *entry) {
+  record_allocation(block, size, MH_MEMORY_CUSTOM, entry);
+}
+
+INLINE void record_free(uint32_t slot) {
+  if (MH_UNLIKELY(!slot)) return;
   struct mh_thread *thread = mh_thread_mine();
   struct mh_record *record = mh_record(slot);
   mh_record_retire(slot, record);
   bool temporary = thread && thread->newest == slot;
-  mh_count_free(thread, record->stack, mh_sample_amount(mh_record_size(record)), temporary);
   if (temporary) thread->newest = 0;
-  mh_slot_give(thread, slot);
+  mh_count_free(thread, record->stack, mh_sample_amount(mh_record_size(record)), temporary);
+  give_slot(thread, record, slot);
+}
+
+void mh_record_heap_free(const void *block) {
+  record_free(mh_index_take((uintptr_t)block));
+}
+
+void mh_record_custom_free(const void *block) {
+  record_free(mh_side_take(key_of(block)));
 }
 
 struct mh_taken mh_record_take(const void *block) {

@@ -6,12 +6,14 @@
 #include "capture.h"
 #include "thread.h"
 
-/* Records a block. Never fails for the caller: what cannot be kept is counted as dropped. `kind` is a MH_MEMORY_ value other
- * than MH_MEMORY_MMAP (see regions.h for that). */
-void mh_record_allocation(const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry);
+/* Records a block. Never fails for the caller: what cannot be kept is counted as dropped. The entry of the heap's, by far the most, comes in
+ * registers. For mappings see regions.h. */
+void mh_record_heap_allocation(const void *block, uint64_t size, uintptr_t pc, uintptr_t sp, uintptr_t fp);
+void mh_record_custom_allocation(const void *block, uint64_t size, const struct mh_entry *entry);
 
 /* Removes a block's record, before the block is given back: from then on its address may be another thread's. */
-void mh_record_free(const void *block, unsigned kind);
+void mh_record_heap_free(const void *block);
+void mh_record_custom_free(const void *block);
 
 /* Takes a block's record away for a call that may move the block (realloc), and afterwards puts it in again: for
  * the new block, or, when the call failed, as it was. */

@@ -12,10 +12,7 @@
 #include "settings.h"
 #include "thread.h"
 
-/* What a recorded allocation stands for. */
-struct mh_amount {
-  uint64_t count, bytes;
-};
+/* What a recorded allocation of `size` bytes stands for, while sampling. */
 struct mh_amount mh_sample_scale(uint64_t size);
 
 static inline struct mh_amount mh_sample_amount(uint64_t size) {

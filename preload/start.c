@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "counters.h"
 #include "index.h"
+#include "index.h"
 #include "inherit.h"
 #include "intern.h"
 #include "log.h"
@@ -86,8 +87,10 @@ static bool begin_child(void) {
 
 static bool begin(void) {
   mh_settings_read();
+  mh_index_start();
   if (!mh_store_create()) return false;
   mh_modules_start();
+  mh_index_grid = mh_libc_allocates();
   mh_capture_start();
   watch_forks();
   return mh_alive != &not_yet;

@@ -71,6 +71,6 @@ static inline void mh_nested_free(const void *block) {
   }
   /* Inside the real function: a new_handler that gives its reserve back, or a signal handler. Our tables are whole. */
   mh_begin();
-  mh_record_free(block, MH_MEMORY_HEAP);
+  mh_record_heap_free(block);
   mh_finish();
 }

@@ -78,6 +78,7 @@ struct mh_thread *mh_thread_acquire(void) {
       state->counters->tid = tid;
       state->counters->state = MH_THREAD_LIVE;
     }
+    mh_capture_new_owner(state);
     mh_tls.thread = state;
   }
   mh_lock_release(&lock);

@@ -22,12 +22,13 @@ struct mh_thread {
 
   /* Record slots at hand: a chain of freed ones, and a run of fresh ones. */
   uint32_t free_head, free_count;
+  uint32_t second_chain; /* the outermost slot but one chain of those freed; see records.c */
   uint32_t run_next, run_end;
 
-  /* Change of the live totals since they were folded into the process's; see counters.c. */
+  /* Since the last fold: what became of live bytes and blocks, and the most bytes at a free. Private, so that a child of fork finds what
+   * was live then. And the counters, as they were at the last fold. See counters.h. */
   int64_t live_bytes, live_count, live_bytes_max;
-  uint64_t allocations;
-  uint32_t operations;
+  uint64_t folded_allocations, folded_frees;
 
   uint64_t newest_time; /* of the thread's last allocation; see clock.h */
   uint32_t newest; /* slot of the thread's last allocation; 0 once that is freed */

@@ -6,7 +6,6 @@
  */
 #include "totals.h"
 
-#include "sample.h"
 #include "store.h"
 #include "sys.h"
 
@@ -14,8 +13,8 @@ static void add64(uint64_t *target, uint64_t amount) {
   if (amount) __atomic_fetch_add(target, amount, __ATOMIC_RELAXED);
 }
 
-static void bring(const struct mh_delta *delta) {
-  struct mh_stack *stack = mh_stack(delta->stack);
+static void add(uint32_t id, struct mh_amount allocated, struct mh_amount freed, uint64_t temporaries) {
+  struct mh_stack *stack = mh_stack(id);
   uint32_t newest = __atomic_load_n(&mh_header()->peak_number, __ATOMIC_RELAXED);
   uint32_t noted = __atomic_load_n(&stack->peak_number, __ATOMIC_RELAXED);
   if (noted != newest &&
@@ -23,35 +22,28 @@ static void bring(const struct mh_delta *delta) {
     uint64_t live = __atomic_load_n(&stack->allocated_bytes, __ATOMIC_RELAXED) - __atomic_load_n(&stack->freed_bytes, __ATOMIC_RELAXED);
     __atomic_store_n(&stack->peak_bytes, live, __ATOMIC_RELAXED);
   }
-  add64(&stack->allocations, delta->allocations);
-  add64(&stack->allocated_bytes, delta->allocated_bytes);
-  add64(&stack->frees, delta->frees);
-  add64(&stack->freed_bytes, delta->freed_bytes);
-  add64(&stack->temporaries, delta->temporaries);
+  add64(&stack->allocations, allocated.count);
+  add64(&stack->allocated_bytes, allocated.bytes);
+  add64(&stack->frees, freed.count);
+  add64(&stack->freed_bytes, freed.bytes);
+  add64(&stack->temporaries, temporaries);
 }
 
-static inline struct mh_delta *delta_of(struct mh_totals *totals, uint32_t stack) {
+static void bring(const struct mh_delta *delta) {
+  if (!delta->stack) return;
+  add(delta->stack, (struct mh_amount){delta->allocations, delta->allocated_bytes},
+      (struct mh_amount){delta->frees, delta->freed_bytes}, delta->temporaries);
+}
+
+void mh_total_directly(uint32_t stack, struct mh_amount allocated, struct mh_amount freed, bool temporary) {
+  if (stack) add(stack, allocated, freed, temporary ? freed.count : 0);
+}
+
+__attribute__((noinline)) void mh_delta_change(struct mh_totals *totals, struct mh_delta *delta, uint32_t stack) {
   uint32_t place = stack % MH_DELTAS;
-  struct mh_delta *delta = &totals->deltas[place];
-  if (MH_UNLIKELY(delta->stack != stack)) {
-    if (delta->stack) bring(delta);
-    *delta = (struct mh_delta){.stack = stack};
-    totals->used[place / 64] |= (uint64_t)1 << place % 64;
-  }
-  return delta;
-}
-
-void mh_total_allocation(struct mh_totals *totals, uint32_t stack, struct mh_amount amount) {
-  struct mh_delta *delta = delta_of(totals, stack);
-  delta->allocations += amount.count;
-  delta->allocated_bytes += amount.bytes;
-}
-
-void mh_total_free(struct mh_totals *totals, uint32_t stack, struct mh_amount amount, bool temporary) {
-  struct mh_delta *delta = delta_of(totals, stack);
-  delta->frees += amount.count;
-  delta->freed_bytes += amount.bytes;
-  if (temporary) delta->temporaries += amount.count;
+  bring(delta);
+  *delta = (struct mh_delta){.stack = stack};
+  totals->used[place / 64] |= (uint64_t)1 << place % 64;
 }
 
 void mh_totals_fold(struct mh_totals *totals) {

@@ -10,22 +10,56 @@
 
 #define MH_DELTAS 256
 
-struct mh_amount; /* see sample.h */
+/* What an allocation counts as: itself, or what it stands for where only a sample is recorded. */
+struct mh_amount {
+  uint64_t count, bytes;
+};
 
 struct mh_delta {
   uint32_t stack; /* 0: unused */
-  uint64_t allocations, frees, temporaries, allocated_bytes, freed_bytes;
+  uint32_t allocations, frees, temporaries;
+  uint64_t allocated_bytes, freed_bytes;
 };
-
-
+#define MH_DELTA_MOST_COUNT (1u << 20) /* what counts as more goes to the store at once: 32 bits last from fold to fold */
 
 struct mh_totals {
   uint64_t used[MH_DELTAS / 64]; /* one bit for each delta that is not empty */
-  struct mh_delta deltas[MH_DELTAS];
+  struct mh_delta deltas[MH_DELTAS] __attribute__((aligned(32)));
 };
 
-void mh_total_allocation(struct mh_totals *totals, uint32_t stack, struct mh_amount amount);
-void mh_total_free(struct mh_totals *totals, uint32_t stack, struct mh_amount amount, bool temporary);
+/* Gives the place of `delta` to `stack`, and brings what was counted there to the store. */
+void mh_delta_change(struct mh_totals *totals, struct mh_delta *delta, uint32_t stack);
+
+/* Counts what a delta cannot hold. */
+void mh_total_directly(uint32_t stack, struct mh_amount allocated, struct mh_amount freed, bool temporary);
+
+static inline struct mh_delta *mh_delta_of(struct mh_totals *totals, uint32_t stack) {
+  struct mh_delta *delta = &totals->deltas[stack % MH_DELTAS];
+  if (__builtin_expect(delta->stack != stack, 0)) mh_delta_change(totals, delta, stack);
+  return delta;
+}
+
+/* `stack` 0, a stack that could not be kept, is counted nowhere. */
+static inline void mh_total_allocation(struct mh_totals *totals, uint32_t stack, struct mh_amount amount) {
+  if (__builtin_expect(amount.count > MH_DELTA_MOST_COUNT, 0)) {
+    mh_total_directly(stack, amount, (struct mh_amount){0}, false);
+    return;
+  }
+  struct mh_delta *delta = mh_delta_of(totals, stack);
+  delta->allocations += (uint32_t)amount.count;
+  delta->allocated_bytes += amount.bytes;
+}
+
+static inline void mh_total_free(struct mh_totals *totals, uint32_t stack, struct mh_amount amount, bool temporary) {
+  if (__builtin_expect(amount.count > MH_DELTA_MOST_COUNT, 0)) {
+    mh_total_directly(stack, (struct mh_amount){0}, amount, temporary);
+    return;
+  }
+  struct mh_delta *delta = mh_delta_of(totals, stack);
+  delta->frees += (uint32_t)amount.count;
+  delta->freed_bytes += amount.bytes;
+  delta->temporaries += temporary ? (uint32_t)amount.count : 0;
+}
 
 /* Brings everything counted in `totals` to the store. */
 void mh_totals_fold(struct mh_totals *totals);

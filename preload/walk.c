@@ -43,8 +43,8 @@
 
 #include <string.h>
 
+#include "again.h"
 #include "capture_libunwind.h"
-#include "detour.h"
 #include "intern.h"
 #include "modules.h"
 #include "mutation.h"
@@ -86,25 +86,11 @@ static __attribute__((noinline)) void renew(struct mh_walk *walk, uintptr_t thre
     walk->limit = mh_depth_limit;
   }
   if (walk->own.thread_pointer != thread_pointer) walk->own = (struct mh_own_stack){.thread_pointer = thread_pointer};
-  walk->depth = walk->stack = 0;
+  mh_walk_forget(walk);
   memset(walk->detours, 0, sizeof walk->detours);
   /* After a fork the store, and with it every id, may be another one; the generation is, too. */
   if (walk->generation && walk->generation != generation) memset(walk->known, 0, sizeof walk->known);
   walk->generation = generation;
-}
-
-/* ── Verifying ─────────────────────────────────────────────────────────────────────────────────── */
-
-/* Compares slots[count − 1 … 0] with the stack. Returns 0 if all are the same, else the number of the one that is
- * not, counted from 1. */
-INLINE uint32_t first_changed(const struct mh_walk_slot *slots, uint32_t count) {
-  const struct mh_walk_slot *slot = slots + count;
-#pragma clang loop unroll_count(4)
-  while (slot > slots) {
-    slot--;
-    if (load(slot->at) != slot->value) return (uint32_t)(slot - slots) + 1;
-  }
-  return 0;
 }
 
 /* ── Stepping ──────────────────────────────────────────────────────────────────────────────────── */
@@ -323,12 +309,6 @@ INLINE uintptr_t sp_of(const struct mh_walk_frame *frames, uint32_t outer) {
   return outer ? frames[outer - 1].sp : UINTPTR_MAX;
 }
 
-/* Whether the walk is in that very frame: then the way out of it depends on the remembered slots alone. */
-INLINE bool meets(const struct mh_walk_frame *frame, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
-  return frame->sp == sp && frame->pc == pc && !(frame->slots & MH_FRAME_EXACT) &&
-         (!(frame->slots & MH_FRAME_NEED) || frame->fp == fp || MH_MUTATION == MUTATION_NO_FP);
-}
-
 /* Computes a row and puts it in the table, unless it says "nobody knows" of a place that the module table does not know yet:
  * then the walk ends here this time. */
 static __attribute__((noinline)) uint64_t new_row(uintptr_t pc, bool exact, uint64_t key, bool *unknown) {
@@ -340,26 +320,16 @@ static __attribute__((noinline)) uint64_t new_row(uintptr_t pc, bool exact, uint
   return row;
 }
 
-/* The stack that starts at `entry`, if nothing of it need be stepped: it is the remembered one, or a detour into that. 0 if not. */
-INLINE uint32_t remembered(struct mh_walk *walk, const struct mh_entry *entry) {
-  const struct mh_walk_frame *inner = &walk->frames[walk->depth - 1];
-  if (walk->stack && meets(inner, entry->pc, entry->sp, entry->fp)) {
-    if (!first_changed(walk->slots, inner->slots >> 2)) return walk->stack;
-  }
-  const struct mh_walk_detour *detour = mh_detour_find(walk, entry->pc, entry->sp, entry->fp);
-  if (!detour || first_changed(walk->slots, walk->frames[detour->outer - 1].slots >> 2)) return 0;
-  return detour->stack;
-}
-
 /* `chain`: by frame pointers alone, as if every row said so. */
 INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struct mh_entry *entry, bool chain) {
-  uint32_t generation = MH_MUTATION == MUTATION_NO_GENERATION ? 1 : __atomic_load_n(&mh_generation, __ATOMIC_ACQUIRE);
+  uint32_t generation = mh_walk_generation();
   uintptr_t thread_pointer = mh_thread_pointer();
   if (MH_UNLIKELY(walk->generation != generation || walk->own.thread_pointer != thread_pointer || !walk->limit))
     renew(walk, thread_pointer, generation);
 
   struct mh_span span;
   mh_span_at(&walk->own, entry->sp, &span);
+  bool plain = walk->plain && span.own;
   uintptr_t low = span.low, room = mh_span_room(&span); /* words may be read from `low` and the `room` bytes behind it on */
   uintptr_t pc = entry->pc, sp = entry->sp, fp = entry->fp;
   struct place place = {.exact = false}; /* the same in memory, for step_out */
@@ -371,19 +341,12 @@ INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struc
   uintptr_t next_sp = sp_of(frames, outer);
   bool cut = false, astray = false;
 
-  /* Whole stacks on the thread's own stack; whatever else there is, the walk below takes apart. */
-  bool simple = span.own && walk->depth && !walk->cut && walk->top <= span.high;
-  if (simple) {
-    uint32_t stack = remembered(walk, entry);
-    if (MH_LIKELY(stack != 0)) return stack;
-  }
-
   for (;;) {
     if (sp >= next_sp) {
       while (outer && frames[outer - 1].sp < sp) outer--;
-      if (outer && !place.exact && meets(&frames[outer - 1], pc, sp, fp) &&
+      if (outer && !place.exact && mh_walk_meets(&frames[outer - 1], pc, sp, fp) &&
           (walk->cut ? count + outer == limit : count + outer <= limit) && mh_span_reaches(&span, walk->top)) {
-        uint32_t changed = first_changed(walk->slots, frames[outer - 1].slots >> 2);
+        uint32_t changed = mh_first_changed(walk->slots, frames[outer - 1].slots >> 2);
         if (!changed) break;
         /* Of the frames inside of the change none can be the same. */
         while (outer && frames[outer - 1].slots >> 2 >= changed) outer--;
@@ -429,8 +392,9 @@ INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struc
     }
   }
 
-  if (MH_LIKELY(count == 0 && outer == walk->depth && walk->stack)) return walk->stack;
+  if (count == 0 && outer == walk->depth && walk->stack) return walk->stack;
   struct outer joined = {.slots = walk->slots};
+  walk->plain = false;
   walk->stack = 0;
   walk->depth = outer;
   if (outer) {
@@ -444,18 +408,18 @@ INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struc
   }
   uint32_t stack = count ? remember(walk, joined, count, astray ? UINT32_MAX : first, fp, walk->cut, chain)
                          : mh_intern_stack(joined.node, walk->cut);
-  if (walk->depth == outer + count) {
-    walk->stack = stack; /* all of it is remembered */
-    if (simple && stack && outer && count && !first) mh_detour_note(walk, entry, outer, stack);
-  }
+  bool whole = walk->depth == outer + count; /* all of it is remembered */
+  if (whole) walk->stack = stack;
+  walk->plain = span.own && walk->depth && !walk->cut && walk->top <= span.high;
+  if (plain && walk->plain && whole && stack && outer && count && !first) mh_detour_note(walk, entry, outer, stack);
   return stack;
 }
 
-uint32_t mh_capture_dwarf(struct mh_thread *thread, struct mh_walk *walk, const struct mh_entry *entry) {
+uint32_t mh_walk_dwarf(struct mh_thread *thread, struct mh_walk *walk, const struct mh_entry *entry) {
   return take(thread, walk, entry, false);
 }
 
-uint32_t mh_capture_fp(struct mh_walk *walk, const struct mh_entry *entry) {
+uint32_t mh_walk_fp(struct mh_walk *walk, const struct mh_entry *entry) {
   return take(NULL, walk, entry, true);
 }
 

@@ -69,13 +69,21 @@ struct mh_walk {
   uint32_t stack;      /* interned: all of them; 0 if not known */
   uintptr_t top;       /* end of the highest remembered slot */
   bool cut;            /* the outermost remembered frame has callers */
+  bool plain;          /* what is remembered begins at the stack's end, and all of it is on the thread's own stack */
   struct mh_walk_frame *frames;
   struct mh_walk_slot *slots;
   struct mh_walk_step *steps;
   struct mh_walk_known known[MH_WALK_KNOWN]; /* by hash of parent and frame */
   uint32_t detour_turn;                      /* which way of a set is replaced next */
+  uint64_t detour_tags[MH_DETOUR_SETS][MH_DETOUR_WAYS / 8]; /* a byte for each: of the hash of pc and sp */
   struct mh_walk_detour detours[MH_DETOUR_SETS][MH_DETOUR_WAYS]; /* by hash of pc and sp */
 };
+
+/* Forgets the last walk. */
+static inline void mh_walk_forget(struct mh_walk *walk) {
+  walk->depth = walk->stack = 0;
+  walk->plain = false;
+}
 
 /* Most frames kept of a stack: the innermost ones. Set before the first walk, not changed afterwards. */
 extern uint32_t mh_depth_limit;
@@ -86,10 +94,10 @@ size_t mh_walk_bytes(void);
 /* Called once, before the first walk. */
 void mh_walk_start(void);
 
-/* Each captures the stack at `entry` and returns its id, 0 if it could not be kept; as mh_capture. `walk` is the calling
- * thread's. One thread uses either the one or the other. */
-uint32_t mh_capture_dwarf(struct mh_thread *thread, struct mh_walk *walk, const struct mh_entry *entry);
-uint32_t mh_capture_fp(struct mh_walk *walk, const struct mh_entry *entry);
+/* Each walks the stack at `entry`, which is not known to be the same again (again.h), and returns its id, 0 if it could not be kept.
+ * `walk` is the calling thread's. One thread uses either the one or the other. */
+uint32_t mh_walk_dwarf(struct mh_thread *thread, struct mh_walk *walk, const struct mh_entry *entry);
+uint32_t mh_walk_fp(struct mh_walk *walk, const struct mh_entry *entry);
 
 /* To be called after every change of mh_generation. */
 void mh_capture_dwarf_modules_changed(void);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../../preload/again.h"
 #include "../../preload/capture.h"
 #include "../../preload/thread.h"
 #include "../../preload/walk.h"
@@ -32,21 +33,23 @@ CONTESTANT(capture_nothing) {
 }
 CONTESTANT(capture_remembered) {
   struct mh_entry entry = MH_ENTRY();
-  return mh_capture_dwarf(mh_tls.thread, walk, &entry) + plan->inside;
+  uint32_t stack = mh_walk_again(walk, &entry);
+  return (stack ? stack : mh_walk_dwarf(mh_tls.thread, walk, &entry)) + plan->inside;
 }
 CONTESTANT(capture_rows) {
   struct mh_entry entry = MH_ENTRY();
-  walk->depth = walk->stack = 0;
-  return mh_capture_dwarf(mh_tls.thread, walk, &entry) + plan->inside;
+  mh_walk_forget(walk);
+  return mh_walk_dwarf(mh_tls.thread, walk, &entry) + plan->inside;
 }
 CONTESTANT(capture_fp) {
   struct mh_entry entry = MH_ENTRY();
-  return mh_capture_fp(walk, &entry) + plan->inside;
+  uint32_t stack = mh_walk_again(walk, &entry);
+  return (stack ? stack : mh_walk_fp(walk, &entry)) + plan->inside;
 }
 CONTESTANT(capture_fp_alone) {
   struct mh_entry entry = MH_ENTRY();
-  walk->depth = walk->stack = 0;
-  return mh_capture_fp(walk, &entry) + plan->inside;
+  mh_walk_forget(walk);
+  return mh_walk_fp(walk, &entry) + plan->inside;
 }
 CONTESTANT(capture_nongnu) {
   return nongnu_backtrace(addresses, DEEPEST) + plan->inside;

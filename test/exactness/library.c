@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "../../preload/again.h"
 #include "../../preload/capture.h"
 #include "../../preload/capture_libunwind.h"
 #include "../../preload/cfi.h"
@@ -338,10 +339,11 @@ static void compare(const struct mh_entry *entry) {
   }
   COUNT(captures);
   t->fell_back = false;
-  uint32_t fast = frame_pointers ? mh_capture_fp(t->remembered, entry) : mh_capture_dwarf(t, t->remembered, entry);
+  uint32_t fast = mh_walk_again(t->remembered, entry);
+  if (!fast) fast = frame_pointers ? mh_walk_fp(t->remembered, entry) : mh_walk_dwarf(t, t->remembered, entry);
   bool fell_back = t->fell_back;
-  t->rows->depth = t->rows->stack = 0;
-  uint32_t slow = frame_pointers ? mh_capture_fp(t->rows, entry) : mh_capture_dwarf(t, t->rows, entry);
+  mh_walk_forget(t->rows);
+  uint32_t slow = frame_pointers ? mh_walk_fp(t->rows, entry) : mh_walk_dwarf(t, t->rows, entry);
   if (fell_back || t->fell_back) {
     if (COUNT(fallbacks) <= 3) {
       unsigned at = 0;

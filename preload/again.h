@@ -1,0 +1,43 @@
+/* The same stack again: the two ways to know a stack without taking a step. Part of walk.c, which explains the first and why
+ * comparing is enough; detour.h explains the second. Inline, for this is how most stacks are captured.
+ */
+#pragma once
+#include "detour.h"
+#include "modules.h"
+#include "sys.h"
+#include "walk.h"
+
+/* Compares slots[count − 1 … 0] with the stack. Returns 0 if all are the same, else the number of the one that is
+ * not, counted from 1. */
+static inline __attribute__((always_inline)) uint32_t mh_first_changed(const struct mh_walk_slot *slots, uint32_t count) {
+  const struct mh_walk_slot *slot = slots + count;
+#pragma clang loop unroll_count(4)
+  while (slot > slots) {
+    slot--;
+    if (*(const mh_word *)slot->at != slot->value) return (uint32_t)(slot - slots) + 1;
+  }
+  return 0;
+}
+
+/* Whether a walk is in that very frame: then the way out of it depends on the remembered slots alone. */
+static inline __attribute__((always_inline)) bool mh_walk_meets(const struct mh_walk_frame *frame, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
+  return frame->sp == sp && frame->pc == pc && !(frame->slots & MH_FRAME_EXACT) &&
+         (!(frame->slots & MH_FRAME_NEED) || frame->fp == fp || MH_MUTATION == MUTATION_NO_FP);
+}
+
+static inline uint32_t mh_walk_generation(void) {
+  return MH_MUTATION == MUTATION_NO_GENERATION ? 1 : __atomic_load_n(&mh_generation, __ATOMIC_ACQUIRE);
+}
+
+/* The stack that starts at `entry`, if it is the remembered one, or a detour into that. 0 if it has to be walked. */
+static inline __attribute__((always_inline)) uint32_t mh_walk_again(struct mh_walk *walk, const struct mh_entry *entry) {
+  if (MH_UNLIKELY(!walk->plain || walk->generation != mh_walk_generation())) return 0;
+  if (MH_UNLIKELY(entry->sp - walk->own.low >= walk->own.high - walk->own.low)) return 0;
+  const struct mh_walk_frame *inner = &walk->frames[walk->depth - 1];
+  if (walk->stack && mh_walk_meets(inner, entry->pc, entry->sp, entry->fp)) {
+    if (!mh_first_changed(walk->slots, inner->slots >> 2)) return walk->stack;
+  }
+  const struct mh_walk_detour *detour = mh_detour_find(walk, entry->pc, entry->sp, entry->fp);
+  if (!detour || mh_first_changed(walk->slots, walk->frames[detour->outer - 1].slots >> 2)) return 0;
+  return detour->stack;
+}
