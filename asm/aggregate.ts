@@ -56,11 +56,15 @@ export function beginSums(): void {
   pagesEnd = 0;
 }
 
+/** The accumulator of a stack, also of one that is not in the answer; 0 if its page was not needed so far. */
+export function findPaged(stack: u32): usize {
+  const page = load<u32>(PAGES + ((stack >>> STACKS_PER_PAGE_SHIFT) << 2));
+  return page ? page + ((stack & IN_PAGE) << SUM_SHIFT) : 0;
+}
+
 /** The accumulator of a stack, made if need be; 0 after leaving a fault. `stack` is below 2^30. */
 export function sumOf(stack: u32): usize {
-  const page = load<u32>(PAGES + ((stack >>> STACKS_PER_PAGE_SHIFT) << 2));
-  if (page) return page + ((stack & IN_PAGE) << SUM_SHIFT);
-  return newPage(stack);
+  return findPaged(stack) || newPage(stack);
 }
 
 function newPage(stack: u32): usize {
@@ -90,10 +94,8 @@ export function admit(stack: u32): i32 {
 
 /** The accumulator of a stack, 0 if it is not in the answer. */
 export function findSum(stack: u32): usize {
-  const page: usize = load<u32>(PAGES + ((stack >>> STACKS_PER_PAGE_SHIFT) << 2));
-  if (!page) return 0;
-  const sum: usize = page + ((stack & IN_PAGE) << SUM_SHIFT);
-  return load<u64>(sum, SUM_COUNT) ? sum : 0;
+  const sum = findPaged(stack);
+  return sum && load<u64>(sum, SUM_COUNT) ? sum : 0;
 }
 
 export function isSelected(sum: usize): bool {

@@ -30,7 +30,7 @@ export {
   faultText,
   faultTextLength,
 } from "./fault";
-export { FRAMES, HEADER, PIECE, releaseAll, SECOND } from "./memory";
+export { FRAMES, FRAMES_MAX, HEADER, PIECE, RECORDS_PER_PIECE, releaseAll, SECOND } from "./memory";
 export {
   beginScan,
   COLLECT_ENTRIES,
@@ -82,10 +82,11 @@ export {
 } from "./rows";
 export { sumThreads, tidyTimeline } from "./summary";
 export {
+  beginInnermostModules,
   beginWalk,
   forgetBlocks,
   frameAt,
-  innermostModule,
+  innermostModules,
   MISSING,
   moduleAt,
   placeBlock,

@@ -129,8 +129,25 @@ export function walk(): i32 {
   return depth;
 }
 
+let resolved: u32 = 0;
+
+export function beginInnermostModules(): void {
+  resolved = 0;
+}
+
+/** Replaces `count` ids of stacks at FRAMES by the ids of their innermost frames' modules. 0, MISSING (call again) or FAILED. */
+export function innermostModules(count: u32): i32 {
+  for (; resolved < count; resolved++) {
+    const at = FRAMES + (resolved << 2);
+    const module = innermostModule(load<u32>(at));
+    if (module < 0) return module;
+    store<u32>(at, module);
+  }
+  return 0;
+}
+
 /** Module of a stack's innermost frame, 0 if that is in none; MISSING or FAILED. */
-export function innermostModule(stack: u32): i32 {
+function innermostModule(stack: u32): i32 {
   if (beginWalk(stack)) return failure;
   if (!node) return 0;
   const at = entry(KIND_NODES, node, "there is no stack node");

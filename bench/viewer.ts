@@ -2,12 +2,13 @@
 //
 //   node dist/bench/viewer.js [RECORDS=10000000] [STACKS=50000] [RUNS=5]
 //
-// Makes a store, groups it by call stack with bench/viewer/native.c (compiled with $CC or cc) and in each runtime that is
-// there, one after the other in every round, and prints the medians: the work itself, and the process from start to end.
-// All have to print the same 50 rows.
+// Makes a store, groups it by call stack with bench/viewer/native.c (compiled with $CC or cc) and with `memview -a --top 50` in
+// each runtime that is there, one after the other in every round. Each is a process from its start to its end, so a
+// runtime's own start counts; a line shows what that alone takes. All have to print the same 50 rows. Printed are medians of
+// the time and of the most memory that a process was seen with.
 
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,8 +22,8 @@ const folder = mkdtempSync(join(tmpdir(), "memhook-bench-"));
 interface Contestant {
   name: string;
   command: string[];
-  work: number[];
-  whole: number[];
+  /** Milliseconds, and the largest resident set in MiB, of each run. */
+  times: number[];
   resident: number[];
 }
 
@@ -30,51 +31,66 @@ try {
   const path = join(folder, "large.store");
   makeStore(path);
   const native = join(folder, "native");
-  run([process.env.CC ?? "cc", "-O3", "-march=native", `-I${root}build`, "-o", native, `${root}bench/viewer/native.c`]);
-  const contestants = [contestant("native C", [native, path])];
-  const script = fileURLToPath(new URL("viewer/group.js", import.meta.url));
-  contestants.push(contestant("node", [process.execPath, script, path]));
+  const compile = ["-O3", "-march=native", `-I${root}build`, "-o", native, `${root}bench/viewer/native.c`];
+  const { status } = spawnSync(process.env.CC ?? "cc", compile, { stdio: "inherit" });
+  if (status !== 0) throw new Error("bench/viewer/native.c does not compile");
+  const memview = [join(root, "memview"), "-a", "--top", "50", path];
   const bin = join(root, "node_modules/.bin");
-  if (existsSync(join(bin, "bun"))) contestants.push(contestant("bun", [join(bin, "bun"), script, path]));
-  if (existsSync(join(bin, "deno")))
-    contestants.push(contestant("deno", [join(bin, "deno"), "run", "-A", script, path]));
+  const contestants = (
+    [
+      ["native C", [native, path]],
+      ["node", ["node", ...memview]],
+      ["bun", [join(bin, "bun"), ...memview]],
+      ["deno", [join(bin, "deno"), "run", "-A", ...memview]],
+      ["node alone", ["node", "-e", "0"]],
+    ] as const
+  )
+    .filter(([, [program]]) => !program!.startsWith(bin) || existsSync(program!))
+    .map(([name, command]): Contestant => ({ name, command: [...command], times: [], resident: [] }));
 
   for (let round = 0; round < runs; round++) {
     let expected = "";
-    for (const { name, command, work, whole, resident } of contestants) {
-      const start = performance.now();
-      const { stdout, stderr } = run(command);
-      whole.push(performance.now() - start);
-      const [milliseconds, kibibytes] = stderr.trim().split("\n").at(-1)!.split(" ").map(Number);
-      work.push(milliseconds!);
-      if (kibibytes !== undefined) resident.push(kibibytes / 1024);
-      expected ||= stdout;
-      if (stdout !== expected) throw new Error(`${name} prints other rows than ${contestants[0]!.name}`);
+    for (const { name, command, times, resident } of contestants) {
+      const { milliseconds, mebibytes, text } = await run(command);
+      times.push(milliseconds);
+      resident.push(mebibytes);
+      expected ||= text;
+      if (name !== "node alone" && text !== expected) throw new Error(`${name} prints other rows than native C`);
     }
   }
 
-  const [reference] = contestants;
-  console.log(`${records} records, ${stacks} stacks, top 50 by bytes, medians of ${runs}`);
-  for (const { name, work, whole, resident } of contestants) {
-    const ratio = (median(work) / median(reference!.work)).toFixed(2);
-    const wholeRatio = (median(whole) / median(reference!.whole)).toFixed(2);
-    const times = `work ${median(work).toFixed(0)} ms (${ratio}), process ${median(whole).toFixed(0)} ms (${wholeRatio})`;
-    console.log(`${name.padEnd(9)} ${times}${resident.length ? `, ${median(resident).toFixed(0)} MiB resident` : ""}`);
+  console.log(`${records} records, ${stacks} stacks, the 50 largest by count, medians of ${runs}`);
+  for (const { name, times, resident } of contestants) {
+    const ratio = (median(times) / median(contestants[0]!.times)).toFixed(2);
+    const time = `${median(times).toFixed(0).padStart(5)} ms (${ratio})`;
+    console.log(`${name.padEnd(11)} ${time}, ${median(resident).toFixed(0)} MiB resident`);
   }
 } finally {
   rmSync(folder, { recursive: true });
 }
 
-function contestant(name: string, command: string[]): Contestant {
-  return { name, command, work: [], whole: [], resident: [] };
-}
-
-function run(command: string[]): { stdout: string; stderr: string } {
-  const [program, ...args] = command;
-  const result = spawnSync(program!, args, { encoding: "utf8" });
-  if (result.error) throw result.error;
-  if (result.status !== 0) throw new Error(`${command.join(" ")} failed\n${result.stderr}`);
-  return result;
+async function run([program, ...args]: string[]): Promise<{ milliseconds: number; mebibytes: number; text: string }> {
+  const start = performance.now();
+  const child = spawn(program!, args, { stdio: ["ignore", "pipe", "inherit"] });
+  let kibibytes = 0;
+  const look = setInterval(() => {
+    try {
+      const status = readFileSync(`/proc/${child.pid}/status`, "latin1");
+      kibibytes = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? kibibytes);
+    } catch {
+      // It has ended.
+    }
+  }, 10);
+  let milliseconds = 0;
+  child.on("exit", () => {
+    milliseconds = performance.now() - start;
+  });
+  let text = "";
+  for await (const piece of child.stdout.setEncoding("utf8")) text += piece;
+  const code = child.exitCode ?? (await new Promise((resolve) => child.on("exit", resolve)));
+  clearInterval(look);
+  if (code !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${code}`);
+  return { milliseconds, mebibytes: kibibytes / 1024, text };
 }
 
 function median(values: number[]): number {

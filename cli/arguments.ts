@@ -48,7 +48,8 @@ export interface Command<T extends Options = Options> {
   args: T;
   /** Examples, meaning of exit codes: printed as it stands. */
   closing: string;
-  subCommands?: Record<string, Command>;
+  /** By name; each is loaded when it is asked for, so that nobody waits for the others. */
+  subCommands?: Record<string, () => Promise<Command>>;
   /** Does the work; gives the exit code. */
   run(context: { args: Values<T> }): Promise<number>;
 }

@@ -7,11 +7,12 @@ const WIDTH = 80;
 const INDENT = 6;
 
 /** The help of a command. `path` is how it is called: "memview info". */
-export function help(command: Command, path: string): string {
+export async function help(command: Command, path: string): Promise<string> {
   const lines = [`${path}: ${command.meta.description}`, ""];
   const forms = command.usage.map((form) => ({ form, purpose: "" }));
-  for (const [name, sub] of Object.entries(command.subCommands ?? {})) {
-    forms.push({ form: `${name} …`, purpose: `${sub.meta.description}: ${path} ${name} --help` });
+  for (const [name, load] of Object.entries(command.subCommands ?? {})) {
+    const { meta } = await load();
+    forms.push({ form: `${name} …`, purpose: `${meta.description}: ${path} ${name} --help` });
   }
   forms.forEach(({ form, purpose }, i) => {
     lines.push(`${i === 0 ? "usage:" : "      "} ${path} ${form}`.trimEnd());

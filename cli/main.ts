@@ -28,15 +28,16 @@ export async function main(loading: Promise<{ command: Command }>, program: stri
 
 async function dispatch(root: Command, argv: string[]): Promise<number> {
   const name = argv[0] ?? "";
-  const sub = root.subCommands && Object.hasOwn(root.subCommands, name) ? root.subCommands[name] : undefined;
-  if (root.subCommands && !sub && !name.startsWith("-") && name !== "" && !takesArguments(root)) {
+  const load = root.subCommands && Object.hasOwn(root.subCommands, name) ? root.subCommands[name] : undefined;
+  if (root.subCommands && !load && !name.startsWith("-") && name !== "" && !takesArguments(root)) {
     throw new UsageError(`unknown command '${name}': ${Object.keys(root.subCommands).join(" or ")}`);
   }
+  const sub = await load?.();
   const command = sub ?? root;
   const rawArgs = canonical(sub ? argv.slice(1) : argv, command.args);
   const end = rawArgs.indexOf("--");
   if (rawArgs.lastIndexOf("--help=true", end) >= 0) {
-    writeAll(1, help(command, sub ? `${root.meta.name} ${name}` : root.meta.name));
+    writeAll(1, await help(command, sub ? `${root.meta.name} ${name}` : root.meta.name));
     return 0;
   }
   // Subcommands are chosen above, by the first word alone: citty would take the store's path for one.

@@ -2,7 +2,11 @@
 
 import type { Command } from "./arguments.js";
 import { collect } from "./commands/collect.js";
-import { dump } from "./commands/dump.js";
-import { status } from "./commands/status.js";
 
-export const command: Command = { ...collect, subCommands: { dump, status } };
+export const command: Command = {
+  ...collect,
+  subCommands: {
+    dump: async () => (await import("./commands/dump.js")).dump,
+    status: async () => (await import("./commands/status.js")).status,
+  },
+};

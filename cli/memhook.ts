@@ -1,13 +1,14 @@
 // memhook: runs a program under the library and says what it left live.
 
 import { defineCommand, UsageError } from "./arguments.js";
-import { lib } from "./commands/lib.js";
-import { run } from "./commands/run.js";
 
 export const command = defineCommand({
   meta: { name: "memhook", description: "finds heap leaks in programs while they run" },
   usage: [],
-  subCommands: { run, lib },
+  subCommands: {
+    run: async () => (await import("./commands/run.js")).run,
+    lib: async () => (await import("./commands/lib.js")).lib,
+  },
   args: { help: { type: "boolean", alias: "h", section: "Options", description: "This text." } },
   closing: `
 Examples:

@@ -1,10 +1,14 @@
 // memview: the commands of the viewer put together.
 
 import type { Command } from "./arguments.js";
-import { info } from "./commands/info.js";
-import { list } from "./commands/list.js";
-import { top } from "./commands/top.js";
 import { view } from "./commands/view.js";
-import { watch } from "./commands/watch.js";
 
-export const command: Command = { ...view, subCommands: { info, list, top, watch } };
+export const command: Command = {
+  ...view,
+  subCommands: {
+    info: async () => (await import("./commands/info.js")).info,
+    list: async () => (await import("./commands/list.js")).list,
+    top: async () => (await import("./commands/top.js")).top,
+    watch: async () => (await import("./commands/watch.js")).watch,
+  },
+};

@@ -1,8 +1,19 @@
-// The symbolizer for one store.
+// The symbolizer for one store. What reads ELF and DWARF is loaded when the first name is asked for: sums need none of it,
+// and a viewer that is asked for a number answers sooner.
 
 import type { Store } from "../runtime/store.js";
-import { Symbolizer } from "../runtime/symbolize.js";
+import type { Names, Symbolizer } from "../runtime/symbolize.js";
 
-export function symbolizerOf({ process: { pid, state } }: Store): Symbolizer {
-  return new Symbolizer({ pid: state === "running" ? pid : undefined });
+export function symbolizerOf({ process: { pid, state } }: Store): Names {
+  let loaded: Symbolizer | undefined;
+  return {
+    get notes() {
+      return loaded?.notes ?? [];
+    },
+    async symbolize(requests) {
+      const { Symbolizer } = await import("../runtime/symbolize.js");
+      loaded ??= new Symbolizer({ pid: state === "running" ? pid : undefined });
+      return loaded.symbolize(requests);
+    },
+  };
 }

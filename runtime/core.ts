@@ -57,7 +57,8 @@ interface Functions {
   beginWalk(stack: number): number;
   walk(): number;
   walkCut(): number;
-  innermostModule(stack: number): number;
+  beginInnermostModules(): void;
+  innermostModules(count: number): number;
   frameAt(frame: number): bigint;
   moduleAt(module: number): bigint;
   stringAt(offset: number, length: number): bigint;
@@ -76,8 +77,10 @@ type ConstantName =
   | `FAULT_${"UNSUPPORTED" | "NEWER" | "TRUNCATED" | "DAMAGED" | "TOO_MUCH"}`
   | "HEADER"
   | "PIECE"
+  | "RECORDS_PER_PIECE"
   | "SECOND"
   | "FRAMES"
+  | "FRAMES_MAX"
   | "MISSING"
   | `COLLECT_${"NOTHING" | "SUMS" | "ENTRIES"}`
   | `ORDER_${"TIME" | "SIZE" | "ADDRESS" | "COUNT" | "BYTES" | "ALLOCATIONS" | "TEMPORARIES" | "PEAK"}`

@@ -10,7 +10,7 @@ import { type Group, type Grouping, groupName, groupStacks, groupThreads } from 
 import { CONFIDENCE } from "./sample.js";
 import type { Store } from "./store.js";
 import { isKnown, isListed, isRuntimeModule } from "./suppressions.js";
-import type { Symbolizer } from "./symbolize.js";
+import type { Names } from "./symbolize.js";
 import { isoTime } from "./time.js";
 import type { Allocation, Frame, ModuleInfo, Query, RawFrame, Report, StackRow } from "./types.js";
 
@@ -57,7 +57,7 @@ export interface ReportOptions {
 export async function report(
   store: Store,
   query: Query,
-  symbolizer: Symbolizer,
+  symbolizer: Names,
   options: ReportOptions,
 ): Promise<LiveReport> {
   const resolver = new StackResolver(store, symbolizer, options.mangled ?? false);
@@ -144,7 +144,10 @@ async function select(ids: Uint32Array, store: Store, resolver: StackResolver, o
     await resolver.load(ids, name !== undefined || suppressions.length > 0);
   }
   const matched = (id: number) => !(module || name) || matches(resolver.stack(id).frames, options);
-  const mask = Uint8Array.from(ids, (id) => Number(matched(id)));
+  const mask = new Uint8Array(ids.length);
+  ids.forEach((id, i) => {
+    mask[i] = Number(matched(id));
+  });
   if (suppressions.length > 0) {
     ids.forEach((id, i) => {
       if (mask[i] === 1 && isListed(resolver.stack(id).frames, suppressions)) mask[i] = 2;
@@ -166,8 +169,8 @@ async function select(ids: Uint32Array, store: Store, resolver: StackResolver, o
       return end < 0 ? frames : frames.slice(0, end);
     };
     const candidates = new Map<number, number>();
-    ids.forEach((id, i) => {
-      if (mask[i] === 1 && inRuntime(store.innermostModule(id))) candidates.set(id, i);
+    store.innermostModules(ids).forEach((info, i) => {
+      if (mask[i] === 1 && inRuntime(info)) candidates.set(ids[i]!, i);
     });
     await resolver.load(candidates.keys(), true, entered);
     for (const [id, i] of candidates) {
@@ -190,7 +193,7 @@ const STACKS_KEPT = 16384;
 /** The frames of stacks, each resolved once. */
 export class StackResolver {
   #store: Store;
-  #symbolizer: Symbolizer;
+  #symbolizer: Names;
   #frames = new Map<number, Frame[]>();
   /** Ids of frames whose names have been asked for. */
   #named = new Set<number>();
@@ -198,7 +201,7 @@ export class StackResolver {
 
   #mangled: boolean;
 
-  constructor(store: Store, symbolizer: Symbolizer, mangled = false) {
+  constructor(store: Store, symbolizer: Names, mangled = false) {
     this.#store = store;
     this.#symbolizer = symbolizer;
     this.#mangled = mangled;

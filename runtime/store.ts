@@ -386,10 +386,20 @@ export class Store {
     return { frames: Array.from(new Uint32Array(ids.buffer, 0, count), (id) => this.#frame(id)), cut };
   }
 
-  /** The module of a stack's innermost frame; null if it is in none or the stack is unknown. */
-  innermostModule(stackId: number): ModuleInfo | null {
-    const id = this.#tables.fetch(() => this.#tables.core.call.innermostModule(stackId));
-    return id === 0 ? null : this.#moduleInfo(id);
+  /** The modules of the innermost frames of stacks; null if a frame is in none or a stack is unknown. */
+  innermostModules(stackIds: Uint32Array): (ModuleInfo | null)[] {
+    const { core } = this.#tables;
+    const { FRAMES, FRAMES_MAX } = core.constant;
+    const modules: (ModuleInfo | null)[] = [];
+    for (let first = 0; first < stackIds.length; first += FRAMES_MAX) {
+      const piece = stackIds.subarray(first, first + FRAMES_MAX);
+      core.bytes(FRAMES, piece.byteLength).set(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength));
+      core.call.beginInnermostModules();
+      this.#tables.fetch(() => core.call.innermostModules(piece.length));
+      const ids = core.bytes(FRAMES, piece.byteLength).slice();
+      for (const id of new Uint32Array(ids.buffer)) modules.push(id === 0 ? null : this.#moduleInfo(id));
+    }
+    return modules;
   }
 
   #frame(id: number): RawFrame {

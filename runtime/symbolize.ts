@@ -32,6 +32,17 @@ export interface SymbolizerOptions {
   environment?: NodeJS.ProcessEnv;
 }
 
+/** What gives the locations of program counters. */
+export interface Names {
+  /** What stood in the way, one line each, at most one for a module and reason. */
+  readonly notes: readonly string[];
+  /**
+   * The locations of each request: the innermost inlined call first, the physical function last; at least
+   * one, whose function is null when nothing is known. What is missing is said in `notes`.
+   */
+  symbolize(requests: readonly SymbolRequest[]): Promise<CodeLocation[][]>;
+}
+
 /** A module of the store, what its files are, and what is known about its addresses. */
 interface Module {
   info: ModuleInfo;
@@ -46,8 +57,7 @@ interface Files {
   open: ElfFile[];
 }
 
-export class Symbolizer {
-  /** What stood in the way, one line each, at most one for a module and reason. */
+export class Symbolizer implements Names {
   readonly notes: string[] = [];
   readonly #core = new SymbolCore();
   readonly #open: ElfFile[] = [];
@@ -65,10 +75,6 @@ export class Symbolizer {
     this.#debuginfod = new Debuginfod(environment);
   }
 
-  /**
-   * The locations of each request: the innermost inlined call first, the physical function last; at least
-   * one, whose function is null when nothing is known. What is missing is said in `notes`.
-   */
   async symbolize(requests: readonly SymbolRequest[]): Promise<CodeLocation[][]> {
     const wanted = new Map<Module, Set<bigint>>();
     const places = requests.map(({ module, offset, exact }) => {

@@ -8,7 +8,9 @@ import { Core } from "../../runtime/core.js";
 import { putRecord, type RecordFields } from "../support/store-builder.js";
 import { coreBuilds, randomNumbers } from "../support/stores.js";
 
-const PIECE_RECORDS = L.BLOCK_BYTES / L.RECORD_BYTES;
+const PIECE_RECORDS = new Core(coreBuilds.release, "").constant.RECORDS_PER_PIECE;
+/** Entries that memory grows by, in asm/entries.ts. */
+const STEP = 32768;
 const ALL = 0xffffffff;
 
 type Keys = [address: number, size: number, time: number];
@@ -72,9 +74,9 @@ for (const [build, module] of Object.entries(coreBuilds)) {
 
 test("more entries than the memory is grown for at once", () => {
   const core = new Core(coreBuilds.debug, "a.store");
-  const records = randomRecords(3 * PIECE_RECORDS + 17, 60, 1);
+  const records = randomRecords(3 * STEP + 17, 60, 1);
   assert.deepEqual(sorted(core, records, "SIZE"), plain(records, "SIZE"));
-  assert.deepEqual(sorted(core, records, "SIZE", PIECE_RECORDS + 1), plain(records, "SIZE").slice(-PIECE_RECORDS - 1));
+  assert.deepEqual(sorted(core, records, "SIZE", STEP + 1), plain(records, "SIZE").slice(-STEP - 1));
 });
 
 test("numbers of 64 bits are compared without sign", () => {

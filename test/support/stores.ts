@@ -210,7 +210,8 @@ export function repeatedRecords(block: Uint8Array, times: number): ByteSource {
     size: () => (first + times) * L.BLOCK_BYTES,
     read(target, position) {
       if (position < first * L.BLOCK_BYTES) return whole.read(target, position);
-      target.set(block.subarray(0, target.length));
+      const start = position % L.BLOCK_BYTES;
+      target.set(block.subarray(start, start + target.length));
       return target.length;
     },
   };
