@@ -5,6 +5,7 @@
 
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import zlib from "node:zlib";
+import { decompress } from "fzstd";
 import {
   COMPRESSED_HEADER,
   COMPRESSED_NO,
@@ -183,8 +184,8 @@ export class ElfFile {
     let plain: Uint8Array;
     if (method === 1) plain = zlib.inflateSync(data, options);
     else if (method !== 2) throw new ElfError(`compression method ${method} is unknown`);
-    // In Node before 22.15 there is no zstd.
-    else if (zlib.zstdDecompressSync === undefined) throw new ElfError("zstd needs Node 22.15 or newer, Bun or Deno");
+    // Node before 22.15 has no zstd of its own.
+    else if (zlib.zstdDecompressSync === undefined) plain = decompress(data, new Uint8Array(plainBytes));
     else plain = zlib.zstdDecompressSync(data, options);
     if (plain.length !== plainBytes) throw new ElfError("its size is not what its header says");
     return plain;
