@@ -112,8 +112,9 @@ function grow(end: usize): bool {
   const have = <usize>memory.size() * WASM_PAGE;
   if (end <= have) return true;
   const needed = <i32>((end - have + WASM_PAGE - 1) / WASM_PAGE);
-  // An eighth more than is needed, because growing can mean copying.
-  const ahead = <i32>(have / WASM_PAGE / 8);
+  // Twice as much, because growing can mean copying: JavaScriptCore reserves addresses for a few memories only. What
+  // nothing touches costs nothing.
+  const ahead = <i32>(have / WASM_PAGE);
   return memory.grow(needed + ahead) >= 0 || memory.grow(needed) >= 0;
 }
 

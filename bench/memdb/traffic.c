@@ -1,11 +1,14 @@
 /* Both ends of the wire in C, for bench/memdb.ts: a sender that is faster than any receiver, because it only copies
- * what it has encoded before, and a receiver that does nothing but count.
+ * what it has encoded before, a receiver that does nothing but count, and one that also puts each record in its
+ * slot, unchecked, in memory that is fresh as memdb's: what of memdb's time is memory's.
  *
  *     traffic count PORT                                     prints "listening", serves until it is killed
+ *     traffic store PORT                                     the same
  *     traffic send PORT SESSIONS RECORDS                     prints the seconds of each part; waits for a line in between
  *
- * Each session sends RECORDS / SESSIONS records as a snapshot, in neighbouring slots; then as many again to
- * random slots of those, one by one; then it removes them all in random order. Every part ends with an acknowledged commit.
+ * Each session sends RECORDS / SESSIONS records as a snapshot, in neighbouring slots; then as many as differences: every fourth
+ * slot in ascending order, as the library's sender goes through its slots, four times; then it removes them all in the same
+ * order. Every part ends with an acknowledged commit.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,10 +62,18 @@ static void read_all(int fd, uint8_t *bytes, size_t length) {
 struct peer {
   size_t filled;
   uint8_t *buffer;
+  struct mh_record *slots; /* when storing */
 };
 
-enum { BUFFER = 1 << 20 };
+enum { BUFFER = 1 << 20, SLOTS_MAX = 1 << 26 };
 static uint64_t counted;
+static bool storing;
+
+static void store(struct mh_record *slots, const uint8_t *run, uint32_t count) {
+  uint32_t first;
+  memcpy(&first, run + MH_WIRE_RUN_FIRST, 4);
+  if (first < SLOTS_MAX && count < SLOTS_MAX - first) memcpy(&slots[first], run + MH_WIRE_RUN_BYTES, count * MH_RECORD_BYTES);
+}
 
 static void answer(int fd, uint32_t type, const void *payload, uint32_t bytes) {
   uint8_t out[64];
@@ -89,9 +101,14 @@ static void take(struct peer *peer, int fd) {
       for (uint32_t run = 0, count; run < length; run += MH_WIRE_RUN_BYTES + count * MH_RECORD_BYTES) {
         memcpy(&count, payload + run + MH_WIRE_RUN_COUNT, 4);
         counted += count;
+        if (storing) store(peer->slots, payload + run, count);
       }
     } else if (type == MH_WIRE_REMOVED) {
       counted += length / 4;
+      for (uint32_t i = 0, slot; storing && i < length; i += 4) {
+        memcpy(&slot, payload + i, 4);
+        if (slot < SLOTS_MAX) peer->slots[slot].address = 0;
+      }
     } else if (type == MH_WIRE_COMMIT) {
       answer(fd, MH_WIRE_ACK, payload, MH_WIRE_ACK_BYTES);
     }
@@ -125,6 +142,7 @@ static int count(const char *port) {
       }
       close(polls[i].fd);
       free(peers[i].buffer);
+      if (storing) munmap(peers[i].slots, SLOTS_MAX * sizeof(struct mh_record));
       polls[i] = polls[--used];
       peers[i] = peers[used];
       i--;
@@ -132,14 +150,20 @@ static int count(const char *port) {
     if (polls[0].revents && used <= PEERS_MAX) {
       polls[used] = (struct pollfd){.fd = accept(listener, NULL, NULL), .events = POLLIN};
       setsockopt(polls[used].fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-      peers[used++] = (struct peer){.buffer = malloc(BUFFER)};
+      peers[used] = (struct peer){.buffer = malloc(BUFFER)};
+      if (storing) {
+        peers[used].slots = mmap(NULL, SLOTS_MAX * sizeof(struct mh_record), PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (peers[used].slots == MAP_FAILED) fail("mmap");
+      }
+      used++;
     }
   }
 }
 
 /* ── Sending ──────────────────────────────────────────────────────────────────────────────────── */
 
-static struct mh_wire parts[3]; /* snapshot, scattered, removals */
+static struct mh_wire parts[3]; /* snapshot, differences, removals */
 static int sockets[PEERS_MAX];
 
 /* Adds to a part, which has room for everything. */
@@ -161,23 +185,17 @@ static void encode(uint32_t records) {
   must(mh_wire_elements(&parts[0], MH_KIND_FRAMES, 1, STACKS, sizeof(frames[0]), frames) == STACKS);
   must(mh_wire_elements(&parts[0], MH_KIND_NODES, 1, STACKS, sizeof(nodes[0]), nodes) == STACKS);
   must(mh_wire_elements(&parts[0], MH_KIND_STACKS, 1, STACKS, sizeof(stacks[0]), stacks) == STACKS);
-  uint32_t *slots = malloc(records * sizeof(slots[0]));
-  uint64_t random = 88172645463325252u;
   for (uint32_t i = 0; i < records; i++) {
-    random ^= random << 13, random ^= random >> 7, random ^= random << 17;
-    uint32_t other = (uint32_t)(random % (i + 1));
-    slots[i] = slots[other];
-    slots[other] = i + 1;
-  }
-  for (uint32_t i = 0; i < records; i++) {
-    struct mh_record record = {
-        .address = 0x10000 + 64ull * i, .size = i % 500, .time = i, .thread = 1, .stack = 1 + i % STACKS};
-    must(mh_wire_record(&parts[0], i + 1, &record));
-    must(mh_wire_record(&parts[1], slots[i], &record));
-    must(mh_wire_removed(&parts[2], slots[records - 1 - i]));
+    uint32_t quarter = (records + 3) / 4, other = i % quarter * 4 + i / quarter;
+    for (int part = 0; part < 2; part++) {
+      uint32_t slot = part == 0 ? i : other;
+      struct mh_record record = {
+          .address = 0x10000 + 64ull * slot, .size = i % 500, .time = i, .thread = 1, .stack = 1 + i % STACKS};
+      must(mh_wire_record(&parts[part], slot + 1, &record));
+    }
+    must(mh_wire_removed(&parts[2], other + 1));
   }
   for (int i = 0; i < 3; i++) must(mh_wire_commit(&parts[i], (uint64_t)i + 1, false));
-  free(slots);
 }
 
 static void open_session(int fd, uint32_t pid) {
@@ -235,8 +253,9 @@ static int send_all(const char *port, int sessions, uint32_t records) {
 }
 
 int main(int argc, char **argv) {
-  if (argc == 3 && !strcmp(argv[1], "count")) return count(argv[2]);
+  storing = argc == 3 && !strcmp(argv[1], "store");
+  if (storing || (argc == 3 && !strcmp(argv[1], "count"))) return count(argv[2]);
   if (argc == 5 && !strcmp(argv[1], "send")) return send_all(argv[2], atoi(argv[3]), (uint32_t)atol(argv[4]));
-  fprintf(stderr, "traffic count PORT | traffic send PORT SESSIONS RECORDS\n");
+  fprintf(stderr, "traffic count|store PORT | traffic send PORT SESSIONS RECORDS\n");
   return 2;
 }
