@@ -172,6 +172,27 @@ test("a child of fork has its own store, with what was live at the fork", option
   await memdb.exit;
 });
 
+test("a program that becomes others by exec: one store, the last one's", options, async () => {
+  const path = next();
+  const memdb = new Command("-p0", path);
+  const program = build("images.c");
+  const env = environment("127.0.0.1", (await memdb.listening()).port);
+  const { status, stdout, stderr, pid } = await runProgram(program, ["3"], { env });
+  assert.deepEqual([status, stderr], [0, ""]);
+  // What the last image printed.
+  const last = stdout.slice(stdout.lastIndexOf(`pid ${pid}\n`));
+  const report = await readReport(path);
+  assertTable(report, expectations("images.c"), last, program);
+  assert.deepEqual(report.process.command, [program, "0"]);
+  assert.equal(report.process.state, "exited");
+  memdb.signal("SIGTERM");
+  assert.equal(await memdb.exit, 0);
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.startsWith(`${stores}.`)),
+    [`${stores}.mem`],
+  );
+});
+
 // ── memdb comes and goes ─────────────────────────────────────────────────────────────────────────
 
 test("memdb may come later, go and come again: nothing is missing", options, async () => {
