@@ -11,8 +11,7 @@ import { lookup } from "node:dns/promises";
 import { chmodSync, lstatSync, rmSync, unlinkSync } from "node:fs";
 import { type AddressInfo, connect, createServer, isIP, type Server, type Socket } from "node:net";
 import * as L from "../asm/layout.js";
-import type { Identity } from "./liveness.js";
-import { holdsStoreOf, identityKey, identityOf, StoreFile, StorePaths } from "./storefile.js";
+import { holdsStoreOf, identityKey, identityOf, type Origin, type StoreFile, StorePaths } from "./storefile.js";
 import {
   acceptFrame,
   ackFrame,
@@ -191,7 +190,7 @@ export class Memdb {
   // ── Sessions ───────────────────────────────────────────────────────────────────────────────────
 
   /** Starts the session of a process; an older connection of the same process ends. */
-  open(connection: Connection, identity: Identity, exe: string): Session {
+  open(connection: Connection, identity: Origin, exe: string): Session {
     const key = identityKey(identity);
     this.sessions.get(key)?.connection.fail(new WireError(L.WIRE_ERROR_REPLACED));
     for (const session of this.#unsaved) if (session.key === key) this.#forget(session);
@@ -199,13 +198,13 @@ export class Memdb {
       throw new WireError(L.WIRE_ERROR_LIMIT, `${this.limits.sessions} sessions`);
     }
     const image = new SessionImage(this.options.size);
-    let path: string;
+    let file: StoreFile;
     try {
-      path = this.#paths.claim(identity);
+      file = this.#paths.claim(identity);
     } catch (error) {
       throw new WireError(L.WIRE_ERROR_LIMIT, (error as Error).message);
     }
-    const session = new Session(key, identity, exe, connection, image, new StoreFile(path));
+    const session = new Session(key, identity, exe, connection, image, file);
     this.sessions.set(key, session);
     this.#accepted++;
     this.log("session", session, { exe });
@@ -365,7 +364,7 @@ class Session {
 
   constructor(
     readonly key: string,
-    readonly identity: Identity,
+    readonly identity: Origin,
     readonly exe: string,
     readonly connection: Connection,
     readonly image: SessionImage,

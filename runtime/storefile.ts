@@ -30,10 +30,16 @@ const GRACE_MS = 30_000;
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
 
+/** Who a process is, and who its parent was. */
+export interface Origin extends Identity {
+  parent: number;
+}
+
 /** The identity in a header page. */
-export function identityOf(header: DataView): Identity {
+export function identityOf(header: DataView): Origin {
   return {
     pid: header.getUint32(L.HEADER_PID, true),
+    parent: header.getUint32(L.HEADER_PARENT_PID, true),
     start: header.getBigUint64(L.HEADER_PROCESS_START, true),
     namespace: header.getBigUint64(L.HEADER_PID_NAMESPACE, true),
     bootId: new Uint8Array(header.buffer, header.byteOffset + L.HEADER_BOOT_ID, 16).slice(),
@@ -41,8 +47,12 @@ export function identityOf(header: DataView): Identity {
 }
 
 /** Two headers of one process say the same here; so does a process before and after an exec. */
-export function identityKey({ pid, start, namespace, bootId }: Identity): string {
-  return `${pid} ${start} ${namespace} ${Buffer.from(bootId).toString("hex")}`;
+export function identityKey({ pid, start, ...where }: Identity): string {
+  return `${pid} ${start} ${machineKey(where)}`;
+}
+
+function machineKey({ namespace, bootId }: Pick<Identity, "namespace" | "bootId">): string {
+  return `${namespace} ${Buffer.from(bootId).toString("hex")}`;
 }
 
 // ── Whose path ───────────────────────────────────────────────────────────────────────────────────
@@ -95,6 +105,8 @@ function isThisBoot(bootId: Uint8Array): boolean {
 export class StorePaths {
   readonly #path: string;
   readonly #taken = new Set<string>();
+  /** Whose PATH is or was last. */
+  #first: { process: Origin; file: StoreFile } | undefined;
   readonly #started = Date.now();
 
   /** @throws Error when nothing can be kept there; the message is one line for the user. */
@@ -109,31 +121,50 @@ export class StorePaths {
     }
   }
 
-  /** The path for a process, until it is released. */
-  claim(identity: Identity): string {
+  /**
+   * The file for a process; its path is taken until it is released. A child of fork may connect, and be over, before its
+   * parent does: then PATH was given to the child, and is the parent's from now on.
+   */
+  claim(process: Origin): StoreFile {
+    const { path, own } = this.#find(process, true);
+    const first = this.#first;
+    const isParent = first && first.process.parent === process.pid && machineKey(first.process) === machineKey(process);
+    if (isParent && !own && first.file.path === this.#path) {
+      const elsewhere = this.#find(first.process, false).path;
+      if (this.#taken.delete(this.#path)) this.#taken.add(elsewhere);
+      first.file.move(elsewhere);
+      return this.#take(this.#path, process);
+    }
+    return this.#take(path, process);
+  }
+
+  /** A path for a process: its own store's if there is one. `first`: PATH itself may be it. */
+  #find(process: Origin, first: boolean): { path: string; own: boolean } {
     const extension = extname(this.#path);
     const stem = join(dirname(this.#path), basename(this.#path, extension));
     // Equal pids of different machines or containers come apart by the number.
-    const candidates = [this.#path, `${stem}.${identity.pid}${extension}`];
-    for (let i = 2; i < 100; i++) candidates.push(`${stem}.${identity.pid}.${i}${extension}`);
+    const candidates = [...(first ? [this.#path] : []), `${stem}.${process.pid}${extension}`];
+    for (let i = 2; i < 100; i++) candidates.push(`${stem}.${process.pid}.${i}${extension}`);
     let free: string | undefined;
     for (const path of candidates) {
       if (this.#taken.has(path)) continue;
-      const owner = ownerOf(path, identity, this.#started);
+      const owner = ownerOf(path, process, this.#started);
       // Its own store, wherever it is, comes before a better name.
-      if (owner === "own") return this.#take(path);
+      if (owner === "own") return { path, own: true };
       if (owner !== "nobody") continue;
       free ??= path;
       if (path !== this.#path) break;
     }
     if (free === undefined)
-      throw new Error(`${this.#path}: it and all its alternatives for pid ${identity.pid} are taken`);
-    return this.#take(free);
+      throw new Error(`${this.#path}: it and all its alternatives for pid ${process.pid} are taken`);
+    return { path: free, own: false };
   }
 
-  #take(path: string): string {
+  #take(path: string, process: Origin): StoreFile {
     this.#taken.add(path);
-    return path;
+    const file = new StoreFile(path);
+    if (path === this.#path) this.#first = { process, file };
+    return file;
   }
 
   release(path: string): void {
@@ -144,13 +175,25 @@ export class StorePaths {
 // ── One file ─────────────────────────────────────────────────────────────────────────────────────
 
 export class StoreFile implements PageSink {
-  readonly path: string;
+  #path: string;
   #file: number | undefined;
   #length = 0;
   #published = false;
 
   constructor(path: string) {
-    this.path = path;
+    this.#path = path;
+  }
+
+  get path(): string {
+    return this.#path;
+  }
+
+  /** Gives the file another path, also after it was closed. */
+  move(path: string): void {
+    const temporary = this.#temporary;
+    if (this.#published) renameSync(this.#path, path);
+    this.#path = path;
+    if (this.#file !== undefined && !this.#published) renameSync(temporary, this.#temporary);
   }
 
   /** The path holds this session's state; before, it holds an older store or nothing. */

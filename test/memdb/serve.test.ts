@@ -183,6 +183,33 @@ test("each process has its own store, and the same one again", async () => {
   assert.deepEqual((await read(store(104))).live, ["1068 1 0"]);
 });
 
+test("a child that connects before its parent, or is over by then, does not keep the parent's path", async () => {
+  for (const childEnds of [false, true]) {
+    const { memdb, client, path } = await start();
+    const store = (pid: number) => path.replace(".mem", `.${pid}.mem`);
+    const child = await client().shake();
+    child.stream.process({ pid: 302, parentPid: 301 }).records([[1, { address: 2n, size: 1 }]]);
+    await child.commit();
+    await memdb.flush();
+    assert.deepEqual((await read(path)).live, ["2 1 0"]);
+    if (childEnds) {
+      await child.cut();
+      while (memdb.sessions.size > 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    const parent = await client().shake();
+    parent.stream.process({ pid: 301 }).records([[1, { address: 1n, size: 1 }]]);
+    await parent.commit();
+    if (!childEnds) {
+      child.stream.records([[2, { address: 3n, size: 1 }]]);
+      await child.commit();
+    }
+    await memdb.flush();
+    assert.deepEqual((await read(path)).live, ["1 1 0"]);
+    assert.deepEqual((await read(store(302))).live, childEnds ? ["2 1 0"] : ["2 1 0", "3 1 0"]);
+    await memdb.close();
+  }
+});
+
 test("equal pids of different machines do not meet", async () => {
   const { memdb, client, path } = await start();
   for (const machine of [1, 2, 3]) {

@@ -10,6 +10,7 @@ import { frame, helloFrame } from "../../runtime/wire.js";
 
 export interface Process {
   pid?: number;
+  parentPid?: number;
   processStart?: bigint;
   bootId?: Uint8Array;
   pidNamespace?: bigint;
@@ -82,7 +83,7 @@ export class Stream {
     view.setUint32(L.HEADER_BLOCK_BYTES, L.BLOCK_BYTES, true);
     view.setUint32(L.HEADER_POINTER_BYTES, 8, true);
     view.setUint32(L.HEADER_PID, fields.pid ?? 4242, true);
-    view.setUint32(L.HEADER_PARENT_PID, 1, true);
+    view.setUint32(L.HEADER_PARENT_PID, fields.parentPid ?? 1, true);
     view.setBigUint64(L.HEADER_PROCESS_START, fields.processStart ?? 123456n, true);
     this.#header.set(fields.bootId ?? Uint8Array.from({ length: 16 }, (_, i) => i + 1), L.HEADER_BOOT_ID);
     view.setBigUint64(L.HEADER_START_WALL, fields.startWall ?? 1_772_366_400_000_000_000n, true);
