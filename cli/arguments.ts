@@ -31,6 +31,8 @@ export type Option = ArgDef & {
   replaces?: readonly string[];
   /** Of a positional: takes all that follows it, options of another program included. */
   rest?: boolean;
+  /** Of a positional: any number of words. Of an option: may be given several times, each value counts as such a word. */
+  many?: boolean;
 };
 
 export type Options = Record<string, Option>;
@@ -71,9 +73,14 @@ export function canonical(argv: readonly string[], options: Options): string[] {
   const positionals: string[] = [];
   const places = Object.entries(options).filter(([, option]) => option.type === "positional");
   const rest = places.some(([, option]) => option.rest);
+  const many = rest || places.some(([, option]) => option.many);
 
   let next = 0;
   const set = (name: string, value: string) => {
+    if (options[name]?.many) {
+      positionals.push(value);
+      return;
+    }
     const replaced = [name, ...(options[name]?.replaces ?? [])];
     for (let i = found.length - 1; i >= 0; i--) if (replaced.includes(found[i]!.name)) found.splice(i, 1);
     found.push({ name, value });
@@ -147,7 +154,7 @@ export function canonical(argv: readonly string[], options: Options): string[] {
     }
   }
 
-  if (!rest && positionals.length > places.length) {
+  if (!many && positionals.length > places.length) {
     throw new UsageError(
       `one argument too many: '${positionals[places.length]}'; the value of an option like -a is glued to it: -a0`,
     );

@@ -8,6 +8,8 @@ export const command: Command = {
   subCommands: {
     info: async () => (await import("./commands/info.js")).info,
     list: async () => (await import("./commands/list.js")).list,
+    snapshot: async () => (await import("./commands/snapshot.js")).snapshot,
+    diff: async () => (await import("./commands/diff.js")).diff,
     top: async () => (await import("./commands/top.js")).top,
     watch: async () => (await import("./commands/watch.js")).watch,
   },

@@ -10,6 +10,7 @@ export function symbolizerOf({ process: { pid, state } }: Store): Names {
     get notes() {
       return loaded?.notes ?? [];
     },
+    buildFolder: (file) => loaded?.buildFolder(file),
     async symbolize(requests) {
       const { Symbolizer } = await import("../runtime/symbolize.js");
       loaded ??= new Symbolizer({ pid: state === "running" ? pid : undefined });

@@ -115,6 +115,8 @@ interface Reference {
 }
 
 export class DebugInformation {
+  /** For each file that was named: the folder that its unit was compiled in. */
+  readonly folders = new Map<string, string>();
   /** What was found wrong, fit for notes. */
   readonly problems = new Set<string>();
   readonly #core: SymbolCore;
@@ -386,6 +388,7 @@ export class DebugInformation {
       if (known === undefined) {
         const file = name(files, index);
         known = file?.text ? join(directory, name(directories, file.directory)?.text ?? "", file.text) : null;
+        if (known !== null) this.folders.set(known, directory);
         paths.set(index, known);
       }
       return known;

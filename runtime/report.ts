@@ -243,6 +243,7 @@ export class StackResolver {
         locations.map((location) => ({
           ...plain,
           function: location.function === null || this.#mangled ? location.function : demangle(location.function),
+          symbol: location.function,
           file: location.file,
           line: location.line,
           inlined: location.inlined,
@@ -282,6 +283,7 @@ function plainFrame({ module, offset }: RawFrame): Frame {
     module: module?.path ?? "",
     offset: hex(offset),
     function: null,
+    symbol: null,
     file: null,
     line: null,
     inlined: false,

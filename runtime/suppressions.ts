@@ -49,7 +49,10 @@ function template(pattern: string): RegExp {
 }
 
 /** Whether a pattern fits a frame of the stack. */
-export function isListed(frames: readonly Frame[], patterns: readonly RegExp[]): boolean {
+export function isListed(
+  frames: readonly Pick<Frame, "module" | "function" | "file">[],
+  patterns: readonly RegExp[],
+): boolean {
   return frames.some((frame) =>
     patterns.some(
       (pattern) =>

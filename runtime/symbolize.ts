@@ -41,6 +41,8 @@ export interface Names {
    * one, whose function is null when nothing is known. What is missing is said in `notes`.
    */
   symbolize(requests: readonly SymbolRequest[]): Promise<CodeLocation[][]>;
+  /** The folder in which a file that it named was compiled; undefined if it named none such. */
+  buildFolder(file: string): string | undefined;
 }
 
 /** A module of the store, what its files are, and what is known about its addresses. */
@@ -62,6 +64,7 @@ export class Symbolizer implements Names {
   readonly #core = new SymbolCore();
   readonly #open: ElfFile[] = [];
   readonly #modules = new Map<string, Module>();
+  readonly #folders = new Map<string, string>();
 
   readonly #lines: boolean;
   readonly #pid: number | null;
@@ -89,6 +92,10 @@ export class Symbolizer implements Names {
     });
     for (const [module, addresses] of wanted) await this.#resolve(module, addresses);
     return places.map(({ known, address }) => known.get(address) ?? unknown());
+  }
+
+  buildFolder(file: string): string | undefined {
+    return this.#folders.get(file);
   }
 
   /** Closes the files it has open. */
@@ -125,6 +132,7 @@ export class Symbolizer implements Names {
       last.function = functions[index] ?? last.function;
       known.set(address, locations);
     });
+    for (const [file, folder] of debug?.folders ?? []) this.#folders.set(file, folder);
     for (const problem of debug?.problems ?? []) this.#note(info, problem);
     for (const { problems } of open) for (const problem of problems) this.#note(info, problem);
   }

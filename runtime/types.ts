@@ -40,6 +40,8 @@ export interface Frame {
   offset: string;
   /** Demangled name, null if unknown. */
   function: string | null;
+  /** The same as in the symbol table, mangled. Not in what memview prints. */
+  symbol?: string | null;
   file: string | null;
   line: number | null;
   /** True when this call was inlined into the next frame outwards. */

@@ -1,23 +1,14 @@
-// memview without a subcommand: what is live in a store, filtered, sorted, grouped.
-//
-// Parses, asks the runtime, hands the answer to a report. The age filters become bounds on the time of
-// allocation, relative to the process's start, as the store counts:
-//
-//   --min-time-from-start 1min     time ≥ 1min          --max-time-from-start     time ≤ …
-//   --min-time-from-now 10s        time ≤ now − 10s     --max-time-from-now       time ≥ now − …
-//   --min-time "2026-11-22 …"      time ≥ that          --max-time                time ≤ that
-//
-// All that are given hold together.
+// memview without a subcommand: what is live in a store, filtered, sorted, grouped. Parses, asks the runtime, hands the
+// answer to a report.
 
-import { readFileSync } from "node:fs";
 import process from "node:process";
 import { isatty } from "node:tty";
 import { GROUPINGS } from "../../runtime/groups.js";
 import { report } from "../../runtime/report.js";
-import { openStore, type Store } from "../../runtime/store.js";
-import { parseSuppressions } from "../../runtime/suppressions.js";
-import type { MemoryKind, Query } from "../../runtime/types.js";
+import { openStore } from "../../runtime/store.js";
+import type { Query } from "../../runtime/types.js";
 import { defineCommand, UsageError } from "../arguments.js";
+import { filterOptions, filtersOf } from "../filters.js";
 import { messages } from "../messages.js";
 import { print } from "../output.js";
 import { jsonReport } from "../reports/json.js";
@@ -26,9 +17,8 @@ import { SWITCHED_OFF, storageText, textReport } from "../reports/text.js";
 import { formatOption, helpOption, storeOptions, storePath } from "../shared-options.js";
 import { symbolizerOf } from "../symbolizer.js";
 import { terminal } from "../terminal.js";
-import { duration, integer, localTime, pattern, size, word } from "../values.js";
+import { integer, word } from "../values.js";
 
-const KINDS = ["heap", "mmap", "all"] as const;
 const ORDERS = ["time", "size", "address", "count", "allocations", "temporary", "peak"] as const;
 const SORTS = ["sort-by-time", "sort-by-size", "sort-by-address", "sort"] as const;
 
@@ -82,71 +72,7 @@ const options = {
     description:
       "The same as a word: allocations by time, size or address; call stacks by count, size, or what the stack did all the time, freed allocations included: allocations (how many it made), temporary (of them, freed before the thread allocated again), peak (bytes it held when the program held most). Then each line shows that number too.",
   },
-  "min-time-from-now": {
-    type: "string",
-    valueHint: "AGE",
-    section: "Which allocations: all conditions hold together",
-    description: "At least this old: 10s, 30min, 5h. What is still live after longer than it should be, leaks.",
-  },
-  "max-time-from-now": { type: "string", valueHint: "AGE", description: "At most this old." },
-  "min-time-from-start": {
-    type: "string",
-    valueHint: "AGE",
-    description: "Allocated at least this long after the program's start: hides what start-up allocates.",
-  },
-  "max-time-from-start": {
-    type: "string",
-    valueHint: "AGE",
-    description: "Allocated at most this long after the program's start.",
-  },
-  "min-time": {
-    type: "string",
-    alias: "n",
-    valueHint: "'YYYY-MM-DD HH:MM:SS'",
-    description: "Allocated at this local time or later.",
-  },
-  "max-time": {
-    type: "string",
-    alias: "x",
-    valueHint: "'YYYY-MM-DD HH:MM:SS'",
-    description: "Allocated at this local time or earlier.",
-  },
-  "min-size": {
-    type: "string",
-    alias: "z",
-    valueHint: "BYTES",
-    description: "At least this large: 4096, 64KiB, 10MB.",
-  },
-  "max-size": { type: "string", valueHint: "BYTES", description: "At most this large." },
-  module: {
-    type: "string",
-    valueHint: "REGEX",
-    description: "Call stacks with a frame in a module (program or library) whose path matches.",
-  },
-  function: {
-    type: "string",
-    valueHint: "REGEX",
-    description: "Call stacks with a frame in a function whose name matches.",
-  },
-  thread: { type: "string", valueHint: "TID", description: "Allocated by this thread (kernel thread id)." },
-  kind: {
-    type: "string",
-    valueHint: KINDS.join("|"),
-    description: "heap: malloc, operator new and their family. mmap: anonymous mappings. all: the default.",
-  },
-  suppressions: {
-    type: "string",
-    valueHint: "FILE",
-    section: "Which not: counted in a last line",
-    description:
-      "Without the call stacks that this file lists, in LeakSanitizer's format: lines like leak:PATTERN, which fits any part of a frame's function, file or module; * is any text, ^ and $ its ends.",
-  },
-  "no-default-suppressions": {
-    type: "boolean",
-    bare: true,
-    description:
-      "With what the C and C++ runtimes are known to allocate once: locales, time zones, buffers of streams, the loader's tables, the emergency pool for exceptions.",
-  },
+  ...filterOptions,
   source: {
     type: "boolean",
     bare: true,
@@ -214,33 +140,15 @@ Exit code: 0, or 2 when the arguments or the store are wrong.
   async run({ args }) {
     const path = storePath(args);
     const format = word("format", args.format ?? "text", ["text", "json"]);
-    const kind = word("kind", args.kind ?? "all", KINDS);
     const given = <T>(name: keyof typeof options, parse: (option: string, text: string) => T): T | undefined => {
       const text = args[name];
       return text === undefined ? undefined : parse(name, String(text));
     };
-    const ages = {
-      minFromNow: given("min-time-from-now", duration),
-      maxFromNow: given("max-time-from-now", duration),
-      minFromStart: given("min-time-from-start", duration),
-      maxFromStart: given("max-time-from-start", duration),
-      minWall: given("min-time", localTime),
-      maxWall: given("max-time", localTime),
-    };
-    const filters = {
-      top: given("top", (name, text) => integer(name, text, 1, 2 ** 32 - 1)),
-      minSize: given("min-size", size),
-      maxSize: given("max-size", size),
-      thread: given("thread", (name, text) => integer(name, text, 0, 2 ** 31 - 1)),
-      kind: kind === "all" ? undefined : (kind satisfies MemoryKind),
-      noLock: args["no-lock"] ?? false,
-    };
+    const filters = filtersOf(args);
+    const top = given("top", (name, text) => integer(name, text, 1, 2 ** 32 - 1));
     const by = given("by", (name, text) => word(name, text, ["stack", ...GROUPINGS]));
     const stacks = {
-      module: given("module", pattern),
-      function: given("function", pattern),
-      suppressions: given("suppressions", (_, file) => readSuppressions(file)),
-      knownSuppressed: !(args["no-default-suppressions"] ?? false),
+      ...filters.stacks,
       mangled: args["no-demangle"] ?? false,
       by: by === "stack" ? undefined : by,
     };
@@ -267,11 +175,11 @@ Exit code: 0, or 2 when the arguments or the store are wrong.
       }
       if (about.switchedOff) messages("memview").warn(SWITCHED_OFF);
       const symbolizer = symbolizerOf(store);
-      const bounds = { ...filters, ...timeBounds(store, ages) };
       // Filters choose among live allocations; without any, the totals of stacks with nothing live count too.
-      const { top: _, noLock: __, ...conditions } = bounds;
+      const conditions = filters.query(store);
       const freedStacks = Object.values(conditions).every((condition) => condition === undefined);
-      const query: Query = { aggregate, sort, freedStacks, ...bounds };
+      const noLock = args["no-lock"] ?? false;
+      const query: Query = { aggregate, sort, freedStacks, top, noLock, ...conditions };
       const answer = await report(store, query, symbolizer, { stacks: showStacks || format === "json", ...stacks });
       print(format === "json" ? jsonReport(answer) : textReport(answer, { stacks: showStacks, source, style }));
       for (const note of symbolizer.notes) messages("memview").warn(note);
@@ -281,16 +189,6 @@ Exit code: 0, or 2 when the arguments or the store are wrong.
     }
   },
 });
-
-function readSuppressions(path: string): RegExp[] {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw new UsageError(`--suppressions: ${path} cannot be read (${(error as Error).message})`);
-  }
-  return parseSuppressions(text, path);
-}
 
 function order(
   args: {
@@ -314,32 +212,4 @@ function order(
   if (args["sort-by-size"]) return "size";
   if (aggregate) return "count";
   return args["sort-by-address"] ? "address" : "time";
-}
-
-interface Ages {
-  minFromNow: bigint | undefined;
-  maxFromNow: bigint | undefined;
-  minFromStart: bigint | undefined;
-  maxFromStart: bigint | undefined;
-  minWall: bigint | undefined;
-  maxWall: bigint | undefined;
-}
-
-/** The narrowest bounds that satisfy all the age options, relative to the store's start. */
-function timeBounds(store: Store, ages: Ages): Pick<Query, "minTime" | "maxTime"> {
-  const start = store.wallTime(0n);
-  const now = BigInt(Date.now()) * 1_000_000n - start;
-  const ascending = (bounds: (bigint | undefined)[]) =>
-    bounds.filter((bound) => bound !== undefined).sort((a, b) => (a < b ? -1 : 1));
-  const lower = ascending([
-    ages.minFromStart,
-    ages.maxFromNow === undefined ? undefined : now - ages.maxFromNow,
-    ages.minWall === undefined ? undefined : ages.minWall - start,
-  ]);
-  const upper = ascending([
-    ages.maxFromStart,
-    ages.minFromNow === undefined ? undefined : now - ages.minFromNow,
-    ages.maxWall === undefined ? undefined : ages.maxWall - start,
-  ]);
-  return { minTime: lower.at(-1), maxTime: upper[0] };
 }

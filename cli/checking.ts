@@ -1,0 +1,159 @@
+// Checking against what was accepted: what memview diff and memhook run --baseline have in common.
+
+import process from "node:process";
+import { isatty } from "node:tty";
+import type { Diff, Status } from "../runtime/diff.js";
+import { type Snapshot, without } from "../runtime/snapshot.js";
+import { kindOfFile, writeSnapshot } from "../runtime/snapshotfile.js";
+import { type Limits, regressions } from "../runtime/verdict.js";
+import { UsageError, type Values } from "./arguments.js";
+import { readSuppressions } from "./filters.js";
+import { messages } from "./messages.js";
+import { print, tell } from "./output.js";
+import { DIFF_FORMATS, type DiffFormat, diffReport, inGitHub } from "./reports/diff.js";
+import { styleFor } from "./reports/style.js";
+import { terminal } from "./terminal.js";
+import { integer, pattern, size, word } from "./values.js";
+
+/** What decides over the verdict: shared with memhook run --baseline. */
+export const limitOptions = {
+  "fail-on": {
+    type: "string",
+    valueHint: "WHAT",
+    section: "What is a regression",
+    description:
+      "new: a call stack that was not there; grown: one that holds more; any: every change; none: nothing. new,grown without it.",
+  },
+  "min-bytes": {
+    type: "string",
+    valueHint: "BYTES",
+    description: "Only what holds at least so much more: 4096, 64KiB, 10MB.",
+  },
+  "min-count": { type: "string", valueHint: "N", description: "Only what holds at least so many allocations more." },
+  "max-growth": {
+    type: "string",
+    valueHint: "5%|4KiB",
+    description: "Each known stack may grow by so much: a part of what it held, or bytes.",
+  },
+  suppressions: {
+    type: "string",
+    valueHint: "FILE",
+    description:
+      "Leave out the call stacks that this file lists, in LeakSanitizer's format: lines like leak:PATTERN (memview --help).",
+  },
+  "ignore-module": {
+    type: "string",
+    valueHint: "REGEX",
+    description: "Leave out call stacks with a frame in a module whose file name matches.",
+  },
+} as const;
+
+export const tellingOptions = {
+  format: {
+    type: "string",
+    valueHint: DIFF_FORMATS.join("|"),
+    section: "How it is told",
+    description:
+      "text is the default. github: annotations for GitHub Actions. sarif and junit: for code scanning and test reports.",
+  },
+  top: {
+    type: "string",
+    valueHint: "N",
+    description: "The N regressions that hold most with their frames; 10 without it.",
+  },
+} as const;
+
+/** How a comparison is told. */
+export interface Telling {
+  format: DiffFormat;
+  /** Regressions with their frames. */
+  top: number;
+}
+
+export function tellingOf(args: Partial<Values<typeof tellingOptions>>): Telling {
+  return {
+    format: word("format", args.format ?? "text", DIFF_FORMATS),
+    top: integer("top", args.top ?? "10", 0, 2 ** 32 - 1),
+  };
+}
+
+/**
+ * Prints a comparison, and gives GitHub Actions what it wants of it besides.
+ * @param accept the command that accepts the change.
+ * @param next from the head to a third snapshot: only what grew again counts.
+ * @returns the exit code.
+ */
+export function tellDiff(
+  compared: Diff,
+  limits: Limits,
+  { format, top, accept, next }: Telling & { accept: string; next?: Diff | undefined },
+): number {
+  const found = regressions(compared, limits, next);
+  const style = styleFor(isatty(1), process.env, { bytes: false, wide: false }, terminal());
+  const answer = { diff: compared, regressions: found, accept };
+  print(diffReport(format, answer, { top, style }));
+  const { GITHUB_STEP_SUMMARY: summary } = process.env;
+  if (summary) for (const line of inGitHub(answer, format, summary)) tell(line);
+  return found.length > 0 ? 1 : 0;
+}
+
+/** @throws UsageError under CI, where nobody looks at what is accepted. */
+export function acceptInto(path: string, snapshot: Snapshot, command: string): void {
+  if (inCi())
+    throw new UsageError(`--update is refused where CI=true is set; run it yourself and commit the file: ${command}`);
+  const compressed = kindOfFile(path) === "compressed" || path.endsWith(".gz");
+  writeSnapshot(path, snapshot, compressed);
+  messages("memview").info(`${path}: ${stacksText(snapshot)} accepted`);
+}
+
+/** @throws UsageError under CI. `command` makes the file. */
+export function writeMissing(path: string, snapshot: Snapshot, command: string): void {
+  if (inCi()) throw new UsageError(`${path}: there is no such file; make it and commit it: ${command}`);
+  writeSnapshot(path, snapshot, path.endsWith(".gz"));
+  messages("memview").info(`${path}: was not there, ${stacksText(snapshot)} written; commit it`);
+}
+
+function stacksText({ stacks, bytes }: Snapshot): string {
+  return `${stacks.length} call ${stacks.length === 1 ? "stack" : "stacks"} with ${bytes} bytes`;
+}
+
+function inCi(): boolean {
+  return /^(true|1)$/i.test(process.env.CI ?? "");
+}
+
+export function limitsOf(args: Partial<Values<typeof limitOptions>>): Limits {
+  const given = <T>(name: keyof typeof limitOptions, parse: (option: string, text: string) => T): T | undefined => {
+    const text = args[name];
+    return text === undefined ? undefined : parse(name, String(text));
+  };
+  return {
+    failOn: given("fail-on", failOn) ?? new Set<Status>(["new", "grown"]),
+    minBytes: given("min-bytes", size),
+    minCount: given("min-count", (name, text) => integer(name, text, 0, 2 ** 32 - 1)),
+    maxGrowth: given("max-growth", (name, text) => {
+      const percent = /^(\d+(?:\.\d+)?)%$/.exec(text)?.[1];
+      return percent === undefined ? { bytes: size(name, text) } : { percent: Number(percent) };
+    }),
+  };
+}
+
+function failOn(option: string, text: string): Set<Status> {
+  const words = text.split(",").map((each) => word(option, each, ["new", "grown", "any", "none"]));
+  if (words.length > 1 && words.some((each) => each === "any" || each === "none")) {
+    throw new UsageError(`--${option}: '${text}': any and none stand alone`);
+  }
+  if (words[0] === "any") return new Set<Status>(["new", "grown", "shrunk", "fixed"]);
+  return new Set(words.filter((each) => each !== "none") as Status[]);
+}
+
+/** Leaves out what the options name. */
+export function selectionOf(args: Partial<Values<typeof limitOptions>>): (snapshot: Snapshot) => Snapshot {
+  const patterns = args.suppressions === undefined ? [] : readSuppressions("suppressions", args.suppressions);
+  const module = args["ignore-module"] === undefined ? undefined : pattern("ignore-module", args["ignore-module"]);
+  return (snapshot) => without(snapshot, patterns, module);
+}
+
+/** A word for a shell. */
+export function quoted(word: string): string {
+  return /^[\w./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,78 @@
+// memview diff: what changed between two snapshots, and whether it is a regression.
+
+import { diff as compare } from "../../runtime/diff.js";
+import { kindOfFile } from "../../runtime/snapshotfile.js";
+import { defineCommand, UsageError } from "../arguments.js";
+import {
+  acceptInto,
+  limitOptions,
+  limitsOf,
+  quoted,
+  selectionOf,
+  tellDiff,
+  tellingOf,
+  tellingOptions,
+  writeMissing,
+} from "../checking.js";
+import { helpOption } from "../shared-options.js";
+import { snapshotAt } from "../sides.js";
+
+export const diff = defineCommand({
+  meta: { name: "diff", description: "compares two snapshots or stores, for CI: exit code 1 if something new leaks" },
+  usage: ["[options] BASE HEAD"],
+  args: {
+    ...limitOptions,
+    third: {
+      type: "string",
+      valueHint: "SNAP",
+      description:
+        "A later snapshot of HEAD's run: only what grew from BASE to HEAD and again from HEAD to it counts. For programs that vary from run to run.",
+    },
+    update: {
+      type: "boolean",
+      section: "Accepting a change",
+      description: "Write HEAD to BASE and end well. Refused where CI=true is set.",
+    },
+    ...tellingOptions,
+    ...helpOption,
+    base: { type: "positional", required: false, description: "What was accepted" },
+    head: { type: "positional", required: false, description: "What is now" },
+  },
+  closing: `
+BASE and HEAD are files of memview snapshot, or stores. Call stacks are the same if
+program, functions and lines are; of the rest, if the functions are (then their
+lines moved). Folders and addresses do not matter.
+
+Examples:
+  memview diff base.snap app.mem
+  memview diff --max-growth 5% --min-bytes 1KiB base.snap app.mem
+  memview diff --format junit base.snap app.mem > leaks.xml
+  memview diff --update base.snap app.mem
+      accept what is live now
+
+A BASE that does not exist is written, and with CI=true it is an error.
+
+Exit code: 0 no regression, 1 a regression, 2 when the arguments or a file are
+wrong.
+`,
+  async run({ args }) {
+    const [base, head] = args._;
+    if (base === undefined || head === undefined) throw new UsageError("compare what? memview diff BASE HEAD");
+    const telling = tellingOf(args);
+    const limits = limitsOf(args);
+    const select = selectionOf(args);
+    const now = await snapshotAt(head);
+    if (args.update) {
+      acceptInto(base, now, `memview diff --update ${quoted(base)} ${quoted(head)}`);
+      return 0;
+    }
+    if (kindOfFile(base) === "absent") {
+      writeMissing(base, now, `memview snapshot ${quoted(head)} -o ${quoted(base)}`);
+      return 0;
+    }
+    const compared = compare(select(await snapshotAt(base)), select(now));
+    const next = args.third === undefined ? undefined : compare(select(now), select(await snapshotAt(args.third)));
+    const accept = `memview diff --update ${quoted(base)} ${quoted(head)}`;
+    return tellDiff(compared, limits, { ...telling, accept, next });
+  },
+});

@@ -1,0 +1,168 @@
+// Filters: the options that choose among live allocations, for every command that has them.
+//
+// The age filters become bounds on the time of allocation, relative to the process's start, as the store counts:
+//
+//   --min-time-from-start 1min     time ≥ 1min          --max-time-from-start     time ≤ …
+//   --min-time-from-now 10s        time ≤ now − 10s     --max-time-from-now       time ≥ now − …
+//   --min-time "2026-11-22 …"      time ≥ that          --max-time                time ≤ that
+//
+// All that are given hold together.
+
+import { readFileSync } from "node:fs";
+import type { ReportOptions } from "../runtime/report.js";
+import type { Store } from "../runtime/store.js";
+import { parseSuppressions } from "../runtime/suppressions.js";
+import type { MemoryKind, Query } from "../runtime/types.js";
+import { UsageError, type Values } from "./arguments.js";
+import { duration, integer, localTime, pattern, size, word } from "./values.js";
+
+const KINDS = ["heap", "mmap", "all"] as const;
+
+export const filterOptions = {
+  "min-time-from-now": {
+    type: "string",
+    valueHint: "AGE",
+    section: "Which allocations: all conditions hold together",
+    description: "At least this old: 10s, 30min, 5h. What is still live after longer than it should be, leaks.",
+  },
+  "max-time-from-now": { type: "string", valueHint: "AGE", description: "At most this old." },
+  "min-time-from-start": {
+    type: "string",
+    valueHint: "AGE",
+    description: "Allocated at least this long after the program's start: hides what start-up allocates.",
+  },
+  "max-time-from-start": {
+    type: "string",
+    valueHint: "AGE",
+    description: "Allocated at most this long after the program's start.",
+  },
+  "min-time": {
+    type: "string",
+    alias: "n",
+    valueHint: "'YYYY-MM-DD HH:MM:SS'",
+    description: "Allocated at this local time or later.",
+  },
+  "max-time": {
+    type: "string",
+    alias: "x",
+    valueHint: "'YYYY-MM-DD HH:MM:SS'",
+    description: "Allocated at this local time or earlier.",
+  },
+  "min-size": {
+    type: "string",
+    alias: "z",
+    valueHint: "BYTES",
+    description: "At least this large: 4096, 64KiB, 10MB.",
+  },
+  "max-size": { type: "string", valueHint: "BYTES", description: "At most this large." },
+  module: {
+    type: "string",
+    valueHint: "REGEX",
+    description: "Call stacks with a frame in a module (program or library) whose path matches.",
+  },
+  function: {
+    type: "string",
+    valueHint: "REGEX",
+    description: "Call stacks with a frame in a function whose name matches.",
+  },
+  thread: { type: "string", valueHint: "TID", description: "Allocated by this thread (kernel thread id)." },
+  kind: {
+    type: "string",
+    valueHint: KINDS.join("|"),
+    description: "heap: malloc, operator new and their family. mmap: anonymous mappings. all: the default.",
+  },
+  suppressions: {
+    type: "string",
+    valueHint: "FILE",
+    section: "Which not: counted in a last line",
+    description:
+      "Without the call stacks that this file lists, in LeakSanitizer's format: lines like leak:PATTERN, which fits any part of a frame's function, file or module; * is any text, ^ and $ its ends.",
+  },
+  "no-default-suppressions": {
+    type: "boolean",
+    bare: true,
+    description:
+      "With what the C and C++ runtimes are known to allocate once: locales, time zones, buffers of streams, the loader's tables, the emergency pool for exceptions.",
+  },
+} as const;
+
+export interface Filters {
+  /** The part of the question that the store answers. */
+  query(store: Store): Omit<Query, "aggregate" | "sort" | "top" | "freedStacks">;
+  /** The part that needs the stacks. */
+  stacks: Pick<ReportOptions, "module" | "function" | "suppressions" | "knownSuppressed">;
+}
+
+/**
+ * What the options say.
+ * @throws UsageError for a value that cannot be read.
+ */
+export function filtersOf(args: Values<typeof filterOptions>): Filters {
+  const given = <T>(name: keyof typeof filterOptions, parse: (option: string, text: string) => T): T | undefined => {
+    const text = args[name];
+    return text === undefined ? undefined : parse(name, String(text));
+  };
+  const kind = word("kind", args.kind ?? "all", KINDS);
+  const ages = {
+    minFromNow: given("min-time-from-now", duration),
+    maxFromNow: given("max-time-from-now", duration),
+    minFromStart: given("min-time-from-start", duration),
+    maxFromStart: given("max-time-from-start", duration),
+    minWall: given("min-time", localTime),
+    maxWall: given("max-time", localTime),
+  };
+  const bounds = {
+    minSize: given("min-size", size),
+    maxSize: given("max-size", size),
+    thread: given("thread", (name, text) => integer(name, text, 0, 2 ** 31 - 1)),
+    kind: kind === "all" ? undefined : (kind satisfies MemoryKind),
+  };
+  return {
+    query: (store) => ({ ...bounds, ...timeBounds(store, ages) }),
+    stacks: {
+      module: given("module", pattern),
+      function: given("function", pattern),
+      suppressions: given("suppressions", readSuppressions),
+      knownSuppressed: !(args["no-default-suppressions"] ?? false),
+    },
+  };
+}
+
+/** The patterns of a suppressions file, named by an option. */
+export function readSuppressions(option: string, path: string): RegExp[] {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new UsageError(`--${option}: ${path} cannot be read (${(error as Error).message})`);
+  }
+  return parseSuppressions(text, path);
+}
+
+interface Ages {
+  minFromNow: bigint | undefined;
+  maxFromNow: bigint | undefined;
+  minFromStart: bigint | undefined;
+  maxFromStart: bigint | undefined;
+  minWall: bigint | undefined;
+  maxWall: bigint | undefined;
+}
+
+/** The narrowest bounds that satisfy all the age options, relative to the store's start. */
+function timeBounds(store: Store, ages: Ages): Pick<Query, "minTime" | "maxTime"> {
+  const start = store.wallTime(0n);
+  const now = BigInt(Date.now()) * 1_000_000n - start;
+  const ascending = (bounds: (bigint | undefined)[]) =>
+    bounds.filter((bound) => bound !== undefined).sort((a, b) => (a < b ? -1 : 1));
+  const lower = ascending([
+    ages.minFromStart,
+    ages.maxFromNow === undefined ? undefined : now - ages.maxFromNow,
+    ages.minWall === undefined ? undefined : ages.minWall - start,
+  ]);
+  const upper = ascending([
+    ages.maxFromStart,
+    ages.minFromNow === undefined ? undefined : now - ages.minFromNow,
+    ages.maxWall === undefined ? undefined : ages.maxWall - start,
+  ]);
+  return { minTime: lower.at(-1), maxTime: upper[0] };
+}

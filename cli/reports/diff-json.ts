@@ -1,0 +1,40 @@
+// A diff as JSON: one line for each part of the head, then one for each change that is one, the largest growth first.
+//
+//   {"version":1,
+//   "verdict":"regression",
+//   "base":{"count":2,"bytes":48},
+//   "head":{"count":3,"bytes":72},
+//   "stacks":{"new":1,"grown":0,"shrunk":0,"fixed":0,"unchanged":2},
+//   "changes":[
+//   {"status":"new","regression":true,"moved":false,"program":"app","base":{…},"head":{…},"stack":[{"module","function","file","line"}]}
+//   ]}
+
+import { STATUSES } from "../../runtime/diff.js";
+import { readableName } from "../../runtime/snapshot.js";
+import type { DiffAnswer } from "./diff-words.js";
+
+export function* diffJson({ diff, regressions }: DiffAnswer): Generator<string> {
+  const failing = new Set(regressions);
+  const stacks = Object.fromEntries(STATUSES.map((status) => [status, 0]));
+  for (const { status } of diff.changes) stacks[status]!++;
+  yield '{"version":1,\n';
+  yield `"verdict":"${failing.size > 0 ? "regression" : "clean"}",\n`;
+  yield `"base":${JSON.stringify(diff.base)},\n`;
+  yield `"head":${JSON.stringify(diff.head)},\n`;
+  if (diff.estimated) yield '"estimated":true,\n';
+  yield `"dropped":${diff.dropped},\n`;
+  yield `"stacks":${JSON.stringify(stacks)},\n`;
+  yield '"changes":[';
+  let separator = "";
+  for (const change of diff.changes) {
+    const { status, row, movedFrom, base, head } = change;
+    const { program, stack, cut } = row;
+    const moved = movedFrom !== undefined;
+    if (status === "unchanged" && !moved) continue;
+    const frames = stack.map((frame) => ({ ...frame, function: readableName(frame) }));
+    const told = { status, regression: failing.has(change), moved, program, base, head, stack: frames };
+    yield `${separator}\n${JSON.stringify(cut ? { ...told, cut } : told)}`;
+    separator = ",";
+  }
+  yield "\n]}\n";
+}

@@ -1,0 +1,61 @@
+// A diff as text:
+//
+//   regression: 1 new call stack, 1 grown: +48 bytes in 2 allocations
+//
+//   new    +24 bytes in 1 allocation     make_leak at src/leak.c:12
+//   grown  +24 bytes in 1 allocation     cache_put at src/cache.c:40
+//
+//   new, app: 24 bytes in 1 allocation
+//       make_leak at src/leak.c:12
+//         > 12  char *name = strdup(text);
+//       main at src/main.c:7
+//
+//   To accept what is live now: memview diff --update base.snap app.mem
+
+import { more } from "../../runtime/diff.js";
+import { type DiffAnswer, ownFrame, placeText, signed, stackLines, verdict } from "./diff-words.js";
+import { sourceText } from "./source.js";
+import { bold, dim, type Style } from "./style.js";
+import { droppedLine } from "./text.js";
+
+/** Rows of the table; the rest is counted. */
+const ROWS = 40;
+
+export function* diffText(answer: DiffAnswer, top: number, style: Style): Generator<string> {
+  const { diff, regressions, accept } = answer;
+  yield `${bold(style, verdict(answer))}\n`;
+  const failing = new Set(regressions);
+  const rows = diff.changes.filter(({ status, movedFrom }) => status !== "unchanged" || movedFrom);
+  rows.sort((a, b) => Number(failing.has(b)) - Number(failing.has(a)));
+  if (rows.length > 0) yield "\n";
+  const shown = rows.slice(0, ROWS).map((change) => ({
+    status: change.movedFrom ? `${change.status}, moved` : change.status,
+    amount: signed(more(change)),
+    place: placeText(ownFrame(change.row.stack)),
+    failing: failing.has(change),
+  }));
+  const widths = [
+    Math.max(...shown.map(({ status }) => status.length)),
+    Math.max(...shown.map(({ amount }) => amount.length)),
+  ];
+  for (const { status, amount, place, failing: is } of shown) {
+    const line = `${status.padEnd(widths[0]!)}  ${amount.padEnd(widths[1]!)}  ${place}`;
+    const fitted = line.length > style.width ? `${line.slice(0, style.width - 1)}…` : line;
+    yield `${is ? bold(style, fitted) : fitted}\n`;
+  }
+  if (rows.length > ROWS) yield `… and ${rows.length - ROWS} more\n`;
+
+  for (const change of regressions.slice(0, top)) {
+    yield `\n${change.status}, ${change.row.program}: ${signed(more(change))}\n`;
+    const own = ownFrame(change.row.stack);
+    for (const [i, line] of [...stackLines(change)].entries()) {
+      yield `    ${line}\n`;
+      const frame = change.row.stack[i];
+      if (frame === own && frame?.file && frame.line) yield dim(style, sourceText(frame.file, frame.line));
+    }
+  }
+  if (regressions.length > top) yield `\n… and ${regressions.length - top} more (--top)\n`;
+  const missing = droppedLine(diff.dropped);
+  if (missing !== null) yield `\n${missing}\n`;
+  if (regressions.length > 0) yield `\nTo accept what is live now: ${accept}\n`;
+}

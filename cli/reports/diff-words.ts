@@ -1,0 +1,87 @@
+// The words that all formats of a diff share.
+
+import { type Change, type Diff, more, type Status } from "../../runtime/diff.js";
+import { type Amount, readableName, type SnapshotFrame } from "../../runtime/snapshot.js";
+import { allocationCount } from "./text.js";
+
+/** What a report is made of. */
+export interface DiffAnswer {
+  diff: Diff;
+  /** Of its changes those that make the check fail, the largest growth first. */
+  regressions: Change[];
+  /** The command that accepts what is live now. */
+  accept: string;
+}
+
+/** "regression: 1 new call stack, 2 grown: +48 bytes in 3 allocations", or what else changed. */
+export function verdict({ diff, regressions }: DiffAnswer): string {
+  if (regressions.length > 0) {
+    return `regression: ${counted(regressions)}: ${signed(sum(regressions))}${diff.estimated ? " (estimated from a sample)" : ""}`;
+  }
+  return `no regression: ${diff.changes.length === 0 ? "nothing is live" : counted(diff.changes)}`;
+}
+
+/** "1 new call stack, 2 grown" */
+function counted(changes: readonly Change[]): string {
+  const order: Status[] = ["new", "grown", "shrunk", "fixed", "unchanged"];
+  const parts = order.flatMap((status) => {
+    const count = changes.filter((change) => change.status === status).length;
+    return count === 0 ? [] : [{ count, status }];
+  });
+  const stacks = (count: number) => (count === 1 ? "call stack" : "call stacks");
+  return parts
+    .map(({ count, status }, i) => (i === 0 ? `${count} ${status} ${stacks(count)}` : `${count} ${status}`))
+    .join(", ");
+}
+
+function sum(changes: readonly Change[]): Amount {
+  const total = { count: 0, bytes: 0 };
+  for (const change of changes) {
+    const { count, bytes } = more(change);
+    total.count += count;
+    total.bytes += bytes;
+  }
+  return total;
+}
+
+/** "+48 bytes in +3 allocations" */
+export function signed({ count, bytes }: Amount): string {
+  const allocations = allocationCount(Math.abs(count));
+  return `${sign(bytes)} bytes in ${count < 0 ? "−" : ""}${allocations}`;
+}
+
+/** "+48", "−48", "0" */
+export function sign(number: number): string {
+  return number > 0 ? `+${number}` : number < 0 ? `−${-number}` : "0";
+}
+
+/** Innermost frame that is the user's own code; the innermost at all if none is. undefined of an unknown stack. */
+export function ownFrame(stack: readonly SnapshotFrame[]): SnapshotFrame | undefined {
+  return (
+    stack.find((frame) => frame.file !== null && !SYSTEM_FILE.test(frame.file) && !RUNTIME_MODULE.test(frame.module)) ??
+    stack.find((frame) => !RUNTIME_MODULE.test(frame.module) && frame.module !== "") ??
+    stack[0]
+  );
+}
+
+const SYSTEM_FILE = /^\/(usr|opt|lib\w*|rustc)\//;
+const RUNTIME_MODULE = /^(ld-linux|ld-musl|ld-|lib(c|m|stdc\+\+|c\+\+|c\+\+abi|gcc_s|pthread|dl|rt|resolv)[-.])/;
+
+/** "make_leak at src/leak.c:12", "libx.so.1+0x11f0" */
+export function placeText(frame: SnapshotFrame | undefined): string {
+  if (frame === undefined) return "(unknown stack)";
+  const name = readableName(frame);
+  const place = frame.file !== null ? `${frame.file}${frame.line === null ? "" : `:${frame.line}`}` : moduleText(frame);
+  return name === null ? place : `${name} at ${place}`;
+}
+
+function moduleText({ module, function: name }: SnapshotFrame): string {
+  return module === "" ? "?" : name?.startsWith("+") ? `${module}${name}` : module;
+}
+
+/** The frames of a stack, one a line. */
+export function* stackLines({ row: { stack, cut } }: Change): Generator<string> {
+  if (stack.length === 0) yield "(unknown stack)";
+  for (const frame of stack) yield placeText(frame);
+  if (cut) yield "… outer frames cut (MEMHOOK_DEPTH)";
+}

@@ -1,0 +1,35 @@
+// What memview diff and growth compare: a snapshot's file, or a store, of which the snapshot is taken now.
+
+import { type Snapshot, type SnapshotOptions, takeSnapshot } from "../runtime/snapshot.js";
+import { kindOfFile, readSnapshot } from "../runtime/snapshotfile.js";
+import { openStore } from "../runtime/store.js";
+import { messages } from "./messages.js";
+import { symbolizerOf } from "./symbolizer.js";
+
+/**
+ * The snapshot of some stores together. What stood in the way of names is told.
+ * @throws StoreError when one cannot be read.
+ */
+export async function snapshotOfStores(paths: readonly string[], options?: SnapshotOptions): Promise<Snapshot> {
+  const notes = new Set<string>();
+  const stores = [];
+  try {
+    for (const path of paths) stores.push(await openStore(path));
+    const symbolizers = new Map(stores.map((store) => [store, symbolizerOf(store)]));
+    const snapshot = await takeSnapshot(stores, (store) => symbolizers.get(store)!, options);
+    for (const { notes: own } of symbolizers.values()) for (const note of own) notes.add(note);
+    for (const note of notes) messages("memview").warn(note);
+    return snapshot;
+  } finally {
+    for (const store of stores) store.close();
+  }
+}
+
+/**
+ * One side of a comparison.
+ * @throws SnapshotError, StoreError
+ */
+export async function snapshotAt(path: string, options?: SnapshotOptions): Promise<Snapshot> {
+  const kind = kindOfFile(path);
+  return kind === "snapshot" || kind === "compressed" ? readSnapshot(path) : snapshotOfStores([path], options);
+}

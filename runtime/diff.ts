@@ -1,0 +1,200 @@
+// What changed between two snapshots: which call stacks are new, grown, shrunk, fixed or unchanged.
+//
+//   base ─┐  1. the same program, functions, lines and files ─▶ the same stack
+//   head ─┘  2. of the rest: files in other folders         ─▶ the same stack
+//            3. of the rest: the same functions             ─▶ the same stack, its lines moved
+//            4. of the rest: in head only ─▶ new, in base only ─▶ fixed
+//
+// A checkout in another place is the same code. Where a function has no
+// name, its place in the program counts as its name; in a library, which changes without the program, it counts in steps 1 and 2 only.
+// The whole is symmetric: diff(B, A) says grown where diff(A, B) says shrunk, and new where that says fixed.
+
+import { basename } from "node:path";
+import { type Amount, byText, type Snapshot, type SnapshotFrame, type SnapshotStack } from "./snapshot.js";
+
+export const STATUSES = ["new", "grown", "shrunk", "fixed", "unchanged"] as const;
+export type Status = (typeof STATUSES)[number];
+
+export interface Change {
+  status: Status;
+  /** Program and stack as in head; of a fixed one as in base. */
+  row: SnapshotStack;
+  /** Only where lines moved: the same as in base. */
+  movedFrom?: SnapshotStack;
+  /** 0 and 0 of a new one. */
+  base: Amount;
+  /** 0 and 0 of a fixed one. */
+  head: Amount;
+}
+
+export interface Diff {
+  /** Every stack of either, the largest growth in bytes first. */
+  changes: Change[];
+  /** Sums over all stacks. */
+  base: Amount;
+  head: Amount;
+  /** Whether amounts are estimates from a sample. */
+  estimated: boolean;
+  /** Allocations that were not recorded. */
+  dropped: number;
+}
+
+interface Held extends Amount {
+  row: SnapshotStack;
+}
+
+/** A stack with all rows that differ from it in nothing that counts. */
+interface Group extends Held {
+  /** What it has in common with the stacks of the same functions. */
+  loose: string;
+}
+
+const NOTHING: Amount = { count: 0, bytes: 0 };
+
+/** Compares two snapshots. */
+export function diff(base: Snapshot, head: Snapshot): Diff {
+  const changes: Change[] = [];
+  const keys = new StackKeys();
+  const left: SnapshotStack[] = [];
+  const right: SnapshotStack[] = [];
+  // Both are in the same order, so that two fingers find what is equal.
+  for (let i = 0, j = 0; i < base.stacks.length || j < head.stacks.length; ) {
+    const [was, is] = [base.stacks[i], head.stacks[j]];
+    const order = !was ? 1 : !is ? -1 : byText(was, is);
+    if (order === 0) changes.push(changeOf(held(was!), held(is!)));
+    if (order < 0) left.push(was!);
+    if (order > 0) right.push(is!);
+    if (order <= 0) i++;
+    if (order >= 0) j++;
+  }
+  const old = grouped(left, keys);
+  const now = grouped(right, keys);
+  const gone = new Map<string, Group[]>();
+  const come = new Map<string, Group[]>();
+  for (const [key, group] of old) {
+    const match = now.get(key);
+    if (match) changes.push(changeOf(group, match));
+    else gather(gone, group.loose, group);
+  }
+  for (const [key, group] of now) if (!old.has(key)) gather(come, group.loose, group);
+  for (const [key, group] of gone) {
+    const match = come.get(key) ?? [];
+    come.delete(key);
+    for (const [was, is] of pairsOf(group, match))
+      changes.push(changeOf(was, is, was !== undefined && is !== undefined));
+  }
+  for (const group of come.values()) for (const each of group) changes.push(changeOf(undefined, each));
+  // Sorting keeps the order of equals: they come in the order of the snapshots.
+  changes.sort((a, b) => more(b).bytes - more(a).bytes || more(b).count - more(a).count);
+  return {
+    changes,
+    base: { count: base.count, bytes: base.bytes },
+    head: { count: head.count, bytes: head.bytes },
+    estimated: base.sample > 0 || head.sample > 0,
+    dropped: base.dropped + head.dropped,
+  };
+}
+
+/** By how much a stack grew; negative where it shrank. */
+export function more({ base, head }: Pick<Change, "base" | "head">): Amount {
+  return { count: head.count - base.count, bytes: head.bytes - base.bytes };
+}
+
+function changeOf(was: Held | undefined, is: Held | undefined, moved = false): Change {
+  const { row } = (is ?? was)!;
+  const base = was ? { count: was.count, bytes: was.bytes } : NOTHING;
+  const head = is ? { count: is.count, bytes: is.bytes } : NOTHING;
+  const grown = head.bytes - base.bytes || head.count - base.count;
+  const status = !was ? "new" : !is ? "fixed" : grown > 0 ? "grown" : grown < 0 ? "shrunk" : "unchanged";
+  return { status, row, ...(moved ? { movedFrom: was!.row } : {}), base, head };
+}
+
+function held(row: SnapshotStack): Held {
+  return { row, count: row.count, bytes: row.bytes };
+}
+
+function grouped(stacks: Iterable<SnapshotStack>, keys: StackKeys): Map<string, Group> {
+  const groups = new Map<string, Group>();
+  for (const row of stacks) {
+    const { exact, loose } = keys.of(row);
+    const group = groups.get(exact);
+    if (group) {
+      group.count += row.count;
+      group.bytes += row.bytes;
+    } else groups.set(exact, { ...held(row), loose });
+  }
+  return groups;
+}
+
+function gather(groups: Map<string, Group[]>, key: string, group: Group): void {
+  const known = groups.get(key);
+  if (known) known.push(group);
+  else groups.set(key, [group]);
+}
+
+/** Pairs stacks of the same functions: those that hold the same first, the rest in the order of their lines. Some are left alone. */
+function pairsOf(old: readonly Group[], now: readonly Group[]): [Group | undefined, Group | undefined][] {
+  const pairs: [Group | undefined, Group | undefined][] = [];
+  const holding = new Map<string, Group[]>();
+  for (const is of [...now].sort(byLines).reverse()) gather(holding, `${is.bytes} ${is.count}`, is);
+  const left: Group[] = [];
+  for (const was of [...old].sort(byLines)) {
+    const is = holding.get(`${was.bytes} ${was.count}`)?.pop();
+    if (is) pairs.push([was, is]);
+    else left.push(was);
+  }
+  const right = [...holding.values()].flat().sort(byLines);
+  for (let i = 0; i < left.length || i < right.length; i++) pairs.push([left[i], right[i]]);
+  return pairs;
+}
+
+function byLines({ row: a }: Group, { row: b }: Group): number {
+  for (let i = 0; i < a.stack.length && i < b.stack.length; i++) {
+    const difference = (a.stack[i]!.line ?? 0) - (b.stack[i]!.line ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+/** What stacks are compared by, as short texts: frames are numbered, equal ones alike. */
+class StackKeys {
+  readonly #frames = new Map<SnapshotFrame, readonly [exact: number, loose: number]>();
+  readonly #exact = new Map<string, number>();
+  readonly #loose = new Map<string, number>();
+
+  /** Equal where program, functions, lines and file names are; and where program and functions are. */
+  of({ program, cut, stack }: SnapshotStack): { exact: string; loose: string } {
+    let exact = `${program}\0${cut}`;
+    let loose = exact;
+    for (const frame of stack) {
+      const numbers = this.#numbers(frame);
+      exact += `,${numbers[0]}`;
+      loose += `,${numbers[1]}`;
+    }
+    return { exact, loose };
+  }
+
+  #numbers(frame: SnapshotFrame): readonly [number, number] {
+    let numbers = this.#frames.get(frame);
+    if (numbers === undefined) {
+      const { module, function: name, file, line } = frame;
+      const library = /\.so(\.|$)/.test(module);
+      const looseName = library && name?.startsWith("+") ? null : name;
+      numbers = [
+        number(this.#exact, `${module}\0${name}\0${file === null ? "" : basename(file)}\0${line}`),
+        number(this.#loose, `${module}\0${looseName}`),
+      ];
+      this.#frames.set(frame, numbers);
+    }
+    return numbers;
+  }
+}
+
+function number(known: Map<string, number>, text: string): number {
+  let value = known.get(text);
+  if (value === undefined) {
+    value = known.size;
+    known.set(text, value);
+  }
+  return value;
+}

@@ -1,0 +1,198 @@
+// Snapshots: what is live, told so that another build, another run and another machine can be compared with it.
+//
+//   store, store, … ──▶ takeSnapshot() ──▶ Snapshot ──▶ snapshotfile.ts (a text file) · diff.ts
+//
+// A frame has no address but a name, a file without the folder it was built in, and a line; a stack has no process but
+// its program's name; nothing has a time. So the same program gives the same snapshot from run to run, and equal stacks
+// of several processes are one.
+
+import { basename, posix } from "node:path";
+import { demangle } from "./demangle.js";
+import { type ReportOptions, report } from "./report.js";
+import type { Store } from "./store.js";
+import { isListed } from "./suppressions.js";
+import type { Names } from "./symbolize.js";
+import type { Frame, Query } from "./types.js";
+
+/** One place in the code, as far as it is the same in another build. */
+export interface SnapshotFrame {
+  /** File name of the module, "" of code that is in none. */
+  module: string;
+  /** As in the symbol table, mangled. "+0x1234", the place in the module, where no name is known; null where there is neither. */
+  function: string | null;
+  /** Relative to the folder it was compiled in; what lies elsewhere keeps its whole path. */
+  file: string | null;
+  line: number | null;
+}
+
+/** Live allocations in number and bytes. */
+export interface Amount {
+  count: number;
+  bytes: number;
+}
+
+export interface SnapshotStack extends Amount {
+  /** File name of the program. */
+  readonly program: string;
+  /** Whether outer frames are missing. */
+  readonly cut: boolean;
+  /** Innermost first; equal frames may be one object. Of a file it is read when it is asked for. @throws SnapshotError */
+  readonly stack: readonly SnapshotFrame[];
+  /** The same as a file has it. */
+  readonly text: string;
+}
+
+/** A stack whose text is still to be made. */
+export type UntoldStack = Omit<SnapshotStack, "text"> & { readonly text?: string };
+
+/** Sums are over the stacks. */
+export interface Snapshot extends Amount {
+  /** Each program and stack once, in the order of their text. */
+  stacks: SnapshotStack[];
+  /** Live allocations that suppressions left out. */
+  suppressed: Amount;
+  /** Allocations that could not be recorded. */
+  dropped: number;
+  /** Mean bytes between samples; 0: everything was recorded, otherwise amounts are estimates. */
+  sample: number;
+}
+
+/** Which allocations of a store to take, and which stacks: all but what the C and C++ runtimes keep, if nothing is said. */
+export interface SnapshotOptions {
+  query?: (store: Store) => Omit<Query, "aggregate" | "sort" | "top" | "freedStacks">;
+  stacks?: Pick<ReportOptions, "module" | "function" | "suppressions" | "knownSuppressed">;
+}
+
+/**
+ * The snapshot of several stores together.
+ * @param symbolizerOf the symbolizer for each.
+ * @throws StoreError when one cannot be read.
+ */
+export async function takeSnapshot(
+  stores: readonly Store[],
+  symbolizerOf: (store: Store) => Names,
+  { query = () => ({}), stacks = {} }: SnapshotOptions = {},
+): Promise<Snapshot> {
+  const rows: UntoldStack[] = [];
+  const suppressed = { count: 0, bytes: 0 };
+  let dropped = 0;
+  let sample = 0;
+  for (const store of stores) {
+    const symbolizer = symbolizerOf(store);
+    const answer = await report(store, { ...query(store), aggregate: true, sort: "count" }, symbolizer, {
+      stacks: true,
+      knownSuppressed: true,
+      ...stacks,
+    });
+    const program = basename(store.process.exe);
+    const frames = new Map<Frame, SnapshotFrame>();
+    for (const { count, bytes, stack, cut } of answer.stacks ?? []) {
+      const portable = stack.map((frame) => {
+        let known = frames.get(frame);
+        if (known === undefined) {
+          known = portableFrame(frame, symbolizer);
+          frames.set(frame, known);
+        }
+        return known;
+      });
+      rows.push({ program, count, bytes, cut, stack: portable });
+    }
+    suppressed.count += answer.suppressed?.count ?? 0;
+    suppressed.bytes += answer.suppressed?.bytes ?? 0;
+    dropped += answer.totals.dropped;
+    sample = Math.max(sample, answer.sample?.bytes ?? 0);
+  }
+  return snapshotOf(rows, suppressed, dropped, sample);
+}
+
+function portableFrame({ module, offset, symbol, file, line }: Frame, symbolizer: Names): SnapshotFrame {
+  const name = symbol ?? (module === "" ? null : `+${offset}`);
+  return {
+    module: basename(module),
+    function: name,
+    file: file === null ? null : portableFile(file, symbolizer.buildFolder(file)),
+    line: file === null ? null : line,
+  };
+}
+
+/** A source file as another checkout would call it. `folder` is where its unit was compiled. */
+export function portableFile(file: string, folder: string | undefined): string {
+  const upwards = /^(\.\.\/)+/;
+  if (!file.startsWith("/")) return posix.normalize(file).replace(upwards, "");
+  const first = (path: string) => path.split("/")[1];
+  // What shares nothing with the build, or is installed, is in the same place elsewhere.
+  if (!folder?.startsWith("/") || first(folder) !== first(file)) return file;
+  if (/^\/(usr|lib\w*)\//.test(file) && !/^\/usr\/src\//.test(folder)) return file;
+  return posix.relative(folder, file).replace(upwards, "");
+}
+
+/** Puts rows in order and adds up those of one program and stack. Rows that have a text already keep it. */
+export function snapshotOf(
+  rows: Iterable<UntoldStack>,
+  suppressed: Amount = { count: 0, bytes: 0 },
+  dropped = 0,
+  sample = 0,
+): Snapshot {
+  const texts = new Map<SnapshotFrame, string>();
+  const merged = new Map<string, SnapshotStack>();
+  let count = 0;
+  let bytes = 0;
+  for (const row of rows) {
+    const text = row.text ?? stackText(row.stack, texts);
+    const key = `${row.program}\0${text}\0${row.cut}`;
+    const known = merged.get(key);
+    if (known !== undefined) {
+      known.count += row.count;
+      known.bytes += row.bytes;
+    } else if (row.text !== undefined) merged.set(key, row as SnapshotStack);
+    else merged.set(key, { ...row, text });
+    count += row.count;
+    bytes += row.bytes;
+  }
+  const stacks = [...merged.values()].sort(byText);
+  return { stacks, count, bytes, suppressed, dropped, sample };
+}
+
+/** The order of a snapshot's stacks; 0 for the same program and stack. By code units, not by a locale: it is part of the format. */
+export function byText(a: SnapshotStack, b: SnapshotStack): number {
+  if (a.program !== b.program) return a.program < b.program ? -1 : 1;
+  if (a.text !== b.text) return a.text < b.text ? -1 : 1;
+  return Number(a.cut) - Number(b.cut);
+}
+
+/** The snapshot without the stacks that one of the patterns fits, or with a frame in such a module. */
+export function without(snapshot: Snapshot, patterns: readonly RegExp[], module: RegExp | undefined): Snapshot {
+  if (patterns.length === 0 && module === undefined) return snapshot;
+  const { stacks, suppressed, dropped, sample } = snapshot;
+  const left = { ...suppressed };
+  const kept = stacks.filter(({ stack, count, bytes }) => {
+    const readable = () => stack.map((frame) => ({ ...frame, function: readableName(frame) }));
+    const listed = (module && stack.some((frame) => module.test(frame.module))) || isListed(readable(), patterns);
+    if (listed) {
+      left.count += count;
+      left.bytes += bytes;
+    }
+    return !listed;
+  });
+  return snapshotOf(kept, left, dropped, sample);
+}
+
+/** A frame's function as people write it; null where its name is not known. */
+export function readableName({ function: name }: SnapshotFrame): string | null {
+  return name === null || name.startsWith("+") ? null : demangle(name);
+}
+
+/** Frames as a snapshot file has them. `texts` keeps those of frames that come again. */
+function stackText(stack: readonly SnapshotFrame[], texts: Map<SnapshotFrame, string>): string {
+  const parts = stack.map((frame) => {
+    let text = texts.get(frame);
+    if (text === undefined) {
+      const { module, function: name, file, line } = frame;
+      // "],[" stands between frames alone, so that a reader can split there.
+      text = JSON.stringify([module, name, file, line]).replaceAll("],[", "]\\u002c[");
+      texts.set(frame, text);
+    }
+    return text;
+  });
+  return `[${parts.join(",")}]`;
+}
