@@ -153,7 +153,7 @@ function byLines({ row: a }: Group, { row: b }: Group): number {
     const difference = (a.stack[i]!.line ?? 0) - (b.stack[i]!.line ?? 0);
     if (difference !== 0) return difference;
   }
-  return 0;
+  return byText(a, b);
 }
 
 /** What stacks are compared by, as short texts: frames are numbered, equal ones alike. */

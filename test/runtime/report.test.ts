@@ -155,7 +155,16 @@ test("report: inlined calls become frames of their own, names are demangled", as
   assert.equal(rows[1]!.time, "2026-03-01T12:00:01.500000000Z");
   assert.equal(rows[2]!.time, "2026-03-01T12:00:02.000000001Z");
   assert.deepEqual(rows[2]!.stack, [
-    { address: "0x1234", module: "", offset: "0x1234", function: null, file: null, line: null, inlined: false },
+    {
+      address: "0x1234",
+      module: "",
+      offset: "0x1234",
+      function: null,
+      symbol: null,
+      file: null,
+      line: null,
+      inlined: false,
+    },
   ]);
 });
 

@@ -1,0 +1,144 @@
+// diff: what is matched with what, and the laws that hold for any two snapshots.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { diff, more, type Status } from "../../runtime/diff.js";
+import type { Snapshot } from "../../runtime/snapshot.js";
+import { anySnapshot, held, randomNumbers, snapshot } from "../support/snapshots.js";
+
+/** Each change in a word: "grown +8 leak:12". */
+function told(base: Snapshot, head: Snapshot): string[] {
+  return diff(base, head).changes.map((change) => {
+    const { function: name, line } = change.row.stack[0] ?? { function: "?", line: null };
+    const moved = change.movedFrom ? `, from ${change.movedFrom.stack[0]?.line}` : "";
+    return `${change.status} ${more(change).bytes} ${name}:${line}${moved}`;
+  });
+}
+
+const MAIN = "main@src/main.c:9";
+
+const cases: [string, Snapshot, Snapshot, string[]][] = [
+  ["nothing", snapshot(), snapshot(), []],
+  [
+    "each status, the largest growth first",
+    snapshot(held(1, 8, "a@a.c:1"), held(1, 8, "b@a.c:2"), held(2, 16, "c@a.c:3"), held(1, 99, "d@a.c:4")),
+    snapshot(held(1, 8, "a@a.c:1"), held(2, 16, "b@a.c:2"), held(1, 8, "c@a.c:3"), held(1, 24, "e@a.c:5")),
+    ["new 24 e:5", "grown 8 b:2", "unchanged 0 a:1", "shrunk -8 c:3", "fixed -99 d:4"],
+  ],
+  [
+    "as many bytes in more blocks is growth",
+    snapshot(held(1, 16, "a@a.c:1")),
+    snapshot(held(2, 16, "a@a.c:1")),
+    ["grown 0 a:1"],
+  ],
+  [
+    "another folder is the same code",
+    snapshot(held(1, 8, "a@/checkout/one/src/a.c:1", MAIN)),
+    snapshot(held(1, 8, "a@/checkout/two/src/a.c:1", MAIN)),
+    ["unchanged 0 a:1"],
+  ],
+  [
+    "two folders that become one add up",
+    snapshot(held(1, 8, "a@x/a.c:1"), held(1, 8, "a@y/a.c:1")),
+    snapshot(held(2, 24, "a@z/a.c:1")),
+    ["grown 8 a:1"],
+  ],
+  [
+    "lines that moved",
+    snapshot(held(1, 8, "a@a.c:10", MAIN)),
+    snapshot(held(1, 8, "a@a.c:12", MAIN)),
+    ["unchanged 0 a:12, from 10"],
+  ],
+  [
+    "lines that moved, and one more in the same function: those that hold the same belong together",
+    snapshot(held(1, 8, "a@a.c:10", MAIN)),
+    snapshot(held(1, 24, "a@a.c:5", MAIN), held(1, 8, "a@a.c:12", MAIN)),
+    ["new 24 a:5", "unchanged 0 a:12, from 10"],
+  ],
+  [
+    "lines that moved and nothing holds the same: in the order of the lines",
+    snapshot(held(1, 8, "a@a.c:10"), held(1, 80, "a@a.c:20")),
+    snapshot(held(1, 9, "a@a.c:12"), held(1, 81, "a@a.c:22")),
+    ["grown 1 a:12, from 10", "grown 1 a:22, from 20"],
+  ],
+  [
+    "the same lines in another function are another stack",
+    snapshot(held(1, 8, "a@a.c:10")),
+    snapshot(held(1, 8, "b@a.c:10")),
+    ["new 8 b:10", "fixed -8 a:10"],
+  ],
+  [
+    "another caller is another stack",
+    snapshot(held(1, 8, "a@a.c:10", MAIN)),
+    snapshot(held(1, 8, "a@a.c:10", "other@a.c:30", MAIN)),
+    ["new 8 a:10", "fixed -8 a:10"],
+  ],
+  [
+    "a nameless place in the program is its name",
+    snapshot(held(1, 8, "+0x10")),
+    snapshot(held(1, 8, "+0x20")),
+    ["new 8 +0x20:null", "fixed -8 +0x10:null"],
+  ],
+  [
+    "a nameless place in a library moves with the library",
+    snapshot(held(1, 8, "+0x10!libx.so.1")),
+    snapshot(held(1, 8, "+0x20!libx.so.1")),
+    ["unchanged 0 +0x20:null, from null"],
+  ],
+  [
+    "another program is another stack",
+    snapshot(held(1, 8, "a@a.c:1")),
+    snapshot({ ...held(1, 8, "a@a.c:1"), program: "tool" }),
+    ["new 8 a:1", "fixed -8 a:1"],
+  ],
+  [
+    "a cut stack is not one that is whole",
+    snapshot(held(1, 8, "a@a.c:1")),
+    snapshot({ ...held(1, 8, "a@a.c:1"), cut: true }),
+    ["new 8 a:1", "fixed -8 a:1"],
+  ],
+];
+
+for (const [name, base, head, expected] of cases) {
+  test(`diff: ${name}`, () => assert.deepEqual(told(base, head), expected));
+}
+
+const MIRROR: Record<Status, Status> = {
+  new: "fixed",
+  fixed: "new",
+  grown: "shrunk",
+  shrunk: "grown",
+  unchanged: "unchanged",
+};
+
+test("diff: laws, on 2,000 pairs of snapshots", () => {
+  const random = randomNumbers(20261123);
+  const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0);
+  for (let i = 0; i < 2000; i++) {
+    const a = anySnapshot(random);
+    const b = anySnapshot(random);
+    const same = diff(a, a);
+    assert.deepEqual(
+      same.changes.filter(({ status }) => status !== "unchanged"),
+      [],
+    );
+    const there = diff(a, b);
+    const back = diff(b, a);
+    const words = (changes: typeof there.changes, mirrored: boolean) =>
+      changes
+        .map(({ status, movedFrom, base, head, row }) =>
+          JSON.stringify(
+            mirrored
+              ? [MIRROR[status], movedFrom !== undefined, row.program, head, base]
+              : [status, movedFrom !== undefined, row.program, base, head],
+          ),
+        )
+        .sort();
+    assert.deepEqual(words(there.changes, false), words(back.changes, true));
+    for (const key of ["count", "bytes"] as const) {
+      assert.equal(sum(there.changes.map(({ base }) => base[key])), a[key]);
+      assert.equal(sum(there.changes.map(({ head }) => head[key])), b[key]);
+      assert.equal(sum(a.stacks.map((row) => row[key])), a[key]);
+    }
+  }
+});
