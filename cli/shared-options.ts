@@ -48,6 +48,21 @@ export const formatOption = {
   format: { type: "string", valueHint: "text|json", description: "text is the default." },
 } as const;
 
+export const lookOptions = {
+  bytes: {
+    type: "boolean",
+    bare: true,
+    section: "How it looks",
+    description: "Sizes in bytes on a terminal too. What goes to a file or a pipe always has them so.",
+  },
+  wide: {
+    type: "boolean",
+    bare: true,
+    description:
+      "Function names with all their template arguments, whole paths and whole lines on a terminal too. What goes to a file or a pipe always has them so.",
+  },
+} as const;
+
 export const helpOption = {
   help: { type: "boolean", alias: "h", description: "This text." },
 } as const;

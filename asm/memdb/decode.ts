@@ -20,6 +20,7 @@ import {
   HEADER_HEADER_BYTES,
   HEADER_MAGIC,
   HEADER_POINTER_BYTES,
+  HEADER_SAMPLE_BYTES,
   HEADER_SIZE_LIMIT,
   HEADER_THREAD_SLOTS,
   HEADER_TIMELINE_COUNT,
@@ -113,6 +114,8 @@ import {
 // What a viewer accepts as well.
 const BYTES_LIMIT: u64 = 1 << 53;
 const DEPTH_MAX: u32 = 65536;
+// The most that the library takes; far larger ones would make estimates larger than any memory.
+const SAMPLE_MAX: u64 = 1 << 30;
 const SIZE_MASK: u64 = ((<u64>1) << RECORD_KIND_SHIFT) - 1;
 // Everything between these does not change while a process lives.
 const IDENTITY_BEGIN: usize = HEADER_POINTER_BYTES;
@@ -229,7 +232,8 @@ function takeHeader(at: usize): i32 {
   if (
     (pointer != 4 && pointer != 8) ||
     load<u32>(at, HEADER_END_KIND) > <u32>END_EXEC ||
-    load<u32>(at, HEADER_DEPTH_LIMIT) > DEPTH_MAX
+    load<u32>(at, HEADER_DEPTH_LIMIT) > DEPTH_MAX ||
+    load<u64>(at, HEADER_SAMPLE_BYTES) > SAMPLE_MAX
   ) {
     return -WIRE_ERROR_VALUE;
   }

@@ -14,7 +14,7 @@ import { print } from "../output.js";
 import { jsonReport } from "../reports/json.js";
 import { styleFor } from "../reports/style.js";
 import { SWITCHED_OFF, storageText, textReport } from "../reports/text.js";
-import { formatOption, helpOption, storeOptions, storePath } from "../shared-options.js";
+import { formatOption, helpOption, lookOptions, storeOptions, storePath } from "../shared-options.js";
 import { symbolizerOf } from "../symbolizer.js";
 import { terminal } from "../terminal.js";
 import { integer, word } from "../values.js";
@@ -79,17 +79,7 @@ const options = {
     section: "How it looks",
     description: "Three lines of source under each frame whose file is there; with call stacks unless -c0.",
   },
-  bytes: {
-    type: "boolean",
-    bare: true,
-    description: "Sizes in bytes on a terminal too. What goes to a file or a pipe always has them so.",
-  },
-  wide: {
-    type: "boolean",
-    bare: true,
-    description:
-      "Function names with all their template arguments, whole paths and whole lines on a terminal too. What goes to a file or a pipe always has them so.",
-  },
+  ...lookOptions,
   "no-demangle": {
     type: "boolean",
     bare: true,

@@ -1,5 +1,7 @@
 // memview watch: which call stacks grow, from one look at a running program to the next.
 
+import process from "node:process";
+import { isatty } from "node:tty";
 import { StackResolver } from "../../runtime/report.js";
 import { openStore } from "../../runtime/store.js";
 import { isoTime } from "../../runtime/time.js";
@@ -7,10 +9,12 @@ import { watch as looksAt } from "../../runtime/watch.js";
 import { defineCommand } from "../arguments.js";
 import { messages } from "../messages.js";
 import { print } from "../output.js";
+import { styleFor } from "../reports/style.js";
 import { droppedLine, stackText } from "../reports/text.js";
-import { lookText } from "../reports/watch.js";
-import { helpOption, storeOptions, storePath } from "../shared-options.js";
+import { lookText, WATCH_INDENT } from "../reports/watch.js";
+import { helpOption, lookOptions, storeOptions, storePath } from "../shared-options.js";
 import { symbolizerOf } from "../symbolizer.js";
+import { terminal } from "../terminal.js";
 import { duration, integer } from "../values.js";
 
 export const watch = defineCommand({
@@ -32,6 +36,7 @@ export const watch = defineCommand({
       bare: true,
       description: "Their frames, innermost first. On unless -c0.",
     },
+    ...lookOptions,
     ...helpOption,
   },
   closing: `
@@ -55,7 +60,9 @@ Examples:
     try {
       const symbolizer = symbolizerOf(store);
       const resolver = new StackResolver(store, symbolizer);
-      const frames = stackText();
+      const looks = { bytes: args.bytes ?? false, wide: args.wide ?? false };
+      const style = styleFor(isatty(1), process.env, looks, terminal());
+      const frames = stackText(false, { ...style, width: style.width - WATCH_INDENT });
       let told = 0;
       for await (const look of looksAt(store, {}, count, wait)) {
         const rows = (look.growth?.stacks ?? []).filter(({ moreBytes }) => moreBytes > 0).slice(-top);
@@ -68,7 +75,7 @@ Examples:
           const { frames: stack, cut } = resolver.stack(id);
           return frames({ stack, cut });
         };
-        print(lookText(look, isoTime(look.time), rows, showStacks ? framesOf : () => ""));
+        print(lookText(look, isoTime(look.time), rows, showStacks ? framesOf : () => "", style));
         for (const note of symbolizer.notes.slice(told)) messages("memview").warn(note);
         told = symbolizer.notes.length;
       }

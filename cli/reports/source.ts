@@ -16,8 +16,8 @@ const FILES_KEPT = 64;
 
 const files = new Map<string, string[] | null>();
 
-/** The lines around `line` of the file, indented; "" when there is no such file or line. */
-export function sourceText(file: string, line: number): string {
+/** The lines around `line` of the file, indented, in `columns`; "" when there is no such file or line. */
+export function sourceText(file: string, line: number, columns = Infinity): string {
   const lines = linesOf(file);
   if (lines === null || line < 1 || line > lines.length) return "";
   const first = Math.max(1, line - 1);
@@ -26,7 +26,8 @@ export function sourceText(file: string, line: number): string {
   let text = "";
   for (let number = first; number <= last; number++) {
     const code = printable(lines[number - 1]!).slice(0, LONGEST_LINE);
-    text += `      ${number === line ? ">" : " "} ${String(number).padStart(width)}  ${code}`.trimEnd();
+    const whole = `      ${number === line ? ">" : " "} ${String(number).padStart(width)}  ${code}`;
+    text += whole.slice(0, columns).trimEnd();
     text += "\n";
   }
   return text;

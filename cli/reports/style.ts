@@ -95,7 +95,7 @@ export function shortPath(path: string, folder: string): string {
 }
 
 /** Characters of a function's name that stay, however long its place is. */
-const NAME_START = 12;
+export const NAME_START = 12;
 
 /**
  * A frame's function, "" if unknown, and its place. When short, both fit into `width` with " at " between them: the end
@@ -114,7 +114,7 @@ export function frameWords(frame: Frame, style: Style, width: number): { name: s
 }
 
 /** At most `length` characters of a text, with an ellipsis for what is left out at its `where`. */
-function cut(text: string, length: number, where: "front" | "end"): string {
+export function cut(text: string, length: number, where: "front" | "end"): string {
   const characters = [...text];
   if (characters.length <= length) return text;
   return where === "end"

@@ -15,7 +15,7 @@ import type { StoreInfo } from "../../runtime/store.js";
 import type { Frame, StackRow } from "../../runtime/types.js";
 import { humanAge, humanSize, sizeName } from "./sizes.js";
 import { sourceText } from "./source.js";
-import { bold, dim, frameWords, PLAIN, type Style, shortName } from "./style.js";
+import { bold, cut, dim, frameWords, NAME_START, PLAIN, type Style, shortName, shortPath } from "./style.js";
 
 export interface TextOptions {
   /** The rows' frames. */
@@ -38,7 +38,10 @@ export function* textReport(
   }
   const frames = stacks ? stackText(source, style) : () => "";
   if (report.groups) {
-    for (const row of report.groups) yield `${rowText(row, style)}, ${row.by}=${groupText(row, style)}\n`;
+    for (const row of report.groups) {
+      const room = style.width - rowText(row, { ...style, colour: false }).length - `, ${row.by}=`.length;
+      yield `${rowText(row, style)}, ${row.by}=${groupText(row, style, room)}\n`;
+    }
   } else if (report.stacks) {
     for (const row of report.stacks) yield `${rowText(row, style)}\n${frames(row)}`;
   } else {
@@ -67,8 +70,11 @@ function bytesText(bytes: number, style: Style): string {
   return style.human ? humanSize(bytes) : String(bytes);
 }
 
-function groupText({ by, name }: GroupRow, style: Style): string {
-  return by === "function" && style.short ? shortName(String(name)) : String(name);
+/** What a row is the sum of, in `width` columns when short: of a function the start, of a path or line the end. */
+function groupText({ by, name }: GroupRow, style: Style, width: number): string {
+  if (!style.short || typeof name !== "string") return String(name);
+  if (by === "function") return cut(shortName(name), Math.max(NAME_START, width), "end");
+  return cut(shortPath(name, style.folder), Math.max(NAME_START, width), "front");
 }
 
 /** "size=4096, times=2", with the total that the order is by, as an estimate where it is one. */
@@ -138,7 +144,7 @@ export function stackText(source = false, style = PLAIN): (row: { stack: Frame[]
       if (line === undefined) {
         line = `${INDENT}${frameText(frame, style)}\n`;
         if (source && frame.file !== null && frame.line !== null)
-          line += dim(style, sourceText(frame.file, frame.line));
+          line += dim(style, sourceText(frame.file, frame.line, style.width));
         lines.set(frame, line);
       }
       text += line;

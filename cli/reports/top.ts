@@ -7,8 +7,10 @@
 //    300.0 KiB           0        2  cache_fill at /src/cache.c:40
 //   s size  n times  g growth  / filter  enter frames  p pause  q quit
 //
-// The worst is at the top here, where the eye is.
+// The worst is at the top here, where the eye is. A row tells a stack by its innermost frame that is the program's own: half
+// of a C++ program's would else be called std::__new_allocator<…>::allocate. What is further in shows with the other frames.
 
+import { isRuntimeModule } from "../../runtime/suppressions.js";
 import type { Frame } from "../../runtime/types.js";
 import { humanSize } from "./sizes.js";
 import { bold, dim, frameWords, type Style } from "./style.js";
@@ -116,6 +118,12 @@ function neighbour(state: TopState, step: number): number | null {
   return rows[Math.max(0, Math.min(rows.length - 1, cursor(state) + step))]?.stackId ?? null;
 }
 
+/** Neither in a module of the C or C++ runtime nor in a header or library that came with the system or compiler. */
+function isOwn({ module, file }: Frame): boolean {
+  if (isRuntimeModule(module)) return false;
+  return file === null || !/^\/usr\/(local\/)?(include|lib)\/|\/include\/c\+\+\/|^\/rustc\/|\/rustlib\//.test(file);
+}
+
 const HELP = "s size  n times  g growth  / filter  enter frames  p pause  q quit";
 const INDENT = " ".repeat(36);
 
@@ -135,13 +143,15 @@ export function screen(state: TopState, width: number, height: number, style: St
   let selectedStart = 0;
   let selectedEnd = 0;
   shown.forEach((row, i) => {
-    const [first, ...others] = row.frames.map((frame) => {
+    const words = row.frames.map((frame) => {
       const { name, place } = frameWords(frame, style, width - INDENT.length);
       return name === "" ? place : `${name} at ${place}`;
     });
+    const own = Math.max(0, row.frames.findIndex(isOwn));
+    const others = own === 0 ? words.slice(1) : words;
     const growth = row.growth === 0 ? "0" : `${row.growth < 0 ? "-" : "+"}${humanSize(Math.abs(row.growth))}`;
     const numbers = `${humanSize(row.bytes).padStart(11)}${growth.padStart(13)}${String(row.count).padStart(9)}`;
-    const line = cutTo(`${i === at ? ">" : " "}${numbers}  ${first ?? "(unknown stack)"}`);
+    const line = cutTo(`${i === at ? ">" : " "}${numbers}  ${words[own] ?? "(unknown stack)"}`);
     if (i === at) selectedStart = body.length;
     body.push(i === at ? bold(style, line) : line);
     if (state.expanded.has(row.stackId)) for (const other of others) body.push(dim(style, cutTo(INDENT + other)));

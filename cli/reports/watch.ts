@@ -7,7 +7,12 @@
 //       main at /src/leak.c:20
 
 import type { Growth, Look } from "../../runtime/watch.js";
+import { humanSize } from "./sizes.js";
+import { bold, PLAIN, type Style } from "./style.js";
 import { localTimes } from "./text.js";
+
+/** How much further in than elsewhere frames stand. */
+export const WATCH_INDENT = 2;
 
 /** A look and the rows of it that are shown; `frames` gives the indented lines of a stack, or nothing. */
 export function* lookText(
@@ -15,21 +20,21 @@ export function* lookText(
   iso: string,
   rows: readonly Growth[],
   frames: (stackId: number) => string,
+  style: Style = PLAIN,
 ): Generator<string> {
   const { bytes, count, growth, running } = look;
   const ended = running ? "" : ", the process has ended";
-  const sums = growth ? sizes(bytes, count, growth.bytes, growth.count) : `size=${bytes}, times=${count}`;
-  yield `${localTimes()(iso).slice(0, 19)}, ${sums}${ended}\n`;
+  const size = (value: number) => (style.human ? humanSize(value) : String(value));
+  const sizes = (bytes: number, count: number, moreBytes: number, moreCount: number) =>
+    `size=${size(bytes)} (${signed(moreBytes, size)}), times=${count} (${signed(moreCount, String)})`;
+  const sums = growth ? sizes(bytes, count, growth.bytes, growth.count) : `size=${size(bytes)}, times=${count}`;
+  yield `${bold(style, `${localTimes()(iso).slice(0, 19)}, ${sums}${ended}`)}\n`;
   for (const row of rows) {
     yield `  ${sizes(row.bytes, row.count, row.moreBytes, row.moreCount)}\n`;
-    yield frames(row.stackId).replace(/^ {4}/gm, "      ");
+    yield frames(row.stackId).replace(/^(?=.)/gm, " ".repeat(WATCH_INDENT));
   }
 }
 
-function sizes(bytes: number, count: number, moreBytes: number, moreCount: number): string {
-  return `size=${bytes} (${signed(moreBytes)}), times=${count} (${signed(moreCount)})`;
-}
-
-function signed(value: number): string {
-  return value < 0 ? String(value) : `+${value}`;
+function signed(value: number, text: (value: number) => string): string {
+  return `${value < 0 ? "-" : "+"}${text(Math.abs(value))}`;
 }

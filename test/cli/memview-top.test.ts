@@ -91,6 +91,38 @@ test("the screen", () => {
   assert.match(screen(after("p/le"), 80, 24, PLAIN)[1]!, /by size, filter: le_, paused$/);
 });
 
+test("a row tells a stack by the innermost frame that is the program's own", () => {
+  const [own, main] = [frame("Tracker::remember(Session const&)", 25), frame("main", 99)];
+  const header = {
+    ...frame("std::__new_allocator<char>::allocate", 137),
+    file: "/usr/include/c++/12/bits/new_allocator.h",
+  };
+  const runtime = {
+    ...frame("operator new", 1),
+    module: "/usr/lib/x86_64-linux-gnu/libstdc++.so.6",
+    file: null,
+    line: null,
+  };
+  const titles = [[runtime, header, own, main], [header, runtime], [own, main], []].map((frames) => {
+    const lines = screen({ ...state, rows: [{ ...state.rows[0]!, frames }] }, 120, 24, PLAIN);
+    return lines[2]!.slice(36);
+  });
+  assert.deepEqual(titles, [
+    "Tracker::remember(Session const&) at /src/app.c:25",
+    "std::__new_allocator<char>::allocate at /usr/include/c++/12/bits/new_allocator.h:137",
+    "Tracker::remember(Session const&) at /src/app.c:25",
+    "(unknown stack)",
+  ]);
+  // Opened, such a row has all of its frames.
+  const open = after("\r", { ...state, rows: [{ ...state.rows[0]!, frames: [header, own, main] }] });
+  assert.deepEqual(
+    screen(open, 120, 24, PLAIN)
+      .slice(3, -1)
+      .map((line) => line.trim().split(" at ")[0]),
+    ["std::__new_allocator<char>::allocate", "Tracker::remember(Session const&)", "main"],
+  );
+});
+
 test("the screen fits, and what is selected is on it", () => {
   const many = { ...state, rows: Array.from({ length: 500 }, (_, i) => row(i, 1000 - i, 1, 0, `f${i}`)) };
   for (const [width, height] of [

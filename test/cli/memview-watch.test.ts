@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
+import { PLAIN } from "../../cli/reports/style.js";
 import { lookText } from "../../cli/reports/watch.js";
 import { run, temporaryFolder } from "../support/run.js";
 import { StoreBuilder } from "../support/store-builder.js";
@@ -30,6 +31,18 @@ test("the text of a look: sums, then the stacks that grew with their frames", ()
   assert.equal(
     [...lookText(look, "2026-11-22T21:03:14.123456789Z", stacks, frames)].join("").replace(/^.{19}/, "NOW"),
     "NOW, size=100 (-16), times=7 (+0)\n  size=48 (+16), times=3 (+1)\n      frame of 3\n      main\n",
+  );
+});
+
+test("the text of a look on a terminal", () => {
+  const stacks = [{ stackId: 3, bytes: 3072, count: 3, moreBytes: 1536, moreCount: 1 }];
+  const look = { time: 0n, running: true, bytes: 4096, count: 7, growth: { bytes: -1024, count: -2, stacks } };
+  const style = { ...PLAIN, human: true, colour: true };
+  assert.equal(
+    [...lookText(look, "2026-11-22T21:03:14.123456789Z", stacks, () => "    main\n", style)]
+      .join("")
+      .replace(/\d{4}.{15}/, "NOW"),
+    "\x1b[1mNOW, size=4.0 KiB (-1.0 KiB), times=7 (-2)\x1b[22m\n  size=3.0 KiB (+1.5 KiB), times=3 (+1)\n      main\n",
   );
 });
 

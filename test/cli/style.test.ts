@@ -10,6 +10,7 @@ import { humanAge, humanSize, sizeName } from "../../cli/reports/sizes.js";
 import { sourceText } from "../../cli/reports/source.js";
 import { frameWords, PLAIN, shortName, shortPath, styleFor } from "../../cli/reports/style.js";
 import { textReport } from "../../cli/reports/text.js";
+import type { Grouping } from "../../runtime/groups.js";
 import type { LiveReport } from "../../runtime/report.js";
 import type { Frame } from "../../runtime/types.js";
 import { commandLine, temporaryFolder } from "../support/run.js";
@@ -196,10 +197,31 @@ test("a report in each style", () => {
   );
 });
 
+test("groups fit the width: of a function the start, of a path the end", () => {
+  const group = (by: Grouping, name: string | number) => {
+    const { stacks: _, ...head } = report;
+    const row = { by, name, bytes: 100, count: 2, oldest: "", newest: "" };
+    const style = { ...PLAIN, short: true, colour: true, width: 50 };
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: what bold text has
+    return [...textReport({ ...head, groups: [row] }, { stacks: false, style })].join("").replace(/\x1b\[\d+m/g, "");
+  };
+  const start = "size=100, times=2, ";
+  assert.equal(group("thread", 4711), `${start}thread=4711\n`);
+  assert.equal(
+    group("module", "/usr/lib/x86_64-linux-gnu/libc.so.6"),
+    `${start}module=…_64-linux-gnu/libc.so.6\n`,
+  );
+  assert.equal(group("line", "/src/app.c:12"), `${start}line=/src/app.c:12\n`);
+  const long = group("function", `first<${"x, ".repeat(30)}>::${"second".repeat(5)}`);
+  assert.equal(long, `${start}function=first<…>::secondsecon…\n`);
+  assert.equal([...long].length, 51);
+});
+
 test("source: the ends of a file, and what is no file", () => {
   const file = join(folder, "a.c");
   assert.equal(sourceText(file, 1), "      > 1  first\n        2      second�[31m\n");
   assert.equal(sourceText(file, 4), "        3  third\n      > 4  fourth\n");
+  assert.equal(sourceText(file, 4, 15), "        3  thir\n      > 4  four\n");
   assert.equal(sourceText(file, 5), "");
   assert.equal(sourceText(file, 0), "");
   assert.equal(sourceText(join(folder, "missing.c"), 1), "");
