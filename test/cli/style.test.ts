@@ -207,10 +207,7 @@ test("groups fit the width: of a function the start, of a path the end", () => {
   };
   const start = "size=100, times=2, ";
   assert.equal(group("thread", 4711), `${start}thread=4711\n`);
-  assert.equal(
-    group("module", "/usr/lib/x86_64-linux-gnu/libc.so.6"),
-    `${start}module=…_64-linux-gnu/libc.so.6\n`,
-  );
+  assert.equal(group("module", "/usr/lib/x86_64-linux-gnu/libc.so.6"), `${start}module=…_64-linux-gnu/libc.so.6\n`);
   assert.equal(group("line", "/src/app.c:12"), `${start}line=/src/app.c:12\n`);
   const long = group("function", `first<${"x, ".repeat(30)}>::${"second".repeat(5)}`);
   assert.equal(long, `${start}function=first<…>::secondsecon…\n`);
