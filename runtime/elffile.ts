@@ -5,7 +5,6 @@
 
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import zlib from "node:zlib";
-import { decompress } from "fzstd";
 import {
   COMPRESSED_HEADER,
   COMPRESSED_NO,
@@ -29,6 +28,7 @@ import {
   SECTION_NOTE,
 } from "../asm/symbols/layout.js";
 import type { SymbolCore } from "./symbolcore.js";
+import { zstd } from "./zstd.js";
 
 /** Why a file is of no use; the message is fit for a note. */
 export class ElfError extends Error {}
@@ -93,6 +93,14 @@ export class ElfFile {
 
   get sectionCount(): number {
     return this.entries.length / ENTRY_BYTES;
+  }
+
+  /** Sections may be compressed with zstd: prepareZstd() comes before their content. */
+  get mayNeedZstd(): boolean {
+    for (let index = 0; index < this.sectionCount; index++) {
+      if (this.#field(index, ENTRY_COMPRESSED) === COMPRESSED_HEADER) return true;
+    }
+    return false;
   }
 
   /** The first section of a kind (SECTION_*), null if there is none with content we can read. */
@@ -180,13 +188,10 @@ export class ElfFile {
     }
     if (plainBytes > MOST_DECOMPRESSED_BYTES) throw new ElfError("it is too large");
     const data = bytes.subarray(header);
-    const options = { maxOutputLength: plainBytes };
     let plain: Uint8Array;
-    if (method === 1) plain = zlib.inflateSync(data, options);
+    if (method === 1) plain = zlib.inflateSync(data, { maxOutputLength: plainBytes });
     else if (method !== 2) throw new ElfError(`compression method ${method} is unknown`);
-    // Node before 22.15 has no zstd of its own.
-    else if (zlib.zstdDecompressSync === undefined) plain = decompress(data, new Uint8Array(plainBytes));
-    else plain = zlib.zstdDecompressSync(data, options);
+    else plain = zstd(data, plainBytes);
     if (plain.length !== plainBytes) throw new ElfError("its size is not what its header says");
     return plain;
   }

@@ -12,6 +12,7 @@ import { ElfError, ElfFile, reason } from "./elffile.js";
 import { OutOfMemory, SymbolCore } from "./symbolcore.js";
 import { functionNames } from "./symboltable.js";
 import type { CodeLocation, ModuleInfo } from "./types.js";
+import { prepareZstd } from "./zstd.js";
 
 export interface SymbolRequest {
   module: ModuleInfo;
@@ -165,9 +166,11 @@ export class Symbolizer implements Names {
       if (!(error instanceof ElfError)) throw error;
       problem = `${error.message}: its functions have no names`;
     }
+    if (own?.mayNeedZstd) await prepareZstd();
     const complete = own !== null && own.section(this.#lines ? SECTION_INFO : SECTION_SYMTAB) !== null;
     const separate = complete ? null : await this.#findSeparate(info, own);
     if (separate !== null) files.open.push(separate);
+    if (separate?.mayNeedZstd) await prepareZstd();
     if (own === null && separate === null && problem !== null) this.#note(info, problem);
     for (const kind of [SECTION_SYMTAB, SECTION_DYNSYM] as const) {
       for (const file of files.open) if (file.section(kind) !== null) files.names ??= { file, kind };

@@ -15,6 +15,7 @@ import { DebugInformation, type Pieces } from "../../runtime/dwarf.js";
 import { ElfError, ElfFile } from "../../runtime/elffile.js";
 import { SymbolCore } from "../../runtime/symbolcore.js";
 import { functionNames } from "../../runtime/symboltable.js";
+import { prepareZstd } from "../../runtime/zstd.js";
 
 const COUNT = Number(process.env.MEMHOOK_FUZZ_COUNT ?? 3000);
 const SEED = Number(process.env.MEMHOOK_FUZZ_SEED ?? 1);
@@ -134,7 +135,8 @@ function look(core: SymbolCore, { path, addresses }: Victim, pieces?: Pieces): n
   }
 }
 
-test(`${COUNT} changed files from seed ${SEED} on: no trap, no hang, no unbounded memory`, () => {
+test(`${COUNT} changed files from seed ${SEED} on: no trap, no hang, no unbounded memory`, async () => {
+  await prepareZstd();
   const victims = readdirSync(vectors)
     .filter((name) => name.endsWith(".so"))
     .map(victim);
