@@ -59,7 +59,8 @@ export function writeSnapshot(path: string, snapshot: Snapshot, compress: boolea
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw new SnapshotError(`${path}: cannot be written (${(error as Error).message})`);
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new SnapshotError(`${path}: cannot be written (${code === "ENOENT" ? "no such folder" : (code ?? message)})`);
   }
 }
 
