@@ -11,7 +11,7 @@ import { readSuppressions } from "./filters.js";
 import { messages } from "./messages.js";
 import { print, tell } from "./output.js";
 import { DIFF_FORMATS, type DiffFormat, diffReport, inGitHub } from "./reports/diff.js";
-import { styleFor } from "./reports/style.js";
+import { PLAIN, styleFor } from "./reports/style.js";
 import { terminal } from "./terminal.js";
 import { integer, pattern, size, word } from "./values.js";
 
@@ -77,21 +77,28 @@ export function tellingOf(args: Partial<Values<typeof tellingOptions>>): Telling
   };
 }
 
+export interface Whither {
+  /** The command that accepts the change. */
+  accept: string;
+  /** From the head to a third snapshot: only what grew again counts. */
+  next?: Diff | undefined;
+  /** What takes the report; standard output without it. */
+  write?: (pieces: Iterable<string>) => void;
+}
+
 /**
  * Prints a comparison, and gives GitHub Actions what it wants of it besides.
- * @param accept the command that accepts the change.
- * @param next from the head to a third snapshot: only what grew again counts.
  * @returns the exit code.
  */
 export function tellDiff(
   compared: Diff,
   limits: Limits,
-  { format, top, accept, next }: Telling & { accept: string; next?: Diff | undefined },
+  { format, top, accept, next, write = print }: Telling & Whither,
 ): number {
   const found = regressions(compared, limits, next);
   const style = styleFor(isatty(1), process.env, { bytes: false, wide: false }, terminal());
   const answer = { diff: compared, regressions: found, accept };
-  print(diffReport(format, answer, { top, style }));
+  write(diffReport(format, answer, { top, style: write === print ? style : PLAIN }));
   const { GITHUB_STEP_SUMMARY: summary } = process.env;
   if (summary) for (const line of inGitHub(answer, format, summary)) tell(line);
   return found.length > 0 ? 1 : 0;
@@ -103,14 +110,19 @@ export function acceptInto(path: string, snapshot: Snapshot, command: string): v
     throw new UsageError(`--update is refused where CI=true is set; run it yourself and commit the file: ${command}`);
   const compressed = kindOfFile(path) === "compressed" || path.endsWith(".gz");
   writeSnapshot(path, snapshot, compressed);
-  messages("memview").info(`${path}: ${stacksText(snapshot)} accepted`);
+  messages(programOf(command)).info(`${path}: ${stacksText(snapshot)} accepted`);
 }
 
 /** @throws UsageError under CI. `command` makes the file. */
 export function writeMissing(path: string, snapshot: Snapshot, command: string): void {
   if (inCi()) throw new UsageError(`${path}: there is no such file; make it and commit it: ${command}`);
   writeSnapshot(path, snapshot, path.endsWith(".gz"));
-  messages("memview").info(`${path}: was not there, ${stacksText(snapshot)} written; commit it`);
+  messages(programOf(command)).info(`${path}: was not there, ${stacksText(snapshot)} written; commit it`);
+}
+
+/** Who speaks: the first word of the command that it tells about. */
+function programOf(command: string): string {
+  return command.split(" ")[0]!;
 }
 
 function stacksText({ stacks, bytes }: Snapshot): string {

@@ -1,19 +1,33 @@
 // memhook run: runs a program with the library preloaded and an embedded store, and summarises what is live when
 // it has ended. The program keeps its stdin, stdout, stderr and exit code; the summary goes to standard error.
 
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { type Ending, launch, libraryPath, shellCode, storesAt } from "../../runtime/launch.js";
+import { diff } from "../../runtime/diff.js";
+import { type Ending, LaunchError, launch, libraryPath, shellCode, storesAt } from "../../runtime/launch.js";
 import { whyNoStore } from "../../runtime/program.js";
 import { report } from "../../runtime/report.js";
+import { kindOfFile } from "../../runtime/snapshotfile.js";
 import { openStore } from "../../runtime/store.js";
 import { Symbolizer } from "../../runtime/symbolize.js";
 import { isoTime } from "../../runtime/time.js";
-import { defineCommand, UsageError } from "../arguments.js";
+import { defineCommand, UsageError, type Values } from "../arguments.js";
+import {
+  acceptInto,
+  limitOptions,
+  limitsOf,
+  quoted,
+  selectionOf,
+  tellDiff,
+  tellingOf,
+  tellingOptions,
+  writeMissing,
+} from "../checking.js";
 import { messages } from "../messages.js";
 import { tell } from "../output.js";
 import { processSummary } from "../reports/summary.js";
+import { snapshotAt, snapshotOfStores } from "../sides.js";
 import { integer } from "../values.js";
 
 /** Processes shown with their stacks; a build under memhook has hundreds. */
@@ -34,13 +48,33 @@ export const run = defineCommand({
     top: {
       type: "string",
       valueHint: "N",
-      description: "The N call stacks that hold most, in each process; 10 without it.",
+      description:
+        "The N call stacks that hold most, in each process; 10 without it. With --baseline the regressions that hold most.",
     },
     "exit-code": {
       type: "string",
       valueHint: "N",
       description: "Exit with N if the program left memory live, for CI. Without it, as the program does.",
     },
+    baseline: {
+      type: "string",
+      valueHint: "FILE",
+      section: "Checking, for CI",
+      description:
+        "Compare what is live at the end with this snapshot, tell what changed on standard error, and exit with 1 if it is a regression. A file that is not there is written; with CI=true that is an error.",
+    },
+    update: {
+      type: "boolean",
+      description: "Write what is live to the baseline instead. Refused where CI=true is set.",
+    },
+    output: {
+      type: "string",
+      alias: "o",
+      valueHint: "FILE",
+      description: "Write what changed to this file, not to standard error.",
+    },
+    ...limitOptions,
+    format: tellingOptions.format,
     help: { type: "boolean", alias: "h", description: "This text." },
     program: { type: "positional", required: false, rest: true, description: "The program and its arguments" },
   },
@@ -58,9 +92,12 @@ Examples:
       look into it while it runs
   memhook run --exit-code 1 ./tests
       fail when the tests leave memory live
+  memhook run --baseline tests.snap -- ./tests
+      fail when the tests leave more live than what was accepted
 
 Exit code: the program's own; 128 + N when signal N ended it; that of --exit-code
-when memory is live and no signal ended the program; 2 when it could not be run.
+when memory is live and no signal ended the program; 1 when --baseline finds a
+regression and the program itself did not fail; 2 when it could not be run.
 `,
 
   async run({ args }) {
@@ -68,6 +105,16 @@ when memory is live and no signal ended the program; 2 when it could not be run.
     if (program === undefined) throw new UsageError("run which program? memhook run PROGRAM [ARG…]");
     const top = integer("top", args.top ?? "10", 1, 2 ** 32 - 1);
     const leakCode = args["exit-code"] === undefined ? null : integer("exit-code", args["exit-code"], 0, 255);
+    const { baseline } = args;
+    if (baseline === undefined) {
+      const lonely = ["update", "output", "format", ...Object.keys(limitOptions)].find(
+        (name) => args[name as "update"] !== undefined,
+      );
+      if (lonely !== undefined) throw new UsageError(`--${lonely} is about a comparison: name its --baseline FILE too`);
+    }
+    // What is wrong with the options is said before the program runs.
+    limitsOf(args);
+    tellingOf(args);
     const library = libraryPath();
 
     const kept = args["mapped-file"];
@@ -78,6 +125,13 @@ when memory is live and no signal ended the program; 2 when it could not be run.
     try {
       const started = isoTime(BigInt(Date.now()) * 1_000_000n);
       const ending = await launch([program, ...rest], library, path);
+      if (baseline !== undefined) {
+        const left = await storesLeft(path, started);
+        if (left.length === 0) throw new LaunchError(`nothing was recorded: ${whyNoStore(program)}`);
+        const regression = await check(baseline, left, args);
+        // A program that failed says so first.
+        return shellCode(ending) || Number(regression);
+      }
       const leaks = await summarise(path, started, program, ending, top).catch((error: Error) => {
         messages("memhook").error(error.message);
         return null;
@@ -92,6 +146,36 @@ when memory is live and no signal ended the program; 2 when it could not be run.
     }
   },
 });
+
+/** Compares what the run left live with a baseline. Gives whether that is a regression. */
+async function check(
+  baseline: string,
+  left: readonly Left[],
+  args: Partial<Values<typeof limitOptions & typeof tellingOptions>> & {
+    _: readonly string[];
+    update?: boolean | undefined;
+    output?: string | undefined;
+  },
+): Promise<boolean> {
+  const now = await snapshotOfStores(left.map((each) => each.path));
+  const accept = `memhook run --baseline ${quoted(baseline)} --update -- ${args._.map(quoted).join(" ")}`;
+  if (args.update) {
+    acceptInto(baseline, now, accept);
+    return false;
+  }
+  if (kindOfFile(baseline) === "absent") {
+    writeMissing(baseline, now, accept);
+    return false;
+  }
+  const select = selectionOf(args);
+  const compared = diff(select(await snapshotAt(baseline)), select(now));
+  const { output } = args;
+  const write = (pieces: Iterable<string>) => {
+    if (output === undefined) for (const piece of pieces) tell(piece);
+    else writeFileSync(output, [...pieces].join(""));
+  };
+  return tellDiff(compared, limitsOf(args), { ...tellingOf(args), accept, write }) !== 0;
+}
 
 /** A store that the run left, and what decides whether it is shown. */
 interface Left {
