@@ -9,6 +9,7 @@ export const command: Command = {
     info: async () => (await import("./commands/info.js")).info,
     list: async () => (await import("./commands/list.js")).list,
     snapshot: async () => (await import("./commands/snapshot.js")).snapshot,
+    growth: async () => (await import("./commands/growth.js")).growth,
     diff: async () => (await import("./commands/diff.js")).diff,
     top: async () => (await import("./commands/top.js")).top,
     watch: async () => (await import("./commands/watch.js")).watch,

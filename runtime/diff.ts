@@ -5,12 +5,14 @@
 //            3. of the rest: the same functions             ─▶ the same stack, its lines moved
 //            4. of the rest: in head only ─▶ new, in base only ─▶ fixed
 //
-// A checkout in another place is the same code. Where a function has no
+// A checkout in another place is the same code. In step 3 the frames of the C and C++ runtime count as one without a name: whether they have names,
+// lines and inlined calls depends on which debug files a machine has. Where a function has no
 // name, its place in the program counts as its name; in a library, which changes without the program, it counts in steps 1 and 2 only.
 // The whole is symmetric: diff(B, A) says grown where diff(A, B) says shrunk, and new where that says fixed.
 
 import { basename } from "node:path";
 import { type Amount, byText, type Snapshot, type SnapshotFrame, type SnapshotStack } from "./snapshot.js";
+import { isRuntimeName } from "./suppressions.js";
 
 export const STATUSES = ["new", "grown", "shrunk", "fixed", "unchanged"] as const;
 export type Status = (typeof STATUSES)[number];
@@ -158,7 +160,7 @@ function byLines({ row: a }: Group, { row: b }: Group): number {
 
 /** What stacks are compared by, as short texts: frames are numbered, equal ones alike. */
 class StackKeys {
-  readonly #frames = new Map<SnapshotFrame, readonly [exact: number, loose: number]>();
+  readonly #frames = new Map<SnapshotFrame, FrameNumbers>();
   readonly #exact = new Map<string, number>();
   readonly #loose = new Map<string, number>();
 
@@ -166,34 +168,44 @@ class StackKeys {
   of({ program, cut, stack }: SnapshotStack): { exact: string; loose: string } {
     let exact = `${program}\0${cut}`;
     let loose = exact;
+    let before = 0;
     for (const frame of stack) {
       const numbers = this.#numbers(frame);
-      exact += `,${numbers[0]}`;
-      loose += `,${numbers[1]}`;
+      exact += `,${numbers.exact}`;
+      if (!numbers.runtime || numbers.loose !== before) loose += `,${numbers.loose}`;
+      before = numbers.loose;
     }
     return { exact, loose };
   }
 
-  #numbers(frame: SnapshotFrame): readonly [number, number] {
+  #numbers(frame: SnapshotFrame): FrameNumbers {
     let numbers = this.#frames.get(frame);
     if (numbers === undefined) {
       const { module, function: name, file, line } = frame;
-      const library = /\.so(\.|$)/.test(module);
-      const looseName = library && name?.startsWith("+") ? null : name;
-      numbers = [
-        number(this.#exact, `${module}\0${name}\0${file === null ? "" : basename(file)}\0${line}`),
-        number(this.#loose, `${module}\0${looseName}`),
-      ];
+      const runtime = isRuntimeName(module);
+      const known = runtime || (name?.startsWith("+") && /\.so(\.|$)/.test(module)) ? null : name;
+      numbers = {
+        exact: number(this.#exact, `${module}\0${name}\0${file === null ? "" : basename(file)}\0${line}`),
+        loose: number(this.#loose, `${module}\0${known}`),
+        runtime,
+      };
       this.#frames.set(frame, numbers);
     }
     return numbers;
   }
 }
 
+interface FrameNumbers {
+  exact: number;
+  loose: number;
+  /** In the C or C++ runtime: frames in a row that are there count as one. */
+  runtime: boolean;
+}
+
 function number(known: Map<string, number>, text: string): number {
   let value = known.get(text);
   if (value === undefined) {
-    value = known.size;
+    value = known.size + 1;
     known.set(text, value);
   }
   return value;

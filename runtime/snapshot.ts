@@ -10,7 +10,7 @@ import { basename, posix } from "node:path";
 import { demangle } from "./demangle.js";
 import { type ReportOptions, report } from "./report.js";
 import type { Store } from "./store.js";
-import { isListed } from "./suppressions.js";
+import { isListed, isRuntimeName } from "./suppressions.js";
 import type { Names } from "./symbolize.js";
 import type { Frame, Query } from "./types.js";
 
@@ -95,7 +95,7 @@ export async function takeSnapshot(
         }
         return known;
       });
-      rows.push({ program, count, bytes, cut, stack: portable });
+      rows.push({ program, count, bytes, cut, stack: withoutStart(portable) });
     }
     suppressed.count += answer.suppressed?.count ?? 0;
     suppressed.bytes += answer.suppressed?.bytes ?? 0;
@@ -103,6 +103,16 @@ export async function takeSnapshot(
     sample = Math.max(sample, answer.sample?.bytes ?? 0);
   }
   return snapshotOf(rows, suppressed, dropped, sample);
+}
+
+/**
+ * A stack without the frames that called main or a thread's function: they are the C library's, and whether they have names depends on
+ * which debug files a machine has.
+ */
+export function withoutStart(stack: readonly SnapshotFrame[]): readonly SnapshotFrame[] {
+  let end = stack.length;
+  while (end > 1 && (isRuntimeName(stack[end - 1]!.module) || stack[end - 1]!.function === "_start")) end--;
+  return end === stack.length ? stack : stack.slice(0, end);
 }
 
 function portableFrame({ module, offset, symbol, file, line }: Frame, symbolizer: Names): SnapshotFrame {

@@ -80,10 +80,14 @@ const KEEPERS = new RegExp(
   ].join("|")})(@.*)?$`,
 );
 
+/** Whether a file name is that of the loader or of a library of the C or C++ runtime. */
+export function isRuntimeName(name: string): boolean {
+  return LOADER.test(name) || RUNTIME.test(name);
+}
+
 /** Whether a module is one of those whose allocations the built-in list may hide. */
 export function isRuntimeModule(path: string): boolean {
-  const name = basename(path);
-  return /^(\/usr)?\/lib(32|64|x32)?\//.test(path) && (LOADER.test(name) || RUNTIME.test(name));
+  return /^(\/usr)?\/lib(32|64|x32)?\//.test(path) && isRuntimeName(basename(path));
 }
 
 /** Whether the built-in list has this stack. */

@@ -1,7 +1,8 @@
 // The words that all formats of a diff share.
 
 import { type Change, type Diff, more, type Status } from "../../runtime/diff.js";
-import { type Amount, readableName, type SnapshotFrame } from "../../runtime/snapshot.js";
+import { type Amount, readableName, type SnapshotFrame, type SnapshotStack } from "../../runtime/snapshot.js";
+import { isRuntimeName } from "../../runtime/suppressions.js";
 import { allocationCount } from "./text.js";
 
 /** What a report is made of. */
@@ -58,14 +59,13 @@ export function sign(number: number): string {
 /** Innermost frame that is the user's own code; the innermost at all if none is. undefined of an unknown stack. */
 export function ownFrame(stack: readonly SnapshotFrame[]): SnapshotFrame | undefined {
   return (
-    stack.find((frame) => frame.file !== null && !SYSTEM_FILE.test(frame.file) && !RUNTIME_MODULE.test(frame.module)) ??
-    stack.find((frame) => !RUNTIME_MODULE.test(frame.module) && frame.module !== "") ??
+    stack.find((frame) => frame.file !== null && !SYSTEM_FILE.test(frame.file) && !isRuntimeName(frame.module)) ??
+    stack.find((frame) => !isRuntimeName(frame.module) && frame.module !== "") ??
     stack[0]
   );
 }
 
 const SYSTEM_FILE = /^\/(usr|opt|lib\w*|rustc)\//;
-const RUNTIME_MODULE = /^(ld-linux|ld-musl|ld-|lib(c|m|stdc\+\+|c\+\+|c\+\+abi|gcc_s|pthread|dl|rt|resolv)[-.])/;
 
 /** "make_leak at src/leak.c:12", "libx.so.1+0x11f0" */
 export function placeText(frame: SnapshotFrame | undefined): string {
@@ -79,8 +79,13 @@ function moduleText({ module, function: name }: SnapshotFrame): string {
   return module === "" ? "?" : name?.startsWith("+") ? `${module}${name}` : module;
 }
 
+/** The frames of a changed stack, one a line. */
+export function stackLines({ row }: Change): Generator<string> {
+  return frameLines(row);
+}
+
 /** The frames of a stack, one a line. */
-export function* stackLines({ row: { stack, cut } }: Change): Generator<string> {
+export function* frameLines({ stack, cut }: SnapshotStack): Generator<string> {
   if (stack.length === 0) yield "(unknown stack)";
   for (const frame of stack) yield placeText(frame);
   if (cut) yield "… outer frames cut (MEMHOOK_DEPTH)";

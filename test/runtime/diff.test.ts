@@ -86,6 +86,12 @@ const cases: [string, Snapshot, Snapshot, string[]][] = [
     ["unchanged 0 +0x20:null, from null"],
   ],
   [
+    "the C library with and without debug information",
+    snapshot(held(1, 8, "strdup@string/strdup.c:42!libc.so.6", "__GI_x@string/x.h:1!libc.so.6", "a@a.c:1")),
+    snapshot(held(1, 8, "strdup!libc.so.6", "a@a.c:1")),
+    ["unchanged 0 strdup:null, from 42"],
+  ],
+  [
     "another program is another stack",
     snapshot(held(1, 8, "a@a.c:1")),
     snapshot({ ...held(1, 8, "a@a.c:1"), program: "tool" }),

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { portableFile, snapshotOf, takeSnapshot, without } from "../../runtime/snapshot.js";
+import { portableFile, snapshotOf, takeSnapshot, without, withoutStart } from "../../runtime/snapshot.js";
 import { openStore } from "../../runtime/store.js";
 import type { Names } from "../../runtime/symbolize.js";
 import { temporaryFolder } from "../support/run.js";
@@ -89,6 +89,21 @@ test("snapshot: what is left out is counted as suppressed", () => {
   assert.deepEqual({ count: left.count, bytes: left.bytes }, { count: 1, bytes: 4 });
   assert.equal(without(all, [], undefined), all);
 });
+
+const starts: [string[], number][] = [
+  [["leak@a.c:1", "main@a.c:2", "+0x27249!libc.so.6", "__libc_start_main!libc.so.6", "_start"], 2],
+  [["strdup!libc.so.6", "work@a.c:1", "start_thread!libc.so.6", "clone3!libc.so.6"], 2],
+  [["init@a.c:1", "call_init!ld-linux-x86-64.so.2", "_start!ld-linux-x86-64.so.2"], 1],
+  [["malloc_inside!libc.so.6", "_start"], 1],
+  [["leak@a.c:1", "callback!libx.so.1"], 2],
+  [[], 0],
+];
+for (const [frames, left] of starts) {
+  test(`snapshot: what calls the program is left out of ${frames.join(" < ") || "nothing"}`, () => {
+    const { stack } = held(1, 1, ...frames);
+    assert.deepEqual(withoutStart(stack), stack.slice(0, left));
+  });
+}
 
 test("snapshot: the order does not depend on the order of the rows", () => {
   const rows = [held(1, 8, "b@b.c:1"), held(1, 8, "a@a.c:2"), { ...held(1, 8, "a@a.c:2"), cut: true }, held(2, 2)];
