@@ -1,7 +1,7 @@
 // Command lines: from what a user types to what citty parses.
 //
-// One definition (Options) serves parsing, --help and later the manual pages. It is citty's own
-// definition with three words more. citty parses with node:util's parseArgs, which cannot express what
+// One definition (Command) serves parsing, --help, the manual pages and README's tables. Its options are citty's own
+// definition with a few words more. citty parses with node:util's parseArgs, which cannot express what
 // users of such options expect:
 //
 //   -a  -a0  --aggregate=false   a value that may be left out, glued on, but is never the next word
@@ -42,14 +42,27 @@ export type Values<T extends Options> = {
   readonly [Name in keyof T]: T[Name]["type"] extends "boolean" ? boolean | undefined : string | undefined;
 } & { readonly _: readonly string[] };
 
-/** A command: citty's definition and what --help says around the options. */
+/** Something, and what there is to say about it: an example, an exit code, a key. Nothing to say: "". */
+export type Entry = readonly [term: string, meaning: string];
+
+/** Paragraphs and lists. */
+export type Prose = readonly (string | readonly Entry[])[];
+
+/** A command: citty's definition and what --help and the manual say around the options. */
 export interface Command<T extends Options = Options> {
+  /** The description is one line, like "shows what is live". */
   meta: CommandMeta & { name: string; description: string };
   /** One line for each form, without the command's name. */
   usage: readonly string[];
+  /** What to know before the options. */
+  about?: Prose;
   args: T;
-  /** Examples, meaning of exit codes: printed as it stands. */
-  closing: string;
+  /** Whole command lines, and what they do. */
+  examples: readonly Entry[];
+  /** Prose under headings of its own, behind the options. */
+  notes?: Readonly<Record<string, Prose>>;
+  /** Meaning of the exit codes. */
+  exits: readonly Entry[];
   /** By name; each is loaded when it is asked for, so that nobody waits for the others. */
   subCommands?: Record<string, () => Promise<Command>>;
   /** Does the work; gives the exit code. */

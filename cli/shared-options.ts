@@ -1,7 +1,7 @@
-// Options that several commands have, so that they are spelled and mean the same everywhere.
+// Options and exit codes that several commands have, so that they are spelled and mean the same everywhere.
 
 import { sharedMemoryPath } from "../runtime/store.js";
-import { UsageError } from "./arguments.js";
+import { type Entry, UsageError } from "./arguments.js";
 
 /** What the library calls its shared memory when nothing else is asked for. */
 const DEFAULT_NAME = "ShmMemHook";
@@ -64,5 +64,20 @@ export const lookOptions = {
 } as const;
 
 export const helpOption = {
-  help: { type: "boolean", alias: "h", description: "This text." },
+  help: { type: "boolean", alias: "h", section: "Other", description: "This text." },
 } as const;
+
+export const WRONG: Entry = [
+  "2",
+  "the arguments, a file or a connection are wrong: one line on standard error says what to do",
+];
+
+/** Of a command that checks nothing. */
+export const EXITS: readonly Entry[] = [["0", "fine"], WRONG];
+
+/** What the exit codes of all programs have in common. */
+export const EXIT_CODES: readonly Entry[] = [
+  ["0", "fine"],
+  ["1", "the check that was asked for failed: a leak, a regression"],
+  WRONG,
+];

@@ -20,6 +20,9 @@ const counts = new Intl.NumberFormat("en-US");
 export const collect = defineCommand({
   meta: { name: "memdb", description: "collects what running programs record, and keeps a store for each of them" },
   usage: ["[options] [-m [NAME] | [-f] PATH]"],
+  about: [
+    `The first process's store is at PATH, another one's at stem.PID.ext while the first lives. memview reads them at any time; they are updated every ${LIMITS.writeMs / 1000} s. A program never waits for memdb: it may be absent, slow or killed, and is told everything again when it is back.`,
+  ],
   args: {
     ...storeOptions,
     size: {
@@ -60,20 +63,25 @@ export const collect = defineCommand({
     json: { type: "boolean", section: "Other", description: "Log to standard output, one JSON object a line." },
     help: { type: "boolean", description: "This text. (-h is the host.)" },
   },
-  closing: `
-The first process's store is at PATH, another one's at stem.PID.ext while the first lives. memview reads
-them at any time; they are updated every ${LIMITS.writeMs / 1000} s. SIGINT, SIGTERM and SIGQUIT: all that was received is written.
-
-Limits: ${LIMITS.sessions} processes and ${LIMITS.connections} connections at a time, ${LIMITS.handshakeMs / 1000} s to say hello, 256 KiB for a message.
-
-Examples:
-  memdb -f app.mem                              then: MEMHOOK_NET_HOST=127.0.0.1 LD_PRELOAD=… app
-  memdb -h 0.0.0.0 --token-file token app.mem   from other machines
-  memdb --unix /run/user/1000/memdb app.mem     then: MEMHOOK_NET_HOST=unix:/run/user/1000/memdb
-  memdb status --port ${DEFAULT_PORT}
-
-Exit code: 0 after a signal, 2 when it cannot start.
-`,
+  examples: [
+    ["memdb -f app.mem", "then start the program with MEMHOOK_NET_HOST=127.0.0.1 LD_PRELOAD=$(memhook lib)"],
+    [
+      "memdb -h 0.0.0.0 --token-file token app.mem",
+      "from other machines; they have the same file and MEMHOOK_NET_TOKEN_FILE=token",
+    ],
+    ["memdb --unix /run/user/1000/memdb app.mem", "then MEMHOOK_NET_HOST=unix:/run/user/1000/memdb"],
+    ["memdb status", "what it has at the moment"],
+    ["memview list app.mem", "the stores that it keeps"],
+  ],
+  notes: {
+    Limits: [
+      `${LIMITS.sessions} processes and ${LIMITS.connections} connections at a time, ${LIMITS.handshakeMs / 1000} s to say hello, 256 KiB for a message.`,
+    ],
+  },
+  exits: [
+    ["0", "after SIGINT, SIGTERM or SIGQUIT: all that was received is written"],
+    ["2", "it cannot start; one line on standard error says why"],
+  ],
 
   async run({ args }) {
     const bytes = args.size === undefined ? DEFAULT_SIZE : size("size", args.size);

@@ -14,12 +14,17 @@ import {
   tellingOptions,
   writeMissing,
 } from "../checking.js";
-import { helpOption } from "../shared-options.js";
+import { CHECKING, variableEntries } from "../environment.js";
+import { helpOption, WRONG } from "../shared-options.js";
 import { snapshotAt } from "../sides.js";
 
 export const diff = defineCommand({
   meta: { name: "diff", description: "compares two snapshots or stores, for CI: exit code 1 if something new leaks" },
   usage: ["[options] BASE HEAD"],
+  about: [
+    "BASE and HEAD are files of memview snapshot, or stores. Call stacks are the same if program, functions and lines are; of the rest, if the functions are (then their lines moved). Folders and addresses do not matter.",
+    "A BASE that does not exist is written, and with CI=true it is an error.",
+  ],
   args: {
     ...limitOptions,
     third: {
@@ -38,23 +43,14 @@ export const diff = defineCommand({
     base: { type: "positional", required: false, description: "What was accepted" },
     head: { type: "positional", required: false, description: "What is now" },
   },
-  closing: `
-BASE and HEAD are files of memview snapshot, or stores. Call stacks are the same if
-program, functions and lines are; of the rest, if the functions are (then their
-lines moved). Folders and addresses do not matter.
-
-Examples:
-  memview diff base.snap app.mem
-  memview diff --max-growth 5% --min-bytes 1KiB base.snap app.mem
-  memview diff --format junit base.snap app.mem > leaks.xml
-  memview diff --update base.snap app.mem
-      accept what is live now
-
-A BASE that does not exist is written, and with CI=true it is an error.
-
-Exit code: 0 no regression, 1 a regression, 2 when the arguments or a file are
-wrong.
-`,
+  examples: [
+    ["memview diff base.snap app.mem", "what leaks now and did not then"],
+    ["memview diff --max-growth 5% --min-bytes 1KiB base.snap app.mem", ""],
+    ["memview diff --format junit base.snap app.mem > leaks.xml", ""],
+    ["memview diff --update base.snap app.mem", "accept what is live now"],
+  ],
+  notes: { Environment: [variableEntries(CHECKING)] },
+  exits: [["0", "no regression"], ["1", "a regression"], WRONG],
   async run({ args }) {
     const [base, head] = args._;
     if (base === undefined || head === undefined) throw new UsageError("compare what? memview diff BASE HEAD");

@@ -19,12 +19,11 @@ export const dump = defineCommand({
     },
     ...helpOption,
   },
-  closing: `
-Example:
-  nc -l 20015 > stream; memdb dump stream
-
-Exit code: 0, or 2 when memdb would have refused the stream; the last line says why.
-`,
+  examples: [["nc -l 20015 > stream; memdb dump stream", "what a program would tell memdb"]],
+  exits: [
+    ["0", "memdb understands the stream"],
+    ["2", "memdb would have refused it; the last line says why"],
+  ],
   async run({ args }) {
     if (args.file === undefined) throw new UsageError("dump needs a file: memdb dump FILE, or - for standard input");
     let wrong = false;

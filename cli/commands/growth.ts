@@ -10,7 +10,7 @@ import { defineCommand, UsageError } from "../arguments.js";
 import { print } from "../output.js";
 import { growthJson, growthText } from "../reports/growth.js";
 import { styleFor } from "../reports/style.js";
-import { formatOption, helpOption } from "../shared-options.js";
+import { EXITS, formatOption, helpOption } from "../shared-options.js";
 import { snapshotAt } from "../sides.js";
 import { terminal } from "../terminal.js";
 import { duration, integer, word } from "../values.js";
@@ -21,6 +21,17 @@ export const growth = defineCommand({
     description: "tells what leaks steadily from what fills a cache, over snapshots of a long run",
   },
   usage: ["[options] [STORE] SNAP SNAP SNAP…"],
+  about: [
+    "Three looks at least. Each call stack is one of",
+    [
+      ["growing", "all the time: a leak"],
+      ["levelled", "it grew and then stayed: a cache, a pool"],
+      ["bursty", "it came and went, or grew at once"],
+      ["shrinking", ""],
+      ["flat", ""],
+    ],
+    "The slope is the median over all pairs of looks; confidence is how unlikely so ascending an order is by chance.",
+  ],
   args: {
     every: {
       type: "string",
@@ -38,23 +49,12 @@ export const growth = defineCommand({
     ...helpOption,
     looks: { type: "positional", required: false, many: true, description: "Snapshots and stores" },
   },
-  closing: `
-Three looks at least. Each call stack is one of
-  growing    all the time: a leak
-  levelled   it grew and then stayed: a cache, a pool
-  bursty     it came and went, or grew at once
-  shrinking, flat
-The slope is the median over all pairs of looks; confidence is how unlikely so
-ascending an order is by chance.
-
-Examples:
-  while sleep 600; do memview snapshot app.mem -o $(date +%s).snap; done &
-  memview growth *.snap
-  memview growth --every 10min app.mem 1.snap 2.snap 3.snap
-      the store, as it is now, is the last of them
-
-Exit code: 0, or 2 when the arguments or a file are wrong.
-`,
+  examples: [
+    ["while sleep 600; do memview snapshot app.mem -o $(date +%s).snap; done &", "a look every ten minutes"],
+    ["memview growth *.snap", "what they tell"],
+    ["memview growth --every 10min app.mem 1.snap 2.snap 3.snap", "the store, as it is now, is the last of them"],
+  ],
+  exits: EXITS,
   async run({ args }) {
     const format = word("format", args.format ?? "text", ["text", "json"]);
     const top = integer("top", args.top ?? "10", 1, 2 ** 32 - 1);

@@ -9,21 +9,21 @@ import { defineCommand } from "../arguments.js";
 import { messages } from "../messages.js";
 import { print } from "../output.js";
 import { type Listed, listJson, listText } from "../reports/list.js";
-import { formatOption, helpOption, storeOptions, storePath } from "../shared-options.js";
+import { EXITS, formatOption, helpOption, storeOptions, storePath } from "../shared-options.js";
 import { word } from "../values.js";
 
 export const list = defineCommand({
   meta: { name: "list", description: "shows the processes of one run, each with its store" },
   usage: ["[options] [-m [NAME] | [-f] PATH]"],
+  about: [
+    "PATH is that of the first process, as MEMHOOK_FILE had it; %p and %e in it stand for any process and program. Who holds most comes last.",
+  ],
   args: { ...storeOptions, ...formatOption, ...helpOption },
-  closing: `
-PATH is that of the first process, as MEMHOOK_FILE had it; %p and %e in it stand
-for any process and program. Who holds most comes last.
-
-Examples:
-  memview list app.mem
-  memview list --format json app.mem | jq '.stores[].pid'
-`,
+  examples: [
+    ["memview list app.mem", ""],
+    ["memview list --format json app.mem | jq '.stores[].pid'", "for a script"],
+  ],
+  exits: EXITS,
   async run({ args }) {
     const path = storePath(args);
     const format = word("format", args.format ?? "text", ["text", "json"]);

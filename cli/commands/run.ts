@@ -24,9 +24,11 @@ import {
   tellingOptions,
   writeMissing,
 } from "../checking.js";
+import { CHECKING, VIEWING, variableEntries } from "../environment.js";
 import { messages } from "../messages.js";
 import { tell } from "../output.js";
 import { processSummary } from "../reports/summary.js";
+import { helpOption } from "../shared-options.js";
 import { snapshotAt, snapshotOfStores } from "../sides.js";
 import { integer } from "../values.js";
 
@@ -36,6 +38,9 @@ const PROCESSES_SHOWN = 5;
 export const run = defineCommand({
   meta: { name: "run", description: "runs a program and then shows what it has not freed" },
   usage: ["[options] [--] PROGRAM [ARG…]"],
+  about: [
+    "Everything behind PROGRAM belongs to it. Processes that it starts are followed, each has its own store (beside app.mem: app.4711.mem), and those with live memory are shown too. The library's settings, such as MEMHOOK_SIZE_MB and MEMHOOK_DEPTH, apply (memhook --help lists them).",
+  ],
   args: {
     "mapped-file": {
       type: "string",
@@ -75,30 +80,24 @@ export const run = defineCommand({
     },
     ...limitOptions,
     format: tellingOptions.format,
-    help: { type: "boolean", alias: "h", description: "This text." },
+    ...helpOption,
     program: { type: "positional", required: false, rest: true, description: "The program and its arguments" },
   },
-  closing: `
-Everything behind PROGRAM belongs to it. Processes that it starts are followed,
-each has its own store (beside app.mem: app.4711.mem), and those with live memory
-are shown too. The library's environment variables, such as MEMHOOK_SIZE_MB and
-MEMHOOK_DEPTH, apply.
-
-Examples:
-  memhook run ./app --its --options
-  memhook run --top 3 -- python3 script.py
-  memhook run -f app.mem ./server &
-  memview -ac --min-time-from-now 1min app.mem
-      look into it while it runs
-  memhook run --exit-code 1 ./tests
-      fail when the tests leave memory live
-  memhook run --baseline tests.snap -- ./tests
-      fail when the tests leave more live than what was accepted
-
-Exit code: the program's own; 128 + N when signal N ended it; that of --exit-code
-when memory is live and no signal ended the program; 1 when --baseline finds a
-regression and the program itself did not fail; 2 when it could not be run.
-`,
+  examples: [
+    ["memhook run ./app --its --options", "run it, then see what it has not freed"],
+    ["memhook run --top 3 -- python3 script.py", ""],
+    ["memhook run -f app.mem ./server &", "keep the store, for a program that runs on"],
+    ["memview -ac --min-time-from-now 1min app.mem", "and look into it meanwhile"],
+    ["memhook run --exit-code 1 ./tests", "fail when the tests leave memory live"],
+    ["memhook run --baseline tests.snap -- ./tests", "fail when they leave more live than what was accepted"],
+  ],
+  notes: { "Environment, besides the library's settings": [variableEntries([...CHECKING, ...VIEWING])] },
+  exits: [
+    ["the program's", "its own exit code; 128 + N when signal N ended it"],
+    ["that of --exit-code", "memory is live and no signal ended the program"],
+    ["1", "--baseline finds a regression and the program itself did not fail"],
+    ["2", "it could not be run, or not be checked; one line on standard error says why"],
+  ],
 
   async run({ args }) {
     const [program, ...rest] = args._;

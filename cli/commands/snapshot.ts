@@ -4,12 +4,15 @@ import { snapshotText, writeSnapshot } from "../../runtime/snapshotfile.js";
 import { defineCommand } from "../arguments.js";
 import { filterOptions, filtersOf } from "../filters.js";
 import { print } from "../output.js";
-import { helpOption, storeOptions, storePath } from "../shared-options.js";
+import { EXITS, helpOption, storeOptions, storePath } from "../shared-options.js";
 import { snapshotOfStores } from "../sides.js";
 
 export const snapshot = defineCommand({
   meta: { name: "snapshot", description: "writes what is live to a text file, for memview diff and version control" },
   usage: ["[options] [-m [NAME] | [-f] PATH…] -o FILE"],
+  about: [
+    "The snapshot has the call stacks that hold memory, with functions, files and lines, and no addresses, process ids or times: it is the same from run to run, and in another folder. Several stores become one snapshot.",
+  ],
   args: {
     ...storeOptions,
     "mapped-file": { ...storeOptions["mapped-file"], many: true },
@@ -29,19 +32,12 @@ export const snapshot = defineCommand({
     ...filterOptions,
     ...helpOption,
   },
-  closing: `
-The snapshot has the call stacks that hold memory, with functions, files and
-lines, and no addresses, process ids or times: it is the same from run to run, and
-in another folder. Several stores become one snapshot.
-
-Examples:
-  memview snapshot app.mem -o base.snap
-  memview snapshot app.mem app.*.mem -o base.snap
-      the program and the processes that it started
-  memview snapshot --min-time-from-start 1min --compress app.mem -o base.snap.gz
-
-Exit code: 0, or 2 when the arguments or a store are wrong.
-`,
+  examples: [
+    ["memview snapshot app.mem -o base.snap", ""],
+    ["memview snapshot app.mem app.*.mem -o base.snap", "the program and the processes that it started"],
+    ["memview snapshot --min-time-from-start 1min --compress app.mem -o base.snap.gz", "without start-up"],
+  ],
+  exits: EXITS,
   async run({ args }) {
     const [only, ...more] = args._;
     const paths = more.length > 0 ? [...args._] : [storePath({ ...args, "mapped-file": undefined, path: only })];

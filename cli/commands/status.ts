@@ -27,11 +27,14 @@ export const status = defineCommand({
     ...formatOption,
     ...helpOption,
   },
-  closing: `
-Examples:
-  memdb status
-  memdb status --unix /run/user/1000/memdb --format json | jq .sessions
-`,
+  examples: [
+    ["memdb status", ""],
+    ["memdb status --unix /run/user/1000/memdb --format json | jq .sessions", "for a script"],
+  ],
+  exits: [
+    ["0", "it answered"],
+    ["2", "there is none, it refused, or the arguments are wrong"],
+  ],
   async run({ args }) {
     if (args.unix !== undefined && (args.port ?? args.host) !== undefined) {
       throw new UsageError("--unix and --port name two; name one");

@@ -13,7 +13,7 @@ import { print, writeAll } from "../output.js";
 import { styleFor } from "../reports/style.js";
 import { headLine, textReport } from "../reports/text.js";
 import { keysOf, press, screen, startState, type TopState } from "../reports/top.js";
-import { helpOption, storeOptions, storePath } from "../shared-options.js";
+import { EXITS, helpOption, storeOptions, storePath } from "../shared-options.js";
 import { symbolizerOf } from "../symbolizer.js";
 import { terminal } from "../terminal.js";
 import { duration, integer } from "../values.js";
@@ -42,14 +42,23 @@ export const top = defineCommand({
     },
     ...helpOption,
   },
-  closing: `
-Keys: s, n and g sort by size, number and growth since the start; / filters by
-function, file or module (escape ends it); the arrows or j and k choose a call
-stack, enter shows its frames; p pauses; q quits.
-
-Examples:
-  memview top app.mem
-`,
+  examples: [
+    ["memview top app.mem", ""],
+    ["memview top --every 500ms app.mem", "look more often"],
+  ],
+  notes: {
+    Keys: [
+      [
+        ["s, n, g", "sort by size, number, growth since the start"],
+        ["/", "filter by function, file or module; escape ends it"],
+        ["arrows, j, k", "choose a call stack"],
+        ["enter", "show its frames"],
+        ["p", "pause"],
+        ["q", "quit"],
+      ],
+    ],
+  },
+  exits: EXITS,
   async run({ args }) {
     const path = storePath(args);
     const every = Number(duration("every", args.every ?? "2s") / 1_000_000n);

@@ -8,13 +8,14 @@ import { report } from "../../runtime/report.js";
 import { openStore } from "../../runtime/store.js";
 import type { Query } from "../../runtime/types.js";
 import { defineCommand, UsageError } from "../arguments.js";
+import { VIEWING, variableEntries } from "../environment.js";
 import { filterOptions, filtersOf } from "../filters.js";
 import { messages } from "../messages.js";
 import { print } from "../output.js";
 import { jsonReport } from "../reports/json.js";
 import { styleFor } from "../reports/style.js";
 import { SWITCHED_OFF, storageText, textReport } from "../reports/text.js";
-import { formatOption, helpOption, lookOptions, storeOptions, storePath } from "../shared-options.js";
+import { EXITS, formatOption, helpOption, lookOptions, storeOptions, storePath } from "../shared-options.js";
 import { symbolizerOf } from "../symbolizer.js";
 import { terminal } from "../terminal.js";
 import { integer, word } from "../values.js";
@@ -101,31 +102,23 @@ export const view = defineCommand({
     description: "shows what a program has allocated and not freed",
   },
   usage: ["[options] [-m [NAME] | [-f] PATH]"],
+  about: [
+    "PATH is a store: the file that MEMHOOK_FILE named. The program may be running, finished or killed; it is not stopped.",
+    "Flags with [=0|1] may stand alone (-a) or have a value glued on (-a0, --aggregate=false), flags can be written together (-ac), and of an option given twice the last one counts.",
+  ],
   args: options,
-  closing: `
-Flags with [=0|1] may stand alone (-a) or have a value glued on (-a0,
---aggregate=false), flags can be written together (-ac), and of an option given
-twice the last one counts.
-
-Examples:
-  memview -ac app.mem
-      the call stacks that hold memory, the most frequent last
-  memview -acs --top 10 app.mem
-      the ten that hold most, the worst last
-  memview -ac --min-time-from-now 10min
-      what has been live for ten minutes, from shared memory ShmMemHook
-  memview -ac --min-time-from-start 1min app.mem
-      without what start-up allocated
-  memview -ac --sort temporary --top 5 app.mem
-      where allocating could be saved
-  memview --by file -s app.mem
-      which source files ask for the memory
-  memview -s -z 1MiB app.mem
-      single allocations of a MiB and more
-  memview -a --format json app.mem | jq .totals
-
-Exit code: 0, or 2 when the arguments or the store are wrong.
-`,
+  examples: [
+    ["memview -ac app.mem", "the call stacks that hold memory, the most frequent last"],
+    ["memview -acs --top 10 app.mem", "the ten that hold most, the worst last"],
+    ["memview -ac --min-time-from-now 10min", "what has been live for ten minutes, from shared memory ShmMemHook"],
+    ["memview -ac --min-time-from-start 1min app.mem", "without what start-up allocated"],
+    ["memview -ac --sort temporary --top 5 app.mem", "where allocating could be saved"],
+    ["memview --by file -s app.mem", "which source files ask for the memory"],
+    ["memview -s -z 1MiB app.mem", "single allocations of a MiB and more"],
+    ["memview -a --format json app.mem | jq .totals", "for a script"],
+  ],
+  notes: { Environment: [variableEntries(VIEWING)] },
+  exits: EXITS,
 
   async run({ args }) {
     const path = storePath(args);

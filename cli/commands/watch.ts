@@ -12,7 +12,7 @@ import { print } from "../output.js";
 import { styleFor } from "../reports/style.js";
 import { droppedLine, stackText } from "../reports/text.js";
 import { lookText, WATCH_INDENT } from "../reports/watch.js";
-import { helpOption, lookOptions, storeOptions, storePath } from "../shared-options.js";
+import { EXITS, helpOption, lookOptions, storeOptions, storePath } from "../shared-options.js";
 import { symbolizerOf } from "../symbolizer.js";
 import { terminal } from "../terminal.js";
 import { duration, integer } from "../values.js";
@@ -20,6 +20,9 @@ import { duration, integer } from "../values.js";
 export const watch = defineCommand({
   meta: { name: "watch", description: "shows which call stacks grow, look by look" },
   usage: ["[options] [-m [NAME] | [-f] PATH]"],
+  about: [
+    "The first look has nothing to compare with. Sizes are of what is live; what grew most comes last. The program is not stopped.",
+  ],
   args: {
     ...storeOptions,
     every: {
@@ -39,14 +42,11 @@ export const watch = defineCommand({
     ...lookOptions,
     ...helpOption,
   },
-  closing: `
-The first look has nothing to compare with. Sizes are of what is live; what grew
-most comes last. The program is not stopped.
-
-Examples:
-  memview watch app.mem
-  memview watch --every 10s --count 6 --top 3 app.mem
-`,
+  examples: [
+    ["memview watch app.mem", ""],
+    ["memview watch --every 10s --count 6 --top 3 app.mem", "one minute, the three that grow most"],
+  ],
+  exits: EXITS,
   async run({ args }) {
     const path = storePath(args);
     const every = duration("every", args.every ?? "10s") / 1_000_000n;

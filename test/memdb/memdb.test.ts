@@ -114,7 +114,7 @@ test("-h is the host, --help is the help", () => {
   const { code, stdout } = run("memdb", ["--help"]);
   assert.equal(code, 0);
   assert.match(stdout, /-h, --host HOST/);
-  assert.match(stdout, /Limits: 256 processes and 1024 connections/);
+  assert.match(stdout, /Limits:\n +256 processes and 1024 connections/);
 });
 
 test("dump shows a stream from a file or standard input, and where it goes wrong", () => {

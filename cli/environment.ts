@@ -1,0 +1,138 @@
+// Every environment variable that memhook reads: for --help, the manual and README. The library itself is C and reads its
+// own in preload/settings.c; test/docs/definition.test.ts compares the names.
+
+import type { Entry } from "./arguments.js";
+
+export interface Variable {
+  /** Several, where they are one setting. */
+  names: readonly string[];
+  /** Form of the value. */
+  value: string;
+  meaning: string;
+  /** What holds without it. */
+  fallback: string;
+}
+
+/** What the library in the program reads, once, at its start. */
+export const SETTINGS: readonly Variable[] = [
+  {
+    names: ["MEMHOOK_FILE"],
+    value: "PATH",
+    meaning:
+      "The store's file; %p in its name is the process id, %e the program's name. In use by another living process: stem.PID.ext beside it.",
+    fallback: "unset",
+  },
+  {
+    names: ["MEMHOOK_SHM_NAME"],
+    value: "NAME",
+    meaning: "Without MEMHOOK_FILE: the store in named shared memory, a file in /dev/shm.",
+    fallback: "ShmMemHook",
+  },
+  {
+    names: ["MEMHOOK_SIZE_GB", "MEMHOOK_SIZE_MB", "MEMHOOK_SIZE_KB", "MEMHOOK_SIZE"],
+    value: "N",
+    meaning:
+      "Most that the store may take; the first one set counts. A full store drops what is new, counts it, and every output says so.",
+    fallback: "8 GiB; 1 GiB in 32-bit programs",
+  },
+  {
+    names: ["MEMHOOK_SAMPLE"],
+    value: "BYTES",
+    meaning:
+      "Record a sample, one allocation in so many bytes on average (512KiB): cheaper; reports are estimates then.",
+    fallback: "every allocation",
+  },
+  {
+    names: ["MEMHOOK_DEPTH"],
+    value: "N",
+    meaning: "Most frames of a call stack, 1 to 4096; deeper ones keep the inner frames and are marked as cut.",
+    fallback: "256",
+  },
+  {
+    names: ["MEMHOOK_UNWIND"],
+    value: "dwarf|fp|libunwind",
+    meaning:
+      "How call stacks are found. dwarf: by call frame information, exact. fp: by frame pointers, for programs built with them. libunwind: the slow reference.",
+    fallback: "dwarf",
+  },
+  {
+    names: ["MEMHOOK_CHILDREN"],
+    value: "follow|fresh|off",
+    meaning:
+      "Children made by fork: follow starts with what was live at the fork, fresh with nothing, off records none.",
+    fallback: "follow",
+  },
+  {
+    names: ["MEMHOOK_LOG"],
+    value: "FILE|stderr",
+    meaning: "Where the library's own messages go.",
+    fallback: "nowhere",
+  },
+  {
+    names: ["MEMHOOK_NET_HOST"],
+    value: "HOST",
+    meaning: "Send to memdb there: a name, an IPv4 or IPv6 address, or unix:/path. Comes before MEMHOOK_FILE.",
+    fallback: "unset",
+  },
+  { names: ["MEMHOOK_NET_PORT"], value: "PORT", meaning: "memdb's port.", fallback: "20015" },
+  {
+    names: ["MEMHOOK_NET_TOKEN_FILE"],
+    value: "FILE",
+    meaning: "The token that memdb asks for (memdb --token-file); it is proved, not sent.",
+    fallback: "unset",
+  },
+  {
+    names: ["MEMHOOK_CACHE_FLUSH_INTERVAL"],
+    value: "TIME",
+    meaning: "How long a record may wait before it is sent: 500ms, 10s, 30min, 5h. What is freed sooner is never sent.",
+    fallback: "2s",
+  },
+  {
+    names: ["MEMHOOK_CACHE_FLUSH_MAX_ITEMS"],
+    value: "N",
+    meaning: "Most records in one flush.",
+    fallback: "no limit",
+  },
+];
+
+/** Where debug information may be, and how the terminal looks: for whatever shows call stacks. */
+export const VIEWING: readonly Variable[] = [
+  {
+    names: ["DEBUGINFOD_URLS"],
+    value: "URL…",
+    meaning: "Servers to ask for debug information that is not on this machine, by build id.",
+    fallback: "nobody is asked",
+  },
+  { names: ["DEBUGINFOD_TIMEOUT"], value: "SECONDS", meaning: "How long one file may take.", fallback: "30" },
+  {
+    names: ["DEBUGINFOD_CACHE_PATH"],
+    value: "FOLDER",
+    meaning: "Where fetched files are kept, shared with gdb and others.",
+    fallback: "debuginfod_client in XDG_CACHE_HOME or ~/.cache",
+  },
+  { names: ["NO_COLOR"], value: "1", meaning: "No colours on a terminal.", fallback: "colours, unless TERM is dumb" },
+];
+
+/** For whatever compares with what was accepted. */
+export const CHECKING: readonly Variable[] = [
+  {
+    names: ["CI"],
+    value: "true",
+    meaning: "Baselines are read only: a missing one is an error, and so is --update.",
+    fallback: "unset",
+  },
+  {
+    names: ["GITHUB_STEP_SUMMARY"],
+    value: "FILE",
+    meaning: "Comparisons add a table to this file and annotations to standard error, as GitHub Actions shows them.",
+    fallback: "unset",
+  },
+];
+
+/** For --help and the manual: how the variable is written, what it means and what holds without it. */
+export function variableEntries(variables: readonly Variable[]): Entry[] {
+  return variables.map(({ names, value, meaning, fallback }) => [
+    names.map((name) => `${name}=${value}`).join(", "),
+    fallback === "unset" ? meaning : `${meaning} Without it: ${fallback}.`,
+  ]);
+}
