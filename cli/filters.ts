@@ -1,14 +1,9 @@
 // Filters: the options that choose among live allocations, for every command that has them.
 //
-// The age filters become bounds on the time of allocation, relative to the process's start, as the store counts:
-//
-//   --min-time-from-start 1min     time ≥ 1min          --max-time-from-start     time ≤ …
-//   --min-time-from-now 10s        time ≤ now − 10s     --max-time-from-now       time ≥ now − …
-//   --min-time "2026-11-22 …"      time ≥ that          --max-time                time ≤ that
-//
-// All that are given hold together.
+// The age filters become bounds on the time of allocation (runtime/ages.ts). All that are given hold together.
 
 import { readFileSync } from "node:fs";
+import { timeBounds } from "../runtime/ages.js";
 import type { ReportOptions } from "../runtime/report.js";
 import type { Store } from "../runtime/store.js";
 import { parseSuppressions } from "../runtime/suppressions.js";
@@ -104,12 +99,12 @@ export function filtersOf(args: Values<typeof filterOptions>): Filters {
   };
   const kind = word("kind", args.kind ?? "all", KINDS);
   const ages = {
-    minFromNow: given("min-time-from-now", duration),
-    maxFromNow: given("max-time-from-now", duration),
-    minFromStart: given("min-time-from-start", duration),
-    maxFromStart: given("max-time-from-start", duration),
-    minWall: given("min-time", localTime),
-    maxWall: given("max-time", localTime),
+    minTimeFromNow: given("min-time-from-now", duration),
+    maxTimeFromNow: given("max-time-from-now", duration),
+    minTimeFromStart: given("min-time-from-start", duration),
+    maxTimeFromStart: given("max-time-from-start", duration),
+    minTime: given("min-time", localTime),
+    maxTime: given("max-time", localTime),
   };
   const bounds = {
     minSize: given("min-size", size),
@@ -137,32 +132,4 @@ export function readSuppressions(option: string, path: string): RegExp[] {
     throw new UsageError(`--${option}: ${path} cannot be read (${(error as Error).message})`);
   }
   return parseSuppressions(text, path);
-}
-
-interface Ages {
-  minFromNow: bigint | undefined;
-  maxFromNow: bigint | undefined;
-  minFromStart: bigint | undefined;
-  maxFromStart: bigint | undefined;
-  minWall: bigint | undefined;
-  maxWall: bigint | undefined;
-}
-
-/** The narrowest bounds that satisfy all the age options, relative to the store's start. */
-function timeBounds(store: Store, ages: Ages): Pick<Query, "minTime" | "maxTime"> {
-  const start = store.wallTime(0n);
-  const now = BigInt(Date.now()) * 1_000_000n - start;
-  const ascending = (bounds: (bigint | undefined)[]) =>
-    bounds.filter((bound) => bound !== undefined).sort((a, b) => (a < b ? -1 : 1));
-  const lower = ascending([
-    ages.minFromStart,
-    ages.maxFromNow === undefined ? undefined : now - ages.maxFromNow,
-    ages.minWall === undefined ? undefined : ages.minWall - start,
-  ]);
-  const upper = ascending([
-    ages.maxFromStart,
-    ages.minFromNow === undefined ? undefined : now - ages.minFromNow,
-    ages.maxWall === undefined ? undefined : ages.maxWall - start,
-  ]);
-  return { minTime: lower.at(-1), maxTime: upper[0] };
 }

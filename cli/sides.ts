@@ -1,10 +1,10 @@
 // What memview diff and growth compare: a snapshot's file, or a store, of which the snapshot is taken now.
 
+import { symbolizerOf } from "../runtime/names.js";
 import { type Snapshot, type SnapshotOptions, takeSnapshot } from "../runtime/snapshot.js";
 import { kindOfFile, readSnapshot } from "../runtime/snapshotfile.js";
 import { openStore } from "../runtime/store.js";
 import { messages } from "./messages.js";
-import { symbolizerOf } from "./symbolizer.js";
 
 /**
  * The snapshot of some stores together. What stood in the way of names is told.

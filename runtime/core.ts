@@ -4,11 +4,7 @@
 // answer or a StoreError: also a trap, which only a bug in the checks can cause, is a statement about the file.
 
 import { readFileSync } from "node:fs";
-
-/** A store that cannot be opened or read; the message is one line that says what, which file and what to do. */
-export class StoreError extends Error {
-  override name = "StoreError";
-}
+import { StoreError } from "./errors.js";
 
 interface Functions {
   checkHeader(fileBytes: bigint): number;

@@ -11,8 +11,9 @@
 // The whole is symmetric: diff(B, A) says grown where diff(A, B) says shrunk, and new where that says fixed.
 
 import { basename } from "node:path";
-import { type Amount, byText, type Snapshot, type SnapshotFrame, type SnapshotStack } from "./snapshot.js";
+import { byText } from "./snapshot.js";
 import { isRuntimeName } from "./suppressions.js";
+import type { Amount, Snapshot, SnapshotFrame, SnapshotStack } from "./types.js";
 
 export const STATUSES = ["new", "grown", "shrunk", "fixed", "unchanged"] as const;
 export type Status = (typeof STATUSES)[number];

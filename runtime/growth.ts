@@ -10,7 +10,7 @@
 // unlikely the looks are to be so much in ascending order by chance (Mann and Kendall, one-sided, exact without ties, too
 // careful with them). What decides between the kinds is said at kindOf().
 
-import type { Snapshot, SnapshotStack } from "./snapshot.js";
+import type { Snapshot, SnapshotStack } from "./types.js";
 
 export const KINDS = ["growing", "levelled", "bursty", "shrinking", "flat"] as const;
 export type GrowthKind = (typeof KINDS)[number];

@@ -6,7 +6,8 @@
 //        ──tables──▶ a block when something asks for it ──▶ frames, modules, strings
 
 import * as L from "../asm/layout.js";
-import { Core, StoreError } from "./core.js";
+import { Core } from "./core.js";
+import { StoreError } from "./errors.js";
 import type { ByteSource } from "./host.js";
 
 /** How often a header that contradicts itself, or a piece that keeps changing, is read before it is taken as it is. */

@@ -12,12 +12,7 @@ import type { Store } from "./store.js";
 import { isKnown, isListed, isRuntimeModule } from "./suppressions.js";
 import type { Names } from "./symbolize.js";
 import { isoTime } from "./time.js";
-import type { Allocation, Frame, ModuleInfo, Query, RawFrame, Report, StackRow } from "./types.js";
-
-/** Whether outer frames are missing because of the depth limit. */
-export interface Cut {
-  cut: boolean;
-}
+import type { Allocation, Cut, Frame, ModuleInfo, Query, RawFrame, Report, StackRow } from "./types.js";
 
 /** A Report whose rows come one at a time. Each list can be iterated any number of times while the store is open. */
 export interface LiveReport extends Omit<Report, "allocations" | "stacks"> {

@@ -12,50 +12,12 @@ import { type ReportOptions, report } from "./report.js";
 import type { Store } from "./store.js";
 import { isListed, isRuntimeName } from "./suppressions.js";
 import type { Names } from "./symbolize.js";
-import type { Frame, Query } from "./types.js";
+import type { Amount, Frame, Query, Snapshot, SnapshotFrame, SnapshotStack } from "./types.js";
 
-/** One place in the code, as far as it is the same in another build. */
-export interface SnapshotFrame {
-  /** File name of the module, "" of code that is in none. */
-  module: string;
-  /** As in the symbol table, mangled. "+0x1234", the place in the module, where no name is known; null where there is neither. */
-  function: string | null;
-  /** Relative to the folder it was compiled in; what lies elsewhere keeps its whole path. */
-  file: string | null;
-  line: number | null;
-}
-
-/** Live allocations in number and bytes. */
-export interface Amount {
-  count: number;
-  bytes: number;
-}
-
-export interface SnapshotStack extends Amount {
-  /** File name of the program. */
-  readonly program: string;
-  /** Whether outer frames are missing. */
-  readonly cut: boolean;
-  /** Innermost first; equal frames may be one object. Of a file it is read when it is asked for. @throws SnapshotError */
-  readonly stack: readonly SnapshotFrame[];
-  /** The same as a file has it. */
-  readonly text: string;
-}
+export type { Amount, Snapshot, SnapshotFrame, SnapshotStack } from "./types.js";
 
 /** A stack whose text is still to be made. */
 export type UntoldStack = Omit<SnapshotStack, "text"> & { readonly text?: string };
-
-/** Sums are over the stacks. */
-export interface Snapshot extends Amount {
-  /** Each program and stack once, in the order of their text. */
-  stacks: SnapshotStack[];
-  /** Live allocations that suppressions left out. */
-  suppressed: Amount;
-  /** Allocations that could not be recorded. */
-  dropped: number;
-  /** Mean bytes between samples; 0: everything was recorded, otherwise amounts are estimates. */
-  sample: number;
-}
 
 /** Which allocations of a store to take, and which stacks: all but what the C and C++ runtimes keep, if nothing is said. */
 export interface SnapshotOptions {

@@ -16,12 +16,9 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { type Amount, byText, type Snapshot, type SnapshotFrame, type SnapshotStack, snapshotOf } from "./snapshot.js";
-
-/** A snapshot that cannot be read or written: one line that says which file, what is wrong, and what to do. */
-export class SnapshotError extends Error {
-  override name = "SnapshotError";
-}
+import { SnapshotError } from "./errors.js";
+import { byText, snapshotOf } from "./snapshot.js";
+import type { Amount, Snapshot, SnapshotFrame, SnapshotStack } from "./types.js";
 
 export const SNAPSHOT_FORMAT = "memhook snapshot";
 export const SNAPSHOT_VERSION = 1;

@@ -9,7 +9,8 @@
 // tables that frames() and modules() look at.
 
 import * as L from "../asm/layout.js";
-import { releaseCore, StoreError } from "./core.js";
+import { releaseCore } from "./core.js";
+import { StoreError } from "./errors.js";
 import { type ByteSource, openFile } from "./host.js";
 import { type Reading, StoreImage } from "./image.js";
 import { type Liveness, liveness } from "./liveness.js";
@@ -29,7 +30,7 @@ import type {
   Totals,
 } from "./types.js";
 
-export { StoreError } from "./core.js";
+export { StoreError } from "./errors.js";
 
 export interface TimelineEntry {
   /** Relative time, nanoseconds. */

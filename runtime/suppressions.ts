@@ -16,12 +16,8 @@
 // function that is known to keep something for good (locale, time zone, message catalogues, streams' buffers).
 
 import { basename } from "node:path";
+import { SuppressionsError } from "./errors.js";
 import type { Frame } from "./types.js";
-
-/** A suppressions file that cannot be read: one line that says what, which line and what to do. */
-export class SuppressionsError extends Error {
-  override name = "SuppressionsError";
-}
 
 /**
  * The patterns of a file in LeakSanitizer's format. `path` is for messages.

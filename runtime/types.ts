@@ -59,6 +59,11 @@ export interface Allocation {
   stack: Frame[];
 }
 
+/** Whether outer frames are missing because of the depth limit. */
+export interface Cut {
+  cut: boolean;
+}
+
 export interface StackRow {
   bytes: number;
   /** ± of `bytes`, only when it is an estimate. */
@@ -98,9 +103,49 @@ export interface Report {
   sample?: Sample;
   matched: Matched;
   /** Live allocations that suppressions left out of `matched` and the rows; only when there are any. */
-  suppressed?: { count: number; bytes: number };
+  suppressed?: Amount;
   allocations?: Allocation[];
   stacks?: StackRow[];
+}
+
+/** One place in the code, as far as it is the same in another build. */
+export interface SnapshotFrame {
+  /** File name of the module, "" of code that is in none. */
+  module: string;
+  /** As in the symbol table, mangled. "+0x1234", the place in the module, where no name is known; null where there is neither. */
+  function: string | null;
+  /** Relative to the folder it was compiled in; what lies elsewhere keeps its whole path. */
+  file: string | null;
+  line: number | null;
+}
+
+/** Live allocations in number and bytes. */
+export interface Amount {
+  count: number;
+  bytes: number;
+}
+
+export interface SnapshotStack extends Amount {
+  /** File name of the program. */
+  readonly program: string;
+  /** Whether outer frames are missing. */
+  readonly cut: boolean;
+  /** Innermost first; equal frames may be one object. Of a file it is read when it is asked for. @throws SnapshotError */
+  readonly stack: readonly SnapshotFrame[];
+  /** The same as a file has it. */
+  readonly text: string;
+}
+
+/** Sums are over the stacks. */
+export interface Snapshot extends Amount {
+  /** Each program and stack once, in the order of their text. */
+  stacks: SnapshotStack[];
+  /** Live allocations that suppressions left out. */
+  suppressed: Amount;
+  /** Allocations that could not be recorded. */
+  dropped: number;
+  /** Mean bytes between samples; 0: everything was recorded, otherwise amounts are estimates. */
+  sample: number;
 }
 
 // ── Inside runtime/: between the store reader, the symbolizer and the queries ─────────────────────

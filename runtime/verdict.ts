@@ -2,7 +2,7 @@
 
 import { basename } from "node:path";
 import { type Change, type Diff, more, type Status } from "./diff.js";
-import type { SnapshotStack } from "./snapshot.js";
+import type { SnapshotStack } from "./types.js";
 
 /** What a check tolerates. */
 export interface Limits {

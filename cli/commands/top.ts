@@ -5,6 +5,7 @@
 
 import process from "node:process";
 import { isatty } from "node:tty";
+import { symbolizerOf } from "../../runtime/names.js";
 import { report, StackResolver } from "../../runtime/report.js";
 import { openStore, type Store } from "../../runtime/store.js";
 import type { RawStackRow } from "../../runtime/types.js";
@@ -14,7 +15,6 @@ import { styleFor } from "../reports/style.js";
 import { headLine, textReport } from "../reports/text.js";
 import { keysOf, press, screen, startState, type TopState } from "../reports/top.js";
 import { EXITS, helpOption, storeOptions, storePath } from "../shared-options.js";
-import { symbolizerOf } from "../symbolizer.js";
 import { terminal } from "../terminal.js";
 import { duration, integer } from "../values.js";
 

@@ -4,6 +4,7 @@
 import process from "node:process";
 import { isatty } from "node:tty";
 import { GROUPINGS } from "../../runtime/groups.js";
+import { symbolizerOf } from "../../runtime/names.js";
 import { report } from "../../runtime/report.js";
 import { openStore } from "../../runtime/store.js";
 import type { Query } from "../../runtime/types.js";
@@ -16,7 +17,6 @@ import { jsonReport } from "../reports/json.js";
 import { styleFor } from "../reports/style.js";
 import { SWITCHED_OFF, storageText, textReport } from "../reports/text.js";
 import { EXITS, formatOption, helpOption, lookOptions, storeOptions, storePath } from "../shared-options.js";
-import { symbolizerOf } from "../symbolizer.js";
 import { terminal } from "../terminal.js";
 import { integer, word } from "../values.js";
 

@@ -2,6 +2,7 @@
 
 import process from "node:process";
 import { isatty } from "node:tty";
+import { symbolizerOf } from "../../runtime/names.js";
 import { StackResolver } from "../../runtime/report.js";
 import { openStore } from "../../runtime/store.js";
 import { isoTime } from "../../runtime/time.js";
@@ -13,7 +14,6 @@ import { styleFor } from "../reports/style.js";
 import { droppedLine, stackText } from "../reports/text.js";
 import { lookText, WATCH_INDENT } from "../reports/watch.js";
 import { EXITS, helpOption, lookOptions, storeOptions, storePath } from "../shared-options.js";
-import { symbolizerOf } from "../symbolizer.js";
 import { terminal } from "../terminal.js";
 import { duration, integer } from "../values.js";
 

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Core, releaseCore, StoreError } from "../../runtime/core.js";
+import { Core, releaseCore } from "../../runtime/core.js";
+import { StoreError } from "../../runtime/errors.js";
 import { coreBuilds } from "../support/stores.js";
 
 test("the published build imports nothing", () => {

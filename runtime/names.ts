@@ -1,10 +1,11 @@
 // The symbolizer for one store. What reads ELF and DWARF is loaded when the first name is asked for: sums need none of it,
 // and a viewer that is asked for a number answers sooner.
 
-import type { Store } from "../runtime/store.js";
-import type { Names, Symbolizer } from "../runtime/symbolize.js";
+import type { Store } from "./store.js";
+import type { Names, Symbolizer } from "./symbolize.js";
 
-export function symbolizerOf({ process: { pid, state } }: Store): Names {
+/** `close` closes the files it has open. */
+export function symbolizerOf({ process: { pid, state } }: Store): Names & { close(): void } {
   let loaded: Symbolizer | undefined;
   return {
     get notes() {
@@ -12,9 +13,10 @@ export function symbolizerOf({ process: { pid, state } }: Store): Names {
     },
     buildFolder: (file) => loaded?.buildFolder(file),
     async symbolize(requests) {
-      const { Symbolizer } = await import("../runtime/symbolize.js");
+      const { Symbolizer } = await import("./symbolize.js");
       loaded ??= new Symbolizer({ pid: state === "running" ? pid : undefined });
       return loaded.symbolize(requests);
     },
+    close: () => loaded?.close(),
   };
 }

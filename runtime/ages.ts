@@ -1,0 +1,30 @@
+// From how old an allocation is to bounds on its time, relative to the process's start, as the store counts:
+//
+//   minTimeFromStart 1min     time ≥ 1min          maxTimeFromStart     time ≤ …
+//   minTimeFromNow 10s        time ≤ now − 10s     maxTimeFromNow       time ≥ now − …
+//   minTime 2026-11-22 …      time ≥ that          maxTime              time ≤ that
+
+import type { Store } from "./store.js";
+import type { Query } from "./types.js";
+
+/** Nanoseconds; minTime and maxTime since 1970. All that are given hold together. */
+export type Ages = Partial<Record<`${"min" | "max"}Time${"FromNow" | "FromStart" | ""}`, bigint | undefined>>;
+
+/** The narrowest bounds that satisfy all of them. */
+export function timeBounds(store: Store, ages: Ages): Pick<Query, "minTime" | "maxTime"> {
+  const start = store.wallTime(0n);
+  const now = BigInt(Date.now()) * 1_000_000n - start;
+  const ascending = (bounds: (bigint | undefined)[]) =>
+    bounds.filter((bound) => bound !== undefined).sort((a, b) => (a < b ? -1 : 1));
+  const lower = ascending([
+    ages.minTimeFromStart,
+    ages.maxTimeFromNow === undefined ? undefined : now - ages.maxTimeFromNow,
+    ages.minTime === undefined ? undefined : ages.minTime - start,
+  ]);
+  const upper = ascending([
+    ages.maxTimeFromStart,
+    ages.minTimeFromNow === undefined ? undefined : now - ages.minTimeFromNow,
+    ages.maxTime === undefined ? undefined : ages.maxTime - start,
+  ]);
+  return { minTime: lower.at(-1), maxTime: upper[0] };
+}
