@@ -1,5 +1,5 @@
 // Checks what no compiler checks: who imports whom, what the library exports and needs, that asm/FORMAT.md says
-// what asm/layout.ts says, lint and format, and that nothing of anybody's machine is left in the files.
+// what asm/layout.ts says and the manual what --help says, lint and format, and that nothing of anybody's machine is left in the files.
 //
 //   node tools/check.mjs [--root FOLDER]
 //
@@ -49,7 +49,8 @@ const ARROWS = [
   [/^cli\/(memview|memhook|memdb)\.ts$/, [/^cli\//, /^runtime\//, /^node:/, /^npm:/]],
   [/^cli\//, [/^cli\/(?!commands\/)/, /^runtime\//, /^node:/, /^npm:/]],
   [/^(test|bench)\//, [/./]],
-  [/^tools\//, [/^tools\//, /^node:/]],
+  // From what is built they take the programs' definitions.
+  [/^tools\//, [/^tools\//, /^dist\/cli\//, /^node:/]],
 ];
 
 const IMPORT =
@@ -352,6 +353,19 @@ export function checkStyle(root) {
   return found;
 }
 
+// ── What is made from the programs' definitions ──────────────────────────────────────────────────
+
+/** @returns {Violation[]} */
+export function checkDocuments(root) {
+  const tool = join(root, "tools/docs.mjs");
+  if (!existsSync(tool)) return [];
+  const { status, stdout, stderr } = spawnSync("node", [tool, "--check"], { encoding: "utf8" });
+  const found = [...stdout.matchAll(/^(\S+): (.*)$/gm)].map(([, file, what]) => ({ file, line: 1, what }));
+  if (status !== 0 && found.length === 0)
+    found.push({ file: "tools/docs.mjs", line: 1, what: /^\w*Error.*$/m.exec(stderr)?.[0] ?? stderr.trim() });
+  return found;
+}
+
 // ── What must be in no file ──────────────────────────────────────────────────────────────────────
 
 // Written so that this file does not contain what it looks for.
@@ -383,7 +397,7 @@ export function checkText(root) {
   return found;
 }
 
-export const CHECKS = { checkImports, checkIncludes, checkLibrary, checkFormat, checkStyle, checkText };
+export const CHECKS = { checkImports, checkIncludes, checkLibrary, checkFormat, checkStyle, checkDocuments, checkText };
 
 if (process.argv[1] && fileURLToPath(import.meta.url) === process.argv[1]) {
   const own = dirname(dirname(fileURLToPath(import.meta.url)));

@@ -275,6 +275,15 @@ test("style: what the linter and the formatter find", () => {
   assert.match(found[0]!, /^cli\/b\.ts:\d+: format/);
 });
 
+test("documents: what their tool finds, and that it fails", () => {
+  const place = tree({
+    "tools/docs.mjs": 'console.log("README.md: is old");\nprocess.exitCode = 1;\n',
+  });
+  assert.deepEqual(says("checkDocuments", place), ["README.md:1: is old"]);
+  const broken = tree({ "tools/docs.mjs": 'throw new Error("no such command");\n' });
+  assert.deepEqual(says("checkDocuments", broken), ["tools/docs.mjs:1: Error: no such command"]);
+});
+
 test("text: unfinished work, one machine's paths, registries, resolved packages", () => {
   // Put together here, so that this file passes the check itself.
   const [todo, work, registry] = [["TO", "DO"].join(""), ["/wo", "rk/x"].join(""), ["registry.npmjs", "org"].join(".")];
