@@ -125,9 +125,15 @@ library() {
 }
 
 typescript() {
-  stale dist/.tsbuildinfo asm/layout.ts asm/symbols/layout.ts runtime cli test bench tsconfig.json || return 0
+  stale dist/.tsbuildinfo asm/layout.ts asm/symbols/layout.ts runtime api cli test bench tsconfig.json || return 0
   mkdir -p dist
   quietly "TypeScript" node_modules/.bin/tsc
+  # What has no source any more would be packed.
+  local file source
+  while IFS= read -r file; do
+    source=${file#dist/}
+    [ -e "${source%js}ts" ] || rm -f "$file" "${file%js}d.ts"
+  done < <(find dist -name '*.js')
   touch dist/.tsbuildinfo
 }
 

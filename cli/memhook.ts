@@ -10,6 +10,7 @@ export const command = defineCommand({
   subCommands: {
     run: async () => (await import("./commands/run.js")).run,
     lib: async () => (await import("./commands/lib.js")).lib,
+    init: async () => (await import("./commands/init.js")).init,
   },
   args: helpOption,
   examples: [

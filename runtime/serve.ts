@@ -12,6 +12,7 @@ import { chmodSync, lstatSync, rmSync, unlinkSync } from "node:fs";
 import { type AddressInfo, connect, createServer, isIP, type Server, type Socket } from "node:net";
 import * as L from "../asm/layout.js";
 import { holdsStoreOf, identityKey, identityOf, type Origin, type StoreFile, StorePaths } from "./storefile.js";
+import type { LogEntry } from "./types.js";
 import {
   acceptFrame,
   ackFrame,
@@ -30,6 +31,8 @@ import {
 } from "./wire.js";
 import { SessionImage } from "./wireimage.js";
 
+export type { LogEntry } from "./types.js";
+
 export interface Limits {
   /** Open connections, also those that have not said anything yet. */
   connections: number;
@@ -43,17 +46,10 @@ export interface Limits {
 
 export const LIMITS: Readonly<Limits> = { connections: 1024, sessions: 256, handshakeMs: 10_000, writeMs: 1000 };
 
-/** What happens, for people and for machines. */
-export interface LogEntry {
-  event: "listening" | "session" | "snapshot" | "closed" | "refused" | "trouble" | "recovered" | "full" | "closing";
-  /** Address and port, or the Unix socket, that listens or is connected. */
-  peer?: string;
-  pid?: number;
-  exe?: string;
-  store?: string;
-  reason?: string;
-  counts?: { live: number; bytes: number; received: number };
-}
+/** What memdb takes when nothing is said. */
+export const DEFAULTS = { host: "127.0.0.1", port: 20015, size: 8 * 1024 ** 3 } as const;
+/** Bytes of the smallest store: room for the header, one block of each array and one more. */
+export const LEAST_SIZE = 8 * 1024 ** 2;
 
 export interface ServeOptions {
   /** Path of the first store. */

@@ -148,6 +148,18 @@ export interface Snapshot extends Amount {
   sample: number;
 }
 
+/** What happens in memdb, for people and for machines. */
+export interface LogEntry {
+  event: "listening" | "session" | "snapshot" | "closed" | "refused" | "trouble" | "recovered" | "full" | "closing";
+  /** Address and port, or the Unix socket, that listens or is connected. */
+  peer?: string;
+  pid?: number;
+  exe?: string;
+  store?: string;
+  reason?: string;
+  counts?: { live: number; bytes: number; received: number };
+}
+
 // ── Inside runtime/: between the store reader, the symbolizer and the queries ─────────────────────
 
 /** A file that was mapped into the process. Addresses are the process's, as unsigned 64-bit. */

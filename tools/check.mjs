@@ -45,6 +45,7 @@ function withoutComments(code) {
 const ARROWS = [
   [/^asm\//, [/^asm\//]],
   [/^runtime\//, [/^runtime\//, /^asm\/(.*\/)?layout\.ts$/, /^node:/, /^npm:/]],
+  [/^api\//, [/^api\//, /^runtime\//]],
   // The modules that the launchers load; only they know the commands.
   [/^cli\/(memview|memhook|memdb)\.ts$/, [/^cli\//, /^runtime\//, /^node:/, /^npm:/]],
   [/^cli\//, [/^cli\/(?!commands\/)/, /^runtime\//, /^node:/, /^npm:/]],
@@ -84,7 +85,7 @@ export function checkImports(root) {
         found.push({ file, line, what: `${packageName} is not in package.json's dependencies` });
       }
     }
-    if (/^(runtime|cli)\//.test(file) && !/^runtime\/host[^/]*\.ts$/.test(file)) {
+    if (/^(runtime|api|cli)\//.test(file) && !/^runtime\/host[^/]*\.ts$/.test(file)) {
       for (const match of code.matchAll(/\b(?:Bun|Deno)\s*[.?[]|["'](?:Bun|Deno)["']\s+in\b/g)) {
         found.push({
           file,

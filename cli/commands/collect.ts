@@ -1,7 +1,7 @@
 // memdb: collects what programs record, over TCP or a Unix socket, and keeps a store for each of them.
 
 import process from "node:process";
-import { LIMITS, type LogEntry, serve } from "../../runtime/serve.js";
+import { DEFAULTS, LEAST_SIZE, LIMITS, type LogEntry, serve } from "../../runtime/serve.js";
 import { readToken } from "../../runtime/wirestatus.js";
 import { defineCommand, UsageError } from "../arguments.js";
 import { messages } from "../messages.js";
@@ -9,11 +9,7 @@ import { writeAll } from "../output.js";
 import { storeOptions, storePath } from "../shared-options.js";
 import { integer, size } from "../values.js";
 
-const DEFAULT_HOST = "127.0.0.1";
-const DEFAULT_PORT = 20015;
-const DEFAULT_SIZE = 8 * 1024 ** 3;
-/** Room for the header, one block of each array and one more. */
-const LEAST_SIZE = 8 * 1024 ** 2;
+const { host: DEFAULT_HOST, port: DEFAULT_PORT, size: DEFAULT_SIZE } = DEFAULTS;
 
 const counts = new Intl.NumberFormat("en-US");
 

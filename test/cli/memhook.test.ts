@@ -190,7 +190,7 @@ test("memhook lib", () => {
 
 const mistakes: [string[], RegExp][] = [
   [[], /^memhook: what to do\? memhook run PROGRAM, or memhook --help$/],
-  [["walk"], /^memhook: unknown command 'walk': run or lib$/],
+  [["walk"], /^memhook: unknown command 'walk': run or lib or init$/],
   [["--fast"], /^memhook: unknown option --fast: /],
   [["run"], /^memhook: run which program\? memhook run PROGRAM \[ARG…\]$/],
   [["run", "--"], /^memhook: run which program\?/],

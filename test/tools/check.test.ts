@@ -55,6 +55,8 @@ const IMPORTS: [string, string, string, string[]][] = [
     'import {\n  x,\n} from "../cli/b.js";',
     ["runtime/a.ts:1: must not import ../cli/b.js"],
   ],
+  ["api may import runtime", "api/a.ts", 'export { x } from "../runtime/b.js";', []],
+  ["api → cli", "api/a.ts", 'export { x } from "../cli/b.js";', ["api/a.ts:1: must not import ../cli/b.js"]],
   [
     "runtime → the core",
     "runtime/a.ts",

@@ -1,0 +1,80 @@
+// What `import … from "memhook/memdb"` gives: memdb inside a program of one's own, and a question to one that runs.
+
+import { DEFAULTS, LEAST_SIZE, serve as listen } from "../runtime/serve.js";
+import type { LogEntry } from "../runtime/types.js";
+import { askStatus, readToken, type Status } from "../runtime/wirestatus.js";
+
+export type { LogEntry } from "../runtime/types.js";
+export type { SessionStatus, Status } from "../runtime/wirestatus.js";
+
+/** The names are those of memdb's options. */
+export interface ServeOptions {
+  /** Path of the first process's store; others are beside it, at stem.PID.ext. */
+  store: string;
+  /** Most bytes that a store, and so a process in memory, may take: 8 MiB or more, 8 GiB if nothing is said. */
+  size?: number | undefined;
+  /** Name or address to listen on; 127.0.0.1 if nothing is said. */
+  host?: string | undefined;
+  /** 20015 if nothing is said; 0: any free one. */
+  port?: number | undefined;
+  /** Path of a Unix socket to listen on; then not on TCP, unless `host` or `port` asks for it. */
+  unix?: string | undefined;
+  /** File with the token that programs must have. */
+  tokenFile?: string | undefined;
+  /** Listen beyond this machine without a token: anybody can write stores here. */
+  insecure?: boolean | undefined;
+  /** Is told what happens. */
+  log?: ((entry: LogEntry) => void) | undefined;
+}
+
+/** A memdb that listens. */
+export interface Memdb {
+  /** Where it listens over TCP, if it does. */
+  readonly address: { address: string; port: number } | undefined;
+  /** What `memdb status` says. */
+  status(): Status;
+  /** Writes all that was received; it is written every second anyway. */
+  flush(): Promise<void>;
+  /** Stops listening, ends all connections and writes all that was received. */
+  close(): Promise<void>;
+}
+
+/**
+ * Listens, and returns when programs can connect. A program's mistakes end its own connection and nothing else.
+ * @throws Error in one line when it cannot listen, RangeError for a size that is too small.
+ */
+export async function serve(options: ServeOptions): Promise<Memdb> {
+  const { store, size = DEFAULTS.size, host, port, unix, tokenFile, insecure = false, log = () => {} } = options;
+  if (!(size >= LEAST_SIZE)) throw new RangeError(`size: ${size} is too small for a store; give ${LEAST_SIZE} or more`);
+  const overTcp = unix === undefined || host !== undefined || port !== undefined;
+  const memdb = await listen({
+    store,
+    size,
+    tcp: overTcp ? { host: host ?? DEFAULTS.host, port: port ?? DEFAULTS.port } : undefined,
+    unix,
+    token: tokenFile === undefined ? undefined : readToken(tokenFile),
+    insecure,
+    log,
+  });
+  return {
+    get address() {
+      const bound = memdb.address;
+      return bound && { address: bound.address, port: bound.port };
+    },
+    status: () => JSON.parse(memdb.status()) as Status,
+    flush: () => memdb.flush(),
+    close: () => memdb.close(),
+  };
+}
+
+/**
+ * Asks a memdb that runs for its sessions and counters.
+ * @throws Error in one line when there is none, or it does not answer within 5 s, or wants another token.
+ */
+export async function status(
+  where: { host?: string; port?: number; unix?: string; tokenFile?: string } = {},
+): Promise<Status> {
+  const { host = DEFAULTS.host, port = DEFAULTS.port, unix, tokenFile } = where;
+  const token = tokenFile === undefined ? undefined : readToken(tokenFile);
+  return askStatus(unix === undefined ? { host, port } : { path: unix }, token);
+}

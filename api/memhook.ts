@@ -1,0 +1,69 @@
+// What `import … from "memhook"` gives: stores, snapshots of them, and what changed from one to another.
+//
+//   const store = await openStore("app.mem");
+//   const { totals, stacks } = await store.stacks({ sort: "size", top: 10, minTimeFromNow: 60_000 });
+//   const changes = diff(await readSnapshot("accepted.snap"), await snapshot(store)).changes;
+//   store.close();
+//
+// The same under Node, Bun and Deno. test/package/example.mjs is a program that does this.
+
+import { libraryPath as find } from "../runtime/launch.js";
+import * as files from "../runtime/snapshotfile.js";
+import type { Snapshot } from "../runtime/types.js";
+
+export { type Change, type Diff, diff, type Status } from "../runtime/diff.js";
+export { SnapshotError, StoreError, SuppressionsError } from "../runtime/errors.js";
+export type {
+  Allocation,
+  Amount,
+  Cut,
+  Frame,
+  Matched,
+  MemoryKind,
+  ProcessInfo,
+  ProcessState,
+  Sample,
+  Snapshot,
+  SnapshotFrame,
+  SnapshotStack,
+  StackRow,
+  Totals,
+} from "../runtime/types.js";
+export {
+  type AllocationQuestion,
+  type AllocationReport,
+  type Filter,
+  openStore,
+  type Report,
+  type StackQuestion,
+  type StackReport,
+  type Store,
+  type Summary,
+  snapshot,
+} from "./store.js";
+
+/**
+ * Reads a snapshot that writeSnapshot() or `memview snapshot` wrote, compressed or not.
+ * @throws SnapshotError when there is none, or it is not sound. The frames of a stack are looked at when they are asked
+ * for, and so may be what is not.
+ */
+export async function readSnapshot(path: string): Promise<Snapshot> {
+  return files.readSnapshot(path);
+}
+
+/**
+ * Writes a snapshot as text that version control can compare, compressed where the path ends in ".gz". The file is the old
+ * or the new one, whatever happens in between.
+ * @throws SnapshotError when it cannot be written.
+ */
+export async function writeSnapshot(path: string, snapshot: Snapshot): Promise<void> {
+  files.writeSnapshot(path, snapshot, path.endsWith(".gz"));
+}
+
+/**
+ * Absolute path of the library, for LD_PRELOAD, with MEMHOOK_FILE or MEMHOOK_NET_HOST beside it.
+ * @throws Error when there is none for this machine.
+ */
+export function libraryPath(): string {
+  return find();
+}

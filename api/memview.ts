@@ -1,0 +1,86 @@
+// What `import … from "memhook/memview"` gives: how what is live develops, and whether that is a regression. Stores and
+// snapshots come from "memhook".
+
+import { growthOf, type StackGrowth } from "../runtime/growth.js";
+import { StackResolver } from "../runtime/report.js";
+import { isoTime } from "../runtime/time.js";
+import type { Cut, Frame, Snapshot } from "../runtime/types.js";
+import { watch as looksAt } from "../runtime/watch.js";
+import { insideOf, type Store } from "./store.js";
+
+export type { GrowthKind, StackGrowth } from "../runtime/growth.js";
+export { type Limits, regressions } from "../runtime/verdict.js";
+
+/** A call stack that grew: `bytes` and `count` are what is live of it now. */
+export interface GrownStack extends Cut {
+  bytes: number;
+  count: number;
+  moreBytes: number;
+  moreCount: number;
+  /** Innermost first. */
+  stack: Frame[];
+}
+
+/** One look at a store. */
+export interface Look {
+  /** ISO 8601, UTC. */
+  time: string;
+  running: boolean;
+  /** All that is live. */
+  bytes: number;
+  count: number;
+  /** Since the look before; not in the first. What grew most comes last. */
+  growth?: { bytes: number; count: number; stacks: GrownStack[] };
+}
+
+export interface WatchOptions {
+  /** Milliseconds between looks; 10,000 if nothing is said. */
+  every?: number | undefined;
+  /** Looks; without it until the process has ended. */
+  looks?: number | undefined;
+  /** Stacks that grew most, in each look; 10 if nothing is said. */
+  top?: number | undefined;
+}
+
+/**
+ * Looks at a store again and again, as `memview watch` does. Ends after a last look when the process has ended.
+ * @throws StoreError when the store cannot be read.
+ */
+export async function* watch(
+  store: Store,
+  { every = 10_000, looks = Number.POSITIVE_INFINITY, top = 10 }: WatchOptions = {},
+): AsyncGenerator<Look, void, undefined> {
+  const { inside, names } = insideOf(store);
+  const resolver = new StackResolver(inside, names);
+  const wait = () => new Promise<void>((resolve) => setTimeout(resolve, every));
+  for await (const { time, growth: more, ...now } of looksAt(inside, {}, looks, wait)) {
+    const look = { time: isoTime(time), ...now };
+    if (more === undefined) {
+      yield look;
+      continue;
+    }
+    const grown = more.stacks.filter(({ moreBytes }) => moreBytes > 0).slice(-top);
+    await resolver.load(
+      grown.map(({ stackId }) => stackId),
+      true,
+    );
+    const stacks = grown.map(({ stackId, ...row }) => {
+      const { frames: stack, cut } = resolver.stack(stackId);
+      return { ...row, stack, cut };
+    });
+    yield { ...look, growth: { bytes: more.bytes, count: more.count, stacks } };
+  }
+}
+
+/**
+ * How each call stack developed over snapshots of one run, what grows fastest first: a steady leak, a cache that has
+ * filled, or something that comes and goes.
+ * @param looks at least three snapshots with the times that they were taken at, in milliseconds from anywhere, ascending.
+ * @throws RangeError when they are fewer or their times do not ascend.
+ */
+export function growth(looks: readonly { time: number; snapshot: Snapshot }[]): StackGrowth[] {
+  if (looks.length < 3) throw new RangeError(`${looks.length} looks are too few; take three or more`);
+  const astray = looks.findIndex(({ time }, i) => i > 0 && !(time > looks[i - 1]!.time));
+  if (astray > 0) throw new RangeError(`look ${astray} is not later than the one before it`);
+  return growthOf(looks);
+}

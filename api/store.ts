@@ -1,0 +1,220 @@
+// Stores as users of the library see them: questions in the words of memview's options, answers as plain objects in the
+// shapes of its JSON.
+
+import { timeBounds } from "../runtime/ages.js";
+import { symbolizerOf } from "../runtime/names.js";
+import { type ReportOptions, report } from "../runtime/report.js";
+import { takeSnapshot } from "../runtime/snapshot.js";
+import { openStore as open, type Store as RuntimeStore } from "../runtime/store.js";
+import { parseSuppressions } from "../runtime/suppressions.js";
+import type {
+  Allocation,
+  Amount,
+  Cut,
+  Matched,
+  MemoryKind,
+  ProcessInfo,
+  Query,
+  Sample,
+  Snapshot,
+  StackRow,
+  Totals,
+} from "../runtime/types.js";
+
+/**
+ * Which live allocations; all conditions hold together. The names are those of memview's options. Sizes are bytes,
+ * durations milliseconds, and every bound is inclusive.
+ */
+export interface Filter {
+  minSize?: number | undefined;
+  maxSize?: number | undefined;
+  /** At least, at most this old. */
+  minTimeFromNow?: number | undefined;
+  maxTimeFromNow?: number | undefined;
+  /** Allocated at least, at most this long after the process's start. */
+  minTimeFromStart?: number | undefined;
+  maxTimeFromStart?: number | undefined;
+  /** Allocated then or later, then or earlier. */
+  minTime?: Date | undefined;
+  maxTime?: Date | undefined;
+  /** Kernel thread id of the thread that allocated. */
+  thread?: number | undefined;
+  kind?: MemoryKind | undefined;
+  /** Fits the path of a module, or the name of a function, of some frame of the call stack. */
+  module?: RegExp | undefined;
+  function?: RegExp | undefined;
+  /** Leave out, and count as `suppressed`, what this text in LeakSanitizer's format lists: lines like "leak:PATTERN". */
+  suppressions?: string | undefined;
+  /** With what the C and C++ runtimes are known to allocate once, which is left out otherwise. */
+  noDefaultSuppressions?: boolean | undefined;
+}
+
+export interface AllocationQuestion extends Filter {
+  /** Ascending; "time" if nothing is said. */
+  sort?: "time" | "size" | "address" | undefined;
+  /** Only the N largest in that order, which still come in ascending order. */
+  top?: number | undefined;
+}
+
+export interface StackQuestion extends Filter {
+  /**
+   * Ascending; "count" if nothing is said. By "allocations", "temporary" and "peak", which count freed memory too, rows have
+   * that number as well, and those with nothing live are among them unless there is a filter.
+   */
+  sort?: "count" | "size" | "allocations" | "temporary" | "peak" | undefined;
+  /** Only the N largest in that order, which still come in ascending order. */
+  top?: number | undefined;
+}
+
+/** What every answer says of the process, as of that question. */
+export interface Summary {
+  process: ProcessInfo;
+  totals: Totals;
+  /** Only when the store has a sample: counts and bytes are estimates then. */
+  sample?: Sample;
+}
+
+export interface Report extends Summary {
+  matched: Matched;
+  /** What suppressions left out of `matched` and the rows; only when there is something. */
+  suppressed?: Amount;
+}
+
+export interface AllocationReport extends Report {
+  allocations: (Allocation & Cut)[];
+}
+
+export interface StackReport extends Report {
+  stacks: (StackRow & Cut)[];
+}
+
+/**
+ * The store of a process, running or not. Every question is answered as of now, without stopping the process; several may be
+ * asked at once. All of them throw StoreError when the store is damaged or the answer too large to hold, RangeError for a
+ * number that is none, and SuppressionsError.
+ */
+export interface Store {
+  readonly path: string;
+  /** What stood in the way of names so far: one line for each module and reason, empty if nothing did. */
+  readonly notes: readonly string[];
+  /** Sums over the process, without rows. */
+  summary(): Promise<Summary>;
+  /** What is live, one by one: as `memview -c --format json`. An object for each, so ask for a `top` where there are millions. */
+  allocations(question?: AllocationQuestion): Promise<AllocationReport>;
+  /** What is live, by call stack: as `memview -ac --format json`. */
+  stacks(question?: StackQuestion): Promise<StackReport>;
+  /** Closes the file and those that names were read from. */
+  close(): void;
+}
+
+/**
+ * Opens a store: a file that MEMHOOK_FILE, memhook run or memdb made, or /dev/shm/NAME.
+ * @throws StoreError when there is none, or it cannot be read, or it is not sound.
+ */
+export async function openStore(path: string): Promise<Store> {
+  return new OpenStore(await open(path));
+}
+
+/**
+ * What is live in stores, for diff() and for a file: without addresses, process ids and times, so that another run and
+ * another build can be compared with it. Several stores, such as a program's and its children's, become one snapshot.
+ * @throws StoreError when one cannot be read; RangeError and SuppressionsError for a filter that makes no sense.
+ */
+export async function snapshot(stores: Store | readonly Store[], filter: Filter = {}): Promise<Snapshot> {
+  const names = new Map([stores].flat().map((store) => [insideOf(store).inside, insideOf(store).names]));
+  return takeSnapshot([...names.keys()], (store) => names.get(store)!, {
+    query: (store) => conditions(store, filter),
+    stacks: stackConditions(filter),
+  });
+}
+
+/** @internal */
+export function insideOf(store: Store): OpenStore {
+  if (store instanceof OpenStore) return store;
+  throw new TypeError("this is no store; openStore() gives one");
+}
+
+class OpenStore implements Store {
+  readonly path: string;
+  readonly inside: RuntimeStore;
+  readonly names: ReturnType<typeof symbolizerOf>;
+
+  constructor(inside: RuntimeStore) {
+    this.path = inside.path;
+    this.inside = inside;
+    this.names = symbolizerOf(inside);
+  }
+
+  get notes(): readonly string[] {
+    return this.names.notes;
+  }
+
+  async summary(): Promise<Summary> {
+    const query: Query = { aggregate: false, sort: "time", top: 0 };
+    const { process, totals, sample } = await report(this.inside, query, this.names, { stacks: false });
+    return { process, totals, ...(sample && { sample }) };
+  }
+
+  async allocations({ sort = "time", top, ...filter }: AllocationQuestion = {}): Promise<AllocationReport> {
+    const { allocations, ...head } = await this.#ask({ aggregate: false, sort, top }, filter);
+    return { ...head, allocations: [...allocations!] };
+  }
+
+  async stacks({ sort = "count", top, ...filter }: StackQuestion = {}): Promise<StackReport> {
+    const { stacks, ...head } = await this.#ask({ aggregate: true, sort, top }, filter);
+    return { ...head, stacks: [...stacks!] };
+  }
+
+  async #ask(order: Pick<Query, "aggregate" | "sort" | "top">, filter: Filter) {
+    const chosen = conditions(this.inside, filter);
+    const freedStacks = Object.values(chosen).every((condition) => condition === undefined);
+    const query = { ...order, ...chosen, freedStacks };
+    const options = { stacks: true, ...stackConditions(filter) };
+    const { version: _, ...answer } = await report(this.inside, query, this.names, options);
+    return answer;
+  }
+
+  close(): void {
+    this.names.close();
+    this.inside.close();
+  }
+}
+
+/** The part of a filter that the store answers. */
+function conditions(store: RuntimeStore, filter: Filter): Omit<Query, "aggregate" | "sort" | "top"> {
+  const { minSize, maxSize, thread, kind } = filter;
+  const time = (name: `${"min" | "max"}Time${"FromNow" | "FromStart" | ""}`) => nanoseconds(name, filter[name]);
+  return {
+    minSize,
+    maxSize,
+    thread,
+    kind,
+    ...timeBounds(store, {
+      minTimeFromNow: time("minTimeFromNow"),
+      maxTimeFromNow: time("maxTimeFromNow"),
+      minTimeFromStart: time("minTimeFromStart"),
+      maxTimeFromStart: time("maxTimeFromStart"),
+      minTime: time("minTime"),
+      maxTime: time("maxTime"),
+    }),
+  };
+}
+
+/** The part that needs the stacks. */
+function stackConditions(filter: Filter): Omit<ReportOptions, "stacks"> {
+  return {
+    module: filter.module,
+    function: filter.function,
+    suppressions: parseSuppressions(filter.suppressions ?? "", "suppressions"),
+    knownSuppressed: !filter.noDefaultSuppressions,
+  };
+}
+
+function nanoseconds(name: string, time: number | Date | undefined): bigint | undefined {
+  if (time === undefined) return undefined;
+  const milliseconds = Number(time);
+  if (!Number.isFinite(milliseconds)) throw new RangeError(`${name}: ${time} is no time; give milliseconds or a Date`);
+  // Apart, because nanoseconds since 1970 are more than a number can hold exactly.
+  const whole = Math.floor(milliseconds);
+  return BigInt(whole) * 1_000_000n + BigInt(Math.round((milliseconds - whole) * 1e6));
+}

@@ -1,0 +1,143 @@
+// The library's questions to a store: the same answers as memview's JSON to the options of the same names.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { type Filter, openStore, type StackReport, StoreError, SuppressionsError } from "../../api/memhook.js";
+import { build, noCompiler, runWell } from "../support/programs.js";
+import { root, run, temporaryFolder } from "../support/run.js";
+import { StoreBuilder } from "../support/store-builder.js";
+import { sampleStore } from "../support/stores.js";
+
+const folder = temporaryFolder();
+const sample = join(folder, "sample.mem");
+sampleStore().write(sample);
+
+/** What memview prints with these options. */
+function memview(args: string[], path: string): { process?: unknown; totals?: unknown } {
+  const { code, stdout, stderr } = run("memview", ["--format", "json", ...args, path]);
+  assert.equal(code, 0, stderr);
+  const { version, ...answer } = JSON.parse(stdout);
+  assert.equal(version, 1);
+  return answer;
+}
+
+/** What an answer and memview have in common: nothing of the symbol table, and of what is not so no word. */
+function told(answer: object): unknown {
+  return JSON.parse(JSON.stringify(answer, (key, value) => (key === "symbol" || value === false ? undefined : value)));
+}
+
+const FILTERS: [name: string, args: string[], filter: Filter][] = [
+  ["all", [], {}],
+  ["by size", ["--min-size", "30", "--max-size", "60"], { minSize: 30, maxSize: 60 }],
+  [
+    "by age at the start",
+    ["--min-time-from-start", "10s", "--max-time-from-start", "20500ms"],
+    { minTimeFromStart: 10_000, maxTimeFromStart: 20_500 },
+  ],
+  ["by age, nothing is so old", ["--min-time-from-now", "1000000h"], { minTimeFromNow: 3.6e12 }],
+  ["by age, nothing is so young", ["--max-time-from-now", "0s"], { maxTimeFromNow: 0 }],
+  [
+    "by time",
+    ["--min-time", "2026-03-01 12:00:20", "--max-time", "2026-03-01 12:00:40"],
+    { minTime: new Date("2026-03-01T12:00:20Z"), maxTime: new Date("2026-03-01T12:00:40Z") },
+  ],
+  ["by thread and kind", ["--thread", "1235", "--kind", "heap"], { thread: 1235, kind: "heap" }],
+  ["by module", ["--module", "plugin"], { module: /plugin/ }],
+  ["with what is suppressed otherwise", ["--no-default-suppressions"], { noDefaultSuppressions: true }],
+];
+
+for (const [name, args, filter] of FILTERS) {
+  test(`store: ${name}, as memview`, async () => {
+    const store = await openStore(sample);
+    const stacks = await store.stacks({ ...filter, sort: "size", top: 3 });
+    assert.deepEqual(told(stacks), told(memview(["-ac", "--sort", "size", "--top", "3", ...args], sample)));
+    const allocations = await store.allocations(filter);
+    assert.deepEqual(told(allocations), told(memview(["-c", ...args], sample)));
+    if (!name.includes("nothing")) assert.notEqual(stacks.matched.count, 0);
+    store.close();
+  });
+}
+
+test("store: the filters of this test tell allocations apart", async () => {
+  const store = await openStore(sample);
+  const all = (await store.stacks()).matched.count;
+  for (const [name, , filter] of FILTERS) {
+    const { count } = (await store.stacks(filter)).matched;
+    assert.ok(name === "all" || name.startsWith("with ") ? count === all : count < all, `${name}: ${count} of ${all}`);
+  }
+  store.close();
+});
+
+test("store: orders of stacks by what was freed, too", async () => {
+  const store = await openStore(sample);
+  for (const sort of ["count", "allocations", "temporary", "peak"] as const) {
+    assert.deepEqual(told(await store.stacks({ sort })), told(memview(["-ac", "--sort", sort], sample)));
+  }
+  store.close();
+});
+
+test("store: summary", async () => {
+  const store = await openStore(sample);
+  const { process, totals, ...rest } = await store.summary();
+  const answer = memview([], sample);
+  assert.deepEqual({ process, totals }, { process: answer.process, totals: answer.totals });
+  assert.deepEqual(rest, {});
+  assert.equal(store.path, sample);
+  store.close();
+});
+
+test("store: a sample says that it is one", async () => {
+  const builder = new StoreBuilder({ sampleBytes: 512n });
+  const stack = builder.stack([builder.frame(builder.module("/app"), 1n)]);
+  for (let i = 1; i < 9; i++) builder.record({ address: BigInt(i) * 64n, size: 100, stack });
+  const path = join(folder, "estimates.mem");
+  builder.write(path);
+  const store = await openStore(path);
+  assert.deepEqual(told(await store.stacks()), told(memview(["-ac"], path)));
+  assert.deepEqual((await store.summary()).sample, { bytes: 512, confidence: 0.999 });
+  store.close();
+});
+
+test("store: a program's functions, files and lines; suppressions", { skip: noCompiler }, async () => {
+  const path = join(folder, "sessions.mem");
+  await runWell(build("sessions.c"), [], { store: path });
+  const store = await openStore(path);
+  const worst = (report: StackReport) => {
+    const row = report.stacks.at(-1)!;
+    const { function: name, file, line } = row.stack[0]!;
+    return [row.bytes, row.count, name, file, line, row.stack[1]!.function];
+  };
+  const file = join(root, "test/programs/sessions.c");
+  assert.deepEqual(worst(await store.stacks({ sort: "size", function: /^remember$/ })), [
+    10000,
+    50,
+    "remember",
+    file,
+    22,
+    "open_session",
+  ]);
+  const rest = await store.stacks({ suppressions: "leak:remember\n" });
+  assert.deepEqual(rest.suppressed, { count: 50, bytes: 10000 });
+  assert.equal(worst(rest)[2], "open_log");
+  assert.deepEqual(store.notes, []);
+  store.close();
+});
+
+test("store: what cannot be opened, and questions that make no sense", async () => {
+  await assert.rejects(openStore(join(folder, "no.mem")), (error) => {
+    assert.ok(error instanceof StoreError);
+    assert.match(error.message, /no\.mem: no such file; [^\n]+$/);
+    return true;
+  });
+  const store = await openStore(sample);
+  const wrong = { sort: "address" } as unknown as { sort: "size" };
+  await assert.rejects(store.stacks(wrong), RangeError);
+  await assert.rejects(store.stacks({ minTimeFromNow: Number.NaN }), {
+    name: "RangeError",
+    message: "minTimeFromNow: NaN is no time; give milliseconds or a Date",
+  });
+  await assert.rejects(store.allocations({ maxTime: new Date("gibberish") }), RangeError);
+  await assert.rejects(store.stacks({ suppressions: "leak\n" }), (error) => error instanceof SuppressionsError);
+  store.close();
+});
