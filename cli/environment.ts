@@ -100,7 +100,8 @@ export const VIEWING: readonly Variable[] = [
   {
     names: ["DEBUGINFOD_URLS"],
     value: "URL…",
-    meaning: "Servers to ask for debug information that is not on this machine, by build id.",
+    meaning:
+      "Servers to ask by build id for debug information that is not in /usr/lib/debug; file:///folder for /folder/buildid/ID/debuginfo.",
     fallback: "nobody is asked",
   },
   { names: ["DEBUGINFOD_TIMEOUT"], value: "SECONDS", meaning: "How long one file may take.", fallback: "30" },

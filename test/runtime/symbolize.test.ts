@@ -19,6 +19,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { ElfFile } from "../../runtime/elffile.js";
 import { SymbolCore } from "../../runtime/symbolcore.js";
 import { Symbolizer, type SymbolizerOptions } from "../../runtime/symbolize.js";
@@ -388,6 +389,28 @@ test("goes on to the next server, and remembers for ten minutes that none has th
     await look(info, [0x1100], { environment });
     assert.strictEqual(asked.length, 4);
   });
+});
+
+test("a folder is a debuginfod server too, and its files stay", async () => {
+  const served = `folder with spaces/buildid/${HEX_ID}/debuginfo`;
+  const url = pathToFileURL(join(folder, "folder with spaces")).href;
+  const environment = {
+    DEBUGINFOD_URLS: `${url}/none ${url}/`,
+    DEBUGINFOD_CACHE_PATH: join(folder, `cache${caches++}`),
+  };
+  // The program itself need not be here.
+  const info = moduleOf("/nowhere/program", BUILD_ID);
+  assert.deepStrictEqual((await look(info, [0x1100], { environment })).names, [null]);
+  // That it was not there is not remembered.
+  const path = write(elf({ symbols: [MAIN], buildId: BUILD_ID }), served);
+  assert.deepStrictEqual((await look(info, [0x1100], { environment })).names, ["main"]);
+  writeFileSync(path, elf({ buildId: OTHER_ID }));
+  const { names, notes } = await look(info, [0x1100], { environment });
+  assert.deepStrictEqual(names, [null]);
+  assert.match(notes.join("\n"), /the file for abcdef.* is of another build/);
+  assert.ok(existsSync(path));
+  const wrong = { ...environment, DEBUGINFOD_URLS: "file://elsewhere/folder" };
+  assert.match((await look(info, [0x1100], { environment: wrong })).notes.join("\n"), /^debuginfod file:.*: .+$/m);
 });
 
 test("says what is wrong with a debuginfod server, once, and does not ask it again", async () => {
