@@ -103,7 +103,8 @@ export function sharedDebugFile(core: SymbolCore, file: ElfFile, folders: readon
   return debugFileByBuildId(core, buildId, folders);
 }
 
-function tryOpen(core: SymbolCore, path: string): ElfFile | null {
+/** Null if there is no such file, or it is no ELF file. */
+export function tryOpen(core: SymbolCore, path: string): ElfFile | null {
   try {
     return new ElfFile(core, path);
   } catch (error) {

@@ -32,6 +32,7 @@ interface Exports {
   arangesSet(offset: bigint, units: number): number;
   unitNext(offset: bigint): number;
   unitOpen(offset: bigint): number;
+  unitSkeleton(lowPc: bigint, addressesBase: bigint, rangesBase: bigint): void;
   unitCovers(marks: number): number;
   unitAbbreviations(): number;
   unitWalk(deep: number, out: number): number;

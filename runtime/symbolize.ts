@@ -9,6 +9,7 @@ import { debugFileByBuildId, debugFileByLink, equal, hex, openModule, sharedDebu
 import { Debuginfod } from "./debuginfod.js";
 import { DebugInformation } from "./dwarf.js";
 import { ElfError, ElfFile, reason } from "./elffile.js";
+import { SplitFiles } from "./splitfiles.js";
 import { OutOfMemory, SymbolCore } from "./symbolcore.js";
 import { functionNames } from "./symboltable.js";
 import type { CodeLocation, ModuleInfo } from "./types.js";
@@ -63,7 +64,7 @@ interface Files {
 export class Symbolizer implements Names {
   readonly notes: string[] = [];
   readonly #core = new SymbolCore();
-  readonly #open: ElfFile[] = [];
+  readonly #open: { close(): void }[] = [];
   readonly #modules = new Map<string, Module>();
   readonly #folders = new Map<string, string>();
 
@@ -177,7 +178,11 @@ export class Symbolizer implements Names {
     }
     this.#open.push(...files.open);
     const debug = this.#lines ? files.open.find((file) => file.section(SECTION_INFO) !== null) : undefined;
-    if (debug !== undefined) files.debug = new DebugInformation(this.#core, debug, () => this.#findShared(debug));
+    if (debug !== undefined) {
+      const split = new SplitFiles(this.#core, debug, [`${info.path}.dwp`, `${debug.path}.dwp`]);
+      files.debug = new DebugInformation(this.#core, debug, { shared: () => this.#findShared(debug), split });
+      this.#open.push(split);
+    }
     return files;
   }
 

@@ -37,9 +37,11 @@ import {
   SECTION_OTHER,
   SECTION_RANGES,
   SECTION_RNGLISTS,
+  SECTION_SPLIT,
   SECTION_STR,
   SECTION_STR_OFFSETS,
   SECTION_SYMTAB,
+  SECTION_UNIT_INDEX,
 } from "./layout";
 import { record } from "./memory";
 
@@ -130,6 +132,12 @@ function debugKind(name: usize, end: usize): u32 {
   if (is(name, end, "debug_ranges", false)) return SECTION_RANGES;
   if (is(name, end, "debug_rnglists", false)) return SECTION_RNGLISTS;
   if (is(name, end, "debug_aranges", false)) return SECTION_ARANGES;
+  if (is(name, end, "debug_cu_index", false)) return SECTION_UNIT_INDEX;
+  if (is(name, end, "debug_info.dwo", false)) return SECTION_SPLIT + SECTION_INFO;
+  if (is(name, end, "debug_abbrev.dwo", false)) return SECTION_SPLIT + SECTION_ABBREV;
+  if (is(name, end, "debug_str.dwo", false)) return SECTION_SPLIT + SECTION_STR;
+  if (is(name, end, "debug_str_offsets.dwo", false)) return SECTION_SPLIT + SECTION_STR_OFFSETS;
+  if (is(name, end, "debug_rnglists.dwo", false)) return SECTION_SPLIT + SECTION_RNGLISTS;
   return SECTION_OTHER;
 }
 

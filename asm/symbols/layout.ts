@@ -22,6 +22,10 @@ export const SECTION_ALTLINK = 15;
 export const SECTION_KINDS = 16;
 // Strings of the file that .gnu_debugaltlink names: a section of another file.
 export const SECTION_ALT_STR = 16;
+// Which units a .dwp file has, and where.
+export const SECTION_UNIT_INDEX = 17;
+// Added to a kind: the section of that kind in a .dwo or .dwp file (.debug_info.dwo).
+export const SECTION_SPLIT = 32;
 
 // ── ELF header, as elfHeader() leaves it in the record area ──────────────────────────────────────
 export const ELF_SECTIONS_OFFSET = 0;
@@ -87,8 +91,16 @@ export const UNIT_LINES = 8;
 export const UNIT_DIRECTORY_OFFSET = 16;
 export const UNIT_HAS_LINES = 24;
 export const UNIT_DIRECTORY_KIND = 28;
-// 1: what matters is in a .dwo file.
+// 1: a skeleton, its tree of entries is in a .dwo file. Its name:
 export const UNIT_SPLIT = 32;
+export const UNIT_SPLIT_NAME_KIND = 36;
+export const UNIT_SPLIT_NAME_OFFSET = 40;
+// What a skeleton and its split unit have in common.
+export const UNIT_ID = 48;
+// What a split unit needs from its skeleton: see unitSkeleton().
+export const UNIT_LOW_PC = 56;
+export const UNIT_ADDRESSES_BASE = 64;
+export const UNIT_RANGES_BASE = 72;
 
 // ── A set of .debug_aranges, in the record area ──────────────────────────────────────────────────
 export const SET_NEXT = 0;

@@ -18,7 +18,7 @@ export function coverRanges(lowKind: u32, low: u64, highKind: u32, high: u64, ra
     }
     coverList(offset);
   } else if (rangesKind == IS_NUMBER) {
-    coverOldList(ranges);
+    coverOldList(ranges + Unit.rangesBase);
   } else if (lowKind != IS_OTHER && highKind != IS_OTHER) {
     if (lowKind == IS_ADDRESS_INDEX) low = indexedAddress(low);
     if (highKind == IS_ADDRESS_INDEX) high = indexedAddress(high);

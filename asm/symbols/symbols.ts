@@ -12,4 +12,4 @@ export { mark, recordAddress, release, reserve } from "./memory";
 export { setQueries } from "./queries";
 export { windowsAddress } from "./sections";
 export { symbolsBegin, symbolsEnd, symbolsScan } from "./symtab";
-export { unitCovers, unitNext, unitOpen } from "./unit";
+export { unitCovers, unitNext, unitOpen, unitSkeleton } from "./unit";

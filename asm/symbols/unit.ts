@@ -25,12 +25,18 @@ import {
   DONE,
   SECTION_INFO,
   SECTION_STR,
+  UNIT_ADDRESSES_BASE,
   UNIT_DIRECTORY_KIND,
   UNIT_DIRECTORY_OFFSET,
   UNIT_HAS_LINES,
+  UNIT_ID,
   UNIT_LINES,
+  UNIT_LOW_PC,
   UNIT_NEXT,
+  UNIT_RANGES_BASE,
   UNIT_SPLIT,
+  UNIT_SPLIT_NAME_KIND,
+  UNIT_SPLIT_NAME_OFFSET,
 } from "./layout";
 import { record } from "./memory";
 import { Queries } from "./queries";
@@ -71,7 +77,11 @@ export class Unit {
   static addressesBase: u64 = 0;
   static stringsBase: u64 = 0;
   static listsBase: u64 = 0;
+  /** GNU's split units of DWARF 4: where their lists begin in the program's .debug_ranges. */
+  static rangesBase: u64 = 0;
   static split: bool = false;
+  /** What a skeleton and its split unit have in common. */
+  static id: u64 = 0;
   // What its first entry says about its code.
   static lowPcKind: u32 = 0;
   static highPc: u64 = 0;
@@ -105,11 +115,12 @@ function readHeader(offset: u64): void {
   Unit.version = u16At();
   if (Unit.version < 2 || Unit.version > 5) return fail();
   let type: u32 = 1;
+  Unit.id = 0;
   if (Unit.version == 5) {
     type = u8At();
     Unit.addressBytes = u8At();
     Unit.abbreviations = wordAt(Unit.offsetBytes);
-    if (type == UT_SKELETON || type == UT_SPLIT_COMPILE) skip(8);
+    if (type == UT_SKELETON || type == UT_SPLIT_COMPILE) Unit.id = u64At();
     else if (type == UT_TYPE || type == UT_SPLIT_TYPE) skip(8 + <u64>Unit.offsetBytes);
   } else {
     Unit.abbreviations = wordAt(Unit.offsetBytes);
@@ -117,6 +128,10 @@ function readHeader(offset: u64): void {
   }
   if (Unit.addressBytes != 4 && Unit.addressBytes != 8) return fail();
   Unit.split = type == UT_SKELETON;
+  // Without a base, what a unit refers to by number comes right after the header of its section.
+  Unit.stringsBase = Unit.version == 5 ? Unit.offsetBytes * 2 : 0;
+  Unit.listsBase = type == UT_SPLIT_COMPILE ? Unit.offsetBytes * 2 + 4 : 0;
+  Unit.addressesBase = Unit.rangesBase = 0;
   Unit.entries = tell();
 }
 
@@ -139,11 +154,12 @@ export function unitOpen(offset: u64): u32 {
   let directoryKind: u32 = 0;
   let directory: u64 = 0;
   let directorySection: u32 = 0;
+  let splitKind: u32 = 0;
+  let split: u64 = 0;
+  let splitSection: u32 = 0;
+  let rangesBase: u64 = 0;
   Unit.lowPcKind = Unit.highPcKind = Unit.rangesKind = 0;
   Unit.lowPc = 0;
-  Unit.addressesBase = Unit.listsBase = 0;
-  // Without a base, the offsets of a unit come right after the section's header.
-  Unit.stringsBase = Unit.version == 5 ? Unit.offsetBytes * 2 : 0;
   const code = uleb();
   const values = tell();
   const declaration = failed == DONE && code != 0 ? oneDeclaration(code) : 0;
@@ -192,6 +208,15 @@ export function unitOpen(offset: u64): u32 {
         case 0x2130: // GNU_dwo_name
         case 0x76: // dwo_name
           Unit.split = true;
+          splitKind = what;
+          split = value;
+          splitSection = valueSection;
+          break;
+        case 0x2131: // GNU_dwo_id
+          Unit.id = value;
+          break;
+        case 0x2132: // GNU_ranges_base: of the split unit, not of this one
+          rangesBase = value;
           break;
       }
     }
@@ -213,6 +238,12 @@ export function unitOpen(offset: u64): u32 {
   } else if (directoryKind != IS_STRING) {
     directorySection = 0;
   }
+  if (splitKind == IS_STRING_INDEX) {
+    split = indexedString(split);
+    splitSection = SECTION_STR;
+  } else if (splitKind != IS_STRING) {
+    splitSection = 0;
+  }
   if (failed == DONE) {
     store<u64>(record, Unit.end, UNIT_NEXT);
     store<u64>(record, lines, UNIT_LINES);
@@ -220,8 +251,21 @@ export function unitOpen(offset: u64): u32 {
     store<u64>(record, directory, UNIT_DIRECTORY_OFFSET);
     store<u32>(record, directorySection, UNIT_DIRECTORY_KIND);
     store<u32>(record, Unit.split ? 1 : 0, UNIT_SPLIT);
+    store<u32>(record, splitSection, UNIT_SPLIT_NAME_KIND);
+    store<u64>(record, split, UNIT_SPLIT_NAME_OFFSET);
+    store<u64>(record, Unit.id, UNIT_ID);
+    store<u64>(record, Unit.lowPc, UNIT_LOW_PC);
+    store<u64>(record, Unit.addressesBase, UNIT_ADDRESSES_BASE);
+    store<u64>(record, rangesBase, UNIT_RANGES_BASE);
   }
   return failed;
+}
+
+/** Gives the present unit, from a .dwo file, what its skeleton says for both: UNIT_* of the skeleton. */
+export function unitSkeleton(lowPc: u64, addressesBase: u64, rangesBase: u64): void {
+  Unit.lowPc = lowPc;
+  Unit.addressesBase = addressesBase;
+  Unit.rangesBase = rangesBase;
 }
 
 /** Marks the queries that the present unit's code covers with 1, in `out`: a byte for each. */

@@ -11,8 +11,10 @@ import process from "node:process";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { SECTION_DYNSYM, SECTION_SYMTAB } from "../../asm/symbols/layout.js";
-import { DebugInformation, type Pieces } from "../../runtime/dwarf.js";
+import { DebugInformation } from "../../runtime/dwarf.js";
+import type { Pieces } from "../../runtime/dwarfreader.js";
 import { ElfError, ElfFile } from "../../runtime/elffile.js";
+import { SplitFiles } from "../../runtime/splitfiles.js";
 import { SymbolCore } from "../../runtime/symbolcore.js";
 import { functionNames } from "../../runtime/symboltable.js";
 import { prepareZstd } from "../../runtime/zstd.js";
@@ -37,22 +39,22 @@ function random(seed: number): (below: number) => number {
   };
 }
 
+/** A file that is changed: a library, or the debug information that was split from one. */
 interface Victim {
   name: string;
   original: Buffer;
   /** Where the changes hit: anywhere, or a part of the file where they do most. */
   parts: { offset: number; size: number }[];
   descriptor: number;
+  /** The library to look at. */
   path: string;
   addresses: BigUint64Array;
 }
 
 const ADDRESSES = 40;
 
-function victim(name: string): Victim {
-  const original = readFileSync(join(vectors, name));
-  const path = join(folder, name);
-  writeFileSync(path, original);
+/** The parts of a file that are worth changing, and its largest part with code. */
+function partsOf(original: Buffer) {
   const wide = original[4] === 2;
   const number = (at: number, bytes: 4 | 8) =>
     bytes === 8 ? Number(original.readBigUInt64LE(at)) : original.readUInt32LE(at);
@@ -74,10 +76,20 @@ function victim(name: string): Victim {
     // Not loaded by the program: symbols and debug information.
     if ((flags! & 2) === 0 && size! > 0) parts.push({ offset: offset!, size: size! });
   }
+  return { parts, text };
+}
+
+function victim(name: string): Victim {
+  const original = readFileSync(join(vectors, name));
+  const own = join(folder, name);
+  writeFileSync(own, original);
+  const { parts } = partsOf(original);
+  const library = name.slice(0, name.indexOf(".so") + 3);
+  const { text } = partsOf(readFileSync(join(vectors, library)));
   const addresses = BigUint64Array.from({ length: ADDRESSES }, (_, index) =>
     BigInt(text.address + Math.floor((text.size * index) / ADDRESSES)),
   );
-  return { name, original, parts, descriptor: openSync(path, "r+"), path, addresses };
+  return { name, original, parts, descriptor: openSync(own, "r+"), path: join(folder, library), addresses };
 }
 
 /** Changes a file in a few places, a few bytes each. Gives what undoes it. */
@@ -121,16 +133,18 @@ function look(core: SymbolCore, { path, addresses }: Victim, pieces?: Pieces): n
     if (error instanceof ElfError) return 0;
     throw error;
   }
+  const split = new SplitFiles(core, file, [`${path}.dwp`]);
   try {
     let found = 0;
     for (const kind of [SECTION_SYMTAB, SECTION_DYNSYM] as const) {
       for (const name of functionNames(core, file, kind, addresses)) if (name !== null) found++;
     }
-    for (const locations of new DebugInformation(core, file, undefined, pieces).locate(addresses)) {
+    for (const locations of new DebugInformation(core, file, { shared: () => null, split }, pieces).locate(addresses)) {
       for (const { line } of locations ?? []) if (line !== null) found++;
     }
     return found;
   } finally {
+    split.close();
     file.close();
   }
 }
@@ -138,7 +152,7 @@ function look(core: SymbolCore, { path, addresses }: Victim, pieces?: Pieces): n
 test(`${COUNT} changed files from seed ${SEED} on: no trap, no hang, no unbounded memory`, async () => {
   await prepareZstd();
   const victims = readdirSync(vectors)
-    .filter((name) => name.endsWith(".so"))
+    .filter((name) => /\.(so|dwo|dwp)$/.test(name))
     .map(victim);
   let core = new SymbolCore();
   let harmed = 0;

@@ -12,7 +12,17 @@
 
 import assert from "node:assert";
 import { execFileSync, spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, renameSync, statSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
 import process from "node:process";
@@ -37,6 +47,7 @@ function tool(name: string): string | undefined {
 const symbolizer = tool("llvm-symbolizer");
 const nm = tool("nm");
 const objcopy = tool("objcopy");
+const dwp = tool("llvm-dwp");
 const tools: Record<string, string | undefined> = {
   gcc: tool("gcc"),
   "g++": tool("g++"),
@@ -55,6 +66,8 @@ interface Program {
   sources: string[];
   options: string[];
   addresses: number;
+  /** The options with which llvm-symbolizer's program is built, if not the same. */
+  oracle?: string[];
 }
 
 const programs: Program[] = [];
@@ -104,10 +117,27 @@ programs.push({
   options: ["-std=c++17", "-g", "-O2", "-flto"],
   addresses: 1500,
 });
+// llvm-symbolizer 14 misses some calls in .dwo files (in lists that begin with an empty range), so it looks at the same code
+// with the debug information in it.
+for (const version of [4, 5]) {
+  for (const [language, compiler, sources, addresses] of [
+    ["c", "gcc", C, 400],
+    ["c", "clang", C, 400],
+    ["cc", "g++", CXX, 1500],
+    ["cc", "clang++", CXX, 1500],
+  ] as const) {
+    const oracle = ["-O2", `-gdwarf-${version}`, ...(language === "cc" ? ["-std=c++17"] : [])];
+    const options = [...oracle, "-gsplit-dwarf"];
+    const name = `${language}-${compiler.replace("g++", "gcc").replace("++", "")}-split-dwarf${version}`;
+    programs.push({ name, compiler, sources: [...sources], options, addresses, oracle });
+  }
+}
 for (const [name, option] of [
   ["debug", "-Copt-level=0"],
   ["release", "-Copt-level=3"],
   ["lto", "-Clto=fat"],
+  ["split-dwo", "-Csplit-debuginfo=unpacked"],
+  ["split-dwp", "-Csplit-debuginfo=packed"],
 ] as const) {
   const options = ["--edition=2021", "-g", "-Copt-level=2", option];
   programs.push({ name: `rust-${name}`, compiler: "rustc", sources: RUST, options, addresses: 1500 });
@@ -119,9 +149,13 @@ function build({ name, compiler, sources: files, options }: Program): string {
   const inputs = files.map((file) => join(sources, file));
   const newest = Math.max(...[...inputs, join(sources, "shapes.h")].map((file) => statSync(file).mtimeMs));
   if (!existsSync(path) || statSync(path).mtimeMs < newest) {
-    const part = `${path}.${process.pid}`;
-    execFileSync(tools[compiler]!, [...options, ...inputs, "-o", part], { stdio: "pipe", cwd: built });
-    renameSync(part, path);
+    // In a folder of its own, whose name stays: .dwo files are found by it.
+    const folder = `${path}.${process.pid}`;
+    mkdirSync(folder);
+    execFileSync(tools[compiler]!, [...options, ...inputs, "-o", join(folder, name)], { stdio: "pipe", cwd: folder });
+    if (existsSync(join(folder, `${name}.dwp`))) renameSync(join(folder, `${name}.dwp`), `${path}.dwp`);
+    renameSync(join(folder, name), path);
+    if (readdirSync(folder).length === 0) rmdirSync(folder);
   }
   return path;
 }
@@ -250,7 +284,9 @@ for (const program of programs) {
       console.log(`skipped ${program.name}: ${said.split("\n")[0]}`);
       return t.skip(said);
     }
-    await compareAll(path, program.addresses);
+    const { oracle: options } = program;
+    const oracle = options && build({ ...program, name: `${program.name}-whole`, options });
+    await compareAll(path, program.addresses, { oracle });
   });
 }
 
@@ -305,19 +341,23 @@ for (const method of ["zlib", "zlib-gnu", "zstd"]) {
   });
 }
 
-test("split debug information: functions and lines, no inlined calls, and a note", { skip }, async () => {
-  const path = build({ ...base, name: "cc-gcc-split", options: [...base.options, "-gsplit-dwarf"] });
-  const file = new ElfFile(new SymbolCore(), path);
-  file.close();
-  const addresses = addressesOf(file, 1500);
-  const { found, notes } = await ask(path, addresses);
-  assert.deepStrictEqual(notes, [`${path}: inlined calls are in separate .dwo files, which are not read`]);
-  const theirs = askLlvm(path, addresses);
-  for (const [index, locations] of theirs.entries()) {
-    assert.strictEqual(found[index]!.length, 1);
-    if (found[index]![0]!.file === null) continue;
-    assert.strictEqual(found[index]![0]!.file, locations[0]!.file);
-    assert.strictEqual(found[index]![0]!.line, locations[0]!.line);
+test("units together in a .dwp file equal llvm-symbolizer", {
+  skip: skip || (dwp === undefined && "no llvm-dwp"),
+}, async () => {
+  for (const program of programs.filter(({ name }) => name.startsWith("cc-") && name.includes("split"))) {
+    if (tools[program.compiler] === undefined) continue;
+    const split = build(program);
+    // Where no .dwo file is beside it, and the folder it was compiled in has none.
+    const folder = join(built, `${program.name}-together`);
+    const path = join(folder, program.name);
+    mkdirSync(folder, { recursive: true });
+    execFileSync(dwp!, ["-e", split, "-o", `${path}.dwp`], { stdio: "pipe" });
+    const plain = readFileSync(split);
+    const name = Buffer.from(".dwo\0");
+    for (let at = plain.indexOf(name); at >= 0; at = plain.indexOf(name, at + 1)) plain.write(".DWO", at);
+    writeFileSync(path, plain);
+    const oracle = build({ ...program, name: `${program.name}-whole`, options: program.oracle! });
+    await compareAll(path, 1500, { oracle, named: split });
   }
 });
 

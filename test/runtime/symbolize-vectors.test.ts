@@ -2,13 +2,24 @@
 // were made (test/programs/symbols/vectors.sh). No tool is needed here.
 
 import assert from "node:assert";
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { DebugInformation } from "../../runtime/dwarf.js";
 import { ElfFile } from "../../runtime/elffile.js";
+import { SplitFiles } from "../../runtime/splitfiles.js";
 import { SymbolCore } from "../../runtime/symbolcore.js";
 import { Symbolizer, type SymbolizerOptions } from "../../runtime/symbolize.js";
 import type { CodeLocation } from "../../runtime/types.js";
@@ -75,21 +86,56 @@ for (const library of readdirSync(folder).filter((name) => name.endsWith(".so"))
 }
 
 test("sections that are loaded in small pieces give the same", () => {
-  for (const name of expectations) {
+  for (const name of [...expectations, "gcc-4-split", "clang-5-split"]) {
     const core = new SymbolCore();
-    const file = new ElfFile(core, join(folder, `${name}.so`));
-    const lines = readLines(name);
+    const path = join(folder, `${name}.so`);
+    const file = new ElfFile(core, path);
+    const lines = readLines(name.replace("-split", ""));
     const addresses = BigUint64Array.from(lines, ({ address }) => address);
-    const whole = new DebugInformation(core, file).locate(addresses);
+    const split = new SplitFiles(core, file, [`${path}.dwp`]);
+    const related = { shared: () => null, split };
+    const whole = new DebugInformation(core, file, related).locate(addresses);
+    assert.ok(whole.some((locations) => (locations?.length ?? 0) > 1));
     for (const pieces of [
       { whole: 0, least: 1, leastInfo: 1 },
       { whole: 100, least: 16, leastInfo: 64 },
       { whole: 1000, least: 300, leastInfo: 50 },
     ]) {
-      assert.deepStrictEqual(new DebugInformation(core, file, undefined, pieces).locate(addresses), whole, name);
+      assert.deepStrictEqual(new DebugInformation(core, file, related, pieces).locate(addresses), whole, name);
     }
+    split.close();
     file.close();
   }
+});
+
+test("split debug information that is missing or of another build costs the inlined calls, and is noted", async () => {
+  const name = "gcc-5-split.so";
+  const path = join(temporary, name);
+  copyFileSync(join(folder, name), path);
+  const lines = readLines("gcc-5");
+  const look = async () => {
+    const symbolizer = new Symbolizer(OPTIONS);
+    const module = moduleOf(path);
+    const found = await symbolizer.symbolize(lines.map(({ address }) => ({ module, offset: address, exact: true })));
+    symbolizer.close();
+    return { found: found.map(print), notes: symbolizer.notes };
+  };
+  // The function itself, where the innermost call is.
+  const poor = lines.map(({ text }) => {
+    const calls = text.split(" < ").map((call) => call.split(" "));
+    return `${calls.at(-1)![0]} ${calls[0]![1]}`;
+  });
+  const nowhere = `${path}: inlined calls are unknown: `;
+  const dwo = "gcc-5-split.so-calls.dwo";
+  const missing = `${nowhere}/vectors/symbols/${dwo} is missing`;
+  assert.deepStrictEqual(await look(), { found: poor, notes: [missing] });
+  copyFileSync(join(folder, "gcc-5-split.so-crossing.dwo"), join(temporary, dwo));
+  const other = `${nowhere}${join(temporary, dwo)} is of another build`;
+  assert.deepStrictEqual(await look(), { found: poor, notes: [other] });
+  for (const unit of ["calls", "crossing"]) {
+    copyFileSync(join(folder, `${name}-${unit}.dwo`), join(temporary, `${name}-${unit}.dwo`));
+  }
+  assert.deepStrictEqual(await look(), { found: lines.map(({ text }) => text), notes: [] });
 });
 
 test("sections beyond 4 GiB are read", async () => {

@@ -2,10 +2,11 @@
 # Makes test/vectors/symbols: small shared libraries with debug information of several compilers, and what
 # llvm-symbolizer says about their addresses. The suite compares with these where none of the tools is there.
 #
-#   test/programs/symbols/vectors.sh      needs gcc, clang, objcopy, llvm-symbolizer
+#   test/programs/symbols/vectors.sh      needs gcc, clang, objcopy, llvm-symbolizer, llvm-dwp
 #
 # NAME.so is the library, NAME.txt has a line for each address: 0xADDRESS FUNCTION FILE:LINE, and for an inlined call
-# " < " and its caller. A compressed library has the same answers as the one it was made from. Run it again only to add vectors: other versions of the compilers give other files.
+# " < " and its caller. A compressed library has the same answers as the one it was made from, and so has one whose debug
+# information is split: the code is the same. Run it again only to add vectors: other versions of the compilers give other files.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 out=../../vectors/symbols
@@ -46,4 +47,9 @@ make gcc-32 gcc -gdwarf-5 -m32 -ffreestanding crossing.c
 objcopy --compress-debug-sections=zlib "$out/gcc-5.so" "$out/gcc-5-zlib.so"
 objcopy --compress-debug-sections=zlib-gnu "$out/gcc-4.so" "$out/gcc-4-zdebug.so"
 objcopy --compress-debug-sections=zstd "$out/clang-5.so" "$out/clang-5-zstd.so"
+make gcc-4-split gcc -gdwarf-4 -gsplit-dwarf calls.c crossing.c
+make gcc-5-split gcc -gdwarf-5 -gsplit-dwarf calls.c crossing.c
+make clang-5-split clang -gdwarf-5 -gsplit-dwarf calls.c crossing.c
+llvm-dwp calls.dwo crossing.dwo -o "$out/clang-5-split.so.dwp"
+rm calls.dwo crossing.dwo
 for name in gcc-5 gcc-4 gcc-2 gcc-64 gcc-32 gcc-lto clang-5 clang-4; do ask "$name"; done
