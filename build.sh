@@ -5,6 +5,8 @@
 #   ./build.sh run PROGRAM [ARG…]    build, then run PROGRAM under memhook and print its leaks;
 #                                    a C or C++ source file is compiled first
 #   ./build.sh test [SUITE…]         build, then run every suite under Node, Bun and Deno
+#   ./build.sh debug                 build, and besides build/lib/ARCH-gnu-debug: the library with assertions, which traps on
+#                                    undefined behaviour; MEMHOOK_TEST_LIBRARY=PATH runs suites with it
 #
 # Needs git, Node 20 or newer with npm, python3 with pip, and the package registries. Everything else
 # (Zig, Bun, Deno, the TypeScript and AssemblyScript compilers) is fetched into this folder.
@@ -111,17 +113,29 @@ memdb_wasm() {
     -O3 --noAssert --runtime stub --bindings raw --enable bulk-memory
 }
 
+# library ARCH TARGET [debug]
 library() {
-  local arch=$1 target=$2
-  local out=build/lib/$arch-gnu/libmemhook.so
+  local arch=$1 target=$2 kind=${3:-}
+  local out=build/lib/$arch-gnu${kind:+-$kind}/libmemhook.so
   stale "$out" preload build/layout.h build.sh || return 0
   find_zig
   mkdir -p "$(dirname "$out")"
   # Sources by relative path and no debug information: the same tree gives the same bytes anywhere.
-  quietly "$out" "$zig" cc -target "$target" -std=gnu11 -O2 -flto -g0 -fPIC -shared -s \
+  local how=(-O2 -flto -g0 -s)
+  [ "$kind" != debug ] || how=(-O1 -g -DMH_DEBUG -fsanitize=undefined -fsanitize-trap=undefined)
+  quietly "$out" "$zig" cc -target "$target" -std=gnu11 "${how[@]}" -fPIC -shared \
     -Wall -Wextra -Werror -fvisibility=hidden -ftls-model=initial-exec -fno-omit-frame-pointer \
     -fno-builtin-malloc -Wl,--version-script=preload/libmemhook.map -Wl,-z,now -Wl,--build-id=sha1 \
     -Ibuild -o "$out" preload/*.c -lunwind
+}
+
+# The library for this machine.
+library_here() {
+  case $(uname -m) in
+    x86_64) library x86_64 "$zig_target_x86_64" "$@" ;;
+    aarch64) library aarch64 "$zig_target_aarch64" "$@" ;;
+    *) fail "no build for $(uname -m): x86_64 and aarch64 are supported" ;;
+  esac
 }
 
 typescript() {
@@ -154,11 +168,7 @@ build() {
   wasm
   symbols_wasm
   memdb_wasm
-  case $(uname -m) in
-    x86_64) library x86_64 "$zig_target_x86_64" ;;
-    aarch64) library aarch64 "$zig_target_aarch64" ;;
-    *) fail "no build for $(uname -m): x86_64 and aarch64 are supported" ;;
-  esac
+  library_here
   typescript
 }
 
@@ -178,10 +188,14 @@ case ${1:-} in
     esac
     exec "$root/memhook" run -- "$program" "$@"
     ;;
+  debug)
+    build
+    library_here debug
+    ;;
   test)
     shift
     build
     exec tools/test.sh "$@"
     ;;
-  *) fail "unknown command '$1': use no argument, run PROGRAM, or test" ;;
+  *) fail "unknown command '$1': use no argument, run PROGRAM, test, or debug" ;;
 esac

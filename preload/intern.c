@@ -106,6 +106,7 @@ uint32_t mh_intern_node(uint32_t parent, uint32_t frame) {
   if (!mh_lock_take(&nodes.lock)) return 0;
   LOOK_UP(&nodes, hash, id, SAME_NODE);
   if (!id && (id = new_id(&nodes))) {
+    MH_ASSERT(parent < id && frame && frame < mh_header()->arrays[MH_KIND_FRAMES].count);
     *mh_node(id) = (struct mh_node){.parent = parent, .frame = frame};
     publish(&nodes, id, hash);
   }
@@ -123,6 +124,7 @@ uint32_t mh_intern_stack(uint32_t node, bool cut) {
   if (!node || !mh_lock_take(&stacks.lock)) return 0;
   LOOK_UP(&stacks, hash, id, SAME_STACK);
   if (!id && (id = new_id(&stacks))) {
+    MH_ASSERT(node < mh_header()->arrays[MH_KIND_NODES].count);
     mh_stack(id)->node = node;
     mh_stack(id)->flags = flags;
     publish(&stacks, id, hash);

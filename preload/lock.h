@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "debug.h"
 #include "sys.h"
 
 struct mh_lock {
@@ -34,5 +35,6 @@ static inline bool mh_lock_take(struct mh_lock *lock) {
 }
 
 static inline void mh_lock_release(struct mh_lock *lock) {
+  MH_ASSERT(lock->held);
   __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
 }

@@ -250,6 +250,7 @@ static struct mh_module *new_module(const struct image *image, const char *path)
 
 static bool add_range(uintptr_t start, uintptr_t end, struct mh_module *module) {
   if (building->count == building->capacity) return false;
+  MH_ASSERT(start < end && (!building->count || building->ranges[building->count - 1].end <= start));
   building->ranges[building->count++] = (struct range){start, end, module};
   return true;
 }

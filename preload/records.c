@@ -90,6 +90,7 @@ static __attribute__((noinline)) void begin_chain(struct mh_thread *thread) {
 INLINE uint32_t take_slot(struct mh_thread *thread) {
   if (MH_UNLIKELY(!thread || !thread->free_head)) return take_more(thread);
   uint32_t slot = thread->free_head;
+  MH_ASSERT(thread->free_count && !mh_record(slot)->address);
   thread->free_head = mh_record(slot)->stack;
   thread->free_count--;
   return slot;
@@ -97,6 +98,7 @@ INLINE uint32_t take_slot(struct mh_thread *thread) {
 
 INLINE void give_slot(struct mh_thread *thread, struct mh_record *record, uint32_t slot) {
   if (MH_UNLIKELY(!thread)) return; /* lost until the process ends: rare, and better than a lock */
+  MH_ASSERT(!record->address && slot != thread->free_head);
   record->stack = thread->free_head;
   thread->free_head = slot;
   if (MH_UNLIKELY(++thread->free_count % CHAIN_SLOTS == 1)) begin_chain(thread);
@@ -133,12 +135,14 @@ INLINE uint32_t capture(struct mh_thread *thread, const struct mh_entry *entry) 
 /* Fills the slot and makes it findable. */
 INLINE void publish(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
   struct mh_record *record = mh_record(slot);
+  MH_ASSERT(!record->address);
   uint64_t time = MH_LIKELY(thread != NULL) ? mh_clock_tell(&thread->newest_time) : mh_clock_now();
   uint32_t stack = thread ? capture(thread, entry) : 0, stale;
   record->size = size | (uint64_t)kind << MH_RECORD_KIND_SHIFT;
   record->time = time;
   record->thread = thread ? thread->tid : (uint32_t)mh_gettid();
   record->stack = stack;
+  MH_ASSERT(stack < mh_header()->arrays[MH_KIND_STACKS].count);
   __atomic_store_n(&record->address, (uintptr_t)block, __ATOMIC_RELEASE);
   bool room = kind == MH_MEMORY_CUSTOM ? mh_side_put(key_of(block), slot, &stale) : mh_index_put((uintptr_t)block, size, slot, &stale);
   if (MH_UNLIKELY(!room)) {
@@ -170,10 +174,11 @@ void mh_record_custom_allocation(const void *block, uint64_t size, const struct 
   record_allocation(block, size, MH_MEMORY_CUSTOM, entry);
 }
 
-INLINE void record_free(uint32_t slot) {
+INLINE void record_free(const void *block, uint32_t slot) {
   if (MH_UNLIKELY(!slot)) return;
   struct mh_thread *thread = mh_thread_mine();
   struct mh_record *record = mh_record(slot);
+  MH_ASSERT(record->address == (uintptr_t)block);
   mh_record_retire(slot, record);
   bool temporary = thread && thread->newest == slot;
   if (temporary) thread->newest = 0;
@@ -182,17 +187,18 @@ INLINE void record_free(uint32_t slot) {
 }
 
 void mh_record_heap_free(const void *block) {
-  record_free(mh_index_take((uintptr_t)block));
+  record_free(block, mh_index_take((uintptr_t)block));
 }
 
 void mh_record_custom_free(const void *block) {
-  record_free(mh_side_take(key_of(block)));
+  record_free(block, mh_side_take(key_of(block)));
 }
 
 struct mh_taken mh_record_take(const void *block) {
   struct mh_taken taken = {.slot = mh_index_take((uintptr_t)block)};
   if (!taken.slot) return taken;
   struct mh_record *record = mh_record(taken.slot);
+  MH_ASSERT(record->address == (uintptr_t)block);
   taken.size = mh_record_size(record);
   taken.time = record->time;
   taken.thread = record->thread;

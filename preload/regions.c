@@ -63,6 +63,12 @@ static void write_record(uint32_t slot, const struct mh_piece *piece) {
   __atomic_store_n(&record->address, piece->start, __ATOMIC_RELEASE);
 }
 
+/* Sorted, no two overlapping: at `at` and around it. */
+static bool in_order(uint32_t at) {
+  if (at >= count || regions[at].start >= regions[at].end) return at >= count;
+  return (!at || regions[at - 1].end <= regions[at].start) && (at + 1 == count || regions[at].end <= regions[at + 1].start);
+}
+
 /* Inserts a region and its record. The lock is held, and nothing overlaps. */
 static void insert(struct mh_thread *thread, const struct mh_piece *piece) {
   uint32_t slot = make_room() ? mh_slot_take(thread) : 0;
@@ -74,6 +80,7 @@ static void insert(struct mh_thread *thread, const struct mh_piece *piece) {
   __builtin_memmove(&regions[at + 1], &regions[at], (count - at) * sizeof(struct region));
   regions[at] = (struct region){piece->start, piece->start + whole_pages(piece->size), slot};
   count++;
+  MH_ASSERT(count <= capacity && in_order(at));
   write_record(slot, piece);
   mh_count_allocation(thread, piece->stack, (struct mh_amount){1, piece->size}, mh_clock_now());
 }
@@ -120,6 +127,7 @@ static void cut_out(struct mh_thread *thread, uintptr_t start, uintptr_t end, st
       count--;
       __builtin_memmove(region, region + 1, (count - at) * sizeof(struct region));
     }
+    MH_ASSERT(in_order(at));
     if (to < whole_end && tail.size) insert(thread, &tail);
     if (to < whole_end) return;
   }

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "capture.h"
+#include "debug.h"
 #include "records.h"
 #include "thread.h"
 
@@ -31,6 +32,7 @@ static inline __attribute__((always_inline)) bool mh_enter(enum mh_hook_kind hoo
   uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
   if (MH_UNLIKELY(tls->inside) && !mh_guard_is_stale(frame)) return false;
   if (MH_UNLIKELY(!__atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED)) && !mh_start()) return false;
+  MH_ASSERT(!tls->recording);
   tls->inside = frame;
   tls->hook = hook;
   return true;
@@ -38,6 +40,7 @@ static inline __attribute__((always_inline)) bool mh_enter(enum mh_hook_kind hoo
 
 /* Whoever interrupts from here on is a signal handler, and finds our tables as they are; see mh_nested_. */
 static inline void mh_begin(void) {
+  MH_ASSERT(mh_tls.inside && !mh_tls.recording);
   mh_tls.recording = 1;
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
@@ -45,6 +48,7 @@ void mh_give_pending(void);
 static inline void mh_finish(void) {
   if (MH_UNLIKELY(mh_tls.pending_count)) mh_give_pending();
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  MH_ASSERT(mh_tls.recording);
   mh_tls.recording = 0;
 }
 

@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #include "clock.h"
+#include "debug.h"
+#include "process.h"
 #include "store.h"
 #include "sys.h"
 #include "totals.h"
@@ -81,8 +83,14 @@ static inline void mh_guard_lower(struct mh_guard before) {
 /* The calling thread's state; NULL if there is no memory for one (then it shares slot 0, without stacks). */
 struct mh_thread *mh_thread_acquire(void);
 
+/* A state is its thread's alone; a child of vfork is the parent's thread. */
+static inline bool mh_thread_owns(const struct mh_thread *thread) {
+  return !thread || thread->tid == (uint32_t)mh_gettid() || mh_process.pid != (uint32_t)mh_getpid();
+}
+
 static inline struct mh_thread *mh_thread_mine(void) {
   struct mh_thread *thread = mh_tls.thread;
+  MH_ASSERT(mh_thread_owns(thread));
   return MH_LIKELY(thread != NULL) ? thread : mh_thread_acquire();
 }
 

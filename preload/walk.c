@@ -45,6 +45,7 @@
 
 #include "again.h"
 #include "capture_libunwind.h"
+#include "debug.h"
 #include "intern.h"
 #include "modules.h"
 #include "mutation.h"
@@ -288,7 +289,9 @@ INLINE uint32_t remember(struct mh_walk *walk, struct outer outer, uint32_t coun
       first = UINT32_MAX; /* nor anything inside of this */
       continue;
     }
+    MH_ASSERT(depth < walk->limit);
     add_slots(&outer, step, caller_fp, depth);
+    MH_ASSERT(outer.slot_count <= slot_count(walk->limit));
     caller_fp = step->fp;
     frames[depth].sp = step->sp;
     frames[depth].pc = step->pc;
