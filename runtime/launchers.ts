@@ -44,7 +44,9 @@ function installedPackage(project: string): string {
     if (existsSync(join(found, "memview"))) return relative(project, found);
     if (folder === dirname(folder)) break;
   }
-  throw new LauncherError("memhook is not installed here: npm install memhook, or bun add or deno add npm:memhook");
+  throw new LauncherError(
+    "there is no memhook in node_modules here; npm install memhook, bun add memhook, or deno add npm:memhook in a folder with a package.json",
+  );
 }
 
 function launcher(name: string, installed: string): string {

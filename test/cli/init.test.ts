@@ -89,7 +89,7 @@ test("memhook init says what to do where memhook is not installed", () => {
   assert.equal(code, 2);
   assert.equal(
     stderr,
-    "memhook: memhook is not installed here: npm install memhook, or bun add or deno add npm:memhook\n",
+    "memhook: there is no memhook in node_modules here; npm install memhook, bun add memhook, or deno add npm:memhook in a folder with a package.json\n",
   );
   assert.deepEqual(readdirSync(place), []);
 });

@@ -49,10 +49,10 @@ NOINLINE static void serve(int sessions) {
   for (int id = 0; id < sessions; id++) close_session(open_session(id), id % 20 == 0);
 }
 
-int main(void) {
+int main(int count, char **arguments) {
   open_log();
   CHECK(log_buffer != NULL);
-  serve(1000);
-  say("served 1000 sessions\n");
+  serve(count > 1 ? atoi(arguments[1]) : 1000);
+  say("served %s sessions\n", count > 1 ? arguments[1] : "1000");
   return 0;
 }

@@ -2,13 +2,11 @@
 // `npm install memhook` and its like are tried as users type them, with no network and no cache but the test's own.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import process from "node:process";
-import { root } from "./run.js";
+import { root, runTool } from "./run.js";
 
 export interface Packed {
   name: string;
@@ -39,30 +37,6 @@ function closure(): string[] {
     }
   }
   return folders;
-}
-
-/** Runs a program to its end and gives its standard output; it must end well. */
-export async function runTool(
-  command: readonly string[],
-  cwd: string,
-  env: Record<string, string> = {},
-): Promise<string> {
-  const [program, ...args] = command;
-  const child = spawn(program!, args, { cwd, env: { ...process.env, NO_COLOR: "1", ...env } });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    stderr += text;
-  });
-  const [code, signal] = await new Promise<[number | null, string | null]>((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (...ending) => resolve(ending));
-  });
-  assert.equal(code, 0, `${command.join(" ")}: ${signal ?? code}\n${stdout}${stderr}`);
-  return stdout;
 }
 
 /** Packs memhook and its dependencies into a folder, memhook first. What was built is packed: nothing is built anew. */

@@ -1,6 +1,7 @@
 // Runs memhook's launchers as a user would, with the runtime that runs the tests, and gives what they printed.
 
-import { type SpawnSyncOptions, spawnSync } from "node:child_process";
+import assert from "node:assert/strict";
+import { type SpawnSyncOptions, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -52,6 +53,30 @@ export function run(
   });
   if (error) throw error;
   return { code: status, signal, stdout: String(stdout), stderr: String(stderr) };
+}
+
+/** Runs a tool to its end while others get their turn, and gives its standard output; it must end well. */
+export async function runTool(
+  command: readonly string[],
+  cwd: string,
+  env: Record<string, string> = {},
+): Promise<string> {
+  const [program, ...args] = command;
+  const child = spawn(program!, args, { cwd, env: { ...process.env, NO_COLOR: "1", ...env } });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const [code, signal] = await new Promise<[number | null, string | null]>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (...ending) => resolve(ending));
+  });
+  assert.equal(code, 0, `${command.join(" ")}: ${signal ?? code}\n${stdout}${stderr}`);
+  return stdout;
 }
 
 /** A folder that is removed when the file's tests are done. Call it outside of tests. */
