@@ -57,13 +57,24 @@ function call(name: string): string {
     const text = decoder.decode(new Uint8Array(instance.memory.buffer, at >>> 0, length));
     instance.__wbindgen_free(at, length, 1);
     // What it cannot demangle comes back without its first underscore.
-    return text === "" || text === name.slice(1) ? name : text;
+    return text === "" || text === name.slice(1) ? name : withoutEmptyPacks(text);
   } catch (error) {
     if (!(error instanceof WebAssembly.RuntimeError) && !(error instanceof RangeError)) throw error;
     // A name it could not cope with. Its memory is in no known state now: start afresh with the next name.
     instance = undefined;
     return name;
   }
+}
+
+/**
+ * The library leaves the punctuation of packs that are empty: make_unique<Session, >(&&), where people write
+ * make_unique<Session>().
+ */
+function withoutEmptyPacks(text: string): string {
+  return text
+    .replace(/(?<=\(|, )&&?(?=\)|, )/g, "")
+    .replace(/(, )+(?=[,>)])/g, "")
+    .replace(/(?<=[(<])(, )+/g, "");
 }
 
 function instantiate(): Exports {

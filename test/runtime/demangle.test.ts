@@ -12,6 +12,11 @@ const NAMES: [mangled: string, readable: string][] = [
   ["_ZN12_GLOBAL__N_13fooEv", "(anonymous namespace)::foo()"],
   ["_ZN3foo3barB5cxx11Ev", "foo::bar[abi:cxx11]()"],
   ["_ZnwmSt11align_val_t", "operator new(unsigned long, std::align_val_t)"],
+  // Packs of template arguments that are empty leave nothing behind.
+  ["_ZSt11make_uniqueI7SessionJEENSt8__detail9_MakeUniqIT_E15__single_objectEDpOT0_", "std::make_unique<Session>()"],
+  ["_Z1fIJEEiiDpOT_", "f<>(int)"],
+  ["_ZN1VIJiEE1gIJEEEvDpT_i", "V<int>::g<>(int)"],
+  ["_ZaaRK1AS1_", "operator&&(A const&, A const&)"],
   // What the compiler added stays visible.
   ["_ZN3foo3barEv.part.0.cold", "foo::bar() [clone .part.0] [clone .cold]"],
   // Rust, legacy (the hash at the end says nothing to a reader) and v0.
