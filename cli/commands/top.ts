@@ -8,11 +8,13 @@ import { isatty } from "node:tty";
 import { symbolizerOf } from "../../runtime/names.js";
 import { report, StackResolver } from "../../runtime/report.js";
 import { openStore, type Store } from "../../runtime/store.js";
+import { isKnown } from "../../runtime/suppressions.js";
 import type { RawStackRow } from "../../runtime/types.js";
 import { defineCommand } from "../arguments.js";
+import { filterOptions } from "../filters.js";
 import { print, writeAll } from "../output.js";
 import { styleFor } from "../reports/style.js";
-import { headLine, textReport } from "../reports/text.js";
+import { droppedLine, headLine, SWITCHED_OFF, textReport } from "../reports/text.js";
 import { keysOf, press, screen, startState, type TopState } from "../reports/top.js";
 import { EXITS, helpOption, storeOptions, storePath } from "../shared-options.js";
 import { terminal } from "../terminal.js";
@@ -40,6 +42,7 @@ export const top = defineCommand({
       valueHint: "N",
       description: "Where there is no terminal: the N call stacks that hold most; 10 without it.",
     },
+    "no-default-suppressions": filterOptions["no-default-suppressions"],
     ...helpOption,
   },
   examples: [
@@ -65,10 +68,12 @@ export const top = defineCommand({
     const rows = integer("top", args.top ?? "10", 1, 2 ** 32 - 1);
     const store = await openStore(path);
     try {
-      if (isatty(0) && isatty(1)) await interactive(store, Math.max(100, Math.min(every, 2 ** 31 - 1)));
+      const known = args["no-default-suppressions"] ?? false;
+      if (isatty(0) && isatty(1)) await interactive(store, Math.max(100, Math.min(every, 2 ** 31 - 1)), known);
       else {
         const answer = await report(store, { aggregate: true, sort: "size", top: rows }, symbolizerOf(store), {
           stacks: true,
+          knownSuppressed: !known,
         });
         print(textReport(answer, { stacks: true }));
       }
@@ -79,9 +84,9 @@ export const top = defineCommand({
   },
 });
 
-async function interactive(store: Store, every: number): Promise<void> {
+async function interactive(store: Store, every: number, known: boolean): Promise<void> {
   const style = styleFor(true, process.env, { bytes: false, wide: false }, terminal());
-  const looking = new Looking(store);
+  const looking = new Looking(store, known);
   let state = startState();
   const draw = () => {
     const { columns = 80, rows = 24 } = process.stdout;
@@ -104,8 +109,8 @@ async function interactive(store: Store, every: number): Promise<void> {
         timer = setTimeout(async () => {
           try {
             // Keys pressed meanwhile count: only what the look is about is taken over.
-            const { rows, head } = state.paused ? state : await looking.look(state);
-            state = { ...state, rows, head };
+            const { rows, head, missing, known } = state.paused ? state : await looking.look(state);
+            state = { ...state, rows, head, missing, known };
             if (over) return;
             draw();
             again();
@@ -141,9 +146,12 @@ class Looking {
   #store: Store;
   #resolver: StackResolver;
   #first: Map<number, number> | undefined;
+  /** Known stacks are shown like others. */
+  readonly #known: boolean;
 
-  constructor(store: Store) {
+  constructor(store: Store, known: boolean) {
     this.#store = store;
+    this.#known = known;
     this.#resolver = new StackResolver(store, symbolizerOf(store));
   }
 
@@ -159,16 +167,25 @@ class Looking {
       [...chosen].map(({ stackId }) => stackId),
       true,
     );
-    const rows = [...chosen].map((row) => ({
-      stackId: row.stackId,
-      bytes: row.bytes,
-      count: row.count,
-      growth: growth(row),
-      frames: this.#resolver.stack(row.stackId).frames,
-    }));
+    let known = 0;
+    const rows = [...chosen].flatMap((row) => {
+      const { frames, cut } = this.#resolver.stack(row.stackId);
+      if (!this.#known && isKnown(frames, cut)) {
+        known += row.bytes;
+        return [];
+      }
+      return [{ stackId: row.stackId, bytes: row.bytes, count: row.count, growth: growth(row), frames }];
+    });
     const { process: its, sampleBytes } = this.#store;
     const sample = sampleBytes > 0 ? { sample: { bytes: sampleBytes, confidence: 0 } } : {};
     const totals = this.#store.totals();
-    return { ...state, rows, head: headLine({ version: 1, process: its, totals, matched, ...sample }, true) };
+    const missing = droppedLine(totals.dropped) ?? (this.#store.info().switchedOff ? SWITCHED_OFF : null);
+    return {
+      ...state,
+      rows,
+      missing,
+      known,
+      head: headLine({ version: 1, process: its, totals, matched, ...sample }, true),
+    };
   }
 }

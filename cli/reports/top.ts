@@ -7,6 +7,8 @@
 //    300.0 KiB           0        2  cache_fill at /src/cache.c:40
 //   s size  n times  g growth  / filter  enter frames  p pause  q quit
 //
+// A narrow terminal has one column of numbers, that of the order, and the rest for the names.
+//
 // The worst is at the top here, where the eye is. A row tells a stack by its innermost frame that is the program's own: half
 // of a C++ program's would else be called std::__new_allocator<…>::allocate. What is further in shows with the other frames.
 
@@ -26,6 +28,10 @@ export interface TopRow {
 
 export interface TopState {
   head: string;
+  /** What is missing in the store, as every report says it; null if nothing is. */
+  missing: string | null;
+  /** Bytes of stacks that are known and left out of the rows. */
+  known: number;
   rows: readonly TopRow[];
   sort: "size" | "times" | "growth";
   filter: string;
@@ -39,7 +45,7 @@ export interface TopState {
 
 export function startState(): TopState {
   const rest = { filter: "", typing: false, paused: false, selected: null, expanded: new Set<number>() };
-  return { head: "", rows: [], sort: "size", ...rest };
+  return { head: "", missing: null, known: 0, rows: [], sort: "size", ...rest };
 }
 
 /** The rows that are shown, in their order. */
@@ -125,7 +131,22 @@ function isOwn({ module, file }: Frame): boolean {
 }
 
 const HELP = "s size  n times  g growth  / filter  enter frames  p pause  q quit";
-const INDENT = " ".repeat(36);
+const NARROW_HELP = "s n g sort  / filter  p pause  q quit";
+/** Below this many columns the names would have too few. */
+const WIDE = 72;
+
+/** Characters of the one column of a narrow screen. */
+const ALONE = 11;
+
+const COLUMNS = {
+  size: { title: "SIZE", width: 11, text: ({ bytes }: TopRow) => humanSize(bytes) },
+  growth: {
+    title: "GROWTH",
+    width: 13,
+    text: ({ growth }: TopRow) => (growth === 0 ? "0" : `${growth < 0 ? "-" : "+"}${humanSize(Math.abs(growth))}`),
+  },
+  times: { title: "TIMES", width: 9, text: ({ count }: TopRow) => String(count) },
+} as const;
 
 /** The screen's lines, at most `height`, none wider than `width`. */
 export function screen(state: TopState, width: number, height: number, style: Style): string[] {
@@ -137,37 +158,52 @@ export function screen(state: TopState, width: number, height: number, style: St
       ? characters.join("")
       : `${characters.slice(0, Math.max(0, width - 1)).join("")}…`;
   };
+  const columns = width < WIDE ? [COLUMNS[state.sort]] : [COLUMNS.size, COLUMNS.growth, COLUMNS.times];
+  const numbers = (text: (column: (typeof columns)[number]) => string) =>
+    columns.map((column) => text(column).padStart(columns.length > 1 ? column.width : ALONE)).join("");
+  const start = numbers(() => "").length + 3;
+  // Frames stand under the title of their row, or further left where that leaves them no room.
+  const indent = " ".repeat(width < WIDE ? 4 : start);
   const shown = visibleRows(state);
   const at = cursor(state);
   const body: string[] = [];
   let selectedStart = 0;
   let selectedEnd = 0;
   shown.forEach((row, i) => {
-    const words = row.frames.map((frame) => {
-      const { name, place } = frameWords(frame, style, width - INDENT.length);
+    const words = row.frames.map((frame) => (room: number) => {
+      const { name, place } = frameWords(frame, style, room);
       return name === "" ? place : `${name} at ${place}`;
     });
     const own = Math.max(0, row.frames.findIndex(isOwn));
     const others = own === 0 ? words.slice(1) : words;
-    const growth = row.growth === 0 ? "0" : `${row.growth < 0 ? "-" : "+"}${humanSize(Math.abs(row.growth))}`;
-    const numbers = `${humanSize(row.bytes).padStart(11)}${growth.padStart(13)}${String(row.count).padStart(9)}`;
-    const line = cutTo(`${i === at ? ">" : " "}${numbers}  ${words[own] ?? "(unknown stack)"}`);
+    const title = words[own]?.(width - start) ?? "(unknown stack)";
+    const line = cutTo(`${i === at ? ">" : " "}${numbers((column) => column.text(row))}  ${title}`);
     if (i === at) selectedStart = body.length;
     body.push(i === at ? bold(style, line) : line);
-    if (state.expanded.has(row.stackId)) for (const other of others) body.push(dim(style, cutTo(INDENT + other)));
+    if (state.expanded.has(row.stackId)) {
+      for (const other of others) body.push(dim(style, cutTo(indent + other(width - indent.length))));
+    }
     if (i === at) selectedEnd = body.length;
   });
-  const room = Math.max(0, height - 3);
-  // What is selected stays in sight, with its frames where they fit.
-  const from = Math.max(0, Math.min(selectedEnd - room, selectedStart));
+  if (shown.length === 0) body.push(state.filter === "" ? "  Nothing is live." : "  No call stack fits the filter.");
   const status = [
+    ...(state.paused ? ["paused"] : []),
     `by ${state.sort}`,
     ...(state.typing || state.filter !== "" ? [`filter: ${state.filter}${state.typing ? "_" : ""}`] : []),
-    ...(state.paused ? ["paused"] : []),
+    ...(state.known > 0 ? [`${humanSize(state.known)} of the runtimes left out`] : []),
   ].join(", ");
-  const columns = cutTo(` ${"SIZE".padStart(11)}${"GROWTH".padStart(13)}${"TIMES".padStart(9)}  ${status}`);
-  return [bold(style, cutTo(state.head)), columns, ...body.slice(from, from + room), dim(style, cutTo(HELP))].slice(
-    0,
-    height,
-  );
+  const head = wrapped(state.head, width).map((line) => bold(style, cutTo(line)));
+  if (state.missing !== null) head.push(cutTo(state.missing));
+  head.push(cutTo(` ${numbers(({ title }) => title)}  ${status}`));
+  const help = dim(style, cutTo(width < WIDE ? NARROW_HELP : HELP));
+  const room = Math.max(0, height - head.length - 1);
+  // What is selected stays in sight, with its frames where they fit.
+  const from = Math.max(0, Math.min(selectedEnd - room, selectedStart));
+  return [...head, ...body.slice(from, from + room), help].slice(0, height);
+}
+
+/** A line in two where it does not fit in one, broken behind a comma. */
+function wrapped(text: string, width: number): string[] {
+  const comma = text.length <= width ? -1 : text.lastIndexOf(", ", width - 1);
+  return comma < 0 ? [text] : [text.slice(0, comma + 1), text.slice(comma + 2)];
 }

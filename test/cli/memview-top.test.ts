@@ -78,7 +78,7 @@ test("keys quit, pause, move and expand", () => {
 });
 
 test("the screen", () => {
-  const lines = screen(after("j\r"), 62, 24, PLAIN);
+  const lines = screen(after("j\r"), 80, 24, PLAIN);
   assert.deepEqual(lines, [
     "app (pid 7)",
     "        SIZE       GROWTH    TIMES  by size",
@@ -86,9 +86,37 @@ test("the screen", () => {
     ">    1.0 MiB            0        2  cache_fill at /src/app.c:1",
     "                                    main at /src/app.c:99",
     "     2.0 KiB     +2.0 KiB       50  leak at /src/app.c:3",
-    "s size  n times  g growth  / filter  enter frames  p pause  q…",
+    "s size  n times  g growth  / filter  enter frames  p pause  q quit",
   ]);
-  assert.match(screen(after("p/le"), 80, 24, PLAIN)[1]!, /by size, filter: le_, paused$/);
+  assert.match(screen(after("p/le"), 80, 24, PLAIN)[1]!, /paused, by size, filter: le_$/);
+});
+
+test("a narrow screen has the numbers of the order, and room for the names", () => {
+  const head = "app (pid 7), running since 2 h 5 min, 4.0 MiB live in 53 allocations";
+  assert.deepEqual(screen(after("gj\r", { ...state, head }), 40, 24, PLAIN), [
+    "app (pid 7), running since 2 h 5 min,",
+    "4.0 MiB live in 53 allocations",
+    "      GROWTH  by growth",
+    "    +2.0 KiB  leak at /src/app.c:3",
+    ">          0  cache_fill at /src/app.c:1",
+    "    main at /src/app.c:99",
+    "    -1.0 KiB  load at /src/app.c:2",
+    "s n g sort  / filter  p pause  q quit",
+  ]);
+});
+
+test("the screen says when there is nothing to show, what is left out, and what is missing", () => {
+  const help = "s size  n times  g growth  / filter  enter frames  p pause  q quit";
+  const columns = "        SIZE       GROWTH    TIMES  by size";
+  const empty = { ...state, rows: [] };
+  assert.deepEqual(screen(empty, 80, 24, PLAIN), ["app (pid 7)", columns, "  Nothing is live.", help]);
+  const filtered = screen(after("/nothing\r"), 80, 24, PLAIN);
+  assert.deepEqual(filtered.slice(1, 3), [`${columns}, filter: nothing`, "  No call stack fits the filter."]);
+  const lines = screen({ ...empty, missing: "3 allocations were not recorded", known: 72704 }, 90, 24, PLAIN);
+  assert.deepEqual(lines.slice(1, 3), [
+    "3 allocations were not recorded",
+    `${columns}, 71.0 KiB of the runtimes left out`,
+  ]);
 });
 
 test("a row tells a stack by the innermost frame that is the program's own", () => {
