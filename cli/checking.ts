@@ -1,7 +1,6 @@
 // Checking against what was accepted: what memview diff and memhook run --baseline have in common.
 
 import process from "node:process";
-import { isatty } from "node:tty";
 import type { Diff, Status } from "../runtime/diff.js";
 import { type Snapshot, without } from "../runtime/snapshot.js";
 import { kindOfFile, writeSnapshot } from "../runtime/snapshotfile.js";
@@ -11,8 +10,8 @@ import { readSuppressions } from "./filters.js";
 import { messages } from "./messages.js";
 import { print, tell } from "./output.js";
 import { DIFF_FORMATS, type DiffFormat, diffReport, inGitHub } from "./reports/diff.js";
-import { PLAIN, styleFor } from "./reports/style.js";
-import { terminal } from "./terminal.js";
+import type { Style } from "./reports/style.js";
+import { terminalStyle } from "./terminal.js";
 import { integer, pattern, size, word } from "./values.js";
 
 /** What decides over the verdict: shared with memhook run --baseline. */
@@ -82,8 +81,9 @@ export interface Whither {
   accept: string;
   /** From the head to a third snapshot: only what grew again counts. */
   next?: Diff | undefined;
-  /** What takes the report; standard output without it. */
+  /** What takes the report, and how it looks there; standard output without it. */
   write?: (pieces: Iterable<string>) => void;
+  style?: Style;
 }
 
 /**
@@ -93,12 +93,11 @@ export interface Whither {
 export function tellDiff(
   compared: Diff,
   limits: Limits,
-  { format, top, accept, next, write = print }: Telling & Whither,
+  { format, top, accept, next, write = print, style = terminalStyle(1) }: Telling & Whither,
 ): number {
   const found = regressions(compared, limits, next);
-  const style = styleFor(isatty(1), process.env, { bytes: false, wide: false }, terminal());
   const answer = { diff: compared, regressions: found, accept };
-  write(diffReport(format, answer, { top, style: write === print ? style : PLAIN }));
+  write(diffReport(format, answer, { top, style }));
   const { GITHUB_STEP_SUMMARY: summary } = process.env;
   if (summary) for (const line of inGitHub(answer, format, summary)) tell(line);
   return found.length > 0 ? 1 : 0;

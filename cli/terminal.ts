@@ -1,15 +1,24 @@
-// What the surroundings say about a text on the terminal.
+// How texts look on the terminal that is there, if one is.
 
 import process from "node:process";
 import { isatty } from "node:tty";
+import { type Style, styleFor } from "./reports/style.js";
 
-/** Width of standard output, 0 if unknown, and the current folder, "" if it is gone. */
-export function terminal(): { columns: number; folder: string } {
-  let folder = "";
+/** The style for standard output (1) or standard error (2); `looks` are the options of these names. */
+export function terminalStyle(
+  descriptor: 1 | 2,
+  looks: { bytes?: boolean | undefined; wide?: boolean | undefined } = {},
+): Style {
+  const { bytes = false, wide = false } = looks;
+  const stream = descriptor === 1 ? process.stdout : process.stderr;
+  return styleFor(isatty(descriptor), process.env, { bytes, wide }, { columns: stream.columns ?? 0, folder: folder() });
+}
+
+function folder(): string {
   try {
-    folder = process.cwd();
+    return process.cwd();
   } catch {
     // A folder that was deleted has no path.
+    return "";
   }
-  return { columns: isatty(1) ? (process.stdout.columns ?? 0) : 0, folder };
 }

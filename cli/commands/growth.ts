@@ -1,18 +1,15 @@
 // memview growth: how call stacks grew over a long run, from snapshots that were taken of it.
 
 import { statSync } from "node:fs";
-import process from "node:process";
-import { isatty } from "node:tty";
 import { growthOf, type Look } from "../../runtime/growth.js";
 import { kindOfFile } from "../../runtime/snapshotfile.js";
 import { openStore } from "../../runtime/store.js";
 import { defineCommand, UsageError } from "../arguments.js";
 import { print } from "../output.js";
 import { growthJson, growthText } from "../reports/growth.js";
-import { styleFor } from "../reports/style.js";
 import { EXITS, formatOption, helpOption } from "../shared-options.js";
 import { snapshotAt } from "../sides.js";
-import { terminal } from "../terminal.js";
+import { terminalStyle } from "../terminal.js";
 import { duration, integer, word } from "../values.js";
 
 export const growth = defineCommand({
@@ -79,7 +76,7 @@ export const growth = defineCommand({
       looks: looks.length,
       times: every === null ? "times of the files" : `one every ${args.every}`,
     };
-    const style = styleFor(isatty(1), process.env, { bytes: false, wide: false }, terminal());
+    const style = terminalStyle(1);
     print(format === "json" ? growthJson(answer) : growthText(answer, top, style));
     return 0;
   },

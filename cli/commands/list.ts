@@ -9,7 +9,8 @@ import { defineCommand } from "../arguments.js";
 import { messages } from "../messages.js";
 import { print } from "../output.js";
 import { type Listed, listJson, listText } from "../reports/list.js";
-import { EXITS, formatOption, helpOption, storeOptions, storePath } from "../shared-options.js";
+import { EXITS, formatOption, helpOption, lookOptions, storeOptions, storePath } from "../shared-options.js";
+import { terminalStyle } from "../terminal.js";
 import { word } from "../values.js";
 
 export const list = defineCommand({
@@ -18,7 +19,7 @@ export const list = defineCommand({
   about: [
     "PATH is that of the first process, as MEMHOOK_FILE had it; %p and %e in it stand for any process and program. Who holds most comes last.",
   ],
-  args: { ...storeOptions, ...formatOption, ...helpOption },
+  args: { ...storeOptions, ...formatOption, ...lookOptions, ...helpOption },
   examples: [
     ["memview list app.mem", ""],
     ["memview list --format json app.mem | jq '.stores[].pid'", "for a script"],
@@ -47,7 +48,7 @@ export const list = defineCommand({
       }
     }
     listed.sort((a, b) => a.liveBytes - b.liveBytes || a.pid - b.pid);
-    print(format === "json" ? listJson(listed) : listText(listed));
+    print(format === "json" ? listJson(listed) : listText(listed, terminalStyle(1, args)));
     return 0;
   },
 });

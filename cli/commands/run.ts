@@ -27,9 +27,12 @@ import {
 import { CHECKING, VIEWING, variableEntries } from "../environment.js";
 import { messages } from "../messages.js";
 import { tell } from "../output.js";
+import { PLAIN } from "../reports/style.js";
 import { processSummary } from "../reports/summary.js";
+import { sizeText } from "../reports/text.js";
 import { helpOption } from "../shared-options.js";
 import { snapshotAt, snapshotOfStores } from "../sides.js";
+import { terminalStyle } from "../terminal.js";
 import { integer } from "../values.js";
 
 /** Processes shown with their stacks; a build under memhook has hundreds. */
@@ -173,7 +176,8 @@ async function check(
     if (output === undefined) for (const piece of pieces) tell(piece);
     else writeFileSync(output, [...pieces].join(""));
   };
-  return tellDiff(compared, limitsOf(args), { ...tellingOf(args), accept, write }) !== 0;
+  const style = output === undefined ? terminalStyle(2) : PLAIN;
+  return tellDiff(compared, limitsOf(args), { ...tellingOf(args), accept, write, style }) !== 0;
 }
 
 /** A store that the run left, and what decides whether it is shown. */
@@ -201,13 +205,15 @@ async function summarise(
   const main = left.find(({ pid }) => pid === ending.pid);
   if (!main) log.warn(`nothing was recorded: ${whyNoStore(program)}`);
 
+  const style = terminalStyle(2);
   const notable = left.filter((each) => each === main || each.liveCount > 0 || each.dropped > 0);
   notable.sort((a, b) => a.liveBytes - b.liveBytes);
   const shown = notable.filter((each, i) => each === main || i >= notable.length - PROCESSES_SHOWN);
   const others = notable.filter((each) => !shown.includes(each));
   if (others.length > 0) {
     const bytes = others.reduce((sum, each) => sum + each.liveBytes, 0);
-    log.info(`${others.length} more of the processes, with ${bytes} bytes live in all, are not shown`);
+    const text = sizeText(bytes, style);
+    log.info(`${others.length} more of the processes, with ${text} live in all, are not shown`);
   }
   const symbolizer = new Symbolizer();
   let leaks = false;
@@ -222,7 +228,7 @@ async function summarise(
       knownSuppressed: true,
     });
     if (answer.matched.count > 0) leaks = true;
-    if (shown.includes(each)) for (const piece of processSummary(name, ended, answer)) tell(piece);
+    if (shown.includes(each)) for (const piece of processSummary(name, ended, answer, style)) tell(piece);
     store.close();
   }
   for (const note of symbolizer.notes) log.warn(note);

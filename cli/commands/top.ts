@@ -13,11 +13,10 @@ import type { RawStackRow } from "../../runtime/types.js";
 import { defineCommand } from "../arguments.js";
 import { filterOptions } from "../filters.js";
 import { print, writeAll } from "../output.js";
-import { styleFor } from "../reports/style.js";
 import { droppedLine, headLine, SWITCHED_OFF, textReport } from "../reports/text.js";
 import { keysOf, press, screen, startState, type TopState } from "../reports/top.js";
 import { EXITS, helpOption, storeOptions, storePath } from "../shared-options.js";
-import { terminal } from "../terminal.js";
+import { terminalStyle } from "../terminal.js";
 import { duration, integer } from "../values.js";
 
 /** Call stacks that are looked at closer: more than fit on a screen, few enough to have names at once. */
@@ -85,7 +84,7 @@ export const top = defineCommand({
 });
 
 async function interactive(store: Store, every: number, known: boolean): Promise<void> {
-  const style = styleFor(true, process.env, { bytes: false, wide: false }, terminal());
+  const style = terminalStyle(1);
   const looking = new Looking(store, known);
   let state = startState();
   const draw = () => {

@@ -1,8 +1,6 @@
 // memview without a subcommand: what is live in a store, filtered, sorted, grouped. Parses, asks the runtime, hands the
 // answer to a report.
 
-import process from "node:process";
-import { isatty } from "node:tty";
 import { GROUPINGS } from "../../runtime/groups.js";
 import { symbolizerOf } from "../../runtime/names.js";
 import { report } from "../../runtime/report.js";
@@ -14,10 +12,9 @@ import { filterOptions, filtersOf } from "../filters.js";
 import { messages } from "../messages.js";
 import { print } from "../output.js";
 import { jsonReport } from "../reports/json.js";
-import { styleFor } from "../reports/style.js";
 import { SWITCHED_OFF, storageText, textReport } from "../reports/text.js";
 import { EXITS, formatOption, helpOption, lookOptions, storeOptions, storePath } from "../shared-options.js";
-import { terminal } from "../terminal.js";
+import { terminalStyle } from "../terminal.js";
 import { integer, word } from "../values.js";
 
 const ORDERS = ["time", "size", "address", "count", "allocations", "temporary", "peak"] as const;
@@ -142,12 +139,7 @@ export const view = defineCommand({
     }
     const source = args.source ?? false;
     const showStacks = args["show-callstack"] ?? source;
-    const style = styleFor(
-      isatty(1),
-      process.env,
-      { bytes: args.bytes ?? false, wide: args.wide ?? false },
-      terminal(),
-    );
+    const style = terminalStyle(1, args);
 
     const store = await openStore(path);
     try {

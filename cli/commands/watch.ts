@@ -1,7 +1,5 @@
 // memview watch: which call stacks grow, from one look at a running program to the next.
 
-import process from "node:process";
-import { isatty } from "node:tty";
 import { symbolizerOf } from "../../runtime/names.js";
 import { StackResolver } from "../../runtime/report.js";
 import { openStore } from "../../runtime/store.js";
@@ -10,11 +8,10 @@ import { watch as looksAt } from "../../runtime/watch.js";
 import { defineCommand } from "../arguments.js";
 import { messages } from "../messages.js";
 import { print } from "../output.js";
-import { styleFor } from "../reports/style.js";
 import { droppedLine, stackText } from "../reports/text.js";
 import { lookText, WATCH_INDENT } from "../reports/watch.js";
 import { EXITS, helpOption, lookOptions, storeOptions, storePath } from "../shared-options.js";
-import { terminal } from "../terminal.js";
+import { terminalStyle } from "../terminal.js";
 import { duration, integer } from "../values.js";
 
 export const watch = defineCommand({
@@ -60,8 +57,7 @@ export const watch = defineCommand({
     try {
       const symbolizer = symbolizerOf(store);
       const resolver = new StackResolver(store, symbolizer);
-      const looks = { bytes: args.bytes ?? false, wide: args.wide ?? false };
-      const style = styleFor(isatty(1), process.env, looks, terminal());
+      const style = terminalStyle(1, args);
       const frames = stackText(false, { ...style, width: style.width - WATCH_INDENT });
       let told = 0;
       for await (const look of looksAt(store, {}, count, wait)) {

@@ -18,6 +18,7 @@ import { sourceText } from "./source.js";
 import { bold, dim, type Style } from "./style.js";
 import { droppedLine } from "./text.js";
 
+const INDENT = "    ";
 /** Rows of the table; the rest is counted. */
 const ROWS = 40;
 
@@ -31,25 +32,25 @@ export function* diffText(answer: DiffAnswer, top: number, style: Style): Genera
   const shown = rows.slice(0, ROWS).map((change) => ({
     status: change.movedFrom ? `${change.status}, moved` : change.status,
     amount: signed(more(change)),
-    place: placeText(ownFrame(change.row.stack)),
+    frame: ownFrame(change.row.stack),
     failing: failing.has(change),
   }));
   const widths = [
     Math.max(...shown.map(({ status }) => status.length)),
     Math.max(...shown.map(({ amount }) => amount.length)),
   ];
-  for (const { status, amount, place, failing: is } of shown) {
-    const line = `${status.padEnd(widths[0]!)}  ${amount.padEnd(widths[1]!)}  ${place}`;
-    const fitted = line.length > style.width ? `${line.slice(0, style.width - 1)}…` : line;
-    yield `${is ? bold(style, fitted) : fitted}\n`;
+  for (const { status, amount, frame, failing: is } of shown) {
+    const start = `${status.padEnd(widths[0]!)}  ${amount.padEnd(widths[1]!)}  `;
+    const line = start + placeText(frame, style, style.width - start.length);
+    yield `${is ? bold(style, line) : line}\n`;
   }
   if (rows.length > ROWS) yield `… and ${rows.length - ROWS} more\n`;
 
   for (const change of regressions.slice(0, top)) {
     yield `\n${change.status}, ${change.row.program}: ${signed(more(change))}\n`;
     const own = ownFrame(change.row.stack);
-    for (const [i, line] of [...stackLines(change)].entries()) {
-      yield `    ${line}\n`;
+    for (const [i, line] of [...stackLines(change, style, style.width - INDENT.length)].entries()) {
+      yield `${INDENT}${line}\n`;
       const frame = change.row.stack[i];
       if (frame === own && frame?.file && frame.line) yield dim(style, sourceText(frame.file, frame.line));
     }

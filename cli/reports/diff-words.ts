@@ -3,6 +3,7 @@
 import { type Change, type Diff, more, type Status } from "../../runtime/diff.js";
 import { type Amount, readableName, type SnapshotFrame, type SnapshotStack } from "../../runtime/snapshot.js";
 import { isRuntimeName } from "../../runtime/suppressions.js";
+import { fitted, PLAIN } from "./style.js";
 import { allocationCount } from "./text.js";
 
 /** What a report is made of. */
@@ -68,11 +69,11 @@ export function ownFrame(stack: readonly SnapshotFrame[]): SnapshotFrame | undef
 const SYSTEM_FILE = /^\/(usr|opt|lib\w*|rustc)\//;
 
 /** "make_leak at src/leak.c:12", "libx.so.1+0x11f0" */
-export function placeText(frame: SnapshotFrame | undefined): string {
+export function placeText(frame: SnapshotFrame | undefined, style = PLAIN, width = Infinity): string {
   if (frame === undefined) return "(unknown stack)";
-  const name = readableName(frame);
-  const place = frame.file !== null ? `${frame.file}${frame.line === null ? "" : `:${frame.line}`}` : moduleText(frame);
-  return name === null ? place : `${name} at ${place}`;
+  const whole = frame.file !== null ? `${frame.file}${frame.line === null ? "" : `:${frame.line}`}` : moduleText(frame);
+  const { name, place } = fitted(readableName(frame) ?? "", whole, style, width);
+  return name === "" ? place : `${name} at ${place}`;
 }
 
 function moduleText({ module, function: name }: SnapshotFrame): string {
@@ -80,13 +81,13 @@ function moduleText({ module, function: name }: SnapshotFrame): string {
 }
 
 /** The frames of a changed stack, one a line. */
-export function stackLines({ row }: Change): Generator<string> {
-  return frameLines(row);
+export function stackLines({ row }: Change, style = PLAIN, width = Infinity): Generator<string> {
+  return frameLines(row, style, width);
 }
 
 /** The frames of a stack, one a line. */
-export function* frameLines({ stack, cut }: SnapshotStack): Generator<string> {
+export function* frameLines({ stack, cut }: SnapshotStack, style = PLAIN, width = Infinity): Generator<string> {
   if (stack.length === 0) yield "(unknown stack)";
-  for (const frame of stack) yield placeText(frame);
+  for (const frame of stack) yield placeText(frame, style, width);
   if (cut) yield "… outer frames cut (MEMHOOK_DEPTH)";
 }

@@ -2,9 +2,13 @@
 //
 //   pid=4712, parent=4711, dead, size=0, times=0, /tmp/app.4712.mem: sh -c 'true'
 //   pid=4711, parent=4000, running, size=4096, times=2, /tmp/app.mem: ./app -v
+//
+// On a terminal sizes are rounded, and lines cut to its width.
 
 import type { ProcessInfo } from "../../runtime/types.js";
 import { quoted } from "./info.js";
+import { humanSize } from "./sizes.js";
+import { cut, type Style } from "./style.js";
 import { droppedLine } from "./text.js";
 
 export interface Listed extends ProcessInfo {
@@ -15,10 +19,12 @@ export interface Listed extends ProcessInfo {
   dropped: number;
 }
 
-export function* listText(listed: readonly Listed[]): Generator<string> {
+export function* listText(listed: readonly Listed[], style: Style): Generator<string> {
   for (const { pid, parentPid, state, liveBytes, liveCount, path, exe, command } of listed) {
     const called = command.length > 0 ? command.map(quoted).join(" ") : exe;
-    yield `pid=${pid}, parent=${parentPid}, ${state}, size=${liveBytes}, times=${liveCount}, ${path}: ${called}\n`;
+    const size = style.human ? humanSize(liveBytes) : liveBytes;
+    const line = `pid=${pid}, parent=${parentPid}, ${state}, size=${size}, times=${liveCount}, ${path}: ${called}`;
+    yield `${style.short ? cut(line, style.width, "end") : line}\n`;
   }
   const missing = droppedLine(listed.reduce((sum, { dropped }) => sum + dropped, 0));
   if (missing !== null) yield `${missing}\n`;

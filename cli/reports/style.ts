@@ -90,6 +90,7 @@ const PATH_END = 3;
 export function shortPath(path: string, folder: string): string {
   const prefix = folder.endsWith("/") ? folder : `${folder}/`;
   if (folder !== "" && path.startsWith(prefix)) return path.slice(prefix.length);
+  if (path.startsWith("./")) return path.slice(2);
   const end = `…/${path.split("/").slice(-PATH_END).join("/")}`;
   return end.length < path.length ? end : path;
 }
@@ -106,7 +107,11 @@ export function frameWords(frame: Frame, style: Style, width: number): { name: s
   const path = (whole: string) => (style.short ? shortPath(whole, style.folder) : whole);
   const place =
     file !== null && line !== null ? `${path(file)}:${line}` : module === "" ? address : `${path(module)}+${offset}`;
-  const name = frame.function ?? "";
+  return fitted(frame.function ?? "", place, style, width);
+}
+
+/** A name and a place as frameWords() gives them. */
+export function fitted(name: string, place: string, style: Style, width: number): { name: string; place: string } {
   if (!style.short) return { name, place };
   const space = name === "" ? width : width - " at ".length;
   const start = cut(shortName(name), Math.max(NAME_START, space - [...place].length), "end");

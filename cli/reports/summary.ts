@@ -9,20 +9,22 @@
 //       main at app.c:20
 
 import type { LiveReport } from "../../runtime/report.js";
-import { allocationCount, droppedLine, rowText, sampleLine, stackText, suppressedLine } from "./text.js";
+import { bold, type Style, shortPath } from "./style.js";
+import { allocationCount, droppedLine, rowText, sampleLine, sizeText, stackText, suppressedLine } from "./text.js";
 
 /** The lines for one process; its report is aggregated and sorted by size. */
-export function* processSummary(name: string, ended: string, report: LiveReport): Generator<string> {
+export function* processSummary(name: string, ended: string, report: LiveReport, style: Style): Generator<string> {
   const { liveBytes, liveCount, dropped } = report.totals;
   const live =
     liveCount === 0
       ? "no live allocations"
-      : `${report.sample ? "about " : ""}${liveBytes} bytes live in ${allocationCount(liveCount)}`;
-  yield `memhook: ${name} (pid ${report.process.pid}) ${ended}, ${live}\n`;
-  const frames = stackText();
-  for (const row of report.stacks ?? []) yield `${rowText(row)}\n${frames(row)}`;
-  if (report.suppressed) yield `memhook: ${suppressedLine(report.suppressed)}\n`;
-  const sampled = sampleLine(report);
+      : `${report.sample ? "about " : ""}${sizeText(liveBytes, style)} live in ${allocationCount(liveCount)}`;
+  const short = style.short ? shortPath(name, style.folder) : name;
+  yield `${bold(style, `memhook: ${short} (pid ${report.process.pid}) ${ended}, ${live}`)}\n`;
+  const frames = stackText(false, style);
+  for (const row of report.stacks ?? []) yield `${rowText(row, style)}\n${frames(row)}`;
+  if (report.suppressed) yield `memhook: ${suppressedLine(report.suppressed, style)}\n`;
+  const sampled = sampleLine(report, style);
   if (sampled !== null) yield `memhook: ${sampled}\n`;
   const missing = droppedLine(dropped);
   if (missing !== null) yield `memhook: ${missing}\n`;

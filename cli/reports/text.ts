@@ -50,8 +50,8 @@ export function* textReport(
       yield `${row.address}, ${bold(style, `size=${bytesText(row.size, style)}`)}, ts=${local(row.time)}\n${frames(row)}`;
     }
   }
-  if (report.suppressed) yield `${suppressedLine(report.suppressed)}\n`;
-  const sampled = sampleLine(report);
+  if (report.suppressed) yield `${suppressedLine(report.suppressed, style)}\n`;
+  const sampled = sampleLine(report, style);
   if (sampled !== null) yield `${sampled}\n`;
   const missing = droppedLine(report.totals.dropped);
   if (missing !== null) yield `${missing}\n`;
@@ -89,21 +89,25 @@ export function rowText(row: Omit<StackRow, "stack" | "oldest" | "newest">, styl
   return text;
 }
 
+/** "4096 bytes", "4.0 KiB": in a sentence. */
+export function sizeText(bytes: number, style: Style): string {
+  return style.human ? humanSize(bytes) : `${bytes} bytes`;
+}
+
 /** What every text says of a sample; null when every allocation is recorded. */
-export function sampleLine({
-  groups,
-  sample,
-  matched,
-  stacks,
-}: Omit<LiveReport, "process" | "totals" | "version">): string | null {
+export function sampleLine(
+  { groups, sample, matched, stacks }: Omit<LiveReport, "process" | "totals" | "version">,
+  style: Style,
+): string | null {
   if (sample === undefined) return null;
   const { count, bytes, margin } = matched;
   const percent = Number((100 * sample.confidence).toFixed(3));
+  const off = style.human ? `${humanSize(bytes)} ±${humanSize(margin ?? 0)}` : `${bytes} ±${margin} bytes`;
   const aggregated = stacks ?? groups;
   const what = aggregated
     ? "estimates from a sample of one in"
     : "only the allocations that were recorded, a sample of one in";
-  return `${what} ${sizeName(sample.bytes)}; ${aggregated ? "in all" : "they stand for"} about ${bytes} ±${margin} bytes in ${allocationCount(count)} (${percent} % within ±)`;
+  return `${what} ${sizeName(sample.bytes)}; ${aggregated ? "in all" : "they stand for"} about ${off} in ${allocationCount(count)} (${percent} % within ±)`;
 }
 
 /** "1 allocation", "2 allocations". */
@@ -112,8 +116,8 @@ export function allocationCount(count: number): string {
 }
 
 /** What every text says of live allocations that suppressions hide. */
-export function suppressedLine({ count, bytes }: { count: number; bytes: number }): string {
-  return `${bytes} bytes in ${allocationCount(count)} suppressed (--no-default-suppressions shows what the C and C++ runtimes keep)`;
+export function suppressedLine({ count, bytes }: { count: number; bytes: number }, style: Style): string {
+  return `${sizeText(bytes, style)} in ${allocationCount(count)} suppressed (--no-default-suppressions shows what the C and C++ runtimes keep)`;
 }
 
 /** What every text says when allocations are missing from the store; null when none are. */

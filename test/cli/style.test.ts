@@ -6,9 +6,11 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
+import { listText } from "../../cli/reports/list.js";
 import { humanAge, humanSize, sizeName } from "../../cli/reports/sizes.js";
 import { sourceText } from "../../cli/reports/source.js";
 import { frameWords, PLAIN, shortName, shortPath, styleFor } from "../../cli/reports/style.js";
+import { processSummary } from "../../cli/reports/summary.js";
 import { textReport } from "../../cli/reports/text.js";
 import type { Grouping } from "../../runtime/groups.js";
 import type { LiveReport } from "../../runtime/report.js";
@@ -197,6 +199,33 @@ test("a report in each style", () => {
   );
 });
 
+test("what memhook run says of a process, in each style", () => {
+  const suppressed = { count: 1, bytes: 72704 };
+  const text = (style = PLAIN) =>
+    [...processSummary("/opt/bin/that/app", "exited with code 0", { ...report, suppressed }, style)].join("");
+  const known = "in 1 allocation suppressed (--no-default-suppressions shows what the C and C++ runtimes keep)";
+  assert.equal(
+    text(),
+    `memhook: /opt/bin/that/app (pid 7) exited with code 0, 1572864 bytes live in 2 allocations\nsize=1572864, times=2\n` +
+      `    f<int, std::less<int> >() at ${join(folder, "a.c")}:2 (inlined)\nmemhook: 72704 bytes ${known}\n`,
+  );
+  assert.equal(
+    text({ ...PLAIN, human: true, short: true, folder: "/opt/bin" }),
+    `memhook: that/app (pid 7) exited with code 0, 1.5 MiB live in 2 allocations\nsize=1.5 MiB, times=2\n` +
+      `    f<…>() at ${shortPath(join(folder, "a.c"), "/opt/bin")}:2 (inlined)\nmemhook: 71.0 KiB ${known}\n`,
+  );
+});
+
+test("the stores of a run, in each style", () => {
+  const its = { ...report.process, path: "/tmp/app.mem", parentPid: 1, liveCount: 2, liveBytes: 1572864, dropped: 0 };
+  const text = (style = PLAIN) => [...listText([{ ...its, command: ["./app", "a b"] }], style)].join("");
+  assert.equal(text(), "pid=7, parent=1, running, size=1572864, times=2, /tmp/app.mem: ./app 'a b'\n");
+  assert.equal(
+    text({ ...PLAIN, human: true, short: true, width: 62 }),
+    "pid=7, parent=1, running, size=1.5 MiB, times=2, /tmp/app.mem…\n",
+  );
+});
+
 test("groups fit the width: of a function the start, of a path the end", () => {
   const group = (by: Grouping, name: string | number) => {
     const { stacks: _, ...head } = report;
@@ -248,5 +277,7 @@ test("memview on a terminal", { skip: hasScript ? false : "script is not here" }
     plain,
     /^app \(pid 7\), exited, started .* ago, 4\.0 KiB live in 1 allocation\nsize=4\.0 KiB, times=1\n/m,
   );
+  const listed = "pid=7, parent=1, exited, size=4.0 KiB, times=1, ";
+  assert.ok(shown(["list"], { NO_COLOR: "1" }).startsWith(listed), shown(["list"], { NO_COLOR: "1" }));
   assert.match(shown(["-a", "--bytes"], { NO_COLOR: "1" }), /, 4096 bytes live in 1 allocation\nsize=4096, times=1\n/);
 });
