@@ -53,6 +53,7 @@ static bool make_room(struct shard *shard) {
 
 bool mh_side_put(uint64_t key, uint32_t slot, uint32_t *stale) {
   struct shard *shard = shard_of(key);
+  *stale = 0;
   if (!mh_lock_take(&shard->lock)) return false;
   bool room = make_room(shard);
   if (room) {

@@ -32,6 +32,7 @@ const TABLES = [
   "lifecycle_cxx.cc",
   "crowd.c",
   "signals.c",
+  "pool.c",
 ];
 
 if (noCompiler) test("test programs", { skip: noCompiler }, () => {});
@@ -96,6 +97,23 @@ for (const compiler of compilers) {
     assert.equal(totals.liveCount, 18);
     assert.equal(totals.liveBytes, 1 + 0 + 300 + 240 + 300000 + 80);
     assert.ok(totals.peakBytes >= totals.liveBytes, "peak below what is live at the end");
+  });
+
+  test(`pool.c with ${compiler.name}, not position independent: the pool is heard, too`, async () => {
+    const program = build("pool.c", { compiler, flags: ["-fno-pie", "-no-pie"] });
+    const store = storeFor("pool-fixed");
+    const { stdout } = await runWell(program, [], { store });
+    const report = await readReport(store);
+    assertTable(report, expectations("pool.c"), stdout, program);
+    const callers = report.allocations
+      .filter(({ kind }) => kind === "custom")
+      .map(({ size, stack }) => [size, stack[0]!.function, stack[1]!.function]);
+    assert.deepEqual(callers.sort(), [
+      [24, "pool_get", "main"],
+      [64, "pool_get", "forget"],
+      [64, "pool_get", "forget"],
+      [64, "pool_get", "forget"],
+    ]);
   });
 
   for (const [plugin, prefix] of [

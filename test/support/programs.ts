@@ -128,7 +128,7 @@ export function build(source: string, options: BuildOptions = {}): string {
     ...flags,
   ];
   const hash = createHash("sha256").update(JSON.stringify(command)).update(readFileSync(path));
-  hash.update(readFileSync(join(root, "test/programs/program.h")));
+  for (const header of ["test/programs/program.h", "preload/memhook.h"]) hash.update(readFileSync(join(root, header)));
   const folder = join(kept, hash.digest("hex").slice(0, 16));
   const target = join(folder, basename(source).replace(/\.\w+$/, shared ? ".so" : ""));
   if (existsSync(target)) return realpathSync(target);
