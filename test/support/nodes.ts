@@ -8,7 +8,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { root, runTool } from "./run.js";
 
-const VERSIONS = ["20.20.2", "22.23.3", "24.21.0"] as const;
+export const VERSIONS = ["20.20.2", "22.23.3", "24.21.0"] as const;
 
 /** "Node 22" and the path of its program, for each version; fetched once into build/nodes. */
 export async function nodes(): Promise<[name: string, program: string][]> {
