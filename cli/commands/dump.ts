@@ -19,7 +19,13 @@ export const dump = defineCommand({
     },
     ...helpOption,
   },
-  examples: [["nc -l 20015 > stream; memdb dump stream", "what a program would tell memdb"]],
+  examples: [
+    [
+      "socat -r stream TCP-LISTEN:20016,fork TCP:127.0.0.1:20015",
+      "record what a program tells memdb; it gets MEMHOOK_NET_PORT=20016",
+    ],
+    ["memdb dump stream", "and look at it"],
+  ],
   exits: [
     ["0", "memdb understands the stream"],
     ["2", "memdb would have refused it; the last line says why"],

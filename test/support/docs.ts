@@ -62,10 +62,11 @@ export interface Typed {
 }
 
 /** The command lines of memhook's programs in a line of shell, as far as quotes and redirections can be understood without a shell. */
-export function typedIn(line: string): Typed[] {
+export function typedIn(text: string): Typed[] {
+  const line = text.replace(/(^|\s)#\s.*/, "");
   const found: Typed[] = [];
   const programs = PROGRAMS.map(({ meta }) => meta.name).join("|");
-  const start = new RegExp(`(?:^|[\\s;|&(\`/])(?<name>${programs})(?=[ ]|$)(?<rest>.*)`, "g");
+  const start = new RegExp(`(?:^|[\\s;|&(\`]|\\./)(?<name>${programs})(?=[ ]|$)(?<rest>.*)`, "g");
   for (let match = start.exec(line); match !== null; match = start.exec(line)) {
     const { name, rest } = match.groups as { name: string; rest: string };
     // A command may stand in what another one runs or is given: look there too.

@@ -1,0 +1,121 @@
+// What README and docs/ tell users to type exists: every option and variable is defined, every link leads somewhere, every shell
+// block is one, and those marked `sh run` are run.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { canonical } from "../../cli/arguments.js";
+import { SETTINGS } from "../../cli/environment.js";
+import { commands, fences, fencesWith, PAGES, page, shellFunctions, type Typed, typedIn } from "../support/docs.js";
+import { build, noCompiler, which } from "../support/programs.js";
+import { root, temporaryFolder } from "../support/run.js";
+
+const folder = temporaryFolder();
+
+/** Made from the definitions: its usage lines are no commands. */
+const MADE = "docs/options.md";
+const withoutTables = (text: string) => text.replace(/<!-- made: [\s\S]*?<!-- end -->/g, "");
+
+/** @throws UsageError when a program does not have such an option. */
+function parse({ path, args }: Typed): void {
+  const { command } = commands.find((each) => each.path === path)!;
+  // Words of the page for what is to be filled in.
+  const words = args.filter((word) => !/^\[.*\]$/.test(word));
+  canonical(words, command.args);
+}
+
+for (const path of PAGES.filter((each) => each !== MADE)) {
+  test(`${path}: every command line has options that there are`, () => {
+    const text = withoutTables(page(path));
+    const lines = [
+      ...fences(path)
+        .filter(({ words }) => words[0] === undefined || words[0] === "sh")
+        .flatMap((fence) => fence.text.split("\n")),
+      ...[...text.replace(/^```[\s\S]*?^```/gm, "").matchAll(/`([^`\n]+)`/g)].map((match) => match[1]!),
+    ];
+    for (const typed of lines.flatMap(typedIn)) {
+      try {
+        parse(typed);
+      } catch (error) {
+        assert.fail(`${typed.path} ${typed.args.join(" ")}: ${(error as Error).message}`);
+      }
+    }
+  });
+}
+
+test("every example of --help has options that there are", () => {
+  for (const { path, command } of commands) {
+    const typed = command.examples.flatMap(([line]) => typedIn(line));
+    assert.ok(typed.length > 0, path);
+    typed.forEach(parse);
+  }
+});
+
+test("what is looked for in a line of shell", () => {
+  const found = (line: string) => typedIn(line).map(({ path, args }) => [path, ...args].join(" "));
+  assert.deepEqual(found("x=1 node memview -ac --top 10 app.mem > out 2>&1  # ten"), ["memview -ac --top 10 app.mem"]);
+  assert.deepEqual(found('LD_PRELOAD=$(memhook lib "a b") ./app; memview info x | jq .y'), [
+    "memhook lib a b",
+    "memview info x",
+  ]);
+  assert.deepEqual(found("memhook: not found, nor a memviewer"), []);
+  assert.deepEqual(found("memhook run --top 3 -- ./memview"), ["memhook run --top 3 -- ./memview", "memview"]);
+  assert.throws(() => typedIn("memview --no-such app.mem").forEach(parse), /unknown option --no-such/);
+});
+
+test("every variable that a page names is one of the library's", () => {
+  const known = new Set(SETTINGS.flatMap(({ names }) => names));
+  for (const path of PAGES) {
+    for (const [name] of page(path).matchAll(/\bMEMHOOK_(?!TEST_)[A-Z_]*[A-Z]\b/g))
+      assert.ok(known.has(name), `${path}: ${name}`);
+  }
+});
+
+/** The anchor that GitHub gives a heading. */
+const anchorOf = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\s_-]/gu, "")
+    .replaceAll(" ", "-");
+
+test("every link leads somewhere", () => {
+  for (const path of [...PAGES, "ARCHITECTURE.md", "bench/README.md"]) {
+    for (const [, target] of page(path).matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^https?:/.test(target!)) continue;
+      const [file, anchor] = target!.split("#");
+      const there = file === "" ? path : normalize(join(dirname(path), file!));
+      assert.ok(existsSync(join(root, there)), `${path}: ${target}`);
+      if (anchor === undefined) continue;
+      const headings = [...readFileSync(join(root, there), "utf8").matchAll(/^#+ (.*)$/gm)].map((match) =>
+        anchorOf(match[1]!),
+      );
+      assert.ok(headings.includes(anchor), `${path}: ${target}`);
+    }
+  }
+});
+
+test("every shell block is one", { skip: which("bash") ? false : "no bash" }, () => {
+  for (const { text, line, page: path } of PAGES.flatMap((each) => fencesWith(each, "sh"))) {
+    const { status, stderr } = spawnSync("bash", ["-n"], { input: text, encoding: "utf8" });
+    assert.equal(status, 0, `${path}:${line}: ${stderr}`);
+  }
+});
+
+// docs/services.md has a test of its own: recipes.test.ts.
+for (const path of PAGES.filter((each) => each !== "docs/services.md" && fencesWith(each, "sh", "run").length > 0)) {
+  test(`${path}: its commands run`, { skip: noCompiler }, () => {
+    const cwd = mkdtempSync(join(folder, "run "));
+    copyFileSync(build("sessions.c"), join(cwd, "app"));
+    for (const { text, line } of fencesWith(path, "sh", "run")) {
+      const { status, stdout, stderr } = spawnSync("bash", ["-euo", "pipefail", "-c", shellFunctions() + text], {
+        cwd,
+        encoding: "utf8",
+        env: { ...process.env, NO_COLOR: "1" },
+      });
+      assert.equal(status, 0, `${path}:${line}: ${stdout}${stderr}`);
+    }
+  });
+}
