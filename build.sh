@@ -2,6 +2,7 @@
 # Builds memhook from a fresh clone, runs a program under it, runs its tests.
 #
 #   ./build.sh                       build everything that is missing or older than its sources
+#   ./build.sh targets               build, then the library for every target: x86_64 and aarch64, glibc and musl
 #   ./build.sh run PROGRAM [ARG…]    build, then run PROGRAM under memhook and print its leaks;
 #                                    a C or C++ source file is compiled first
 #   ./build.sh test [SUITE…]         build, then run every suite under Node, Bun and Deno
@@ -14,8 +15,7 @@ set -euo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
 zig_version=0.17.1
-zig_target_x86_64=x86_64-linux-gnu.2.17
-zig_target_aarch64=aarch64-linux-gnu.2.17
+targets=(x86_64-gnu x86_64-musl aarch64-gnu aarch64-musl)
 
 fail() {
   printf 'build.sh: %s\n' "$1" >&2
@@ -113,29 +113,48 @@ memdb_wasm() {
     -O3 --noAssert --runtime stub --bindings raw --enable bulk-memory
 }
 
-# library ARCH TARGET [debug]
+# The target of this machine's own programs.
+own_target() {
+  local libc=musl
+  getconf GNU_LIBC_VERSION >/dev/null 2>&1 && libc=gnu
+  case $(uname -m) in
+    x86_64 | aarch64) echo "$(uname -m)-$libc" ;;
+    *) fail "no build for $(uname -m): x86_64 and aarch64 are supported" ;;
+  esac
+}
+
+# library TARGET [debug]: one of the targets, in build/lib/TARGET.
 library() {
-  local arch=$1 target=$2 kind=${3:-}
-  local out=build/lib/$arch-gnu${kind:+-$kind}/libmemhook.so
-  stale "$out" preload build/layout.h build.sh || return 0
+  local target=$1 kind=${2:-}
+  local out=build/lib/$1${kind:+-$kind}/libmemhook.so zig_target=${1%-*}-linux-musl needed=()
+  stale "$out" preload build/layout.h build.sh tools/drop-needed.mjs || return 0
   find_zig
   mkdir -p "$(dirname "$out")"
+  case $target in
+    *-gnu) zig_target=${1%-*}-linux-gnu.2.17 ;;
+    *-musl) glibc_names "$zig_target" ;;
+  esac
   # Sources by relative path and no debug information: the same tree gives the same bytes anywhere.
   local how=(-O2 -flto -g0 -s)
   [ "$kind" != debug ] || how=(-O1 -g -DMH_DEBUG -fsanitize=undefined -fsanitize-trap=undefined)
-  quietly "$out" "$zig" cc -target "$target" -std=gnu11 "${how[@]}" -fPIC -shared \
+  quietly "$out" "$zig" cc -target "$zig_target" -std=gnu11 "${how[@]}" -fPIC -shared \
     -Wall -Wextra -Werror -fvisibility=hidden -ftls-model=initial-exec -fno-omit-frame-pointer \
     -fno-builtin-malloc -Wl,--version-script=preload/libmemhook.map -Wl,-z,now -Wl,--build-id=sha1 \
-    -Ibuild -o "$out" preload/*.c -lunwind
+    -Ibuild -o "$out.new" preload/*.c -lunwind "${needed[@]}"
+  case $target in *-musl) quietly "$out" node tools/drop-needed.mjs "$out.new" libc.so ;; esac
+  mv "$out.new" "$out"
 }
 
-# The library for this machine.
-library_here() {
-  case $(uname -m) in
-    x86_64) library x86_64 "$zig_target_x86_64" "$@" ;;
-    aarch64) library aarch64 "$zig_target_aarch64" "$@" ;;
-    *) fail "no build for $(uname -m): x86_64 and aarch64 are supported" ;;
-  esac
+# Sets needed to empty libraries with the names that glibc's parts had before 2.34. musl takes these names for itself; in a
+# program of glibc that was started by one of musl, and inherits LD_PRELOAD, they are where the musl build finds dlsym.
+glibc_names() {
+  local name folder=build/libc-names/$1
+  mkdir -p "$folder"
+  needed=(-Wl,--no-as-needed)
+  for name in libdl.so.2 libpthread.so.0; do
+    quietly "$folder/$name" "$zig" cc -target "$1" -shared -nostdlib -Wl,-soname,"$name" -x c /dev/null -o "$folder/$name"
+    needed+=("$folder/$name")
+  done
 }
 
 typescript() {
@@ -168,8 +187,17 @@ build() {
   wasm
   symbols_wasm
   memdb_wasm
-  library_here
+  library "$(own_target)"
   typescript
+}
+
+all_targets() {
+  local target job jobs=()
+  for target in "${targets[@]}"; do
+    library "$target" &
+    jobs+=($!)
+  done
+  for job in "${jobs[@]}"; do wait "$job"; done
 }
 
 cwd=$PWD
@@ -188,14 +216,19 @@ case ${1:-} in
     esac
     exec "$root/memhook" run -- "$program" "$@"
     ;;
+  targets)
+    build
+    all_targets
+    ;;
   debug)
     build
-    library_here debug
+    library "$(own_target)" debug
     ;;
   test)
     shift
     build
+    all_targets
     exec tools/test.sh "$@"
     ;;
-  *) fail "unknown command '$1': use no argument, run PROGRAM, test, or debug" ;;
+  *) fail "unknown command '$1': use no argument, targets, run PROGRAM, test, or debug" ;;
 esac

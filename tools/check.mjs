@@ -128,7 +128,8 @@ export function checkIncludes(root) {
 
 // ── What the library exports and needs ───────────────────────────────────────────────────────────
 
-const C_LIBRARY = /^(?:libc|libpthread|libdl|ld-linux[\w-]*)\.so(?:\.\d+)*$/;
+// Not musl's "libc.so": that name would end every program of glibc that one of musl starts (tools/drop-needed.mjs).
+const C_LIBRARY = /^(?:libc|libpthread|libdl|ld-linux[\w-]*)\.so\.\d+$/;
 const NEWEST_GLIBC = [2, 17];
 
 /** What the dynamic loader would see of an ELF file with 64-bit little-endian records. */

@@ -131,12 +131,12 @@ test("library: exports, needed libraries and the C library's version", { skip: n
   mkdirSync(join(place, "build/lib/here"), { recursive: true });
   const library = "build/lib/here/libmemhook.so";
   const [program, ...flags] = compiler("gcc", "zig").c;
-  const compiled = spawnSync(
-    program!,
-    [...flags, "-shared", "-fPIC", "-fno-builtin", "-w", "bad.c", "-o", library, "-Wl,--no-as-needed", "-lm"],
-    { cwd: place, encoding: "utf8" },
-  );
-  assert.equal(compiled.status, 0, compiled.stderr);
+  const compile = (...words: string[]) => {
+    const compiled = spawnSync(program!, [...flags, "-shared", "-fPIC", ...words], { cwd: place, encoding: "utf8" });
+    assert.equal(compiled.status, 0, compiled.stderr);
+  };
+  compile("-x", "c", "/dev/null", "-Wl,-soname,libc.so", "-o", "musl.so");
+  compile("-fno-builtin", "-w", "bad.c", "-o", library, "-Wl,--no-as-needed", "-lm", "./musl.so");
   const found = says("checkLibrary", place);
   for (const line of [
     `${library}:1: exports _Unwind_Find of the unwinder inside it`,
@@ -144,6 +144,7 @@ test("library: exports, needed libraries and the C library's version", { skip: n
     `${library}:1: exports stray, which preload/libmemhook.map does not list`,
     `preload/libmemhook.map:4: calloc is not exported by ${library}`,
     `${library}:1: needs libm.so.6`,
+    `${library}:1: needs libc.so`,
   ]) {
     assert.ok(found.includes(line), `${line}\nis not in\n${found.join("\n")}`);
   }
