@@ -97,47 +97,7 @@ static uintptr_t encoded(struct mh_cursor *c, uint8_t encoding) {
   return value;
 }
 
-/* ── Finding the description of a function ─────────────────────────────────────────────────────── */
-
-enum found { FOUND, NOT_DESCRIBED, NOT_SEARCHABLE };
-
-/* Searches the sorted table for the last function that starts at or before `pc`. */
-static enum found find_fde(const struct source *source, const struct mh_module *module, uintptr_t pc, uintptr_t *fde) {
-  uintptr_t header = (uintptr_t)module->eh_frame_hdr;
-  struct {
-    uint8_t version, frame_encoding, count_encoding, table_encoding;
-    int32_t frame;
-    uint32_t count;
-  } head;
-  if (module->eh_frame_hdr_bytes < sizeof head || !copy(source, header, &head, sizeof head)) return NOT_DESCRIBED;
-  /* Four-byte offsets from the header are what every linker writes. */
-  bool four_bytes = (head.frame_encoding & 0x0f) == 0x0b || (head.frame_encoding & 0x0f) == 0x03;
-  if (head.version != 1 || !four_bytes || head.count_encoding != 0x03 || head.table_encoding != 0x3b) return NOT_SEARCHABLE;
-
-  uintptr_t table = header + sizeof head;
-  size_t count = (module->eh_frame_hdr_bytes - sizeof head) / 8;
-  if (head.count < count) count = head.count;
-  if (table + count * 8 > source->high) return NOT_SEARCHABLE;
-
-  intptr_t wanted = (intptr_t)(pc - header);
-  size_t low = 0;
-  while (count > 0) {
-    size_t half = count / 2;
-    int32_t start;
-    if (!copy(source, table + (low + half) * 8, &start, sizeof start)) return NOT_DESCRIBED;
-    if (start <= wanted) {
-      low += half + 1;
-      count -= half + 1;
-    } else {
-      count = half;
-    }
-  }
-  if (low == 0) return NOT_DESCRIBED;
-  int32_t offset;
-  if (!copy(source, table + (low - 1) * 8 + 4, &offset, sizeof offset)) return NOT_DESCRIBED;
-  *fde = header + (uintptr_t)(intptr_t)offset;
-  return FOUND;
-}
+/* ── What functions have in common ─────────────────────────────────────────────────────────────── */
 
 struct cie {
   uint64_t code_align;
@@ -191,6 +151,71 @@ static bool read_cie(const struct source *source, uintptr_t address, uint8_t *bu
   }
   cie->instructions = c;
   return !c.bad;
+}
+
+/* ── Finding the description of a function ─────────────────────────────────────────────────────── */
+
+enum found { FOUND, NOT_DESCRIBED, NOT_SEARCHABLE };
+
+/* Searches the sorted table for the last function that starts at or before `pc`. */
+static enum found find_fde(const struct source *source, const struct mh_module *module, uintptr_t pc, uintptr_t *fde) {
+  uintptr_t header = (uintptr_t)module->eh_frame_hdr;
+  struct {
+    uint8_t version, frame_encoding, count_encoding, table_encoding;
+    int32_t frame;
+    uint32_t count;
+  } head;
+  if (module->eh_frame_hdr_bytes < sizeof head || !copy(source, header, &head, sizeof head)) return NOT_DESCRIBED;
+  /* Four-byte offsets from the header are what every linker writes. */
+  bool four_bytes = (head.frame_encoding & 0x0f) == 0x0b || (head.frame_encoding & 0x0f) == 0x03;
+  if (head.version != 1 || !four_bytes || head.count_encoding != 0x03 || head.table_encoding != 0x3b) return NOT_SEARCHABLE;
+
+  uintptr_t table = header + sizeof head;
+  size_t count = (module->eh_frame_hdr_bytes - sizeof head) / 8;
+  if (head.count < count) count = head.count;
+  if (table + count * 8 > source->high) return NOT_SEARCHABLE;
+
+  intptr_t wanted = (intptr_t)(pc - header);
+  size_t low = 0;
+  while (count > 0) {
+    size_t half = count / 2;
+    int32_t start;
+    if (!copy(source, table + (low + half) * 8, &start, sizeof start)) return NOT_DESCRIBED;
+    if (start <= wanted) {
+      low += half + 1;
+      count -= half + 1;
+    } else {
+      count = half;
+    }
+  }
+  if (low == 0) return NOT_DESCRIBED;
+  int32_t offset;
+  if (!copy(source, table + (low - 1) * 8 + 4, &offset, sizeof offset)) return NOT_DESCRIBED;
+  *fde = header + (uintptr_t)(intptr_t)offset;
+  return FOUND;
+}
+
+/* The same without a table: looks at one description after the other. */
+static enum found scan_fdes(const struct source *source, const struct mh_module *module, uintptr_t pc, uintptr_t *fde) {
+  uint8_t fde_buffer[RECORD_BYTES], cie_buffer[RECORD_BYTES];
+  uintptr_t at = (uintptr_t)module->eh_frame, end = at + module->eh_frame_bytes, last_cie = 0;
+  struct mh_cursor c;
+  struct cie cie;
+  uint32_t length;
+  for (; at < end && open_record(source, at, fde_buffer, &c); at += sizeof length + length) {
+    copy(source, at, &length, sizeof length);
+    uint32_t back = mh_cursor_u32(&c);
+    if (back == 0) continue; /* a CIE */
+    uintptr_t its_cie = at + sizeof length - back;
+    if (its_cie != last_cie && !read_cie(source, its_cie, cie_buffer, &cie)) continue;
+    last_cie = its_cie;
+    uintptr_t start = encoded(&c, cie.pointer_encoding);
+    uintptr_t bytes = encoded(&c, cie.pointer_encoding & 0x0f);
+    if (c.bad || pc < start || pc - start >= bytes) continue;
+    *fde = at;
+    return FOUND;
+  }
+  return NOT_DESCRIBED;
 }
 
 /* ── Running the description up to a program counter ───────────────────────────────────────────── */
@@ -409,7 +434,7 @@ static uint64_t row_of_fde(const struct source *source, uintptr_t fde, uintptr_t
 
 static uint64_t row_in_module(const struct source *source, const struct mh_module *module, uintptr_t pc, uintptr_t lookup) {
   uintptr_t fde;
-  switch (find_fde(source, module, lookup, &fde)) {
+  switch ((module->eh_frame_hdr ? find_fde : scan_fdes)(source, module, lookup, &fde)) {
     case FOUND: return row_of_fde(source, fde, pc, lookup);
     case NOT_SEARCHABLE: return MH_ROW_FALLBACK;
     default: return MH_ROW_END;
@@ -427,7 +452,7 @@ uint64_t mh_cfi_row(uintptr_t pc, bool exact) {
   uintptr_t lookup = pc - !exact;
   const struct mh_module *module = mh_module_at(lookup);
   uint64_t row = MH_ROW_END;
-  if (module && module->eh_frame_hdr) {
+  if (module && (module->eh_frame_hdr || module->eh_frame)) {
     struct source source = {.low = module->start, .high = module->end};
     /* Holes between segments are not readable: stay in the one that holds the header. */
     if (module->eh_segment_end) {

@@ -1,5 +1,5 @@
 /* Call frame information: from a program counter to the row that leads to its caller, read from the module's
- * .eh_frame through the search table in .eh_frame_hdr. Every read is checked against the segment that holds them, so
+ * .eh_frame through the search table in .eh_frame_hdr, where there is one. Every read is checked against the segment that holds them, so
  * damaged information gives a wrong or no row, never a crash.
  */
 #pragma once

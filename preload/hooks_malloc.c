@@ -20,7 +20,7 @@
   do {                                             \
     if (MH_UNLIKELY(!mh_enter(MH_HOOK_HEAP))) {                \
       void *nested_ = (call);                      \
-      mh_nested_allocation(nested_, size, MH_HOOK_HEAP);         \
+      mh_nested_allocation(nested_, size, MH_HOOK_HEAP, __builtin_return_address(0)); \
       return nested_;                              \
     }                                              \
     struct mh_entry entry_ = MH_ENTRY();           \
@@ -78,7 +78,7 @@ MH_HOOK int posix_memalign(void **block, size_t alignment, size_t size) {
   if (MH_UNLIKELY(!mh_real.posix_memalign)) return (*block = mh_early_allocate(size, alignment)) ? 0 : ENOMEM;
   if (MH_UNLIKELY(!mh_enter(MH_HOOK_HEAP))) {
     int result = mh_real.posix_memalign(block, alignment, size);
-    if (result == 0) mh_nested_allocation(*block, size, MH_HOOK_HEAP);
+    if (result == 0) mh_nested_allocation(*block, size, MH_HOOK_HEAP, __builtin_return_address(0));
     return result;
   }
   struct mh_entry entry = MH_ENTRY();
@@ -139,7 +139,7 @@ static inline __attribute__((always_inline)) void *resize(void *old, size_t size
   if (MH_UNLIKELY(!mh_enter(MH_HOOK_HEAP))) {
     mh_nested_free(old);
     void *block = mh_real.realloc(old, size);
-    mh_nested_allocation(block, size, MH_HOOK_HEAP);
+    mh_nested_allocation(block, size, MH_HOOK_HEAP, __builtin_return_address(0));
     return block;
   }
   struct mh_entry entry = MH_ENTRY();

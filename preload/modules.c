@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "lock.h"
 #include "process.h"
+#include "sections.h"
 #include "store.h"
 #include "sys.h"
 #include "text.h"
@@ -124,8 +125,8 @@ static bool copy(void *target, uintptr_t source, size_t bytes) {
 
 struct image {
   uintptr_t bias, start, end, text_start, text_end;
-  uintptr_t eh_frame_hdr;
-  size_t eh_frame_hdr_bytes;
+  uintptr_t eh_frame_hdr, eh_frame;
+  size_t eh_frame_hdr_bytes, eh_frame_bytes;
   uintptr_t eh_segment_start, eh_segment_end;
   uint8_t build_id[64];
   uint32_t build_id_bytes;
@@ -147,6 +148,16 @@ static void read_build_id(struct image *image, uintptr_t notes, size_t bytes) {
       return;
     }
     at = data + ((note.n_descsz + 3u) & ~3u);
+  }
+}
+
+/* Where frame information may be read without meeting a hole between segments. */
+static void find_segment(struct image *image, unsigned count, uintptr_t address) {
+  for (unsigned i = 0; i < count; i++) {
+    uintptr_t low = image->bias + segments[i].p_vaddr, high = low + segments[i].p_filesz;
+    if (segments[i].p_type != PT_LOAD || address < low || address >= high) continue;
+    image->eh_segment_start = low;
+    image->eh_segment_end = high;
   }
 }
 
@@ -177,13 +188,7 @@ static bool read_image(uintptr_t base, struct image *image) {
     if (segments[i].p_type == PT_GNU_EH_FRAME) {
       image->eh_frame_hdr = start;
       image->eh_frame_hdr_bytes = segments[i].p_memsz;
-    }
-    /* Where frame information may be read without meeting a hole between segments. */
-    for (unsigned j = 0; segments[i].p_type == PT_GNU_EH_FRAME && j < file.e_phnum; j++) {
-      uintptr_t low = image->bias + segments[j].p_vaddr, high = low + segments[j].p_filesz;
-      if (segments[j].p_type != PT_LOAD || start < low || start >= high) continue;
-      image->eh_segment_start = low;
-      image->eh_segment_end = high;
+      find_segment(image, file.e_phnum, start);
     }
     if (segments[i].p_type == PT_NOTE && !image->build_id_bytes) read_build_id(image, start, segments[i].p_filesz);
   }
@@ -223,6 +228,8 @@ static struct mh_module *new_module(const struct image *image, const char *path)
       .text_end = image->text_end,
       .eh_frame_hdr = (const uint8_t *)image->eh_frame_hdr,
       .eh_frame_hdr_bytes = image->eh_frame_hdr_bytes,
+      .eh_frame = (const uint8_t *)image->eh_frame,
+      .eh_frame_bytes = image->eh_frame_bytes,
       .eh_segment_start = image->eh_segment_start,
       .eh_segment_end = image->eh_segment_end,
       .id = id,
@@ -255,6 +262,21 @@ static bool add_range(uintptr_t start, uintptr_t end, struct mh_module *module) 
   return true;
 }
 
+/* A linker that was not told to makes no search table, and then only the file's sections tell where the frame information is: so it is
+ * with Debian's musl-gcc. `segments` are the image's. */
+static void find_eh_frame(struct image *image) {
+  ElfW(Ehdr) file;
+  uintptr_t address;
+  size_t bytes;
+  if (image->eh_frame_hdr || !copy(&file, first.start, sizeof(file)) ||
+      !mh_section_find(first.path, first.inode, &file, ".eh_frame", &address, &bytes))
+    return;
+  find_segment(image, file.e_phnum, image->bias + address);
+  if (!image->eh_segment_end || bytes > image->eh_segment_end - (image->bias + address)) return;
+  image->eh_frame = image->bias + address;
+  image->eh_frame_bytes = bytes;
+}
+
 /* The module mapped at `first`, known or new; NULL if that is no module. */
 static struct mh_module *identify(bool *changed) {
   struct image image;
@@ -270,6 +292,7 @@ static struct mh_module *identify(bool *changed) {
     return module;
   }
   *changed = true;
+  find_eh_frame(&image);
   return new_module(&image, first.path);
 }
 

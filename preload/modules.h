@@ -14,7 +14,9 @@ struct mh_module {
   uintptr_t text_start, text_end; /* executable segments, lowest address and end */
   const uint8_t *eh_frame_hdr;    /* mapped .eh_frame_hdr, NULL if none */
   size_t eh_frame_hdr_bytes;
-  uintptr_t eh_segment_start, eh_segment_end; /* readable segment (PT_LOAD, its bytes in the file) that holds it */
+  const uint8_t *eh_frame;        /* mapped .eh_frame of a module without such a table, NULL if none */
+  size_t eh_frame_bytes;
+  uintptr_t eh_segment_start, eh_segment_end; /* readable segment (PT_LOAD, its bytes in the file) that holds either */
   uint32_t id;            /* index in the store's modules array, 0 while not published */
   uint32_t generation;    /* value of mh_generation when it was seen first */
   bool loaded;            /* false once it was unloaded; the entry itself stays */
@@ -26,7 +28,7 @@ extern uint32_t mh_generation;
 void mh_modules_start(void);
 
 /* Module that contains `pc` now, or NULL (generated code, nothing mapped). Refreshes the table at most once for an unknown pc.
- * The entry is never freed; its eh_frame_hdr is mapped as long as `loaded`. */
+ * The entry is never freed; its frame information is mapped as long as `loaded`. */
 const struct mh_module *mh_module_at(uintptr_t pc);
 
 /* Whether the table says what is at `pc`: a module, or code that is in none. False: perhaps a module not seen yet. */

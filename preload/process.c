@@ -8,11 +8,11 @@
 
 struct mh_process mh_process;
 
-/* Parent, start and state from /proc/PID/stat: "pid (any text) S ppid … starttime …"; the name may hold parentheses. */
-static bool read_stat(const char *pid, uint32_t *parent, uint64_t *start, char *state) {
+/* Parent, start and state from /proc/NAME/stat: "pid (any text) S ppid … starttime …"; the name may hold parentheses. */
+static bool read_stat(const char *name, uint32_t *parent, uint64_t *start, char *state) {
   MH_TEXT(path, 64);
   mh_text_add(&path, "/proc/");
-  mh_text_add(&path, pid);
+  mh_text_add(&path, name);
   mh_text_add(&path, "/stat");
   char stat[1024];
   if (mh_read_file(path.data, stat, sizeof(stat)) <= 0) return false;
@@ -50,7 +50,12 @@ static void read_boot_id(uint8_t id[16]) {
 void mh_process_identify(void) {
   mh_process = (struct mh_process){.pid = (uint32_t)mh_getpid()};
   char state;
-  if (!read_stat("self", &mh_process.parent_pid, &mh_process.start, &state)) {
+  /* By way of the first thread, whose start is the process's: an emulator may answer for /proc/self/stat itself, with a start of its own,
+   * and then every other process takes this one for dead. */
+  MH_TEXT(first_thread, 48);
+  mh_text_add(&first_thread, "self/task/");
+  mh_text_add_number(&first_thread, mh_process.pid);
+  if (!read_stat(first_thread.data, &mh_process.parent_pid, &mh_process.start, &state)) {
     mh_process.parent_pid = (uint32_t)mh_syscall(SYS_getppid, 0, 0, 0, 0, 0, 0);
     mh_process.start = 0;
   }

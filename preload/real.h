@@ -46,6 +46,7 @@
   F(getgrnam, struct group *, (const char *))                             \
   F(getgrgid, struct group *, (gid_t))                                    \
   F(dlerror, char *, (void))                                              \
+  F(gnu_get_libc_version, const char *, (void)) /* glibc alone has it */  \
   F(unshare, int, (int))                                                  \
   F(setns, int, (int, int))                                               \
   F(pthread_create, int, (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))

@@ -123,6 +123,13 @@ bool mh_libc_allocates(void) {
   return libc && libc == mh_module_at((uintptr_t)mh_real.malloc);
 }
 
+bool mh_libc_calls(uintptr_t caller) {
+  if (mh_real.gnu_get_libc_version) return false;
+  const struct mh_module *module = mh_module_at(caller);
+  /* musl's memalign jumps to aligned_alloc: then the caller is the hook that called memalign. */
+  return module && (module == mh_module_at((uintptr_t)mh_real.getpwnam) || module == mh_module_at((uintptr_t)mh_libc_calls));
+}
+
 bool mh_guard_is_stale(uintptr_t frame) {
   /* Deeper on the stack: a call from inside that hook. The same or further out: that hook's frame cannot exist any more, unless
    * this is a signal handler on another stack. */

@@ -59,13 +59,17 @@ static inline void mh_leave(void) {
 /* Whether the real functions of the heap are the C library's own. */
 bool mh_libc_allocates(void);
 
+/* Whether the code at `caller` is the C library's, and one that calls its own functions by their public names, which are our hooks: as
+ * musl's calloc calls malloc. */
+bool mh_libc_calls(uintptr_t caller);
+
 /* What a hook that may not record (mh_enter said no) owes all the same. A call that neither memhook nor the real function made
- * is a signal handler's: it cannot be recorded, so it is counted. */
-static inline void mh_nested_allocation(const void *block, uint64_t size, enum mh_hook_kind hook) {
+ * is a signal handler's: it cannot be recorded, so it is counted. `caller`: where the hook was called from. */
+static inline void mh_nested_allocation(const void *block, uint64_t size, enum mh_hook_kind hook, const void *caller) {
   struct mh_tls *tls = &mh_tls;
   if (MH_LIKELY(!tls->inside || !block)) return;
   bool expected = tls->hook == MH_HOOK_WRAP || (tls->hook == MH_HOOK_HEAP && hook == MH_HOOK_MAP && !mh_libc_allocates());
-  if (MH_UNLIKELY(tls->recording || !expected)) mh_store_drop(size);
+  if (MH_UNLIKELY(tls->recording || !(expected || mh_libc_calls((uintptr_t)caller)))) mh_store_drop(size);
 }
 static inline void mh_nested_free(const void *block) {
   if (MH_LIKELY(!mh_tls.inside || !block)) return;
