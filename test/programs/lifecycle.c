@@ -1,7 +1,7 @@
 /* Allocation at the odd moments of a process: before main, in constructors, in a thread's TLS destructors (round after
  * round), in atexit handlers, in destructors.
  *
- * live 1 x 1001 heap in_preinit
+ * glibc live 1 x 1001 heap in_preinit
  * live 1 x 1002 heap in_constructor
  * live 1 x 1003 heap in_main
  * live 8 x 1004 heap in_thread
@@ -19,7 +19,7 @@ static void *volatile freed_at_exit;
 
 NOINLINE static void in_preinit(void) { keep(malloc(1001), 1001); }
 
-/* The C++ runtime's own arrays run this before any constructor of the executable. */
+/* Runs before any constructor, where the C library knows of it. */
 __attribute__((section(".preinit_array"), used)) static void (*const preinit)(void) = in_preinit;
 
 __attribute__((constructor(101))) NOINLINE static void in_constructor(void) {

@@ -19,6 +19,7 @@
  * live 1 x 131072 mmap unmapping_that_fails
  */
 #define _GNU_SOURCE 1
+#define _LARGEFILE64_SOURCE 1 /* mmap64, in musl */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>

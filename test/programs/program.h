@@ -8,6 +8,7 @@
  * FUNCTION is the innermost function of the program itself; unless `via` names the library that called the allocation
  * function on its behalf, it is the innermost frame of all. SIZE may be `*` where it is the library's business.
  * What functions of the program asked for must be in the table, all of it; what libraries keep for themselves need not.
+ * A line that begins with `glibc` is not there where the C library is musl.
  *
  * Besides, keep() prints `live 0xADDRESS SIZE` for what stays allocated: these must be the store's addresses.
  */

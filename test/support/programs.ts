@@ -2,8 +2,7 @@
 //
 //   build("leaks.c") ──▶ runWell() ──▶ store ──▶ readReport() ──▶ rows()  ═══  expectations("leaks.c")
 //
-// Zig is the compiler that every machine has on which memhook was built; the system's own compilers come
-// besides where there are any, since their code looks different (position independent, shared C++ runtime).
+// Which compilers, and for which targets: see compilers.ts.
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
@@ -18,76 +17,17 @@ import {
   realpathSync,
   renameSync,
 } from "node:fs";
-import { arch, tmpdir } from "node:os";
-import { basename, delimiter, dirname, join } from "node:path";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { report } from "../../runtime/report.js";
 import { openStore } from "../../runtime/store.js";
 import { Symbolizer } from "../../runtime/symbolize.js";
 import type { Allocation, MemoryKind, Query, Report } from "../../runtime/types.js";
+import { type Compiler, compiler, ownTarget, type Target } from "./compilers.js";
 import { root } from "./run.js";
 
-const architecture = arch() === "arm64" ? "aarch64" : "x86_64";
-
-/** The library that is tested: MEMHOOK_TEST_LIBRARY names another build of it. */
-export const library = process.env.MEMHOOK_TEST_LIBRARY ?? join(root, `build/lib/${architecture}-gnu/libmemhook.so`);
-
-// ── Compilers ────────────────────────────────────────────────────────────────────────────────────
-
-export interface Compiler {
-  name: string;
-  c: string[];
-  cxx: string[];
-}
-
-/** The path of a program that can be run, or undefined. */
-export function which(name: string): string | undefined {
-  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
-    const path = join(folder, name);
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {}
-  }
-  return undefined;
-}
-
-function findZig(): string | undefined {
-  if (process.env.ZIG) return process.env.ZIG;
-  const pinned = /^zig_version=(.*)$/m.exec(readFileSync(join(root, "build.sh"), "utf8"))?.[1] ?? "";
-  const fetched = join(root, ".zig", pinned, "ziglang/zig");
-  return existsSync(fetched) ? fetched : which("zig");
-}
-
-/** Every compiler at hand, Zig first. */
-export const compilers: readonly Compiler[] = (() => {
-  const found: Compiler[] = [];
-  const zig = findZig();
-  // Zig's own default is to trap on undefined behaviour, and its C++ runtime is static.
-  if (zig) {
-    found.push({
-      name: "zig",
-      c: [zig, "cc", "-fno-sanitize=undefined"],
-      cxx: [zig, "c++", "-fno-sanitize=undefined"],
-    });
-  }
-  if (which("gcc") && which("g++")) found.push({ name: "gcc", c: ["gcc"], cxx: ["g++"] });
-  if (which("clang") && which("clang++")) found.push({ name: "clang", c: ["clang"], cxx: ["clang++"] });
-  return found;
-})();
-
-/** Why nothing can be compiled, for a test to skip with; false when it can. */
-export const noCompiler: string | false = compilers.length > 0 ? false : "no compiler: neither Zig nor gcc nor clang";
-
-/** The first of the compilers named that is there. */
-export function compiler(...names: string[]): Compiler {
-  for (const name of names) {
-    const found = compilers.find((candidate) => candidate.name === name);
-    if (found) return found;
-  }
-  assert.ok(compilers[0], "no compiler");
-  return compilers[0];
-}
+export { type Compiler, compiler, compilers, library, noCompiler, type Target, which } from "./compilers.js";
 
 export interface BuildOptions {
   compiler?: Compiler;
@@ -161,6 +101,8 @@ export interface RunOptions {
   /** MEMHOOK_FILE; without it the program runs bare, without memhook. */
   store?: string | undefined;
   env?: Record<string, string | undefined>;
+  /** What the program was compiled for; this machine's own without it. */
+  target?: Target;
   cwd?: string;
   input?: string;
   /** After this many milliseconds it is killed and the test fails; 60 s. */
@@ -182,10 +124,25 @@ export function environment(options: RunOptions): Record<string, string> {
     HOME: process.env.HOME,
     TMPDIR: process.env.TMPDIR,
     LC_ALL: "C",
-    ...(options.store === undefined ? {} : { LD_PRELOAD: library, MEMHOOK_FILE: options.store }),
+    ...(options.store === undefined
+      ? {}
+      : { LD_PRELOAD: (options.target ?? ownTarget).library, MEMHOOK_FILE: options.store }),
     ...options.env,
   };
   return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+/**
+ * What to spawn, and with which environment. What is meant for the program's loader an emulator gets as arguments: it is itself a
+ * program with a loader.
+ */
+function commandOf(program: string, args: string[], options: RunOptions): [string[], Record<string, string>] {
+  const env = environment(options);
+  const { emulator } = options.target ?? ownTarget;
+  if (emulator.length === 0) return [[program, ...args], env];
+  const { LD_PRELOAD, ...ours } = env;
+  const settings = LD_PRELOAD === undefined ? [] : ["-E", `LD_PRELOAD=${LD_PRELOAD}`];
+  return [[...emulator, ...settings, program, ...args], ours];
 }
 
 /** A program that is running, with its standard streams as pipes. */
@@ -201,9 +158,10 @@ export class Running {
   #wake: () => void = () => {};
 
   constructor(program: string, args: string[], options: RunOptions = {}) {
-    this.child = spawn(program, args, {
+    const [[command, ...words], env] = commandOf(program, args, options);
+    this.child = spawn(command!, words, {
       cwd: options.cwd ?? tmpdir(),
-      env: environment(options),
+      env,
       stdio: ["pipe", "pipe", "pipe"],
       // In a process group of its own, so that all of it can be ended.
       detached: true,
@@ -325,11 +283,12 @@ export interface Row {
   via: string;
 }
 
-/** The table in the opening comment of test/programs/SOURCE; `prefix` chooses one of several (see program.h). */
-export function expectations(source: string, prefix = ""): Row[] {
+/** The table in the opening comment of test/programs/SOURCE for a target; `prefix` chooses one of several (see program.h). */
+export function expectations(source: string, prefix = "", target = ownTarget): Row[] {
   const text = readFileSync(join(root, "test/programs", source), "utf8");
+  const libc = target.name.endsWith("-gnu") ? "(?:glibc )?" : "";
   const pattern = new RegExp(
-    String.raw`^(?: \*|//) ${prefix ? `${prefix.replaceAll("+", "\\+")} ` : ""}live (\d+) x (\d+|\*) (heap|mmap|custom) (.+?)(?: via (\S+))?$`,
+    String.raw`^(?: \*|//) ${libc}${prefix ? `${prefix.replaceAll("+", "\\+")} ` : ""}live (\d+) x (\d+|\*) (heap|mmap|custom) (.+?)(?: via (\S+))?$`,
     "gm",
   );
   const rows = [...text.matchAll(pattern)].map((match): Row => {
