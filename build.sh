@@ -113,12 +113,12 @@ memdb_wasm() {
     -O3 --noAssert --runtime stub --bindings raw --enable bulk-memory
 }
 
-# The target of this machine's own programs.
-own_target() {
-  local libc=musl
-  getconf GNU_LIBC_VERSION >/dev/null 2>&1 && libc=gnu
-  case $(uname -m) in
-    x86_64 | aarch64) echo "$(uname -m)-$libc" ;;
+# Sets own_target to the target of this machine's own programs.
+find_own_target() {
+  own_target=$(uname -m)-musl
+  getconf GNU_LIBC_VERSION >/dev/null 2>&1 && own_target=$(uname -m)-gnu
+  case $own_target in
+    x86_64-* | aarch64-*) ;;
     *) fail "no build for $(uname -m): x86_64 and aarch64 are supported" ;;
   esac
 }
@@ -187,7 +187,8 @@ build() {
   wasm
   symbols_wasm
   memdb_wasm
-  library "$(own_target)"
+  find_own_target
+  library "$own_target"
   typescript
 }
 
@@ -222,7 +223,7 @@ case ${1:-} in
     ;;
   debug)
     build
-    library "$(own_target)" debug
+    library "$own_target" debug
     ;;
   test)
     shift
