@@ -108,14 +108,75 @@ test("every shell block is one", { skip: which("bash") ? false : "no bash" }, ()
 for (const path of PAGES.filter((each) => each !== "docs/services.md" && fencesWith(each, "sh", "run").length > 0)) {
   test(`${path}: its commands run`, { skip: noCompiler }, () => {
     const cwd = mkdtempSync(join(folder, "run "));
-    copyFileSync(build("sessions.c"), join(cwd, "app"));
+    for (const name of ["app", "tests"]) copyFileSync(build("sessions.c"), join(cwd, name));
     for (const { text, line } of fencesWith(path, "sh", "run")) {
-      const { status, stdout, stderr } = spawnSync("bash", ["-euo", "pipefail", "-c", shellFunctions() + text], {
-        cwd,
-        encoding: "utf8",
-        env: { ...process.env, NO_COLOR: "1" },
-      });
+      const { status, stdout, stderr } = spawnSync(
+        "bash",
+        ["-euo", "pipefail", "-c", `${shellFunctions()}${text}\nwait`],
+        {
+          cwd,
+          encoding: "utf8",
+          env: { ...process.env, NO_COLOR: "1", CI: "" },
+        },
+      );
       assert.equal(status, 0, `${path}:${line}: ${stdout}${stderr}`);
     }
   });
 }
+
+test("README's report is what its command prints", {
+  skip: noCompiler || (which("script") ? false : "script is not here"),
+}, () => {
+  const [fence] = fencesWith("README.md", "text", "report");
+  const shown = fence!.text.trimEnd().split("\n");
+  const command = /^\.\/build\.sh run .*$/m.exec(page("README.md"))![0];
+  const { stdout } = spawnSync("script", ["-qec", `stty cols 120; ${command}`, "/dev/null"], {
+    cwd: root,
+    encoding: "utf8",
+    env: { ...process.env, NO_COLOR: "1" },
+  });
+  // Process ids differ, and frames outside of main are cut from the page.
+  const plain = (line: string) => line.trimEnd().replace(/pid \d+/, "pid N");
+  const printed = stdout.split("\n").map(plain);
+  const outside = /^ {4}(_|\S+ at .*libc)/;
+  assert.deepEqual(
+    printed.filter((line) => line !== "" && !outside.test(line)),
+    shown.filter((line) => line !== "    …").map(plain),
+  );
+});
+
+/** Ratios of the rows of a table in bench/README.md; each cell begins with one. */
+function measured(head: RegExp, column: string): number[] {
+  const lines = page("bench/README.md").split("\n");
+  const start = lines.findIndex((line) => head.test(line));
+  const cells = (line: string) => line.split("|").map((cell) => cell.trim());
+  const at = cells(lines[start]!).indexOf(column);
+  assert.ok(at > 0, column);
+  const end = lines.findIndex((line, i) => i > start && line === "");
+  return lines
+    .slice(start + 2, end)
+    .filter((line) => !/pairs/.test(line))
+    .map((line) => Number.parseFloat(cells(line)[at]!));
+}
+
+test("README's figures are those of bench/README.md", () => {
+  const table = [...page("README.md").matchAll(/^\| ([^|]+) \| ([\d.]+) to ([\d.]+) \|$/gm)];
+  const now = /^\| \| alone, s \|/;
+  const all = /^\| \| alone \| interposition \|/;
+  const columns: [RegExp, string][] = [
+    [now, "memhook"],
+    [now, "heaptrack, process only"],
+    [now, "heaptrack, as shipped"],
+    [all, "sampled"],
+    [all, "jemalloc, sampled"],
+    [all, "jemalloc, every allocation"],
+    [all, "gperftools"],
+  ];
+  assert.equal(table.length, columns.length);
+  for (const [i, [head, column]] of columns.entries()) {
+    const ratios = measured(head, column);
+    assert.equal(ratios.length, 7, column);
+    const [, name = "", low, high] = table[i]!;
+    assert.deepEqual([Number(low), Number(high)], [Math.min(...ratios), Math.max(...ratios)], name);
+  }
+});

@@ -40,17 +40,15 @@ export function fencesWith(path: string, ...words: string[]): Fence[] {
   return fences(path).filter((fence) => words.every((word) => fence.words.includes(word)));
 }
 
-/** Shell functions with the programs' names that run the launchers, for a script out of a page. */
+/** Shell functions with the programs' names that run the launchers, also behind a runtime's name, for a script out of a page. */
 export function shellFunctions(): string {
   const names = PROGRAMS.map(({ meta }) => meta.name);
-  return names
-    .map(
-      (name) =>
-        `${name}() { ${commandLine(name)
-          .map((word) => `'${word}'`)
-          .join(" ")} "$@"; }\n`,
-    )
-    .join("");
+  const runtimes = 'node() { "$@"; }\nbun() { "$@"; }\ndeno() { shift 2; "$@"; }\n';
+  const launchers = names.map((name) => {
+    const words = commandLine(name).map((word) => `'${word}'`);
+    return `${name}() { ${words.join(" ")} "$@"; }\n`;
+  });
+  return runtimes + launchers.join("");
 }
 
 export const commands = (await Promise.all(PROGRAMS.map(callable))).flat();
