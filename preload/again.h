@@ -8,15 +8,9 @@
 #include "walk.h"
 
 /* Compares slots[count − 1 … 0] with the stack. Returns 0 if all are the same, else the number of the one that is
- * not, counted from 1. */
+ * not, counted from 1. The guard in front of the slots ends the loop. */
 static inline __attribute__((always_inline)) uint32_t mh_first_changed(const struct mh_walk_slot *slots, uint32_t count) {
-  const struct mh_walk_slot *slot = slots + count;
-#pragma clang loop unroll_count(4)
-  while (slot > slots) {
-    slot--;
-    if (*(const mh_word *)slot->at != slot->value) return (uint32_t)(slot - slots) + 1;
-  }
-  return 0;
+  return (uint32_t)(mh_changed_slot(slots + count) - (slots - 1));
 }
 
 /* Whether a walk is in that very frame: then the way out of it depends on the remembered slots alone. */

@@ -23,6 +23,19 @@
 
 typedef uintptr_t mh_word __attribute__((may_alias, aligned(1)));
 
+/* A slot that never holds its value: it ends a comparison that goes from the inside outwards, so that the loop has one condition. */
+static inline void mh_slot_guard(struct mh_walk_slot *slot) {
+  *slot = (struct mh_walk_slot){.at = (uintptr_t)&slot->at, .value = (uintptr_t)&slot->at + 1};
+}
+
+/* The innermost slot before `end` that does not hold its value any more; there is a guard further out. */
+static inline __attribute__((always_inline)) const struct mh_walk_slot *mh_changed_slot(const struct mh_walk_slot *end) {
+  const struct mh_walk_slot *slot = end - 1;
+#pragma clang loop unroll_count(4)
+  while (*(const mh_word *)slot->at == slot->value) slot--;
+  return slot;
+}
+
 /* Which set a detour from there is in, and its tag in it. */
 struct mh_detour_key {
   uint32_t set;
@@ -34,40 +47,37 @@ static inline __attribute__((always_inline)) struct mh_detour_key mh_detour_key(
 }
 _Static_assert(MH_DETOUR_SETS == 8, "three bits of the hash");
 
-/* The top bit of each byte of `tags` that is `tag`. */
-static inline __attribute__((always_inline)) uint64_t mh_detour_same(uint64_t tags, uint8_t tag) {
-  const uint64_t low = 0x7f7f7f7f7f7f7f7full;
-  uint64_t other = tags ^ tag * 0x0101010101010101ull;
-  return ~(((other & low) + low) | other | low);
+/* One bit for each way of a set whose tag is `tag`, by one comparison of vectors. */
+static inline __attribute__((always_inline)) uint32_t mh_detour_same(const uint8_t tags[MH_DETOUR_WAYS], uint8_t tag) {
+  typedef uint8_t vector __attribute__((ext_vector_type(MH_DETOUR_WAYS)));
+  typedef bool bits __attribute__((ext_vector_type(MH_DETOUR_WAYS)));
+  vector all;
+  __builtin_memcpy(&all, tags, sizeof all);
+  bits equal = __builtin_convertvector(all == (vector)tag, bits);
+  uint16_t same;
+  __builtin_memcpy(&same, &equal, sizeof same);
+  return same;
 }
+_Static_assert(MH_DETOUR_WAYS == 16, "a bit each");
 
 /* The detour that leads from there into the remembered walk as it is now: the inner half of the proof. The outer half, the remembered
  * slots of frame number `outer`, is the caller's. NULL if there is none. */
 static inline __attribute__((always_inline)) const struct mh_walk_detour *mh_detour_find(struct mh_walk *walk, uintptr_t pc,
                                                                                          uintptr_t sp, uintptr_t fp) {
   struct mh_detour_key key = mh_detour_key(pc, sp);
-  const struct mh_walk_detour *eight = walk->detours[key.set];
-  uint64_t same = mh_detour_same(walk->detour_tags[key.set][0], key.tag);
-  for (unsigned word = 1;; same &= same - 1) {
-    if (!same && word < MH_DETOUR_WAYS / 8) {
-      same = mh_detour_same(walk->detour_tags[key.set][word++], key.tag);
-      eight += 8;
-    }
-    if (!same) return NULL;
-    const struct mh_walk_detour *detour = &eight[__builtin_ctzll(same) / 8];
+  for (uint32_t same = mh_detour_same(walk->detour_tags[key.set], key.tag); same; same &= same - 1) {
+    const struct mh_walk_detour *detour = &walk->detours[key.set][__builtin_ctz(same)];
     if (detour->pc != pc || detour->sp != sp || (detour->need_fp && detour->fp != fp)) continue;
-    const struct mh_walk_slot *slot = detour->slot + detour->slots;
-    const struct mh_walk_slot *outermost = detour->slot + (MH_MUTATION == MUTATION_NO_DETOUR_SLOT ? detour->slots > 1 : 0);
-    while (slot > outermost && *(const mh_word *)slot[-1].at == slot[-1].value) slot--;
-    if (slot > outermost || detour->outer > walk->depth) continue;
+    const struct mh_walk_slot *changed = mh_changed_slot(detour->slot + 1 + detour->slots);
+    if (changed > detour->slot + (MH_MUTATION == MUTATION_NO_DETOUR_SLOT && detour->slots > 1)) continue;
+    if (detour->outer > walk->depth) continue;
+    /* The same node is the same chain of program counters, so the same rows lead out of it, and need the same. */
     const struct mh_walk_frame *joined = &walk->frames[detour->outer - 1];
-    bool same_frame = joined->pc == detour->joined.pc && joined->sp == detour->joined.sp;
-    if (!same_frame || (joined->node != detour->joined.node && MH_MUTATION != MUTATION_NO_DETOUR_NODE)) continue;
-    if (joined->slots & MH_FRAME_EXACT) continue;
-    if ((joined->slots ^ detour->joined.slots) & MH_FRAME_NEED) continue;
+    if (joined->sp != detour->joined.sp || (joined->node != detour->joined.node && MH_MUTATION != MUTATION_NO_DETOUR_NODE)) continue;
     if (joined->slots & MH_FRAME_NEED && joined->fp != detour->joined.fp) continue;
     return detour;
   }
+  return NULL;
 }
 
 /* Notes the way from `entry` to the remembered frame number `outer`, now that all frames in between are remembered too. */
@@ -80,8 +90,7 @@ static inline void mh_detour_note(struct mh_walk *walk, const struct mh_entry *e
   struct mh_walk_detour *detour = &walk->detours[key.set][way];
   detour->pc = 0; /* a signal handler may jump out of here */
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
-  uint64_t *tags = &walk->detour_tags[key.set][way / 8];
-  *tags = (*tags & ~((uint64_t)0xff << way % 8 * 8)) | (uint64_t)key.tag << way % 8 * 8;
+  walk->detour_tags[key.set][way] = key.tag;
   detour->sp = entry->sp;
   detour->fp = entry->fp;
   detour->joined = *joined;
@@ -89,7 +98,8 @@ static inline void mh_detour_note(struct mh_walk *walk, const struct mh_entry *e
   detour->stack = stack;
   detour->slots = to - from;
   detour->need_fp = inner->slots & MH_FRAME_NEED;
-  for (uint32_t i = from; i < to; i++) detour->slot[i - from] = walk->slots[i];
+  mh_slot_guard(&detour->slot[0]);
+  for (uint32_t i = from; i < to; i++) detour->slot[1 + i - from] = walk->slots[i];
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   detour->pc = entry->pc;
 }

@@ -24,10 +24,18 @@ extern bool mh_index_grid;
 bool mh_index_put_any(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale);
 uint32_t mh_index_take_any(uintptr_t address);
 
-/* Says that record `slot` (not 0) describes the block at `address`. If another record did, a free was missed: `*stale`
- * receives its slot, else 0. False when there is no room. */
-static inline __attribute__((always_inline)) bool mh_index_put(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale) {
+/* Where the block at `address` has its entry, if that is an ordinary one, and has the processor fetch it: asked before other work, for the
+ * entry of a block that the heap has not used for a while is in no cache. */
+static inline __attribute__((always_inline)) uint32_t *mh_index_ready(uintptr_t address) {
   uint32_t *entry = mh_shadow_entry(address);
+  __builtin_prefetch(entry, 1);
+  return entry;
+}
+
+/* Says that record `slot` (not 0) describes the block at `address`, for which mh_index_ready answered `entry`. If another record did, a
+ * free was missed: `*stale` receives its slot, else 0. False when there is no room. */
+static inline __attribute__((always_inline)) bool mh_index_put(uint32_t *entry, uintptr_t address, uint64_t size, uint32_t slot,
+                                                               uint32_t *stale) {
   bool ordinary = address % 16 == 0 && (size > 8 || mh_index_grid) && size < MH_INDEX_LARGE_BYTES && slot < MH_SHADOW_UPPER_HALF;
   if (MH_UNLIKELY(!entry || !ordinary || !mh_index_plain || __atomic_load_n(entry, __ATOMIC_RELAXED)))
     return mh_index_put_any(address, size, slot, stale);

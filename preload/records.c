@@ -89,10 +89,12 @@ static __attribute__((noinline)) void begin_chain(struct mh_thread *thread) {
 
 INLINE uint32_t take_slot(struct mh_thread *thread) {
   if (MH_UNLIKELY(!thread || !thread->free_head)) return take_more(thread);
-  uint32_t slot = thread->free_head;
+  uint32_t slot = thread->free_head, next = mh_record(slot)->stack;
   MH_ASSERT(thread->free_count && !mh_record(slot)->address);
-  thread->free_head = mh_record(slot)->stack;
+  thread->free_head = next;
   thread->free_count--;
+  /* Where much was freed at once, the slots freed first are no more in the cache: the next one comes while the program works. */
+  __builtin_prefetch(mh_record(next), 1);
   return slot;
 }
 
@@ -112,6 +114,27 @@ void mh_slot_give(struct mh_thread *thread, uint32_t slot) {
   give_slot(thread, mh_record(slot), slot);
 }
 
+/* Where only a sample is recorded, a block counts for others. */
+static __attribute__((noinline)) void count_sampled_allocation(struct mh_thread *thread, uint32_t stack, uint64_t size, uint64_t time) {
+  mh_count_allocation(thread, stack, mh_sample_scale(size), time);
+}
+static __attribute__((noinline)) void count_sampled_free(struct mh_thread *thread, uint32_t stack, uint64_t size, bool temporary) {
+  mh_count_free(thread, stack, mh_sample_scale(size), temporary);
+}
+
+INLINE void count_allocation(struct mh_thread *thread, uint32_t stack, uint64_t size, uint64_t time) {
+  if (MH_LIKELY(!mh_settings.sample))
+    mh_count_allocation(thread, stack, (struct mh_amount){.count = 1, .bytes = size}, time);
+  else
+    count_sampled_allocation(thread, stack, size, time);
+}
+INLINE void count_free(struct mh_thread *thread, uint32_t stack, uint64_t size, bool temporary) {
+  if (MH_LIKELY(!mh_settings.sample))
+    mh_count_free(thread, stack, (struct mh_amount){.count = 1, .bytes = size}, temporary);
+  else
+    count_sampled_free(thread, stack, size, temporary);
+}
+
 static uint64_t key_of(const void *block) {
   return (uintptr_t)block | MH_SIDE_CUSTOM;
 }
@@ -120,7 +143,7 @@ static uint64_t key_of(const void *block) {
 static __attribute__((noinline)) void retire_stale(struct mh_thread *thread, uint32_t slot) {
   struct mh_record *record = mh_record(slot);
   mh_record_retire(slot, record);
-  mh_count_free(thread, record->stack, mh_sample_amount(mh_record_size(record)), false);
+  count_free(thread, record->stack, mh_record_size(record), false);
   mh_slot_give(thread, slot);
 }
 
@@ -136,6 +159,7 @@ INLINE uint32_t capture(struct mh_thread *thread, const struct mh_entry *entry) 
 INLINE void publish(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
   struct mh_record *record = mh_record(slot);
   MH_ASSERT(!record->address);
+  uint32_t *place = kind == MH_MEMORY_CUSTOM ? NULL : mh_index_ready((uintptr_t)block);
   uint64_t time = MH_LIKELY(thread != NULL) ? mh_clock_tell(&thread->newest_time) : mh_clock_now();
   uint32_t stack = thread ? capture(thread, entry) : 0, stale;
   record->size = size | (uint64_t)kind << MH_RECORD_KIND_SHIFT;
@@ -144,26 +168,38 @@ INLINE void publish(struct mh_thread *thread, uint32_t slot, const void *block, 
   record->stack = stack;
   MH_ASSERT(stack < mh_header()->arrays[MH_KIND_STACKS].count);
   __atomic_store_n(&record->address, (uintptr_t)block, __ATOMIC_RELEASE);
-  bool room = kind == MH_MEMORY_CUSTOM ? mh_side_put(key_of(block), slot, &stale) : mh_index_put((uintptr_t)block, size, slot, &stale);
+  bool room = kind == MH_MEMORY_CUSTOM ? mh_side_put(key_of(block), slot, &stale) : mh_index_put(place, (uintptr_t)block, size, slot, &stale);
   if (MH_UNLIKELY(!room)) {
     __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
     mh_slot_give(thread, slot);
     mh_store_drop(size);
     return;
   }
-  mh_count_allocation(thread, stack, mh_sample_amount(size), time);
+  count_allocation(thread, stack, size, time);
   if (MH_LIKELY(thread != NULL)) thread->newest = slot;
   if (MH_UNLIKELY(stale)) retire_stale(thread, stale);
 }
 
-INLINE void record_allocation(const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
-  struct mh_thread *thread = mh_thread_mine();
+/* Fills a slot of its own, as far as there is one. A thread that could get no state has `thread` NULL. */
+INLINE void record_in(struct mh_thread *thread, const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
   uint32_t slot = take_slot(thread);
   if (MH_UNLIKELY(!slot)) {
     mh_store_drop(size);
     return;
   }
   publish(thread, slot, block, size, kind, entry);
+}
+
+static __attribute__((noinline)) void record_without_thread(const void *block, uint64_t size, unsigned kind) {
+  record_in(NULL, block, size, kind, NULL);
+}
+
+INLINE void record_allocation(const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
+  struct mh_thread *thread = mh_thread_mine();
+  if (MH_LIKELY(thread != NULL))
+    record_in(thread, block, size, kind, entry);
+  else
+    record_without_thread(block, size, kind);
 }
 
 void mh_record_heap_allocation(const void *block, uint64_t size, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
@@ -182,7 +218,7 @@ INLINE void record_free(const void *block, uint32_t slot) {
   mh_record_retire(slot, record);
   bool temporary = thread && thread->newest == slot;
   if (temporary) thread->newest = 0;
-  mh_count_free(thread, record->stack, mh_sample_amount(mh_record_size(record)), temporary);
+  count_free(thread, record->stack, mh_record_size(record), temporary);
   give_slot(thread, record, slot);
 }
 
@@ -212,7 +248,7 @@ void mh_record_restore(const void *block, const struct mh_taken *taken) {
   struct mh_record *record = mh_record(taken->slot);
   uint32_t stale;
   __atomic_store_n(&record->address, (uintptr_t)block, __ATOMIC_RELEASE);
-  if (mh_index_put((uintptr_t)block, taken->size, taken->slot, &stale)) return;
+  if (mh_index_put(mh_index_ready((uintptr_t)block), (uintptr_t)block, taken->size, taken->slot, &stale)) return;
   __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
   mh_record_forget(taken);
   mh_store_drop(taken->size);
@@ -220,7 +256,7 @@ void mh_record_restore(const void *block, const struct mh_taken *taken) {
 
 void mh_record_forget(const struct mh_taken *taken) {
   if (!taken->slot) return;
-  mh_count_free(mh_thread_mine(), taken->stack, mh_sample_amount(taken->size), false);
+  count_free(mh_thread_mine(), taken->stack, taken->size, false);
   mh_slot_give(mh_thread_mine(), taken->slot);
 }
 
@@ -228,7 +264,7 @@ void mh_record_moved(const void *block, uint64_t size, const struct mh_taken *ta
   struct mh_thread *thread = mh_thread_mine();
   uint32_t slot = taken->slot;
   if (slot)
-    mh_count_free(thread, taken->stack, mh_sample_amount(taken->size), false);
+    count_free(thread, taken->stack, taken->size, false);
   else
     slot = mh_slot_take(thread);
   if (MH_UNLIKELY(!slot))
@@ -242,7 +278,7 @@ void mh_record_free_nested(const void *block) {
   if (!slot) return;
   struct mh_record *record = mh_record(slot);
   mh_record_retire(slot, record);
-  mh_count_free(NULL, record->stack, mh_sample_amount(mh_record_size(record)), false);
+  count_free(NULL, record->stack, mh_record_size(record), false);
   if (mh_tls.pending_count < sizeof(mh_tls.pending) / sizeof(mh_tls.pending[0]))
     mh_tls.pending[mh_tls.pending_count++] = slot;
 }

@@ -67,7 +67,7 @@ static size_t slot_count(uint32_t limit) {
 }
 
 size_t mh_walk_bytes(void) {
-  return sizeof(struct mh_walk) + slot_count(mh_depth_limit) * sizeof(struct mh_walk_slot) +
+  return sizeof(struct mh_walk) + (1 + slot_count(mh_depth_limit)) * sizeof(struct mh_walk_slot) +
          mh_depth_limit * (sizeof(struct mh_walk_frame) + sizeof(struct mh_walk_step));
 }
 
@@ -82,7 +82,8 @@ void mh_capture_dwarf_modules_changed(void) {
 static __attribute__((noinline)) void renew(struct mh_walk *walk, uintptr_t thread_pointer, uint32_t generation) {
   if (!walk->limit) {
     walk->frames = (struct mh_walk_frame *)(walk + 1);
-    walk->slots = (struct mh_walk_slot *)(walk->frames + mh_depth_limit);
+    walk->slots = (struct mh_walk_slot *)(walk->frames + mh_depth_limit) + 1;
+    mh_slot_guard(walk->slots - 1);
     walk->steps = (struct mh_walk_step *)(walk->slots + slot_count(mh_depth_limit));
     walk->limit = mh_depth_limit;
   }

@@ -56,7 +56,7 @@ struct mh_walk_detour {
   uint32_t stack;              /* interned: all of it */
   uint32_t slots;              /* words of the way, outermost first */
   uint32_t need_fp;            /* the way depends on fp */
-  struct mh_walk_slot slot[MH_DETOUR_SLOTS];
+  struct mh_walk_slot slot[1 + MH_DETOUR_SLOTS]; /* the first is a guard; see detour.h */
 };
 #define MH_DETOUR_SETS 8
 #define MH_DETOUR_WAYS 16
@@ -71,11 +71,11 @@ struct mh_walk {
   bool cut;            /* the outermost remembered frame has callers */
   bool plain;          /* what is remembered begins at the stack's end, and all of it is on the thread's own stack */
   struct mh_walk_frame *frames;
-  struct mh_walk_slot *slots;
+  struct mh_walk_slot *slots; /* with a guard in front; see detour.h */
   struct mh_walk_step *steps;
   struct mh_walk_known known[MH_WALK_KNOWN]; /* by hash of parent and frame */
   uint32_t detour_turn;                      /* which way of a set is replaced next */
-  uint64_t detour_tags[MH_DETOUR_SETS][MH_DETOUR_WAYS / 8]; /* a byte for each: of the hash of pc and sp */
+  uint8_t detour_tags[MH_DETOUR_SETS][MH_DETOUR_WAYS] __attribute__((aligned(16))); /* of the hash of pc and sp */
   struct mh_walk_detour detours[MH_DETOUR_SETS][MH_DETOUR_WAYS]; /* by hash of pc and sp */
 };
 
