@@ -59,7 +59,7 @@ export const lookOptions = {
     type: "boolean",
     bare: true,
     description:
-      "Function names with all their template arguments, whole paths and whole lines on a terminal too. What goes to a file or a pipe always has them so.",
+      "Function names with all their template arguments. On a terminal whole paths and whole lines too, which files and pipes always have.",
   },
 } as const;
 

@@ -1,8 +1,8 @@
 // How a text looks: exact and plain for files and pipes, easier on the eye for a terminal.
 //
 // Plain output is a contract (README, "Text"): the same bytes whoever reads them. On a terminal sizes are rounded,
-// long template arguments and the front of long paths are left out, frames are cut to the width, a head line comes first,
-// and colours are used unless NO_COLOR is set.
+// the front of long paths is left out, frames are cut to the width, a head line comes first, and colours are used unless
+// NO_COLOR is set. Template arguments that nobody reads are left out everywhere, unless --wide asks for them.
 
 import type { Frame } from "../../runtime/types.js";
 
@@ -11,7 +11,9 @@ export interface Style {
   colour: boolean;
   /** "1.5 MiB" in the place of 1572864. */
   human: boolean;
-  /** foo<…> in the place of foo<bar<int>, std::less<bar<int> > >, and short paths. */
+  /** foo<bar<int>, std::less<bar<int> > > in the place of foo<…>. */
+  whole: boolean;
+  /** Short paths, and lines cut to the width. */
   short: boolean;
   /** Columns that a frame's line has when it is `short`. */
   width: number;
@@ -21,7 +23,15 @@ export interface Style {
   head: boolean;
 }
 
-export const PLAIN: Style = { colour: false, human: false, short: false, width: Infinity, folder: "", head: false };
+export const PLAIN: Style = {
+  colour: false,
+  human: false,
+  whole: false,
+  short: false,
+  width: Infinity,
+  folder: "",
+  head: false,
+};
 
 /** The style for standard output. `bytes` and `wide` are the options of these names; 0 columns: unknown. */
 export function styleFor(
@@ -30,9 +40,9 @@ export function styleFor(
   { bytes, wide }: { bytes: boolean; wide: boolean },
   { columns = 0, folder = "" }: { columns?: number; folder?: string } = {},
 ): Style {
-  if (!terminal) return PLAIN;
+  if (!terminal) return { ...PLAIN, whole: wide };
   const colour = !environment.NO_COLOR && environment.TERM !== "dumb";
-  return { colour, human: !bytes, short: !wide, width: columns || Infinity, folder, head: true };
+  return { colour, human: !bytes, whole: wide, short: !wide, width: columns || Infinity, folder, head: true };
 }
 
 export function bold(style: Style, text: string): string {
@@ -71,6 +81,10 @@ export function shortName(name: string): string {
     i = end + 1;
   }
   return out;
+}
+
+export function functionName(name: string, style: Style): string {
+  return style.whole ? name : shortName(name);
 }
 
 /** Where the bracket that opens at `start` is closed; −1 if nowhere. */
@@ -112,9 +126,10 @@ export function frameWords(frame: Frame, style: Style, width: number): { name: s
 
 /** A name and a place as frameWords() gives them. */
 export function fitted(name: string, place: string, style: Style, width: number): { name: string; place: string } {
-  if (!style.short) return { name, place };
+  const readable = functionName(name, style);
+  if (!style.short) return { name: readable, place };
   const space = name === "" ? width : width - " at ".length;
-  const start = cut(shortName(name), Math.max(NAME_START, space - [...place].length), "end");
+  const start = cut(readable, Math.max(NAME_START, space - [...place].length), "end");
   return { name: start, place: cut(place, Math.max(1, space - [...start].length), "front") };
 }
 

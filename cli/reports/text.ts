@@ -15,7 +15,7 @@ import type { StoreInfo } from "../../runtime/store.js";
 import type { Frame, StackRow } from "../../runtime/types.js";
 import { humanAge, humanSize, sizeName } from "./sizes.js";
 import { sourceText } from "./source.js";
-import { bold, cut, dim, frameWords, NAME_START, PLAIN, type Style, shortName, shortPath } from "./style.js";
+import { bold, cut, dim, frameWords, functionName, NAME_START, PLAIN, type Style, shortPath } from "./style.js";
 
 export interface TextOptions {
   /** The rows' frames. */
@@ -72,8 +72,12 @@ function bytesText(bytes: number, style: Style): string {
 
 /** What a row is the sum of, in `width` columns when short: of a function the start, of a path or line the end. */
 function groupText({ by, name }: GroupRow, style: Style, width: number): string {
-  if (!style.short || typeof name !== "string") return String(name);
-  if (by === "function") return cut(shortName(name), Math.max(NAME_START, width), "end");
+  if (typeof name !== "string") return String(name);
+  if (by === "function") {
+    const readable = functionName(name, style);
+    return style.short ? cut(readable, Math.max(NAME_START, width), "end") : readable;
+  }
+  if (!style.short) return name;
   return cut(shortPath(name, style.folder), Math.max(NAME_START, width), "front");
 }
 

@@ -75,7 +75,9 @@ test("colours only on a terminal, and never with NO_COLOR", () => {
   assert.equal(styleFor(true, { NO_COLOR: "1" }, options).colour, false);
   assert.equal(styleFor(true, { NO_COLOR: "" }, options).colour, true);
   assert.equal(styleFor(true, { TERM: "dumb" }, options).colour, false);
-  assert.deepEqual(styleFor(true, { NO_COLOR: "1" }, { bytes: true, wide: true }), { ...PLAIN, head: true });
+  const exact = { bytes: true, wide: true };
+  assert.deepEqual(styleFor(true, { NO_COLOR: "1" }, exact), { ...PLAIN, whole: true, head: true });
+  assert.deepEqual(styleFor(false, {}, exact), { ...PLAIN, whole: true });
 });
 
 test("paths: relative to the folder, else their end", () => {
@@ -181,7 +183,8 @@ writeFileSync(join(folder, "a.c"), "first\n\tsecond\u001b[31m\nthird\nfourth\n")
 test("a report in each style", () => {
   const text = (style = PLAIN, source = false) => [...textReport(report, { stacks: true, source, style })].join("");
   const place = `at ${join(folder, "a.c")}:2 (inlined)`;
-  assert.equal(text(), `size=1572864, times=2\n    f<int, std::less<int> >() ${place}\n`);
+  assert.equal(text(), `size=1572864, times=2\n    f<…>() ${place}\n`);
+  assert.equal(text({ ...PLAIN, whole: true }), `size=1572864, times=2\n    f<int, std::less<int> >() ${place}\n`);
   const head = "app (pid 7), running since 2 h 1 min";
   const human = { ...PLAIN, head: true, human: true, short: true, folder };
   const shortPlace = "at a.c:2 (inlined)";
@@ -195,7 +198,7 @@ test("a report in each style", () => {
   );
   assert.equal(
     text(PLAIN, true),
-    `size=1572864, times=2\n    f<int, std::less<int> >() ${place}\n        1  first\n      > 2      second�[31m\n        3  third\n`,
+    `size=1572864, times=2\n    f<…>() ${place}\n        1  first\n      > 2      second�[31m\n        3  third\n`,
   );
 });
 
@@ -207,7 +210,7 @@ test("what memhook run says of a process, in each style", () => {
   assert.equal(
     text(),
     `memhook: /opt/bin/that/app (pid 7) exited with code 0, 1572864 bytes live in 2 allocations\nsize=1572864, times=2\n` +
-      `    f<int, std::less<int> >() at ${join(folder, "a.c")}:2 (inlined)\nmemhook: 72704 bytes ${known}\n`,
+      `    f<…>() at ${join(folder, "a.c")}:2 (inlined)\nmemhook: 72704 bytes ${known}\n`,
   );
   assert.equal(
     text({ ...PLAIN, human: true, short: true, folder: "/opt/bin" }),
