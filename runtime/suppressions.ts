@@ -13,7 +13,8 @@
 // The list that is built in is careful: it never hides a stack whose innermost frame is the program's own or another
 // library's. It wants the allocating frame in the C or C++ runtime, and then either that the loader's start-up code is
 // outermost and the runtime everything between (the C++ runtime's emergency pool), or that the runtime was entered by a
-// function that is known to keep something for good (locale, time zone, message catalogues, streams' buffers).
+// function that is known to keep something for good (locale, time zone, message catalogues, streams' buffers): what such a
+// function allocates, its caller can neither have nor free.
 
 import { basename } from "node:path";
 import { SuppressionsError } from "./errors.js";
@@ -71,7 +72,11 @@ const KEEPERS = new RegExp(
     "_IO_file_doallocate|_IO_doallocbuf",
     "__cxa_atexit|atexit|on_exit|__new_exitfn|__cxa_thread_atexit_impl",
     "dlopen|dlmopen|_dl_open|__libc_dlopen_mode|_dl_\\w*(object|map|load)\\w*",
-    "iconv_open|__gconv_\\w+|__nss_\\w+",
+    "iconv_open|__gconv_\\w+|__nss_\\w+|__res_\\w*init|__resolv_\\w+|__check_pf",
+    "_nl_(find_locale|load_locale|intern_locale_data|make_l10nflist|expand_alias)[\\w.]*",
+    "get(pw|gr|sp)(nam|uid|gid|ent)|get(host|net|proto|serv)(by\\w+|ent)",
+    "std::locale::locale\\(char const\\*\\)|std::__\\w+_cache<\\w+>::_M_cache\\(.*\\)",
+    "std::num_(get|put)<.*",
     "std::locale::classic\\(\\)|std::locale::_S_initialize\\w*\\(\\)|std::ios_base::Init::Init\\(\\)",
   ].join("|")})(@.*)?$`,
 );

@@ -88,6 +88,22 @@ test("runtime modules are the system's C and C++ runtimes, by name and place", (
 const known: [string, Frame[]][] = [
   ["the emergency pool", [frame(STDCXX), frame(LOADER, "call_init"), frame(LOADER, "_dl_init"), frame(LOADER)]],
   ["a locale", [frame(LIBC), frame(LIBC, "setlocale"), frame(APP, "main"), frame(LIBC)]],
+  ["a locale's file", [frame(LIBC, "_nl_make_l10nflist.localalias"), frame(LIBC, "newlocale"), frame(APP, "main")]],
+  ["a locale of C++", [frame(STDCXX), frame(STDCXX, "std::locale::locale(char const*)"), frame(APP, "main")]],
+  [
+    "what a locale remembers for printing",
+    [
+      frame(STDCXX, "std::__numpunct_cache<char>::_M_cache(std::locale const&)"),
+      frame(STDCXX, "std::ostream& std::ostream::_M_insert<double>(double)"),
+      frame(APP, "main"),
+    ],
+  ],
+  [
+    "the same, before it is filled",
+    [frame(STDCXX), frame(STDCXX, "std::num_put<char>::_M_insert_float<double>(double) const"), frame(APP, "main")],
+  ],
+  ["what resolv.conf said", [frame(LIBC), frame(LIBC, "__resolv_conf_load"), frame(LIBC, "getaddrinfo"), frame(APP)]],
+  ["the one entry that getpwnam gives", [frame(LIBC, "getpwnam"), frame(APP, "main")]],
   ["a stream's buffer", [frame(LIBC, "_IO_file_doallocate"), frame(LIBC, "puts"), frame(APP, "main")]],
   ["a name with a version", [frame(LIBC), frame(LIBC, "setlocale@@GLIBC_2.2.5"), frame(APP, "main")]],
   ["a time zone", [frame(LIBC), frame(LIBC, "localtime_r"), frame(APP, "log")]],
@@ -103,6 +119,9 @@ const shown: [string, Frame[]][] = [
   ["a string in that", [frame(STDCXX, "std::string::_M_create"), frame(APP), frame(LOADER), frame(LIBC, "dlopen")]],
   ["code in no module", [frame(""), frame(LOADER)]],
   ["a copy for the caller", [frame(LIBC, "strdup"), frame(APP, "main")]],
+  ["addresses for the caller", [frame(LIBC, "getaddrinfo"), frame(APP, "main")]],
+  ["a locale that was made by hand", [frame(LIBC, "newlocale"), frame(APP, "main")]],
+  ["a name like one", [frame(LIBC, "getpassphrase"), frame(APP, "main")]],
   ["a stream that stays open", [frame(LIBC, "fopen"), frame(APP, "main")]],
   ["a thread that nobody joins", [frame(LOADER, "_dl_allocate_tls"), frame(LIBC, "pthread_create"), frame(APP)]],
   ["a keeper further out", [frame(LIBC, "strdup"), frame(APP, "hook"), frame(LIBC, "setlocale")]],
