@@ -2,8 +2,8 @@
  *
  * What is mapped is read from /proc/self/maps, and what a module is from its own ELF header in memory: the loader, with
  * its locks and its constructors that run under them, is not asked. The list that lookups use is an array sorted by address, published
- * by one pointer; an old list's pages are given back to the kernel but stay mapped, so that a reader still in it finds
- * zeros, which is a miss.
+ * by one pointer. The list before it is kept and the next refresh writes into that one: a reader that is still in it sees by the
+ * number of the newest list that what it found does not count.
  */
 #include "modules.h"
 
@@ -38,7 +38,8 @@ struct list {
 
 uint32_t mh_generation = 1;
 
-static struct list *list;
+static struct list *list, *spare; /* the newest, and the one before */
+static uint32_t list_number;      /* of the newest; advances before the spare one is written to */
 static struct mh_lock lock;
 static struct mh_module *modules[MODULES_MAX / 64];
 static uint32_t module_count;
@@ -348,17 +349,34 @@ static uint64_t budget_at(uint64_t time) {
   return budget < BUDGET_MOST ? budget : BUDGET_MOST;
 }
 
+/* An empty list to write to: the spare one, if it is large enough. One that was too small may still be read, and stays mapped. */
+static struct list *empty_list(uint32_t capacity) {
+  struct list *empty = spare && spare->capacity >= capacity ? spare : mh_map_private(list_bytes(capacity));
+  if (!empty) return NULL;
+  if (empty != spare) empty->capacity = capacity;
+  spare = empty;
+  __atomic_store_n(&empty->count, 0, __ATOMIC_RELAXED);
+  return empty;
+}
+
+/* Makes what was built the newest list, and the newest the spare one. */
+static void publish_list(void) {
+  struct list *old = list;
+  __atomic_store_n(&list, building, __ATOMIC_RELEASE);
+  __atomic_store_n(&list_number, list_number + 1, __ATOMIC_RELEASE);
+  spare = old;
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
 void mh_modules_refresh(void) {
   if (!mh_lock_take(&lock)) return;
   uint64_t began = mh_clock_now();
   refreshed_generation = mh_generation;
   bool changed = false, complete = false;
   for (uint32_t capacity = 256; !complete && capacity <= 65536; capacity *= 8) {
-    building = mh_map_private(list_bytes(capacity));
+    building = empty_list(capacity);
     if (!building) break;
-    building->capacity = capacity;
     complete = read_maps(&changed);
-    if (!complete) mh_munmap(building, list_bytes(capacity));
   }
   if (complete) {
     for (uint32_t i = 0; i < module_count; i++) {
@@ -368,9 +386,7 @@ void mh_modules_refresh(void) {
       mh_stored_module(module->id)->unloaded = mh_clock_now();
       changed = true;
     }
-    struct list *old = list;
-    __atomic_store_n(&list, building, __ATOMIC_RELEASE);
-    if (old) mh_madvise(old, list_bytes(old->capacity), MADV_DONTNEED);
+    publish_list();
   }
   refresh_budget = budget_at(began);
   last_refresh = mh_clock_now();
@@ -385,10 +401,12 @@ void mh_modules_refresh(void) {
 
 /* What is at `pc`: false if the list does not say; a NULL module for generated code. */
 static bool find(uintptr_t pc, struct mh_module **module) {
-  const struct list *now = __atomic_load_n(&list, __ATOMIC_ACQUIRE);
-  while (now) {
+  for (;;) {
+    uint32_t number = __atomic_load_n(&list_number, __ATOMIC_ACQUIRE);
+    const struct list *now = __atomic_load_n(&list, __ATOMIC_ACQUIRE);
+    if (!now) return false;
     bool found = false;
-    uint32_t low = 0, high = now->count;
+    uint32_t low = 0, high = __atomic_load_n(&now->count, __ATOMIC_RELAXED);
     while (low < high && !found) {
       uint32_t middle = (low + high) / 2;
       const struct range *range = &now->ranges[middle];
@@ -401,13 +419,10 @@ static bool find(uintptr_t pc, struct mh_module **module) {
         found = true;
       }
     }
-    /* A list that was replaced meanwhile may have shown zeros. Look only when all of it has been read. */
+    /* A list that was replaced meanwhile may have been written to. Look only when all of it has been read. */
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    const struct list *newest = __atomic_load_n(&list, __ATOMIC_ACQUIRE);
-    if (newest == now) return found;
-    now = newest;
+    if (__atomic_load_n(&list_number, __ATOMIC_RELAXED) == number) return found;
   }
-  return false;
 }
 
 /* Programs that generate code would ask for a refresh at every turn; so those for unknown addresses have a budget. Not so
@@ -436,6 +451,7 @@ void mh_modules_start(void) {
 
 void mh_modules_unlock(void) {
   lock = (struct mh_lock){0};
+  if (spare == list) spare = NULL; /* forked in the middle of publishing */
 }
 
 void mh_modules_reset(void) {

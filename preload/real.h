@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -47,6 +48,7 @@
   F(getgrgid, struct group *, (gid_t))                                    \
   F(dlerror, char *, (void))                                              \
   F(gnu_get_libc_version, const char *, (void)) /* glibc alone has it */  \
+  F(sigaltstack, int, (const stack_t *, stack_t *))                       \
   F(unshare, int, (int))                                                  \
   F(setns, int, (int, int))                                               \
   F(pthread_create, int, (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))

@@ -136,6 +136,7 @@ bool mh_guard_is_stale(uintptr_t frame) {
   if (frame < mh_tls.inside) return false;
   stack_t alternate;
   if (mh_syscall(SYS_sigaltstack, 0, (long)&alternate, 0, 0, 0, 0) < 0 || alternate.ss_flags & SS_ONSTACK) return false;
+  if (mh_tls.disarms && alternate.ss_flags & SS_DISABLE) return false;
   mh_tls.recording = 0;
   return true;
 }

@@ -54,6 +54,7 @@ struct mh_tls {
   enum mh_hook_kind hook; /* which it is */
   /* Inside our own bookkeeping: whoever allocates now is a signal handler. */
   uint32_t recording;
+  bool disarms; /* its alternate signal stack has SS_AUTODISARM; see hooks_signal.c */
   int64_t until_sample; /* bytes to allocate until the next sample; see sample.h */
   uint64_t random;
   /* Record slots freed by a signal handler meanwhile; given back when the bookkeeping is done. */

@@ -26,7 +26,6 @@ const TABLES = [
   "mmap.c",
   "lifecycle.c",
   "lifecycle_cxx.cc",
-  "crowd.c",
   "signals.c",
   "pool.c",
 ];

@@ -1,7 +1,8 @@
-// Hazards of control flow: signals, jumps, coroutines, deep and tiny stacks, exceptions, generated code, code without
-// unwind information, libraries that come and go, other allocators and other preloads.
+// Hazards of control flow: jumps, coroutines, deep and tiny stacks, exceptions, generated code, tail calls, code without unwind
+// information, libraries that come and go, other allocators and other preloads. Signals are in hazards-threads.test.ts.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
@@ -9,6 +10,7 @@ import {
   assertTable,
   type BuildOptions,
   build,
+  compiler,
   compilers,
   expectations,
   library,
@@ -17,6 +19,7 @@ import {
   readReport,
   runProgram,
   runWell,
+  which,
 } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 
@@ -77,6 +80,36 @@ for (const compiler of compilers) {
   }
 }
 
+for (const compiler of compilers) {
+  test(`tailcalls.c with ${compiler.name}: who called owns the block`, async () => {
+    const store = join(folder, `tailcalls-${compiler.name}.mem`);
+    const program = build("tailcalls.c", { compiler, flags: ["-O2", "-foptimize-sibling-calls"] });
+    const { stdout } = await runWell(program, [], { store });
+    const report = await readReport(store);
+    assertTable(report, expectations("tailcalls.c"), stdout, program);
+    for (const { stack } of report.allocations) assert.ok(stack.some((frame) => frame.function === "main"));
+  });
+}
+
+/** Whether gcc can build programs whose stacks grow by pieces: it takes gold, and a part of libgcc. */
+const splitStacks = (() => {
+  if (!which("gcc")) return "no gcc";
+  const probe = spawnSync("gcc", ["-fsplit-stack", "-fuse-ld=gold", "-x", "c", "-", "-o", join(folder, "split")], {
+    input: "int main(void) { return 0; }",
+  });
+  return probe.status === 0 ? false : "gcc cannot link -fsplit-stack programs (no gold linker)";
+})();
+
+test("deep.c with split stacks: recursion of 100,000 frames through pieces of stack", {
+  skip: skip || splitStacks,
+}, async () => {
+  const store = join(folder, "split-stacks.mem");
+  const flags = ["-fsplit-stack", "-fuse-ld=gold"];
+  const program = build("deep.c", { compiler: compiler("gcc"), flags });
+  const { stdout } = await runWell(program, [], { store });
+  assertTable(await readReport(store), expectations("deep.c"), stdout, program);
+});
+
 test("MEMHOOK_UNWIND=fp walks frame pointers to main", { skip }, async () => {
   const store = join(folder, "fp.mem");
   const program = build("leaks.c", { flags: ["-fno-omit-frame-pointer"] });
@@ -107,32 +140,6 @@ test("MEMHOOK_UNWIND=libunwind and dwarf give the same stacks", { skip }, async 
   assert.deepEqual(stacks[0], stacks[1]);
 });
 
-test("signals at a high rate: the program's blocks are exact, the handler's recorded or counted", {
-  skip,
-}, async () => {
-  const store = join(folder, "storm.mem");
-  const program = build("signal_storm.c");
-  const { stdout } = await runWell(program, ["return", "3000"], { store });
-  const { allocations, totals } = await readReport(store);
-  const mine = owned(allocations, program);
-  const heap = mine.filter(({ kind }) => kind === "heap");
-  assert.equal(`live ${heap.length} ${sum(heap)}`, /^live.*/m.exec(stdout)?.[0]);
-  // A handler that interrupts a hook may find it busy: then its mapping is not recorded, but counted.
-  const recorded = mine.length - heap.length;
-  const mapped = Number(/^mapped (\d+)/m.exec(stdout)?.[1]);
-  assert.ok(recorded <= mapped && recorded + totals.dropped >= mapped, `${recorded} + ${totals.dropped} of ${mapped}`);
-});
-
-test("siglongjmp out of our own hooks: afterwards everything is recorded as before", { skip }, async () => {
-  for (let round = 0; round < 3; round++) {
-    const store = join(folder, `jump-${round}.mem`);
-    const program = build("signal_storm.c");
-    const { stdout } = await runWell(program, ["jump", "2000"], { store });
-    const { allocations } = await readReport(store);
-    assert.equal(allocations.filter(({ size }) => size === 321).length, 10, stdout);
-  }
-});
-
 test("1,000 loads and unloads of two libraries: each stack names the one that was loaded", { skip }, async () => {
   const store = join(folder, "reloading.mem");
   const program = build("reloading.c");
@@ -141,17 +148,12 @@ test("1,000 loads and unloads of two libraries: each stack names the one that wa
   assertTable(await readReport(store), expectations("reloading.c"), stdout, program, ...plugins);
 });
 
-test("a realloc race in one arena without caches: no lost record, no false leak", { skip }, async () => {
-  const store = join(folder, "race.mem");
-  const program = build("realloc_race.c");
-  const { stdout } = await runWell(program, ["500000"], {
-    store,
-    env: { GLIBC_TUNABLES: "glibc.malloc.tcache_count=0:glibc.malloc.arena_max=1:glibc.malloc.mxfast=0" },
-  });
-  const { allocations, totals } = await readReport(store);
-  const mine = owned(allocations, program);
-  assert.equal(`live ${mine.length} ${sum(mine)}\n`, stdout);
-  assert.equal(totals.dropped, 0);
+test("dlmopen.c: namespaces of their own, and the program's own", { skip }, async () => {
+  const store = join(folder, "dlmopen.mem");
+  const plugin = build("plugin.c", { shared: true });
+  const program = build("dlmopen.c");
+  const { stdout } = await runWell(program, [plugin], { store });
+  assertTable(await readReport(store), expectations("dlmopen.c"), stdout, program, plugin);
 });
 
 test("another preload that interposes malloc, before and behind memhook", { skip }, async () => {

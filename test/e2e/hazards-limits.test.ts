@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { build, library, noCompiler, readReport, runProgram, runWell, which } from "../support/programs.js";
@@ -11,7 +11,7 @@ import { temporaryFolder } from "../support/run.js";
 const folder = temporaryFolder();
 const skip = noCompiler;
 
-for (const how of ["close", "reuse", "chdir"]) {
+for (const how of ["close", "reuse", "chdir", "use-up"]) {
   test(`descriptors.c ${how}: the program's files are its own, the store goes on`, { skip }, async () => {
     const place = join(folder, how);
     mkdirSync(place);
@@ -21,9 +21,28 @@ for (const how of ["close", "reuse", "chdir"]) {
     // Where the store cannot grow any more it says what it has lost.
     assert.equal(totals.liveCount + totals.dropped, 200_000);
     assert.equal(stdout, "live 200000 4800000\n");
-    if (how === "chdir") assert.equal(totals.dropped, 0);
+    if (how === "chdir" || how === "use-up") assert.equal(totals.dropped, 0);
   });
 }
+
+test("descriptors.c low: 0, 1 and 2 are the program's even if it starts without", { skip }, async () => {
+  const file = join(folder, "low.txt");
+  const store = join(folder, "low.mem");
+  const { status } = await runProgram("sh", ["-c", 'exec "$0" low "$1" <&- >&- 2>&-', build("descriptors.c"), file], {
+    store,
+  });
+  assert.equal(status, 0);
+  assert.equal(readFileSync(file, "utf8"), "live 200000 4800000\n");
+  const { totals } = await readReport(store);
+  assert.deepEqual([totals.liveCount, totals.dropped], [200_000, 0]);
+});
+
+test("functions.c with a store too small for anything: what the program sees is the same, errno included", {
+  skip,
+}, async () => {
+  const store = join(folder, "too-small.mem");
+  await runWell(build("functions.c"), [], { store, env: { MEMHOOK_SIZE: "100000" } });
+});
 
 for (const [limit, value] of [
   ["as", "40000000"],
@@ -55,6 +74,19 @@ function inNamespace(
 ): Promise<{ status: number | null; stdout: string; stderr: string }> {
   return runProgram("unshare", ["-rm", "sh", "-ec", script], { env: { LIBRARY: library, ...env } });
 }
+
+test("descriptors.c chroot: the store goes on where it was", { skip: skipMounts }, async () => {
+  const place = join(folder, "chroot");
+  mkdirSync(place);
+  const store = join(folder, "chroot.mem");
+  const { status, stdout, stderr } = await inNamespace(
+    'exec env LD_PRELOAD="$LIBRARY" MEMHOOK_FILE="$STORE" "$PROGRAM" chroot "$PLACE"',
+    { STORE: store, PROGRAM: build("descriptors.c"), PLACE: place },
+  );
+  assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: "live 200000 4800000\n", stderr: "" });
+  const { totals } = await readReport(store);
+  assert.deepEqual([totals.liveCount, totals.dropped], [200_000, 0]);
+});
 
 test("a full file system: the program lives, drops are counted, the store can be read", {
   skip: skipMounts,

@@ -1,10 +1,11 @@
 // Hazards of processes: fork in all its kinds, starting other programs, every way to end.
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import * as layout from "../../asm/layout.js";
+import { patience, rounds } from "../support/counts.js";
 import { decode } from "../support/decode.js";
 import {
   assertTable,
@@ -24,18 +25,30 @@ const folder = temporaryFolder();
 const skip = noCompiler;
 
 for (const kind of ["fork", "_Fork", "clone", "vfork"]) {
-  test(`100 children by ${kind} while threads allocate: no hang, and none writes to the parent's store`, {
+  test(`children by ${kind} while threads allocate: no hang, and none writes to the parent's store`, {
     skip,
   }, async () => {
     const store = join(folder, `storm-${kind}.mem`);
     const program = build("fork_storm.c");
-    const { stdout, pid } = await runWell(program, [kind, "100"], { store });
+    const { stdout, pid } = await runWell(program, [kind, rounds(100, 1000)], { store, limit: patience });
     const { allocations, totals, process } = await readReport(store);
     const mine = owned(allocations, program);
-    assert.equal(`live ${mine.length} ${mine.reduce((sum, { size }) => sum + size, 0)}\n`, stdout);
+    const said = /^live .*/m.exec(stdout)?.[0];
+    assert.equal(`live ${mine.length} ${mine.reduce((sum, { size }) => sum + size, 0)}`, said);
     assert.equal(totals.dropped, 0);
     assert.equal(process.pid, pid);
     assert.equal(decode(store).endKind, layout.END_EXIT);
+    const children = [...stdout.matchAll(/^child (\d+) (\d+)$/gm)];
+    assert.equal(children.length > 0, kind === "fork");
+    for (const [, child, count] of children) {
+      const report = await readReport(neighbour(store, Number(child)));
+      const inherited = owned(report.allocations, program).filter(({ stack }) => stack[0]?.function === "churn");
+      // Four threads, each of which may have been between a call and its count.
+      const wrong = Math.abs(inherited.length - Number(count));
+      assert.ok(wrong <= 4, `child ${child} found ${count} blocks, its store has ${inherited.length}`);
+      assert.ok(report.totals.dropped <= 4, `${report.totals.dropped} dropped in child ${child}`);
+    }
+    for (const file of readdirSync(folder)) if (file.startsWith("storm-")) rmSync(join(folder, file));
   });
 }
 
@@ -58,6 +71,41 @@ for (const children of ["follow", "fresh", "off"]) {
     assert.equal(report.process.state, "exited");
   });
 }
+
+test("daemon.c: forked twice, with everything that was live at the first fork", { skip }, async () => {
+  const store = join(folder, "daemon.mem");
+  const program = build("daemon.c");
+  const { stdout, pid } = await runWell(program, [], { store });
+  const parents = await readReport(store);
+  assertTable(parents, expectations("daemon.c"), "", program);
+  assert.equal(parents.process.pid, pid);
+  const daemon = await readReport(neighbour(store, Number(/^daemon (\d+)$/m.exec(stdout)?.[1])));
+  assertTable(daemon, expectations("daemon.c", "daemon"), "", program);
+  assert.equal(daemon.process.state, "exited");
+  // What was in between never called a hook: it has cost nothing.
+  assert.equal(readdirSync(folder).filter((name) => name.startsWith("daemon.")).length, 2);
+});
+
+test("prefork.c: each worker's store has what it inherited and its own requests", { skip }, async () => {
+  const store = join(folder, "prefork.mem");
+  const program = build("prefork.c");
+  const { stdout } = await runWell(program, [], { store });
+  assertTable(await readReport(store), expectations("prefork.c"), "", program);
+  const workers = [...stdout.matchAll(/^worker (\d+) (\d+)$/gm)];
+  assert.equal(workers.length, 5);
+  for (const [index, [, pid, requests]] of workers.entries()) {
+    const path = neighbour(store, Number(pid));
+    const expected = expectations("prefork.c", "worker");
+    if (requests !== "0") {
+      expected.push({ count: Number(requests), size: 77, kind: "heap", function: "serve", via: "" });
+    } else if (!existsSync(path)) {
+      continue; // it never allocated
+    }
+    const report = await readReport(path);
+    assertTable(report, expected, "", program);
+    assert.equal(report.process.state, index === 0 ? "dead" : "exited");
+  }
+});
 
 test("spawn, system, popen, vfork and exec, an empty environment", {
   skip: which("true") ? skip : "no true",
@@ -86,6 +134,7 @@ const ENDINGS: [string, number | string, "exited" | "dead", number][] = [
   ["abort", "SIGABRT", "dead", layout.END_NONE],
   ["SIGTERM", "SIGTERM", "dead", layout.END_NONE],
   ["SIGKILL", "SIGKILL", "dead", layout.END_NONE],
+  ["SIGKILL-group", "SIGKILL", "dead", layout.END_NONE],
   ["SIGSEGV", "SIGSEGV", "dead", layout.END_NONE],
 ];
 
@@ -102,5 +151,11 @@ for (const [how, outcome, state, kind] of ENDINGS) {
     const { endKind, endStatus } = decode(store);
     assert.equal(endKind, kind);
     if (kind !== layout.END_NONE) assert.equal(endStatus, outcome);
+    const child = /^child (\d+)$/m.exec(stdout);
+    if (child) {
+      const childs = await readReport(neighbour(store, Number(child[1])));
+      assert.deepEqual(childs.allocations.map(({ size }) => size).sort(), [...Array(10).fill(100), 50, 60].sort());
+      assert.equal(childs.process.state, "dead");
+    }
   });
 }

@@ -1,7 +1,7 @@
-/* Threads come and go: 2000 of them, 50 at a time, each with blocks that it frees, one that the next thread frees, and
- * every tenth with one that stays. More threads than the store has slots for.
+/* Threads come and go, 64 at a time, ROUNDS times (argument; 32 without one): each with blocks that it frees, one that the next
+ * thread frees, and in the first twenty rounds every eighth with one that stays. Many more threads than the store has slots for.
  *
- * live 200 x 123 heap leak_of_every_tenth
+ * live 160 x 123 heap leak_of_every_eighth
  * live 1 x 77 heap work
  */
 #include <pthread.h>
@@ -9,11 +9,11 @@
 
 #include "program.h"
 
-enum { THREADS = 2000, AT_ONCE = 50 };
+enum { AT_ONCE = 64, LEAKING_ROUNDS = 20 };
 
 static _Atomic(void *) baton;
 
-NOINLINE static void leak_of_every_tenth(void) { keep(malloc(123), 123); }
+NOINLINE static void leak_of_every_eighth(void) { keep(malloc(123), 123); }
 
 NOINLINE static void allocate_and_free(void) {
   void *volatile blocks[20];
@@ -21,18 +21,24 @@ NOINLINE static void allocate_and_free(void) {
   for (int i = 0; i < 20; i++) free(blocks[i]);
 }
 
-static void *work(void *argument) {
+static void *work(void *leaks) {
   allocate_and_free();
-  if ((intptr_t)argument % 10 == 0) leak_of_every_tenth();
+  if (leaks != NULL) leak_of_every_eighth();
   free(atomic_exchange(&baton, malloc(77)));
   return NULL;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  int rounds = argc > 1 ? atoi(argv[1]) : 32;
   pthread_t threads[AT_ONCE];
-  for (int i = 0; i < THREADS; i += AT_ONCE) {
+  pthread_attr_t small;
+  pthread_attr_init(&small);
+  pthread_attr_setstacksize(&small, 65536);
+  CHECK(rounds >= LEAKING_ROUNDS);
+  for (int round = 0; round < rounds; round++) {
     for (int k = 0; k < AT_ONCE; k++) {
-      CHECK(pthread_create(&threads[k], NULL, work, (void *)(intptr_t)(i + k)) == 0);
+      void *leaks = round < LEAKING_ROUNDS && k % 8 == 0 ? &threads : NULL;
+      CHECK(pthread_create(&threads[k], &small, work, leaks) == 0);
       if (k % 5 == 4) CHECK(pthread_detach(threads[k]) == 0);
     }
     for (int k = 0; k < AT_ONCE; k++) {

@@ -41,6 +41,24 @@ static void *leave_later(void *main_thread) {
   return NULL;
 }
 
+/* With a child that has allocated, and a grandchild; prints `child PID`. */
+static void kill_group(void) {
+  int ready[2];
+  CHECK(pipe(ready) == 0);
+  pid_t child = fork();
+  if (child == 0) {
+    void *volatile block = malloc(60);
+    CHECK(block != NULL);
+    if (fork() == 0) block = malloc(70);
+    CHECK(write(ready[1], "x", 1) == 1);
+    for (;;) pause();
+  }
+  char byte;
+  CHECK(child > 0 && read(ready[0], &byte, 1) == 1 && read(ready[0], &byte, 1) == 1);
+  say("child %d\n", (int)child);
+  kill(0, SIGKILL);
+}
+
 int main(int argc, char **argv) {
   CHECK(argc == 2);
   static const struct rlimit no_core;
@@ -85,6 +103,7 @@ int main(int argc, char **argv) {
   if (strcmp(how, "abort") == 0) abort();
   if (strcmp(how, "SIGTERM") == 0) raise(SIGTERM);
   if (strcmp(how, "SIGKILL") == 0) raise(SIGKILL);
+  if (strcmp(how, "SIGKILL-group") == 0) kill_group();
   if (strcmp(how, "SIGSEGV") == 0) *(volatile int *)(uintptr_t)(argc - 2) = 1;
   CHECK(!"an ending");
 }

@@ -105,6 +105,17 @@ NOINLINE static void requests_that_fail(void) {
 #endif
   CHECK(posix_memalign(&block, 64, most) == ENOMEM && block == NULL);
   CHECK(posix_memalign(&block, 3, 100) == EINVAL && block == NULL);
+  CHECK(posix_memalign(&block, 24, 100) == EINVAL && block == NULL);
+  CHECK(posix_memalign(&block, 0, 100) == EINVAL && block == NULL);
+}
+
+/* What libc makes of an alignment that is none differs; whatever it returns can be freed, and leaves no record. */
+NOINLINE static void misaligned_requests(void) {
+  volatile size_t odd = 3, larger = 48;
+  free(memalign(odd, 100));
+  free(memalign(larger, 100));
+  free(aligned_alloc(odd, 100));
+  free(aligned_alloc(larger, 7));
 }
 
 NOINLINE static void errno_stays(void) {
@@ -144,6 +155,7 @@ int main(void) {
   by_asprintf();
   by_getline();
   requests_that_fail();
+  misaligned_requests();
   errno_stays();
   usable_size();
   return 0;

@@ -1,12 +1,17 @@
-/* Signals at a high rate while memhook's hooks are at work. Arguments: HOW (return, jump) and the number of signals to take.
+/* Signals at a high rate while memhook's hooks are at work. Arguments: HOW and the number of signals to take.
  *
  * return: the main thread allocates and frees, and counts; the handler, on an alternate stack, maps and unmaps, every
  *         16th time without unmapping (which programs may do in a handler, unlike malloc). Prints `live COUNT BYTES` of `churn`,
- *         and `mapped COUNT` of `in_handler`.
+ *         and `left COUNT` of `in_handler`.
+ * above:  the same in a thread whose alternate stack lies above its stack: by its address the handler could be the interrupted
+ *         function's caller.
+ * disarm: the same as above, and the alternate stack has SS_AUTODISARM: while the handler runs the kernel knows nothing of it.
+ * malloc: the handler calls malloc and free instead. With safe_malloc.c preloaded, which allows that.
  * jump:   the main thread maps and unmaps; the handler leaves by siglongjmp, also out of the hook it interrupted. Afterwards
  *         everything must be recorded as before: ten blocks of 321 bytes, by `afterwards`.
  */
 #define _GNU_SOURCE 1
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -16,7 +21,12 @@
 
 enum { SLOTS = 1024, REGION = 65536 };
 
-static volatile sig_atomic_t signals, mapped;
+#ifndef SS_AUTODISARM
+#define SS_AUTODISARM (1u << 31)
+#endif
+
+static volatile sig_atomic_t signals, left;
+static int wanted;
 static size_t *slots[SLOTS];
 static size_t count, bytes;
 static sigjmp_buf back;
@@ -26,10 +36,20 @@ NOINLINE static void in_handler(int signal) {
   void *region = mmap(NULL, REGION, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (region == MAP_FAILED) _exit(97);
   if (++signals % 16 == 0) {
-    mapped++;
+    left++;
   } else if (munmap(region, REGION) != 0) {
     _exit(96);
   }
+}
+
+NOINLINE static void in_allocating_handler(int signal) {
+  (void)signal;
+  void *volatile block = malloc(700), *volatile passing = malloc(50);
+  free(passing);
+  if (++signals % 16 == 0)
+    left++;
+  else
+    free(block);
 }
 
 static void jump_out(int signal) {
@@ -65,13 +85,49 @@ NOINLINE static void afterwards(void) {
   for (int i = 0; i < 10; i++) keep(malloc(321), 321);
 }
 
+static void set_alternate(void *start, unsigned flags) {
+  stack_t stack = {.ss_sp = start, .ss_size = REGION, .ss_flags = (int)flags};
+  CHECK(sigaltstack(&stack, NULL) == 0);
+}
+
+static void *churn_in_thread(void *alternate) {
+  set_alternate(alternate, strcmp(((char **)alternate)[-1], "disarm") == 0 ? SS_AUTODISARM : 0);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGALRM);
+  CHECK(pthread_sigmask(SIG_UNBLOCK, &set, NULL) == 0);
+  uint64_t random = 1;
+  while (signals < wanted) churn(&random);
+  CHECK(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+  return NULL;
+}
+
+/* Runs churn in a thread whose alternate stack lies right above its stack; signals come to that thread alone. */
+static void churn_below(char *how) {
+  static char both[5 * REGION];
+  char *middle = both + 4 * REGION - (uintptr_t)both % 4096;
+  ((char **)(void *)middle)[-1] = how;
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGALRM);
+  CHECK(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+  pthread_attr_t attributes;
+  pthread_t thread;
+  pthread_attr_init(&attributes);
+  CHECK(pthread_attr_setstack(&attributes, middle - 3 * REGION, 3 * REGION - 4096) == 0);
+  CHECK(pthread_create(&thread, &attributes, churn_in_thread, middle) == 0);
+  CHECK(pthread_join(thread, NULL) == 0);
+}
+
 int main(int argc, char **argv) {
   CHECK(argc == 3);
-  int jumping = strcmp(argv[1], "jump") == 0, wanted = atoi(argv[2]);
-  static char alternate[65536];
-  stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
-  CHECK(sigaltstack(&stack, NULL) == 0);
-  struct sigaction action = {.sa_handler = jumping ? jump_out : in_handler, .sa_flags = jumping ? 0 : SA_ONSTACK | SA_RESTART};
+  wanted = atoi(argv[2]);
+  int jumping = strcmp(argv[1], "jump") == 0, below = strcmp(argv[1], "above") == 0 || strcmp(argv[1], "disarm") == 0;
+  static char alternate[REGION];
+  if (!below) set_alternate(alternate, 0);
+  struct sigaction action = {.sa_handler = in_handler, .sa_flags = SA_ONSTACK | SA_RESTART};
+  if (jumping) action = (struct sigaction){.sa_handler = jump_out};
+  if (strcmp(argv[1], "malloc") == 0) action.sa_handler = in_allocating_handler;
   CHECK(sigaction(SIGALRM, &action, NULL) == 0);
   struct itimerval often = {.it_interval = {.tv_usec = 100}, .it_value = {.tv_usec = 100}}, never = {0};
   uint64_t random = 1;
@@ -86,11 +142,14 @@ int main(int argc, char **argv) {
     afterwards();
   } else {
     CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
-    while (signals < wanted) churn(&random);
+    if (below)
+      churn_below(argv[1]);
+    else
+      while (signals < wanted) churn(&random);
     CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
     sigaction(SIGALRM, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     say("live %zu %zu\n", count, bytes);
-    say("mapped %d\n", (int)mapped);
+    say("left %d\n", (int)left);
   }
   return 0;
 }

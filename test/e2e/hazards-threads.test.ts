@@ -1,0 +1,89 @@
+// Hazards of threads and signals: many that come and go, cancelled ones, handlers that interrupt our own hooks, profilers, jumps.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import test from "node:test";
+import { patience, rounds } from "../support/counts.js";
+import {
+  assertTable,
+  build,
+  expectations,
+  library,
+  noCompiler,
+  owned,
+  readReport,
+  runProgram,
+  runWell,
+} from "../support/programs.js";
+import { temporaryFolder } from "../support/run.js";
+
+const folder = temporaryFolder();
+const skip = noCompiler;
+const sum = (allocations: { size: number }[]) => allocations.reduce((total, { size }) => total + size, 0);
+
+for (const source of ["cancel.c", "crowd.c"]) {
+  test(`${source}: the store holds exactly what is in its table`, { skip }, async () => {
+    const store = join(folder, `${source}.mem`);
+    const program = build(source);
+    const args = source === "crowd.c" ? [rounds(32, 10_000)] : [];
+    const { stdout } = await runWell(program, args, { store, limit: patience });
+    assertTable(await readReport(store), expectations(source), stdout, program);
+  });
+}
+
+// In its own function the handler is like any other code; in a hook of ours it finds our tables in the middle of a change.
+for (const how of ["return", "above", "disarm", "malloc"]) {
+  test(`signal_storm.c ${how}: the program's blocks are exact, the handler's recorded or counted`, {
+    skip,
+  }, async () => {
+    const store = join(folder, `storm-${how}.mem`);
+    const program = build("signal_storm.c");
+    const env = how === "malloc" ? { LD_PRELOAD: `${library} ${build("safe_malloc.c", { shared: true })}` } : {};
+    const { stdout } = await runWell(program, [how, rounds(3000, 20_000)], { store, env, limit: patience });
+    const { allocations, totals } = await readReport(store);
+    const mine = owned(allocations, program);
+    const handlers = mine.filter(({ stack }) => stack[0]?.function?.endsWith("_handler"));
+    const others = mine.filter((allocation) => !handlers.includes(allocation));
+    assert.equal(`live ${others.length} ${sum(others)}`, /^live.*/m.exec(stdout)?.[0]);
+    // A handler that interrupts a hook may find it busy: then its block is not recorded, but counted.
+    const left = Number(/^left (\d+)/m.exec(stdout)?.[1]);
+    assert.ok(
+      handlers.length <= left && handlers.length + totals.dropped >= left,
+      `${handlers.length} + ${totals.dropped} of ${left}`,
+    );
+  });
+}
+
+test("siglongjmp out of our own hooks: afterwards everything is recorded as before", { skip }, async () => {
+  for (let round = 0; round < 3; round++) {
+    const store = join(folder, `jump-${round}.mem`);
+    const program = build("signal_storm.c");
+    const { stdout } = await runWell(program, ["jump", rounds(2000, 20_000)], { store, limit: patience });
+    const { allocations } = await readReport(store);
+    assert.equal(allocations.filter(({ size }) => size === 321).length, 10, stdout);
+  }
+});
+
+test("profiler.c: SIGPROF and backtraces all the time, and counts are exact", { skip }, async () => {
+  const store = join(folder, "profiler.mem");
+  const program = build("profiler.c");
+  const { stdout } = await runWell(program, [rounds(200, 5000)], { store, limit: patience });
+  const { allocations, totals } = await readReport(store);
+  const mine = owned(allocations, program);
+  assert.equal(`live ${mine.length} ${sum(mine)}\n`, stdout);
+  assert.equal(totals.dropped, 0);
+});
+
+test("a realloc race in one arena without caches: no lost record, no false leak", { skip }, async () => {
+  const store = join(folder, "race.mem");
+  const program = build("realloc_race.c");
+  const { stdout } = await runProgram(program, [rounds(500_000, 10_000_000)], {
+    store,
+    env: { GLIBC_TUNABLES: "glibc.malloc.tcache_count=0:glibc.malloc.arena_max=1:glibc.malloc.mxfast=0" },
+    limit: patience,
+  });
+  const { allocations, totals } = await readReport(store);
+  const mine = owned(allocations, program);
+  assert.equal(`live ${mine.length} ${sum(mine)}\n`, stdout);
+  assert.equal(totals.dropped, 0);
+});

@@ -1,0 +1,21 @@
+/* Functions whose last act is a call leave no frame behind: the block belongs to who called them. Built with -O2 and
+ * -foptimize-sibling-calls.
+ *
+ * live 10 x 401 heap caller
+ * live 1 x 402 heap main
+ */
+#include "program.h"
+
+NOINLINE static void *allocate(size_t size) { return malloc(size); }
+
+NOINLINE static void *further(size_t size) { return allocate(size + 1); }
+
+NOINLINE static void caller(void) {
+  keep(further(400), 401);
+}
+
+int main(void) {
+  for (int i = 0; i < 10; i++) caller();
+  keep(further(401), 402);
+  return 0;
+}
