@@ -26,6 +26,7 @@ const TABLES = [
   "mmap.c",
   "lifecycle.c",
   "lifecycle_cxx.cc",
+  "crowd.c",
   "signals.c",
   "pool.c",
 ];
