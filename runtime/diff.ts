@@ -54,7 +54,7 @@ interface Group extends Held {
 
 const NOTHING: Amount = { count: 0, bytes: 0 };
 
-/** Compares two snapshots. */
+/** Compares two snapshots, call stack by call stack; neither addresses, folders nor moved lines make a difference. */
 export function diff(base: Snapshot, head: Snapshot): Diff {
   const changes: Change[] = [];
   const keys = new StackKeys();
