@@ -7,7 +7,7 @@
 // project's folder that returns its violations; test/tools/check.test.ts shows each of them failing.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -197,7 +197,11 @@ export function checkLibrary(root) {
 
   const folder = join(root, "build/lib");
   const libraries = existsSync(folder) ? readdirSync(folder).map((name) => `build/lib/${name}/libmemhook.so`) : [];
-  const built = libraries.filter((path) => existsSync(join(root, path)));
+  // Not those of other targets that were built from other sources: only ./build.sh targets brings them up to date.
+  const changed = Math.max(...files(root, "preload").map((path) => statSync(join(root, path)).mtimeMs));
+  const built = libraries.filter(
+    (path) => existsSync(join(root, path)) && statSync(join(root, path)).mtimeMs >= changed,
+  );
   if (built.length === 0) found.push({ file: "build/lib", line: 1, what: "holds no libmemhook.so: build first" });
   for (const file of built) {
     const complain = (what) => found.push({ file, line: 1, what });

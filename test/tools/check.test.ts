@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import test from "node:test";
 import { pathToFileURL } from "node:url";
@@ -153,6 +153,8 @@ test("library: exports, needed libraries and the C library's version", { skip: n
     found.join("\n"),
   );
 
+  utimesSync(join(place, library), 1, 1);
+  assert.deepEqual(says("checkLibrary", place), ["build/lib:1: holds no libmemhook.so: build first"]);
   writeFileSync(join(place, library), "not a library");
   assert.deepEqual(says("checkLibrary", place), [`${library}:1: is no 64-bit little-endian ELF file`]);
 });
