@@ -7,8 +7,9 @@
 //
 // The same under Node, Bun and Deno. test/package/example.mjs is a program that does this.
 
-import { libraryPath as find } from "../runtime/launch.js";
+import { preloadAlways } from "../runtime/preload.js";
 import * as files from "../runtime/snapshotfile.js";
+import { libraryFor } from "../runtime/target.js";
 import type { Snapshot } from "../runtime/types.js";
 
 export { type Change, type Diff, diff, type Status } from "../runtime/diff.js";
@@ -61,9 +62,10 @@ export async function writeSnapshot(path: string, snapshot: Snapshot): Promise<v
 }
 
 /**
- * Absolute path of the library, for LD_PRELOAD, with MEMHOOK_FILE or MEMHOOK_NET_HOST beside it.
- * @throws Error when there is none for this machine.
+ * Absolute path of the library for a program, for LD_PRELOAD, with MEMHOOK_FILE or MEMHOOK_NET_HOST beside it. Without a
+ * program: for those of this machine.
+ * @throws Error when there is none for it.
  */
-export function libraryPath(): string {
-  return find();
+export function libraryPath(program?: string): string {
+  return preloadAlways(libraryFor(program));
 }

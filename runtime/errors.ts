@@ -14,3 +14,8 @@ export class SnapshotError extends Error {
 export class SuppressionsError extends Error {
   override name = "SuppressionsError";
 }
+
+/** A program that cannot be run, or not under memhook. */
+export class LaunchError extends Error {
+  override name = "LaunchError";
+}

@@ -1,33 +1,11 @@
-// Running a program under memhook: which library, which environment, how it ended, which stores it left.
+// Running a program under memhook: with which environment, how it ended, which stores it left.
 
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { constants } from "node:os";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
-import { elfFacts } from "./program.js";
-
-/** The program cannot be run, or not under memhook: one line that says why. */
-export class LaunchError extends Error {}
-
-/**
- * The library for the architecture and libc of this very runtime, as an absolute path.
- * @throws LaunchError when it was not built.
- */
-export function libraryPath(): string {
-  const architecture = process.arch === "x64" ? "x86_64" : process.arch === "arm64" ? "aarch64" : process.arch;
-  const musl = elfFacts("/proc/self/exe")?.interpreter?.includes("ld-musl") ?? false;
-  const folder = fileURLToPath(new URL("../../build/lib/", import.meta.url));
-  // The glibc build also loads into musl programs; the reverse is fatal.
-  const candidates = (musl ? ["musl", "gnu"] : ["gnu"]).map((libc) =>
-    join(folder, `${architecture}-${libc}`, "libmemhook.so"),
-  );
-  const found = candidates.find((path) => existsSync(path));
-  if (found === undefined)
-    throw new LaunchError(`no library for this system: ${candidates.join(" or ")} is missing; run ./build.sh`);
-  return found;
-}
+import { LaunchError } from "./errors.js";
 
 /** How a program ended: with a code, or by a signal. */
 export interface Ending {
@@ -42,15 +20,11 @@ export interface Ending {
  * A terminal sends its signals (Ctrl-C, Ctrl-\, hang-up) to both of us, since we share a process group: the
  * program decides what they mean, we only outlive it to report. SIGTERM comes to us alone and is passed on.
  *
+ * @param library its path, or another name for it, that LD_PRELOAD can hold.
  * @param store where the first process puts its store; others take stem.PID.ext beside it.
  * @throws LaunchError when the program cannot be run.
  */
 export function launch(command: readonly string[], library: string, store: string): Promise<Ending> {
-  if (/[\s:]/.test(library)) {
-    throw new LaunchError(
-      `cannot preload ${library}: LD_PRELOAD cannot hold a path with a space or a colon; move memhook`,
-    );
-  }
   const env: Record<string, string | undefined> = { ...process.env };
   env.LD_PRELOAD = env.LD_PRELOAD ? `${library}:${env.LD_PRELOAD}` : library;
   env.MEMHOOK_FILE = store;

@@ -1,33 +1,46 @@
-// Why a program left no store: reads just enough of its file to say so in one line.
+// What a program is: reads just enough of its file to say which library fits it, or why it left no store.
 //
 // LD_PRELOAD is a request to the dynamic loader. It has no effect on programs without one (linked statically), on
 // programs that run with raised privileges, and on programs of another architecture. A script is run by its
 // interpreter, so the answer is the interpreter's.
 
-import { accessSync, closeSync, constants, openSync, readSync, statSync } from "node:fs";
+import { accessSync, closeSync, constants, existsSync, openSync, readSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
 
-const ELF_MACHINES = new Map([
-  [3, "32-bit x86"],
-  [40, "32-bit ARM"],
+const SUPPORTED = new Map([
   [62, "x86_64"],
   [183, "aarch64"],
-  [243, "riscv64"],
 ]);
-const OWN_MACHINE = process.arch === "arm64" ? 183 : 62;
+const ELF_MACHINES = new Map([
+  ...SUPPORTED,
+  [3, "32-bit x86"],
+  [8, "MIPS"],
+  [21, "powerpc64"],
+  [22, "s390"],
+  [40, "32-bit ARM"],
+  [243, "riscv64"],
+  [258, "loongarch64"],
+]);
 const PT_INTERP = 3;
+const DAMAGED = "its ELF headers are cut off or damaged";
+/** Scripts whose interpreters are scripts: the kernel follows this many. */
+const SCRIPTS_MOST = 5;
 
 /** What of an ELF file matters for preloading into it. */
 export interface ElfFacts {
   bits: 32 | 64;
+  bigEndian: boolean;
   /** e_machine. */
   machine: number;
   /** The dynamic loader it asks for, null if it was linked statically. */
   interpreter: string | null;
 }
 
-/** Reads a file's ELF header and program headers; null if it is no complete ELF file of this byte order. */
+/**
+ * Reads a file's ELF header and program headers; null if it is no ELF file. Of a big-endian one it reads the machine alone.
+ * @throws Error when they are not all there, or the file cannot be read.
+ */
 export function elfFacts(path: string): ElfFacts | null {
   const file = openSync(path, "r");
   try {
@@ -36,23 +49,27 @@ export function elfFacts(path: string): ElfFacts | null {
       if (!Number.isSafeInteger(offset)) return null;
       return readSync(file, bytes, 0, length, offset) === length ? bytes : null;
     };
+    if (read(0, 4)?.readUInt32BE(0) !== 0x7f454c46) return null;
     const header = read(0, 64) ?? read(0, 52);
-    if (header?.readUInt32BE(0) !== 0x7f454c46 || header[5] !== 1) return null;
+    if (header === null) throw new Error(DAMAGED);
     const bits = header[4] === 1 ? 32 : 64;
+    if (header[5] === 2) return { bits, bigEndian: true, machine: header.readUInt16BE(18), interpreter: null };
+    const bigEndian = false;
     const machine = header.readUInt16LE(18);
     const table = bits === 64 ? Number(header.readBigUInt64LE(32)) : header.readUInt32LE(28);
     const entryBytes = header.readUInt16LE(bits === 64 ? 54 : 42);
     const count = header.readUInt16LE(bits === 64 ? 56 : 44);
     for (let i = 0; i < count; i++) {
       const entry = read(table + i * entryBytes, bits === 64 ? 56 : 32);
-      if (entry === null) return null;
+      if (entry === null) throw new Error(DAMAGED);
       if (entry.readUInt32LE(0) !== PT_INTERP) continue;
       const offset = bits === 64 ? Number(entry.readBigUInt64LE(8)) : entry.readUInt32LE(4);
       const length = bits === 64 ? Number(entry.readBigUInt64LE(32)) : entry.readUInt32LE(16);
       const path = length < 4096 ? read(offset, length) : null;
-      return { bits, machine, interpreter: path?.toString().replace(/\0.*$/s, "") ?? "" };
+      if (path === null) throw new Error(DAMAGED);
+      return { bits, bigEndian, machine, interpreter: path.toString().replace(/\0.*$/s, "") };
     }
-    return { bits, machine, interpreter: null };
+    return { bits, bigEndian, machine, interpreter: null };
   } finally {
     closeSync(file);
   }
@@ -75,35 +92,74 @@ function isExecutable(path: string): boolean {
   }
 }
 
+/** What runs in the end when a file is started: itself, or behind #! lines the interpreter. */
+export interface Executed {
+  path: string;
+  /** null: neither an ELF program nor a script. */
+  facts: ElfFacts | null;
+  /** The scripts on the way there. */
+  scripts: string[];
+}
+
+/** @throws Error when a file cannot be read, or one script leads to another without end. */
+export function executed(file: string): Executed {
+  const scripts: string[] = [];
+  for (let path = file; scripts.length <= SCRIPTS_MOST; ) {
+    const facts = elfFacts(path);
+    const interpreter = facts === null ? scriptInterpreter(path) : null;
+    if (interpreter === null) return { path, facts, scripts };
+    if (!existsSync(interpreter)) throw new Error(`its interpreter ${interpreter} is missing`);
+    scripts.push(path);
+    path = interpreter;
+  }
+  throw new Error("its interpreter is a script, and so is that one's, and so on");
+}
+
+/** The processor that a library is built for; null if there is none for such a program. */
+export function architectureOf({ bits, bigEndian, machine }: ElfFacts): string | null {
+  return bits === 64 && !bigEndian ? (SUPPORTED.get(machine) ?? null) : null;
+}
+
+export function unsupported(path: string, { bits, bigEndian, machine }: ElfFacts): string {
+  const order = bigEndian ? "big-endian " : "";
+  const theirs = ELF_MACHINES.get(machine) ?? `machine ${machine}`;
+  const x32 = bits === 32 && machine === 62 ? " (x32)" : "";
+  return `${path} is a program for ${order}${theirs}${x32}, the library is for ${[...SUPPORTED.values()].join(" and ")}`;
+}
+
+export function noProgram(path: string): string {
+  return `${path} is neither an ELF program nor a script with a #! line`;
+}
+
+export function linkedStatically(path: string): string {
+  return `${path} is linked statically, and only the dynamic loader can preload a library: link it dynamically`;
+}
+
+export function raised(path: string): string {
+  return `${path} runs with its owner's privileges (setuid or setgid), and the loader then ignores LD_PRELOAD: run a copy without that bit`;
+}
+
+export function cannotExamine(path: string, error: unknown): string {
+  return `${path} cannot be examined (${(error as Error).message})`;
+}
+
 /** Why memhook could not get into the program: one sentence, for after it ran and left no store. */
 export function whyNoStore(name: string): string {
   const path = findProgram(name);
   if (path === null) return `${name} was not found afterwards`;
   try {
-    return reason(path, 0);
+    const { path: last, facts, scripts } = executed(path);
+    return [...scripts.map((script) => `${script} is a script`), reason(last, facts)].join(": ");
   } catch (error) {
-    return `${path} cannot be examined (${(error as Error).message})`;
+    return cannotExamine(path, error);
   }
 }
 
-function reason(path: string, depth: number): string {
-  if (statSync(path).mode & 0o6000) {
-    return `${path} runs with its owner's privileges (setuid or setgid), and the loader then ignores LD_PRELOAD: run a copy without that bit`;
-  }
-  const facts = elfFacts(path);
-  if (facts === null) {
-    const interpreter = scriptInterpreter(path);
-    if (interpreter === null || depth > 4) return `${path} is neither an ELF program nor a script with a #! line`;
-    return `${path} is a script: ${reason(interpreter, depth + 1)}`;
-  }
-  const { bits, machine, interpreter } = facts;
-  if (machine !== OWN_MACHINE || bits !== 64) {
-    const theirs = ELF_MACHINES.get(machine) ?? `machine ${machine}`;
-    return `${path} is a program for ${theirs}${bits === 32 && machine === 62 ? " (x32)" : ""}, the library is for ${ELF_MACHINES.get(OWN_MACHINE)}`;
-  }
-  if (interpreter === null) {
-    return `${path} is linked statically, and only the dynamic loader can preload a library: link it dynamically`;
-  }
+function reason(path: string, facts: ElfFacts | null): string {
+  if (statSync(path).mode & 0o6000) return raised(path);
+  if (facts === null) return noProgram(path);
+  if (architectureOf(facts) === null) return unsupported(path, facts);
+  if (facts.interpreter === null) return linkedStatically(path);
   return `memhook switched itself off in ${path}, or it ended before it began: run again with MEMHOOK_LOG=stderr`;
 }
 
@@ -122,5 +178,5 @@ function scriptInterpreter(path: string): string | null {
   const byEnv = words[0].endsWith("/env")
     ? words.slice(1).find((word) => !word.startsWith("-") && !word.includes("="))
     : undefined;
-  return byEnv === undefined ? words[0] : findProgram(byEnv);
+  return byEnv === undefined ? words[0] : (findProgram(byEnv) ?? byEnv);
 }

@@ -1,20 +1,28 @@
 // memhook lib: where the library is, for people who set LD_PRELOAD themselves.
 
-import { libraryPath } from "../../runtime/launch.js";
+import { preloadAlways } from "../../runtime/preload.js";
+import { libraryFor } from "../../runtime/target.js";
 import { defineCommand } from "../arguments.js";
 import { writeAll } from "../output.js";
 import { EXITS, helpOption } from "../shared-options.js";
 
 export const lib = defineCommand({
-  meta: { name: "lib", description: "prints the path of the library for this machine and its libc" },
-  usage: [""],
-  args: helpOption,
+  meta: { name: "lib", description: "prints the path of the library for a program, or for this machine" },
+  usage: ["[PROGRAM]"],
+  about: [
+    "The library is there for each processor and C library, and PROGRAM's own file tells which one it needs; of a script its interpreter. Where the path has a space or a colon, which LD_PRELOAD cannot hold, it is that of a link in the folder for temporary files.",
+  ],
+  args: {
+    ...helpOption,
+    program: { type: "positional", required: false, description: "The program, as a shell would find it" },
+  },
   examples: [
     ["LD_PRELOAD=$(memhook lib) MEMHOOK_FILE=app.mem ./app", "records into app.mem; memhook --help lists the settings"],
+    ["memhook lib ./app", "the library for ./app, which may be for musl or aarch64"],
   ],
   exits: EXITS,
-  async run() {
-    writeAll(1, `${libraryPath()}\n`);
+  async run({ args }) {
+    writeAll(1, `${preloadAlways(libraryFor(args.program))}\n`);
     return 0;
   },
 });

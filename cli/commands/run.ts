@@ -5,12 +5,15 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { diff } from "../../runtime/diff.js";
-import { type Ending, LaunchError, launch, libraryPath, shellCode, storesAt } from "../../runtime/launch.js";
+import { LaunchError } from "../../runtime/errors.js";
+import { type Ending, launch, shellCode, storesAt } from "../../runtime/launch.js";
+import { preloadOnce } from "../../runtime/preload.js";
 import { whyNoStore } from "../../runtime/program.js";
 import { report } from "../../runtime/report.js";
 import { kindOfFile } from "../../runtime/snapshotfile.js";
 import { openStore } from "../../runtime/store.js";
 import { Symbolizer } from "../../runtime/symbolize.js";
+import { libraryToRun } from "../../runtime/target.js";
 import { isoTime } from "../../runtime/time.js";
 import { defineCommand, UsageError, type Values } from "../arguments.js";
 import {
@@ -117,16 +120,17 @@ export const run = defineCommand({
     // What is wrong with the options is said before the program runs.
     limitsOf(args);
     tellingOf(args);
-    const library = libraryPath();
+    const library = libraryToRun(program);
 
     const kept = args["mapped-file"];
     const folder = kept === undefined ? mkdtempSync(join(tmpdir(), "memhook-")) : null;
     const path = resolve(kept ?? join(folder!, "store.mem"));
     if (/%[pe]/.test(dirname(path))) throw new UsageError(`-f ${kept}: %p and %e can only stand in the file's name`);
     if (!existsSync(dirname(path))) throw new UsageError(`-f ${kept}: there is no folder ${dirname(path)}`);
+    const preload = preloadOnce(library);
     try {
       const started = isoTime(BigInt(Date.now()) * 1_000_000n);
-      const ending = await launch([program, ...rest], library, path);
+      const ending = await launch([program, ...rest], preload.path, path);
       if (baseline !== undefined) {
         const left = await storesLeft(path, started);
         if (left.length === 0) throw new LaunchError(`nothing was recorded: ${whyNoStore(program)}`);
@@ -144,6 +148,7 @@ export const run = defineCommand({
       if (leakCode === null || ending.signal !== null || leaks === false) return shellCode(ending);
       return leaks ? leakCode : 2;
     } finally {
+      preload.remove();
       if (folder !== null) rmSync(folder, { recursive: true, force: true });
     }
   },

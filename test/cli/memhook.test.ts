@@ -6,6 +6,9 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
+import { preloadAlways } from "../../runtime/preload.js";
+import { crossCompilers, muslTarget } from "../support/compilers.js";
+import { madeFiles } from "../support/elf.js";
 import { build, compiler, noCompiler } from "../support/programs.js";
 import { commandLine, root, run, temporaryFolder } from "../support/run.js";
 
@@ -14,6 +17,9 @@ const skip = noCompiler;
 // Temporary stores go to a folder of ours, so that what stays behind is seen.
 const TMPDIR = temporaryFolder();
 const env = { TMPDIR };
+
+/** A program for a processor that there is no library for. */
+const unfit = (name: string, machine: number) => madeFiles(folder).elf(name, 64, machine, "/lib/ld.so");
 
 const obedient = skip ? "" : build("obedient.c");
 const leftovers = () => readdirSync(TMPDIR).filter((name) => name.startsWith("memhook-"));
@@ -185,7 +191,21 @@ test("memhook lib", () => {
   assert.deepEqual([code, stderr], [0, ""]);
   assert.match(stdout, /^\/.*\/libmemhook\.so\n$/);
   assert.ok(existsSync(stdout.trimEnd()));
-  assert.ok(stdout.startsWith(root));
+  assert.equal(preloadAlways(join(root, stdout.slice(stdout.indexOf("build/lib/")).trimEnd())), stdout.trimEnd());
+  // This very runtime is a program of this machine.
+  assert.deepEqual(run("memhook", ["lib", process.execPath]), { code, signal: null, stdout, stderr });
+});
+
+test("memhook run and lib choose by the program", { skip: skip || muslTarget.missing }, () => {
+  const musl = build("obedient.c", { compiler: crossCompilers.find(({ target }) => target === muslTarget)! });
+  assert.equal(run("memhook", ["lib", musl]).stdout, `${muslTarget.library}\n`);
+  const { code, stderr } = run("memhook", ["run", musl, "leak", "77"], { env });
+  assert.equal(code, 0);
+  assert.match(stderr, /^memhook: \S+ \(pid \d+\) exited with code 0, 77 bytes live in 1 allocation\n/);
+  // The shell is of another C library than its child.
+  const below = run("memhook", ["run", "sh", "-c", '"$1" leak 78; exit 3', "sh", musl], { env });
+  assert.equal(below.code, 3);
+  assert.match(below.stderr, /^memhook: \S+obedient \(pid \d+\) has ended, 78 bytes live in 1 allocation\n/m);
 });
 
 const mistakes: [string[], RegExp][] = [
@@ -211,7 +231,10 @@ const mistakes: [string[], RegExp][] = [
     ["run", "-f", "/tmp/%p/x.mem", "true"],
     /^memhook: -f \/tmp\/%p\/x\.mem: %p and %e can only stand in the file's name$/,
   ],
-  [["lib", "extra"], /^memhook: one argument too many: 'extra'/],
+  [["lib", "true", "extra"], /^memhook: one argument too many: 'extra'/],
+  [["lib", "no-such-program-anywhere"], /^memhook: no-such-program-anywhere: no such program, or not executable$/],
+  [["lib", unfit("power", 21)], /power is a program for powerpc64, the library is for x86_64 and aarch64$/],
+  [["run", unfit("riscv", 243)], /riscv is a program for riscv64, the library is for x86_64 and aarch64$/],
 ];
 
 for (const [args, message] of mistakes) {

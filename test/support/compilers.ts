@@ -13,6 +13,7 @@ import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { arch } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
+import { preloadAlways } from "../../runtime/preload.js";
 import { root } from "./run.js";
 
 const [architecture, other] = arch() === "arm64" ? ["aarch64", "x86_64"] : ["x86_64", "aarch64"];
@@ -30,11 +31,13 @@ export interface Target {
 function target(name: string, emulator: readonly string[] = [], missing: string | false = false): Target {
   const library = join(root, `build/lib/${name}/libmemhook.so`);
   const unbuilt = !existsSync(library) && `${library} is not built: ./build.sh targets`;
-  return { name, library, emulator, missing: missing || unbuilt };
+  return { name, library: preloadAlways(library), emulator, missing: missing || unbuilt };
 }
 
-/** The library that is tested: MEMHOOK_TEST_LIBRARY names another build of it. */
-export const library = process.env.MEMHOOK_TEST_LIBRARY ?? join(root, `build/lib/${architecture}-gnu/libmemhook.so`);
+/** The library that is tested, for LD_PRELOAD: MEMHOOK_TEST_LIBRARY names another build of it. */
+export const library = preloadAlways(
+  process.env.MEMHOOK_TEST_LIBRARY ?? join(root, `build/lib/${architecture}-gnu/libmemhook.so`),
+);
 
 /** This machine's own. */
 export const ownTarget: Target = { name: `${architecture}-gnu`, library, emulator: [], missing: false };
@@ -54,6 +57,9 @@ export const foreignTarget = target(
     ? `qemu-${other} is missing: Debian's package qemu-user`
     : !existsSync(join(sysroot, "lib")) && `${sysroot}/lib is missing: Debian's package libc6-arm64-cross`,
 );
+
+/** The same processor with musl: no package has its loader, so that this library meets programs of glibc. */
+export const foreignMuslTarget = target(`${other}-musl`, foreignTarget.emulator, foreignTarget.missing);
 
 export interface Compiler {
   name: string;
@@ -75,7 +81,7 @@ export function which(name: string): string | undefined {
   return undefined;
 }
 
-function findZig(): string | undefined {
+export function findZig(): string | undefined {
   if (process.env.ZIG) return process.env.ZIG;
   const pinned = /^zig_version=(.*)$/m.exec(readFileSync(join(root, "build.sh"), "utf8"))?.[1] ?? "";
   const fetched = join(root, ".zig", pinned, "ziglang/zig");

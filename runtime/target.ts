@@ -1,0 +1,100 @@
+// Which build of the library a program needs: that for its own processor and C library, whatever runs memhook itself.
+//
+//     ./app          ELF header, PT_INTERP ──▶ aarch64, musl's loader ──▶ build/lib/aarch64-musl/libmemhook.so
+//     ./script.py    #!/usr/bin/env python3 ──▶ python3, on PATH ──▶ as above
+
+import { existsSync, statSync } from "node:fs";
+import { basename } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { LaunchError } from "./errors.js";
+import {
+  architectureOf,
+  cannotExamine,
+  type Executed,
+  executed,
+  findProgram,
+  linkedStatically,
+  noProgram,
+  raised,
+  unsupported,
+} from "./program.js";
+
+/** Runs a file that is neither ELF nor has a #! line, when execvp(3) or a shell starts it. */
+const SHELL = "/bin/sh";
+
+/** A build of the library, null where there is none; and why it will not get into the program all the same, if so. */
+interface Choice {
+  target: string | null;
+  obstacle: string | null;
+}
+
+/**
+ * Absolute path of the library for a program, named as on a command line; without one, for programs like this very runtime.
+ * @throws LaunchError when there is none for it, or it could not get into it.
+ */
+export function libraryFor(program?: string): string {
+  if (program === undefined) return built(ownTarget());
+  const { target, obstacle } = choose(program);
+  if (target === null || obstacle !== null) throw new LaunchError(obstacle!);
+  return built(target);
+}
+
+/**
+ * The same for a program that is run in any case: one that is not there, or that no library gets into, says so itself.
+ * @throws LaunchError when there is none for such programs.
+ */
+export function libraryToRun(program: string): string {
+  const { target, obstacle } = choose(program);
+  if (target === null) throw new LaunchError(obstacle!);
+  return built(target);
+}
+
+function built(target: string): string {
+  const path = fileURLToPath(new URL(`../../build/lib/${target}/libmemhook.so`, import.meta.url));
+  if (existsSync(path)) return path;
+  const how = target === ownTarget() ? "./build.sh" : "./build.sh targets";
+  throw new LaunchError(`the library for ${target} is not built: ${path} is missing; run ${how}`);
+}
+
+function ownTarget(): string {
+  const architecture = process.arch === "x64" ? "x86_64" : process.arch === "arm64" ? "aarch64" : process.arch;
+  return `${architecture}-${libcOf(executed("/proc/self/exe").facts?.interpreter ?? "") ?? "gnu"}`;
+}
+
+function choose(name: string): Choice {
+  const found = findProgram(name);
+  if (found === null) return { target: ownTarget(), obstacle: `${name}: no such program, or not executable` };
+  let last: Executed;
+  try {
+    last = executed(found);
+    if (last.facts === null) last = executed(SHELL);
+  } catch (error) {
+    const secret = (error as NodeJS.ErrnoException).code === "EACCES";
+    return { target: secret ? ownTarget() : null, obstacle: cannotExamine(found, error) };
+  }
+  const { path, facts } = last;
+  if (facts === null) return { target: ownTarget(), obstacle: noProgram(found) };
+  const architecture = architectureOf(facts);
+  if (architecture === null) return { target: null, obstacle: unsupported(path, facts) };
+  if (facts.interpreter === null) return { target: ownTarget(), obstacle: linkedStatically(path) };
+  const libc = libcOf(facts.interpreter);
+  if (libc === null) {
+    const obstacle = `${path} is run by the loader ${facts.interpreter}, the library is for those of glibc and musl`;
+    return { target: null, obstacle };
+  }
+  return { target: `${architecture}-${libc}`, obstacle: raises(path) ? raised(path) : null };
+}
+
+/** Whose dynamic loader this is; null if it is neither glibc's nor musl's. */
+function libcOf(loader: string): "gnu" | "musl" | null {
+  const name = basename(loader);
+  if (name.startsWith("ld-musl")) return "musl";
+  return name.startsWith("linker") || name.includes("uClibc") ? null : "gnu";
+}
+
+/** Whether the file gives us, who start it, privileges that we have not got. */
+function raises(path: string): boolean {
+  const { mode, uid, gid } = statSync(path);
+  return ((mode & 0o4000) !== 0 && uid !== process.getuid?.()) || ((mode & 0o2000) !== 0 && gid !== process.getgid?.());
+}
