@@ -1,14 +1,52 @@
 // The core cases on the targets that are not this machine's own: programs of musl, and of another processor in an emulator. Emulated
 // ones run slowly, and what another runtime could show of them it shows of the others.
+//
+// And each library in programs of the other C library: what a program starts inherits LD_PRELOAD, of whichever kind it is.
 
+import { basename, join } from "node:path";
 import process from "node:process";
-import { crossCompilers } from "../support/compilers.js";
+import test from "node:test";
+import {
+  type Compiler,
+  compiler,
+  crossCompilers,
+  foreignMuslTarget,
+  foreignTarget,
+  muslTarget,
+  noCompiler,
+  ownTarget,
+  type Target,
+} from "../support/compilers.js";
+import { assertTable, build, expectations, readReport, runWell } from "../support/programs.js";
+import { temporaryFolder } from "../support/run.js";
 import { coreCases } from "./core-cases.js";
 
 const underNode = !("bun" in process.versions || "deno" in process.versions);
 
-for (const compiler of crossCompilers) {
-  const { emulator, missing } = compiler.target;
-  const slow = emulator.length > 0 && !underNode && "emulated programs are run under Node only";
-  coreCases(compiler, missing || slow);
+/** Why programs for the target are not run here. */
+function reason({ emulator, missing }: Target): string | false {
+  return missing || (emulator.length > 0 && !underNode && "emulated programs are run under Node only");
+}
+
+for (const each of crossCompilers) coreCases(each, reason(each.target));
+
+const folder = temporaryFolder();
+const compilerFor = (target: Target): Compiler | undefined =>
+  target === ownTarget ? compiler("gcc") : crossCompilers.find((each) => each.target === target);
+
+for (const [libraryOf, programOf] of [
+  [muslTarget, ownTarget],
+  [ownTarget, muslTarget],
+  [foreignMuslTarget, foreignTarget],
+] as const) {
+  const skip = noCompiler || reason(libraryOf) || reason(programOf);
+  for (const source of ["leaks.c", "functions.c", "realloc.c", "threads.c"]) {
+    test(`${source} for ${programOf.name} with the library for ${libraryOf.name}`, { skip }, async () => {
+      const program = build(source, { compiler: compilerFor(programOf)! });
+      const store = join(folder, `${basename(program)}-${libraryOf.name}.mem`);
+      const target = { ...programOf, library: libraryOf.library };
+      const { stdout } = await runWell(program, [], { store, target });
+      assertTable(await readReport(store), expectations(source, "", programOf), stdout, program);
+    });
+  }
 }
