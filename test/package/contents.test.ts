@@ -8,7 +8,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { before, test } from "node:test";
 import { type Packed, pack } from "../support/registry.js";
-import { root, runTool, temporaryFolder } from "../support/run.js";
+import { RUNTIMES, root, runTool, temporaryFolder } from "../support/run.js";
 
 // What npm packs and tsc says does not depend on what runs the tests.
 const inNode = !("bun" in process.versions || "deno" in process.versions);
@@ -126,15 +126,35 @@ await import("memhook/dist/runtime/store.js");
 stacks[0].stack[0].function.length;
 `;
 
+/** A project that has the package unpacked, and none of its dependencies: types need none. */
+async function consumer(name: string): Promise<string> {
+  const project = join(folder, name);
+  mkdirSync(join(project, "node_modules"), { recursive: true });
+  await runTool(["tar", "-xzf", join(folder, packed.filename), "-C", join(project, "node_modules")], folder);
+  await runTool(["mv", "package", "memhook"], join(project, "node_modules"));
+  writeFileSync(join(project, "package.json"), '{ "type": "module", "dependencies": { "memhook": "*" } }');
+  writeFileSync(join(project, "consumer.ts"), CONSUMER);
+  return project;
+}
+
+test("the types serve Deno", { skip }, async () => {
+  const project = await consumer("deno");
+  const [deno] = RUNTIMES.deno!;
+  const env = { DENO_DIR: join(folder, "deno-cache") };
+  await runTool([deno!, "check", "consumer.ts"], project, env);
+  writeFileSync(
+    join(project, "wrong.ts"),
+    'import { openStore } from "memhook"; const path: string = openStore; path;',
+  );
+  await assert.rejects(runTool([deno!, "check", "wrong.ts"], project, env), /TS2322/);
+});
+
 for (const [resolution, module] of [
   ["nodenext", "nodenext"],
   ["bundler", "esnext"],
 ] as const) {
   test(`the types serve a strict project with moduleResolution ${resolution}`, { skip }, async () => {
-    const project = join(folder, resolution);
-    mkdirSync(join(project, "node_modules"), { recursive: true });
-    await runTool(["tar", "-xzf", join(folder, packed.filename), "-C", join(project, "node_modules")], folder);
-    await runTool(["mv", "package", "memhook"], join(project, "node_modules"));
+    const project = await consumer(resolution);
     const compilerOptions = {
       module,
       moduleResolution: resolution,
@@ -149,9 +169,7 @@ for (const [resolution, module] of [
       skipLibCheck: false,
       noEmit: true,
     };
-    writeFileSync(join(project, "package.json"), '{ "type": "module" }');
     writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["consumer.ts"] }));
-    writeFileSync(join(project, "consumer.ts"), CONSUMER);
     const { status, stdout } = spawnSync(join(root, "node_modules/.bin/tsc"), [], { cwd: project, encoding: "utf8" });
     assert.deepEqual([stdout, status], ["", 0]);
     for (const { types, default: code } of Object.values<{ types?: string; default: string }>(manifest.exports)) {

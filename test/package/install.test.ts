@@ -162,7 +162,7 @@ for (const [place, where] of Object.entries(places)) {
       );
 
       const library = (await ends(start("memhook", "lib"))).stdout.trimEnd();
-      assert.ok(library.startsWith(`${realpathSync(where.library)}/`), library);
+      assert.ok(realpathSync(library).startsWith(`${realpathSync(where.library)}/`), library);
       const memdb = start("memdb", "--json", "-p", "0", "-f", earlier);
       const logged = async (event: string) => {
         for (;;) {
