@@ -201,17 +201,16 @@ static enum found scan_fdes(const struct source *source, const struct mh_module 
   uintptr_t at = (uintptr_t)module->eh_frame, end = at + module->eh_frame_bytes, last_cie = 0;
   struct mh_cursor c;
   struct cie cie;
-  uint32_t length;
-  for (; at < end && open_record(source, at, fde_buffer, &c); at += sizeof length + length) {
-    copy(source, at, &length, sizeof length);
+  for (size_t bytes; at < end && open_record(source, at, fde_buffer, &c); at += bytes) {
+    uintptr_t body = at + sizeof(uint32_t);
+    bytes = sizeof(uint32_t) + (size_t)(c.end - c.at);
     uint32_t back = mh_cursor_u32(&c);
     if (back == 0) continue; /* a CIE */
-    uintptr_t its_cie = at + sizeof length - back;
-    if (its_cie != last_cie && !read_cie(source, its_cie, cie_buffer, &cie)) continue;
-    last_cie = its_cie;
+    if (last_cie != body - back) last_cie = read_cie(source, body - back, cie_buffer, &cie) ? body - back : 0;
+    if (!last_cie) continue;
     uintptr_t start = encoded(&c, cie.pointer_encoding);
-    uintptr_t bytes = encoded(&c, cie.pointer_encoding & 0x0f);
-    if (c.bad || pc < start || pc - start >= bytes) continue;
+    uintptr_t length = encoded(&c, cie.pointer_encoding & 0x0f);
+    if (c.bad || pc < start || pc - start >= length) continue;
     *fde = at;
     return FOUND;
   }
