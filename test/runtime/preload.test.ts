@@ -112,5 +112,8 @@ test("what others could write to is refused", () => {
     mkdirSync(join(place, "theirs"));
     symlinkSync(join(place, "theirs"), folder);
     assert.throws(() => preloadAlways("/a b/libmemhook.so"), refusal);
+    rmSync(folder);
+    writeFileSync(folder, "");
+    assert.throws(() => preloadAlways("/a b/libmemhook.so"), refusal);
   });
 });
