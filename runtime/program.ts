@@ -27,6 +27,9 @@ const DAMAGED = "its ELF headers are cut off or damaged";
 /** Scripts whose interpreters are scripts: the kernel follows this many. */
 const SCRIPTS_MOST = 5;
 
+/** The processor of this machine, named as in ELF_MACHINES. */
+export const OWN_ARCHITECTURE = process.arch === "x64" ? "x86_64" : process.arch === "arm64" ? "aarch64" : process.arch;
+
 /** What of an ELF file matters for preloading into it. */
 export interface ElfFacts {
   bits: 32 | 64;
@@ -158,7 +161,10 @@ export function whyNoStore(name: string): string {
 function reason(path: string, facts: ElfFacts | null): string {
   if (statSync(path).mode & 0o6000) return raised(path);
   if (facts === null) return noProgram(path);
-  if (architectureOf(facts) === null) return unsupported(path, facts);
+  const architecture = architectureOf(facts);
+  if (architecture === null) return unsupported(path, facts);
+  if (architecture !== OWN_ARCHITECTURE)
+    return `${path} is a program for ${architecture}, which this ${OWN_ARCHITECTURE} machine needs an emulator for: is one registered (binfmt_misc)?`;
   if (facts.interpreter === null) return linkedStatically(path);
   return `memhook switched itself off in ${path}, or it ended before it began: run again with MEMHOOK_LOG=stderr`;
 }

@@ -16,6 +16,7 @@ import {
   findProgram,
   linkedStatically,
   noProgram,
+  OWN_ARCHITECTURE,
   raised,
   unsupported,
 } from "./program.js";
@@ -58,8 +59,7 @@ function built(target: string): string {
 }
 
 function ownTarget(): string {
-  const architecture = process.arch === "x64" ? "x86_64" : process.arch === "arm64" ? "aarch64" : process.arch;
-  return `${architecture}-${libcOf(executed("/proc/self/exe").facts?.interpreter ?? "") ?? "gnu"}`;
+  return `${OWN_ARCHITECTURE}-${libcOf(executed("/proc/self/exe").facts?.interpreter ?? "") ?? "gnu"}`;
 }
 
 function choose(name: string): Choice {

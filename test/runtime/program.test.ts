@@ -56,9 +56,12 @@ test("a program header table that lies outside of the file is no crash", () => {
   assert.throws(() => elfFacts(path), { message: "its ELF headers are cut off or damaged" });
 });
 
+const [OWN, OTHER] = process.arch === "arm64" ? ["aarch64", "x86_64"] : ["x86_64", "aarch64"];
+const [OWN_MACHINE, OTHER_MACHINE] = process.arch === "arm64" ? [183, 62] : [62, 183];
+
 test("why a program left no store", () => {
-  const dynamic = elf("dynamic", 64, 62, "/lib64/ld.so");
-  const fixed = elf("static", 64, 62);
+  const dynamic = elf("dynamic", 64, OWN_MACHINE, "/lib64/ld.so");
+  const fixed = elf("static", 64, OWN_MACHINE);
   const script = executable("script.sh", `#! ${fixed} -x\n`);
   const byEnv = executable("script.py", "#!/usr/bin/env -S A=1 static\n");
   const cases: [string, string][] = [
@@ -69,6 +72,10 @@ test("why a program left no store", () => {
       `${folder}/old is a program for 32-bit x86, the library is for x86_64 and aarch64`,
     ],
     [elf("strange", 64, 999), `${folder}/strange is a program for machine 999, the library is for x86_64 and aarch64`],
+    [
+      elf("foreign", 64, OTHER_MACHINE, "/lib64/ld.so"),
+      `${folder}/foreign is a program for ${OTHER}, which this ${OWN} machine needs an emulator for: is one registered (binfmt_misc)?`,
+    ],
     [
       executable("raised", "", 0o4755),
       `${folder}/raised runs with its owner's privileges (setuid or setgid), and the loader then ignores LD_PRELOAD: run a copy without that bit`,
