@@ -22,11 +22,18 @@ static bool raise_peak(uint64_t bytes, uint64_t time) {
   return false;
 }
 
+static void set_entry(struct mh_timeline_entry *entry, struct mh_timeline_entry value) {
+  MH_SET(entry->time, value.time);
+  MH_SET(entry->live_bytes, value.live_bytes);
+  MH_SET(entry->live_count, value.live_count);
+  MH_SET(entry->allocations, value.allocations);
+}
+
 /* Keeps every second entry, so that the time they cover doubles. */
 static void halve_timeline(struct mh_header *header) {
   struct mh_timeline_entry *entries = mh_timeline();
-  for (uint32_t i = 0; i < MH_TIMELINE_MAX_COUNT / 2; i++) entries[i] = entries[2 * i + 1];
-  header->timeline_step *= 2;
+  for (uint32_t i = 0; i < MH_TIMELINE_MAX_COUNT / 2; i++) set_entry(&entries[i], entries[2 * i + 1]);
+  MH_SET(header->timeline_step, header->timeline_step * 2);
   __atomic_store_n(&header->timeline_count, MH_TIMELINE_MAX_COUNT / 2, __ATOMIC_RELEASE);
 }
 
@@ -35,7 +42,7 @@ static void extend_timeline(uint64_t time) {
   struct mh_header *header = mh_header();
   uint32_t count = header->timeline_count;
   enum { PER_PAGE = 4096 / MH_TIMELINE_BYTES };
-  if (count == 0) header->timeline_step = FIRST_STEP;
+  if (count == 0) MH_SET(header->timeline_step, FIRST_STEP);
   if (count == MH_TIMELINE_MAX_COUNT) {
     halve_timeline(header);
     count = header->timeline_count;
@@ -43,12 +50,12 @@ static void extend_timeline(uint64_t time) {
   /* After the first halving every page has its backing. */
   if (count % PER_PAGE || header->timeline_step > FIRST_STEP ||
       mh_store_back_header(MH_TIMELINE_OFFSET + count * MH_TIMELINE_BYTES, 4096)) {
-    mh_timeline()[count] = (struct mh_timeline_entry){
-        .time = time,
-        .live_bytes = (uint64_t)__atomic_load_n(&live_bytes, __ATOMIC_RELAXED),
-        .live_count = (uint64_t)__atomic_load_n(&live_count, __ATOMIC_RELAXED),
-        .allocations = __atomic_load_n(&allocations, __ATOMIC_RELAXED),
-    };
+    set_entry(&mh_timeline()[count], (struct mh_timeline_entry){
+                                         .time = time,
+                                         .live_bytes = (uint64_t)MH_GET(live_bytes),
+                                         .live_count = (uint64_t)MH_GET(live_count),
+                                         .allocations = MH_GET(allocations),
+                                     });
     __atomic_store_n(&header->timeline_count, count + 1, __ATOMIC_RELEASE);
   }
   __atomic_store_n(&timeline_next, time + header->timeline_step, __ATOMIC_RELAXED);
@@ -69,7 +76,8 @@ __attribute__((noinline)) void mh_count_fold(struct mh_thread *thread, uint64_t 
   extend_timeline(time);
 }
 
-__attribute__((noinline)) void mh_count_shared_allocation(struct mh_amount amount, uint64_t time) {
+__attribute__((noinline)) void mh_count_shared_allocation(uint32_t stack, struct mh_amount amount, uint64_t time) {
+  mh_total_directly(stack, amount, (struct mh_amount){0}, false);
   struct mh_thread_slot *shared = mh_thread_slots();
   __atomic_fetch_add(&shared->allocations, amount.count, __ATOMIC_RELAXED);
   __atomic_fetch_add(&shared->allocated_bytes, amount.bytes, __ATOMIC_RELAXED);
@@ -79,7 +87,8 @@ __attribute__((noinline)) void mh_count_shared_allocation(struct mh_amount amoun
   if (now > 0 && raise_peak((uint64_t)now, time)) mh_totals_peak();
 }
 
-__attribute__((noinline)) void mh_count_shared_free(struct mh_amount amount) {
+__attribute__((noinline)) void mh_count_shared_free(uint32_t stack, struct mh_amount amount) {
+  mh_total_directly(stack, (struct mh_amount){0}, amount, false);
   struct mh_thread_slot *shared = mh_thread_slots();
   __atomic_fetch_add(&shared->frees, amount.count, __ATOMIC_RELAXED);
   __atomic_fetch_add(&shared->freed_bytes, amount.bytes, __ATOMIC_RELAXED);

@@ -16,20 +16,20 @@
 
 /* The rare ways of the two below. */
 void mh_count_fold(struct mh_thread *thread, uint64_t time);
-void mh_count_shared_allocation(struct mh_amount amount, uint64_t time);
-void mh_count_shared_free(struct mh_amount amount);
+void mh_count_shared_allocation(uint32_t stack, struct mh_amount amount, uint64_t time);
+void mh_count_shared_free(uint32_t stack, struct mh_amount amount);
 
 /* `thread` may be NULL: then the shared slot counts, atomically. `time` is the relative time of the allocation. */
 static inline __attribute__((always_inline)) void mh_count_allocation(struct mh_thread *thread, uint32_t stack, struct mh_amount amount, uint64_t time) {
   if (MH_UNLIKELY(!thread || !thread->slot)) {
-    mh_count_shared_allocation(amount, time);
+    mh_count_shared_allocation(stack, amount, time);
     return;
   }
   mh_total_allocation(&thread->totals, stack, amount);
   struct mh_thread_slot *counters = thread->counters;
   uint64_t allocations = counters->allocations + amount.count;
-  counters->allocations = allocations;
-  counters->allocated_bytes += amount.bytes;
+  MH_SET(counters->allocations, allocations);
+  MH_SET(counters->allocated_bytes, MH_GET(counters->allocated_bytes) + amount.bytes);
   thread->live_count += (int64_t)amount.count;
   int64_t live = thread->live_bytes + (int64_t)amount.bytes;
   thread->live_bytes = live;
@@ -39,14 +39,14 @@ static inline __attribute__((always_inline)) void mh_count_allocation(struct mh_
 /* `stack` made the allocation. `temporary`: by this thread, which made no other since. */
 static inline __attribute__((always_inline)) void mh_count_free(struct mh_thread *thread, uint32_t stack, struct mh_amount amount, bool temporary) {
   if (MH_UNLIKELY(!thread || !thread->slot)) {
-    mh_count_shared_free(amount);
+    mh_count_shared_free(stack, amount);
     return;
   }
   mh_total_free(&thread->totals, stack, amount, temporary);
   struct mh_thread_slot *counters = thread->counters;
   uint64_t frees = counters->frees + amount.count;
-  counters->frees = frees;
-  counters->freed_bytes += amount.bytes;
+  MH_SET(counters->frees, frees);
+  MH_SET(counters->freed_bytes, MH_GET(counters->freed_bytes) + amount.bytes);
   thread->live_count -= (int64_t)amount.count;
   /* Between frees the live bytes only grow: where they were highest is known now. */
   int64_t live = thread->live_bytes;

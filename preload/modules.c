@@ -43,9 +43,11 @@ static uint32_t list_number;      /* of the newest; advances before the spare on
 static struct mh_lock lock;
 static struct mh_module *modules[MODULES_MAX / 64];
 static uint32_t module_count;
-static uint64_t last_refresh, refresh_cost;   /* nanoseconds */
+static uint64_t last_refresh;                 /* nanoseconds */
 static uint64_t refresh_budget = BUDGET_MOST; /* nanoseconds that refreshes for unknown addresses may take */
-static uint32_t refreshed_generation;         /* mh_generation at the last refresh */
+/* Read without the lock: when the budget allows for the next one, and mh_generation at the last. */
+static uint64_t next_refresh;
+static uint32_t refreshed_generation;
 
 /* One line of /proc/self/maps. */
 struct mapping {
@@ -234,7 +236,7 @@ static struct mh_module *new_module(const struct image *image, const char *path)
       .eh_segment_start = image->eh_segment_start,
       .eh_segment_end = image->eh_segment_end,
       .id = id,
-      .generation = mh_generation,
+      .generation = MH_GET(mh_generation),
       .loaded = true,
   };
   uint32_t flags = mh_equal(path, "[vdso]") ? MH_MODULE_FLAG_VDSO : 0;
@@ -248,7 +250,7 @@ static struct mh_module *new_module(const struct image *image, const char *path)
       .build_id_offset = mh_store_add_string(image->build_id, image->build_id_bytes),
       .build_id_length = image->build_id_bytes,
       .loaded = mh_clock_now(),
-      .generation = mh_generation,
+      .generation = MH_GET(mh_generation),
       .flags = flags,
   };
   if (!mh_stored_module(id)->build_id_offset) mh_stored_module(id)->build_id_length = 0;
@@ -286,8 +288,8 @@ static struct mh_module *identify(bool *changed) {
     struct mh_module *module = module_at(i);
     if (!same_module(module, &image, first.path)) continue;
     if (!module->loaded) {
-      module->loaded = true;
-      mh_stored_module(module->id)->unloaded = 0;
+      MH_SET(module->loaded, true);
+      MH_SET(mh_stored_module(module->id)->unloaded, 0);
       *changed = true;
     }
     return module;
@@ -344,9 +346,14 @@ static bool read_maps(bool *changed) {
   return complete;
 }
 
-static uint64_t budget_at(uint64_t time) {
-  uint64_t budget = refresh_budget + (time - last_refresh) / BUDGET_SHARE;
-  return budget < BUDGET_MOST ? budget : BUDGET_MOST;
+/* Takes what a refresh has cost from the budget, which grows with time. The lock is held. */
+static void pay_refresh(uint64_t began, uint64_t ended) {
+  uint64_t budget = refresh_budget + (began - last_refresh) / BUDGET_SHARE, cost = ended - began;
+  if (budget > BUDGET_MOST) budget = BUDGET_MOST;
+  refresh_budget = budget - (cost < budget ? cost : budget);
+  last_refresh = ended;
+  uint64_t lacking = cost > refresh_budget ? cost - refresh_budget : 0;
+  MH_SET(next_refresh, ended + lacking * BUDGET_SHARE);
 }
 
 /* An empty list to write to: the spare one, if it is large enough. One that was too small may still be read, and stays mapped. */
@@ -371,7 +378,7 @@ static void publish_list(void) {
 void mh_modules_refresh(void) {
   if (!mh_lock_take(&lock)) return;
   uint64_t began = mh_clock_now();
-  refreshed_generation = mh_generation;
+  MH_SET(refreshed_generation, MH_GET(mh_generation));
   bool changed = false, complete = false;
   for (uint32_t capacity = 256; !complete && capacity <= 65536; capacity *= 8) {
     building = empty_list(capacity);
@@ -382,16 +389,13 @@ void mh_modules_refresh(void) {
     for (uint32_t i = 0; i < module_count; i++) {
       struct mh_module *module = module_at(i);
       if (!module->loaded || in_list(building, module)) continue;
-      module->loaded = false;
-      mh_stored_module(module->id)->unloaded = mh_clock_now();
+      MH_SET(module->loaded, false);
+      MH_SET(mh_stored_module(module->id)->unloaded, mh_clock_now());
       changed = true;
     }
     publish_list();
   }
-  refresh_budget = budget_at(began);
-  last_refresh = mh_clock_now();
-  refresh_cost = last_refresh - began;
-  refresh_budget -= refresh_cost < refresh_budget ? refresh_cost : refresh_budget;
+  pay_refresh(began, mh_clock_now());
   mh_lock_release(&lock);
   if (changed) {
     __atomic_fetch_add(&mh_generation, 1, __ATOMIC_ACQ_REL);
@@ -428,7 +432,7 @@ static bool find(uintptr_t pc, struct mh_module **module) {
 /* Programs that generate code would ask for a refresh at every turn; so those for unknown addresses have a budget. Not so
  * after a dlopen: then there is something to find. */
 static bool refresh_due(void) {
-  return refreshed_generation != __atomic_load_n(&mh_generation, __ATOMIC_RELAXED) || budget_at(mh_clock_now()) >= refresh_cost;
+  return MH_GET(refreshed_generation) != MH_GET(mh_generation) || mh_clock_now() >= MH_GET(next_refresh);
 }
 
 const struct mh_module *mh_module_at(uintptr_t pc) {
@@ -437,7 +441,7 @@ const struct mh_module *mh_module_at(uintptr_t pc) {
     mh_modules_refresh();
     if (!find(pc, &module)) module = NULL;
   }
-  return module && module->loaded ? module : NULL;
+  return module && MH_GET(module->loaded) ? module : NULL;
 }
 
 bool mh_module_known(uintptr_t pc) {
@@ -458,6 +462,7 @@ void mh_modules_reset(void) {
   mh_modules_unlock();
   module_count = 0;
   list = NULL;
+  last_refresh = next_refresh = 0; /* the store's clock starts anew */
   mh_generation++;
   mh_capture_modules_changed();
 }

@@ -80,7 +80,7 @@ static __attribute__((noinline)) void begin_chain(struct mh_thread *thread) {
   if (thread->free_count > 2 * CHAIN_SLOTS) {
     struct mh_record *last = mh_record(thread->second_chain);
     uint32_t surplus = last->stack;
-    last->stack = 0;
+    MH_SET(last->stack, 0);
     thread->free_count -= CHAIN_SLOTS;
     push_chain(surplus);
   }
@@ -101,7 +101,7 @@ INLINE uint32_t take_slot(struct mh_thread *thread) {
 INLINE void give_slot(struct mh_thread *thread, struct mh_record *record, uint32_t slot) {
   if (MH_UNLIKELY(!thread)) return; /* lost until the process ends: rare, and better than a lock */
   MH_ASSERT(!record->address && slot != thread->free_head);
-  record->stack = thread->free_head;
+  MH_SET(record->stack, thread->free_head);
   thread->free_head = slot;
   if (MH_UNLIKELY(++thread->free_count % CHAIN_SLOTS == 1)) begin_chain(thread);
 }
@@ -162,10 +162,10 @@ INLINE void publish(struct mh_thread *thread, uint32_t slot, const void *block, 
   uint32_t *place = kind == MH_MEMORY_CUSTOM ? NULL : mh_index_ready((uintptr_t)block);
   uint64_t time = MH_LIKELY(thread != NULL) ? mh_clock_tell(&thread->newest_time) : mh_clock_now();
   uint32_t stack = thread ? capture(thread, entry) : 0, stale;
-  record->size = size | (uint64_t)kind << MH_RECORD_KIND_SHIFT;
-  record->time = time;
-  record->thread = thread ? thread->tid : (uint32_t)mh_gettid();
-  record->stack = stack;
+  MH_SET(record->size, size | (uint64_t)kind << MH_RECORD_KIND_SHIFT);
+  MH_SET(record->time, time);
+  MH_SET(record->thread, thread ? thread->tid : (uint32_t)mh_gettid());
+  MH_SET(record->stack, stack);
   MH_ASSERT(stack < mh_header()->arrays[MH_KIND_STACKS].count);
   __atomic_store_n(&record->address, (uintptr_t)block, __ATOMIC_RELEASE);
   bool room = kind == MH_MEMORY_CUSTOM ? mh_side_put(key_of(block), slot, &stale) : mh_index_put(place, (uintptr_t)block, size, slot, &stale);

@@ -20,7 +20,7 @@ struct region {
 };
 
 static struct region *regions;
-static uint32_t count, capacity;
+static uint32_t count, capacity; /* count is also read without the lock */
 static struct mh_lock lock;
 
 static uint64_t whole_pages(uint64_t bytes) {
@@ -56,10 +56,10 @@ static uint32_t first_behind(uintptr_t address) {
 static void write_record(uint32_t slot, const struct mh_piece *piece) {
   struct mh_record *record = mh_record(slot);
   if (record->address) mh_record_retire(slot, record);
-  record->size = piece->size | (uint64_t)MH_MEMORY_MMAP << MH_RECORD_KIND_SHIFT;
-  record->time = piece->time;
-  record->thread = piece->thread;
-  record->stack = piece->stack;
+  MH_SET(record->size, piece->size | (uint64_t)MH_MEMORY_MMAP << MH_RECORD_KIND_SHIFT);
+  MH_SET(record->time, piece->time);
+  MH_SET(record->thread, piece->thread);
+  MH_SET(record->stack, piece->stack);
   __atomic_store_n(&record->address, piece->start, __ATOMIC_RELEASE);
 }
 
@@ -79,7 +79,7 @@ static void insert(struct mh_thread *thread, const struct mh_piece *piece) {
   uint32_t at = first_behind(piece->start);
   __builtin_memmove(&regions[at + 1], &regions[at], (count - at) * sizeof(struct region));
   regions[at] = (struct region){piece->start, piece->start + whole_pages(piece->size), slot};
-  count++;
+  MH_SET(count, count + 1);
   MH_ASSERT(count <= capacity && in_order(at));
   write_record(slot, piece);
   mh_count_allocation(thread, piece->stack, (struct mh_amount){1, piece->size}, mh_clock_now());
@@ -124,7 +124,7 @@ static void cut_out(struct mh_thread *thread, uintptr_t start, uintptr_t end, st
     } else {
       mh_record_retire(region->slot, mh_record(region->slot));
       mh_slot_give(thread, region->slot);
-      count--;
+      MH_SET(count, count - 1);
       __builtin_memmove(region, region + 1, (count - at) * sizeof(struct region));
     }
     MH_ASSERT(in_order(at));
@@ -157,7 +157,7 @@ void mh_region_cut(uintptr_t start, uint64_t size, struct mh_cut *cut) {
   cut->count = cut->missed = 0;
   cut->missed_bytes = 0;
   struct mh_thread *thread = mh_thread_mine();
-  if (!__atomic_load_n(&count, __ATOMIC_RELAXED) || !mh_lock_take(&lock)) return;
+  if (!MH_GET(count) || !mh_lock_take(&lock)) return;
   uintptr_t end;
   if (!__builtin_add_overflow(start, whole_pages(size), &end)) cut_out(thread, start, end, cut);
   mh_lock_release(&lock);

@@ -284,7 +284,7 @@ static bool connect_memdb(void) {
 static uint64_t mark_of(const uint64_t *words, unsigned count) {
   uint64_t mark = 0;
   for (unsigned i = 0; i < count; i++) {
-    mark = (mark ^ words[i]) * 0x9e3779b97f4a7c15u;
+    mark = (mark ^ MH_GET(words[i])) * 0x9e3779b97f4a7c15u;
     mark ^= mark >> 32;
   }
   return mark ? mark : 1;
@@ -427,8 +427,8 @@ static bool flush(bool last) {
   if (!send_records() || !send_removed()) return false;
   if (!push_changes(MH_KIND_STACKS, MH_STACK_BYTES, sender.stack_marks, 0) ||
       !push_changes(MH_KIND_MODULES, MH_MODULE_BYTES, sender.module_marks, 1) ||
-      !push_region(MH_WIRE_KIND_THREADS, MH_THREAD_BYTES, header->thread_slots, mh_thread_slots()) ||
-      !push_region(MH_WIRE_KIND_TIMELINE, MH_TIMELINE_BYTES, header->timeline_count, mh_timeline()))
+      !push_region(MH_WIRE_KIND_THREADS, MH_THREAD_BYTES, MH_GET(header->thread_slots), mh_thread_slots()) ||
+      !push_region(MH_WIRE_KIND_TIMELINE, MH_TIMELINE_BYTES, __atomic_load_n(&header->timeline_count, __ATOMIC_ACQUIRE), mh_timeline()))
     return false;
   while (!mh_wire_header(&link.tables, header))
     if (!send_buffer(&link.tables)) return false;

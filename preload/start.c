@@ -145,8 +145,8 @@ void mh_end(uint32_t kind, int status) {
   if (!__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) return;
   struct mh_header *header = mh_header();
   mh_count_fold_all();
-  header->end_status = (uint32_t)status & 0xff;
-  header->end_time = mh_clock_now();
+  MH_SET(header->end_status, (uint32_t)status & 0xff);
+  MH_SET(header->end_time, mh_clock_now());
   __atomic_store_n(&header->end_kind, kind, __ATOMIC_RELEASE);
   /* After exit() there is still this library's destructor, and until then the program frees. */
   if (kind != MH_END_EXIT) mh_sender_end();
@@ -154,7 +154,7 @@ void mh_end(uint32_t kind, int status) {
 
 void mh_end_not(void) {
   if (!__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) return;
-  mh_header()->end_time = 0;
+  MH_SET(mh_header()->end_time, 0);
   __atomic_store_n(&mh_header()->end_kind, MH_END_NONE, __ATOMIC_RELEASE);
   mh_sender_start();
 }
@@ -166,7 +166,7 @@ void mh_give_pending(void) {
     uint32_t slot = tls->pending[count - 1];
     /* A signal handler may add one more at any moment. */
     if (!__atomic_compare_exchange_n(&tls->pending_count, &count, count - 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) continue;
-    mh_slot_give(tls->thread, slot);
+    mh_slot_give(mh_thread_mine(), slot);
     count = __atomic_load_n(&tls->pending_count, __ATOMIC_RELAXED);
   }
 }

@@ -89,7 +89,7 @@ static bool back(uint8_t *mapped, uint64_t offset, uint64_t bytes) {
   if (result < 0) return false;
   int populated = mh_madvise(mapped, bytes, MADV_POPULATE_WRITE);
   if (populated < 0 && populated != -EINVAL) return false;
-  if (header) header->committed_bytes = committed + bytes;
+  if (header) MH_SET(header->committed_bytes, committed + bytes);
   return true;
 }
 

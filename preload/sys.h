@@ -13,6 +13,10 @@
 #define MH_LIKELY(x) __builtin_expect(!!(x), 1)
 #define MH_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* For memory that one thread writes while others read it, in no particular order: no more than a plain load and store. */
+#define MH_GET(place) __atomic_load_n(&(place), __ATOMIC_RELAXED)
+#define MH_SET(place, value) __atomic_store_n(&(place), (value), __ATOMIC_RELAXED)
+
 static inline long mh_syscall(long number, long a, long b, long c, long d, long e, long f) {
 #if defined(__x86_64__)
   register long r10 __asm__("r10") = d;

@@ -46,7 +46,7 @@ static struct mh_thread *new_state(void) {
   uint32_t slot = state_count + 1;
   if (slot < MH_THREADS_MAX_COUNT && slot_is_backed(slot)) {
     state->slot = slot;
-    mh_header()->thread_slots = slot + 1;
+    MH_SET(mh_header()->thread_slots, slot + 1);
   }
   state->counters = &mh_thread_slots()[state->slot];
   __atomic_store_n(&state_count, state_count + 1, __ATOMIC_RELEASE);
@@ -75,8 +75,8 @@ struct mh_thread *mh_thread_acquire(void) {
   if (state) {
     state->tid = tid;
     if (state->slot) {
-      state->counters->tid = tid;
-      state->counters->state = MH_THREAD_LIVE;
+      MH_SET(state->counters->tid, tid);
+      MH_SET(state->counters->state, MH_THREAD_LIVE);
     }
     mh_capture_new_owner(state);
     mh_tls.thread = state;

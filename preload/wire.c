@@ -1,6 +1,8 @@
 /* The wire's encoder; see wire.h. */
 #include "wire.h"
 
+#include "sys.h"
+
 #define ALIGN8(x) (((x) + 7) & ~(size_t)7)
 
 _Static_assert(offsetof(struct mh_header, arrays) == MH_WIRE_HEADER_BYTES, "layout.ts: the header fields on the wire");
@@ -41,6 +43,19 @@ void mh_wire_finish(struct mh_wire *wire) {
   wire->frame = wire->run = 0;
 }
 
+/* Copies what the program's threads may be changing, 8 bytes at a time; whatever has not that measure is never changed. */
+static void copy_shared(void *target, const void *source, size_t bytes) {
+  if (bytes % 8 || (uintptr_t)source % 8) {
+    __builtin_memcpy(target, source, bytes);
+    return;
+  }
+  const uint64_t *words = source;
+  for (size_t i = 0; i < bytes / 8; i++) {
+    uint64_t word = MH_GET(words[i]);
+    __builtin_memcpy((uint8_t *)target + i * 8, &word, 8);
+  }
+}
+
 bool mh_wire_hello(struct mh_wire *wire, const uint8_t nonce[MH_WIRE_NONCE_BYTES]) {
   uint8_t *at = frame(wire, MH_WIRE_HELLO, MH_WIRE_HELLO_BYTES);
   if (!at) return false;
@@ -64,7 +79,7 @@ bool mh_wire_process(struct mh_wire *wire, const struct mh_header *header, const
   size_t bytes = (size_t)header->exe_length + header->command_length;
   uint8_t *at = frame(wire, MH_WIRE_PROCESS, MH_WIRE_HEADER_BYTES + bytes);
   if (!at) return false;
-  __builtin_memcpy(at, header, MH_WIRE_HEADER_BYTES);
+  copy_shared(at, header, MH_WIRE_HEADER_BYTES);
   __builtin_memcpy(at + MH_WIRE_HEADER_BYTES, exe, header->exe_length);
   __builtin_memcpy(at + MH_WIRE_HEADER_BYTES + header->exe_length, command, header->command_length);
   return true;
@@ -73,7 +88,7 @@ bool mh_wire_process(struct mh_wire *wire, const struct mh_header *header, const
 bool mh_wire_header(struct mh_wire *wire, const struct mh_header *header) {
   uint8_t *at = frame(wire, MH_WIRE_HEADER, MH_WIRE_HEADER_BYTES);
   if (!at) return false;
-  __builtin_memcpy(at, header, MH_WIRE_HEADER_BYTES);
+  copy_shared(at, header, MH_WIRE_HEADER_BYTES);
   return true;
 }
 
@@ -92,7 +107,7 @@ uint32_t mh_wire_elements(struct mh_wire *wire, uint32_t kind, uint32_t first, u
   put32(at + MH_WIRE_ELEMENTS_FIRST, first);
   put32(at + MH_WIRE_ELEMENTS_COUNT, count);
   put32(at + MH_WIRE_ELEMENTS_RESERVED, 0);
-  __builtin_memcpy(at + MH_WIRE_ELEMENTS_DATA, elements, (size_t)count * bytes);
+  copy_shared(at + MH_WIRE_ELEMENTS_DATA, elements, (size_t)count * bytes);
   return count;
 }
 

@@ -3,8 +3,8 @@ needs gcc make ar sha256sum
 mkdir include
 cp "$SOAK_ROOT"/preload/*.[ch] .
 cp "$SOAK_ROOT/build/layout.h" include/
-# Not what needs libunwind, or clang.
-rm capture_libunwind.c hooks_dl.c
+# Some files need libunwind, or clang.
+for source in *.c; do gcc -std=gnu11 -Iinclude -fsyntax-only -w "$source" 2>/dev/null || rm "$source"; done
 cat >Makefile <<'CODE'
 objects := $(patsubst %.c,%.o,$(wildcard *.c))
 library.a: $(objects)

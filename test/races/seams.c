@@ -1,0 +1,54 @@
+/* The library's ends that do not belong to its tables: what is replaced here, and why.
+ *
+ * capture_libunwind.c  The fallback for stacks that rows cannot express. It is libunwind's, which keeps nothing that threads share.
+ * lock.c               Its patience is tens of milliseconds: under ThreadSanitizer on a busy machine they pass, and then a record
+ *                      is rightly dropped, where this test wants to count all of them. Taking and releasing are the library's own.
+ * hooks_*.c            They would hook ThreadSanitizer. races.c calls what they call, in the same order.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../../preload/capture_libunwind.h"
+#include "../../preload/lock.h"
+
+void __tsan_acquire(void *);
+void __tsan_release(void *);
+
+uint32_t mh_capture_libunwind(struct mh_thread *thread, const struct mh_entry *entry) {
+  (void)thread, (void)entry;
+  return 0;
+}
+
+bool mh_lock_wait(struct mh_lock *lock) {
+  while (!mh_lock_try(lock)) sched_yield();
+  return true;
+}
+
+void *races_map_private(size_t bytes) {
+  void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return start == MAP_FAILED ? NULL : start;
+}
+
+int races_munmap(void *start, size_t bytes) {
+  return munmap(start, bytes);
+}
+
+static char ends;
+
+int races_tgkill(int pid, int tid, int signal) {
+  int result = (int)mh_syscall(SYS_tgkill, pid, tid, signal, 0, 0, 0);
+  if (result == -ESRCH) __tsan_acquire(&ends);
+  return result;
+}
+
+void races_thread_ends(void) {
+  __tsan_release(&ends);
+}
+
+void races_let_others(void) {
+  static __thread uint32_t random = 1;
+  random = random * 1664525 + 1013904223;
+  if (random >> 26 == 0) sched_yield();
+}
