@@ -11,6 +11,7 @@ import { lookup } from "node:dns/promises";
 import { chmodSync, lstatSync, rmSync, unlinkSync } from "node:fs";
 import { type AddressInfo, connect, createServer, isIP, type Server, type Socket } from "node:net";
 import * as L from "../asm/layout.js";
+import { type Receiver, receive } from "./receive.js";
 import { holdsStoreOf, identityKey, identityOf, type Origin, type StoreFile, StorePaths } from "./storefile.js";
 import type { LogEntry } from "./types.js";
 import {
@@ -67,6 +68,9 @@ export interface ServeOptions {
 
 /** Bytes of records written before others get their turn. */
 const SLICE_BYTES = 8 << 20;
+const SOCKET_OPTIONS = { keepAlive: true, keepAliveInitialDelay: 60_000, noDelay: true, pauseOnConnect: true };
+/** Room for what a connection brings in one piece before there is a session. */
+const HANDSHAKE_BYTES = 16384;
 /** Acknowledgements a peer may leave unread. */
 const UNREAD_BYTES = 65536;
 /** How long a refused peer gets to read why. */
@@ -167,10 +171,9 @@ export class Memdb {
   }
 
   #server(): Server {
-    const server = createServer({ keepAlive: true, keepAliveInitialDelay: 60_000, noDelay: true }, (socket) => {
-      const connection = new Connection(this, socket);
+    const server = createServer(SOCKET_OPTIONS, (socket) => {
+      const connection = new Connection(this, socket, () => this.#connections.delete(connection));
       this.#connections.add(connection);
-      socket.on("close", () => this.#connections.delete(connection));
       if (this.#connections.size > this.limits.connections) {
         connection.fail(new WireError(L.WIRE_ERROR_LIMIT, `${this.limits.connections} connections`));
       }
@@ -368,11 +371,12 @@ class Session {
   ) {}
 }
 
-class Connection {
+class Connection implements Receiver {
   readonly peer: string;
   readonly #memdb: Memdb;
   readonly #socket: Socket;
   readonly #reader = new FrameReader();
+  readonly #handshake = new Uint8Array(HANDSHAKE_BYTES);
   readonly #nonce = randomBytes(L.WIRE_NONCE_BYTES);
   #peerNonce: Uint8Array = new Uint8Array(0);
   #deadline: ReturnType<typeof setTimeout> | undefined;
@@ -380,25 +384,35 @@ class Connection {
   #session: Session | undefined;
   #over = false;
 
-  constructor(memdb: Memdb, socket: Socket) {
+  /** `closed` is called once the connection is no more. */
+  constructor(memdb: Memdb, socket: Socket, closed: () => void) {
     this.#memdb = memdb;
-    this.#socket = socket;
-    this.peer = socket.remoteAddress ? `${socket.remoteAddress}:${socket.remotePort}` : `unix:${memdb.options.unix}`;
+    const { remoteAddress, remotePort } = socket;
+    this.peer = remoteAddress ? `${remoteAddress}:${remotePort}` : `unix:${memdb.options.unix}`;
+    this.#socket = receive(socket, this);
     const { handshakeMs } = memdb.limits;
     this.#deadline = setTimeout(() => {
       this.fail(new WireError(L.WIRE_ERROR_TIMEOUT, `waited ${handshakeMs / 1000} s for ${this.#expects}`));
     }, handshakeMs);
-    socket.on("data", (chunk: Uint8Array) => this.#receive(chunk));
     // What went wrong with the connection itself comes again as its close.
-    socket.on("error", () => {});
-    socket.on("close", () => this.#lost());
+    this.#socket.on("error", () => {});
+    this.#socket.on("close", () => {
+      this.#lost();
+      closed();
+    });
   }
 
-  #receive(chunk: Uint8Array): void {
+  // Into the session's image, once there is one. In the handshake little comes; and what comes after the end is not read.
+  room(): Uint8Array {
+    if (this.#session && !this.#over) return this.#session.image.input();
+    return this.#handshake;
+  }
+
+  received(bytes: number): void {
     if (this.#over) return;
     try {
-      if (this.#session) this.#feed(this.#session, chunk);
-      else this.#shake(chunk);
+      if (this.#session) this.#take(this.#session, bytes);
+      else this.#shake(this.#handshake.subarray(0, bytes));
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
       this.fail(error);
@@ -461,31 +475,35 @@ class Connection {
     this.#session = session;
     clearTimeout(this.#deadline);
     const frame = payload.byteOffset - L.WIRE_FRAME_BYTES;
-    this.#feed(session, new Uint8Array(payload.buffer, frame, L.WIRE_FRAME_BYTES + payload.byteLength));
-    this.#feed(session, this.#reader.rest());
+    const { image } = session;
+    image.feed(new Uint8Array(payload.buffer, frame, L.WIRE_FRAME_BYTES + payload.byteLength), this.#committed);
+    image.feed(this.#reader.rest(), this.#committed);
   }
 
   // ── Data ───────────────────────────────────────────────────────────────────────────────────────
 
-  #feed(session: Session, chunk: Uint8Array): void {
-    session.image.feed(chunk, (sequence, last) => {
-      if (!session.complete) {
-        session.complete = true;
-        this.#memdb.log("snapshot", session);
-      }
-      if (session.image.full && !session.saidFull) {
-        session.saidFull = true;
-        this.#memdb.log("full", session, {
-          reason: "the store has its full size; what does not fit is counted as dropped",
-        });
-      }
-      if (last) void this.#acknowledgeStored(session, sequence);
-      else this.#socket.write(ackFrame(sequence));
-    });
+  #take(session: Session, bytes: number): void {
+    session.image.take(bytes, this.#committed);
     if (this.#socket.writableLength > UNREAD_BYTES) {
       throw new WireError(L.WIRE_ERROR_LIMIT, "it does not read its acknowledgements");
     }
   }
+
+  readonly #committed = (sequence: bigint, last: boolean): void => {
+    const session = this.#session!;
+    if (!session.complete) {
+      session.complete = true;
+      this.#memdb.log("snapshot", session);
+    }
+    if (session.image.full && !session.saidFull) {
+      session.saidFull = true;
+      this.#memdb.log("full", session, {
+        reason: "the store has its full size; what does not fit is counted as dropped",
+      });
+    }
+    if (last) void this.#acknowledgeStored(session, sequence);
+    else this.#socket.write(ackFrame(sequence));
+  };
 
   /** A process that ends waits for the answer: when it comes, the end is in the file. */
   async #acknowledgeStored(session: Session, sequence: bigint): Promise<void> {

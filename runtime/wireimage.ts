@@ -62,22 +62,32 @@ export class SessionImage {
     if (!this.#core.open(bytes)) throw new WireError(L.WIRE_ERROR_LIMIT, "no memory for another session");
   }
 
-  /** Applies a piece of the stream; calls back at every commit. Throws WireError when the stream is wrong. */
-  feed(chunk: Uint8Array, committed: (sequence: bigint, last: boolean) => void): void {
+  /** Where the next bytes of the stream belong: valid until they are taken. Never empty. */
+  input(): Uint8Array {
+    const { memory, inputAt, inputRoom } = this.#core;
+    return new Uint8Array(memory.buffer, inputAt() >>> 0, inputRoom());
+  }
+
+  /** Applies `bytes` that are in input() now; calls back at every commit. Throws WireError when the stream is wrong. */
+  take(bytes: number, committed: (sequence: bigint, last: boolean) => void): void {
     const core = this.#core;
-    let at = 0;
-    do {
-      const piece = chunk.subarray(at, at + core.inputRoom());
-      // Growing the memory detaches its buffer, so it is asked for each time.
-      new Uint8Array(core.memory.buffer).set(piece, core.inputAt() >>> 0);
+    for (let fresh = bytes; ; fresh = 0) {
+      const result = core.feed(fresh);
+      if (result < 0) throw new WireError(-result, `in ${frameName(core.frameType.value)}`);
+      if (result === 0) return;
+      committed(core.sequence.value, core.isLast() !== 0);
+    }
+  }
+
+  /** The same with bytes that are elsewhere. */
+  feed(chunk: Uint8Array, committed: (sequence: bigint, last: boolean) => void): void {
+    for (let at = 0; at < chunk.length; ) {
+      const input = this.input();
+      const piece = chunk.subarray(at, at + input.length);
+      input.set(piece);
+      this.take(piece.length, committed);
       at += piece.length;
-      for (let fresh = piece.length; ; fresh = 0) {
-        const result = core.feed(fresh);
-        if (result < 0) throw new WireError(-result, `in ${frameName(core.frameType.value)}`);
-        if (result === 0) break;
-        committed(core.sequence.value, core.isLast() !== 0);
-      }
-    } while (at < chunk.length);
+    }
   }
 
   get liveCount(): number {

@@ -116,6 +116,7 @@ const BYTES_LIMIT: u64 = 1 << 53;
 const DEPTH_MAX: u32 = 65536;
 // The most that the library takes; far larger ones would make estimates larger than any memory.
 const SAMPLE_MAX: u64 = 1 << 30;
+const RECORDS_IN_BLOCK: u32 = BLOCK_BYTES / RECORD_BYTES;
 const SIZE_MASK: u64 = ((<u64>1) << RECORD_KIND_SHIFT) - 1;
 // Everything between these does not change while a process lives.
 const IDENTITY_BEGIN: usize = HEADER_POINTER_BYTES;
@@ -347,67 +348,80 @@ function text(offset: u32, length: u32, strings: u32): bool {
 
 // ── Records ──────────────────────────────────────────────────────────────────────────────────────
 
-// A snapshot's records arrive in runs, a difference's one by one and all over the image. There every store would wait for
-// memory, because WASM has no prefetch: so the lines of the next few records are loaded first, all at once.
-const BATCH: i32 = 32;
-// Keeps the loads from being optimised away.
-let warmth: u64 = 0;
-
-function warm(at: usize, end: usize): usize {
-  let sum: u64 = 0;
-  for (let i = 0; i < BATCH && end - at >= <usize>WIRE_RUN_BYTES; i++) {
-    const slot = load<u32>(at, WIRE_RUN_FIRST);
-    if (slot < capacity(KIND_RECORDS)) sum += load<u64>(element(KIND_RECORDS, slot, RECORD_BYTES));
-    const step = WIRE_RUN_BYTES + <u64>load<u32>(at, WIRE_RUN_COUNT) * RECORD_BYTES;
-    if (step > end - at) break;
-    at += <usize>step;
-  }
-  warmth += sum;
-  return at;
-}
-
 function records(at: usize, end: usize): i32 {
-  const stacks = sentOf(KIND_STACKS);
-  let warmUntil = at;
   while (at < end) {
-    if (at >= warmUntil) warmUntil = warm(at, end);
     if (end - at < <usize>WIRE_RUN_BYTES) return -WIRE_ERROR_LENGTH;
-    const first = load<u32>(at, WIRE_RUN_FIRST);
-    let number = load<u32>(at, WIRE_RUN_COUNT);
+    let slot = load<u32>(at, WIRE_RUN_FIRST);
+    const number = load<u32>(at, WIRE_RUN_COUNT);
     at += WIRE_RUN_BYTES;
     if (number == 0 || <u64>number * RECORD_BYTES > end - at) return -WIRE_ERROR_LENGTH;
-    if (first == 0 || first + number < first) return -WIRE_ERROR_REFERENCE;
+    const stop = slot + number;
+    if (slot == 0 || stop < slot) return -WIRE_ERROR_REFERENCE;
     received += number;
-    if (first + number > capacity(KIND_RECORDS)) reserve(KIND_RECORDS, first + number);
-    const room = capacity(KIND_RECORDS);
-    const stop = first + number;
-    if (min(stop, room) > count(KIND_RECORDS)) setCount(KIND_RECORDS, min(stop, room));
-    for (let slot = first; slot < stop; slot++, at += RECORD_BYTES) {
-      const address = load<u64>(at, RECORD_ADDRESS);
-      let stack = load<u32>(at, RECORD_STACK);
-      if (slot >= room) {
-        if (address) drop(load<u64>(at, RECORD_SIZE) & SIZE_MASK);
-        continue;
-      }
+    const used = count(KIND_RECORDS);
+    let room = stop;
+    if (stop > used) {
+      reserve(KIND_RECORDS, stop);
+      room = min(stop, capacity(KIND_RECORDS));
+      if (room > used) setCount(KIND_RECORDS, room);
+    }
+    while (slot < room) {
+      // Up to the end of a block, and to where the slots begin that were never used.
+      let until = min(room, (slot | (RECORDS_IN_BLOCK - 1)) + 1);
+      if (slot < used) until = min(until, used);
+      const bytes = (until - slot) * RECORD_BYTES;
       const to = element(KIND_RECORDS, slot, RECORD_BYTES);
-      release(to);
-      touch(to);
-      if (address == 0) continue;
-      if (stack >= stacks) return -WIRE_ERROR_REFERENCE;
-      if (stack >= count(KIND_STACKS)) stack = 0;
-      const size = load<u64>(at, RECORD_SIZE);
-      const bytes = size & SIZE_MASK;
-      if (size >> RECORD_KIND_SHIFT > <u64>MEMORY_CUSTOM || bytes >= BYTES_LIMIT - liveBytes) return -WIRE_ERROR_VALUE;
-      store<u64>(to, size, RECORD_SIZE);
-      store<u64>(to, load<u64>(at, RECORD_TIME), RECORD_TIME);
-      store<u32>(to, load<u32>(at, RECORD_THREAD), RECORD_THREAD);
-      store<u32>(to, stack, RECORD_STACK);
-      store<u64>(to, address, RECORD_ADDRESS);
-      liveCount++;
-      liveBytes += bytes;
+      touchRange(to, bytes);
+      const error = place(at, at + bytes, to, slot < used);
+      if (error) return error;
+      at += bytes;
+      slot = until;
+    }
+    for (; slot < stop; slot++, at += RECORD_BYTES) {
+      if (load<u64>(at, RECORD_ADDRESS)) drop(load<u64>(at, RECORD_SIZE) & SIZE_MASK);
     }
   }
   return 0;
+}
+
+// Records into neighbouring slots. The loop calls nothing: around a call WebAssembly engines keep nothing in registers. And it
+// does not look at slots that were never used: reading memory that was never touched maps the kernel's page of zeros, and
+// writing to it is a second page fault then.
+function place(at: usize, end: usize, to: usize, used: bool): i32 {
+  const stacks = sentOf(KIND_STACKS);
+  const stored = count(KIND_STACKS);
+  let live = liveCount;
+  let bytes = liveBytes;
+  let error = 0;
+  for (; at < end; at += RECORD_BYTES, to += RECORD_BYTES) {
+    if (used && load<u64>(to, RECORD_ADDRESS) != 0) {
+      live--;
+      bytes -= load<u64>(to, RECORD_SIZE) & SIZE_MASK;
+      store<u64>(to, 0, RECORD_ADDRESS);
+    }
+    const address = load<u64>(at, RECORD_ADDRESS);
+    if (address == 0) continue;
+    const size = load<u64>(at, RECORD_SIZE);
+    const stack = load<u32>(at, RECORD_STACK);
+    if (stack >= stacks) {
+      error = -WIRE_ERROR_REFERENCE;
+      break;
+    }
+    if (size >> RECORD_KIND_SHIFT > <u64>MEMORY_CUSTOM || (size & SIZE_MASK) >= BYTES_LIMIT - bytes) {
+      error = -WIRE_ERROR_VALUE;
+      break;
+    }
+    store<u64>(to, address, RECORD_ADDRESS);
+    store<u64>(to, size, RECORD_SIZE);
+    store<u64>(to, load<u64>(at, RECORD_TIME), RECORD_TIME);
+    store<u32>(to, load<u32>(at, RECORD_THREAD), RECORD_THREAD);
+    store<u32>(to, stack < stored ? stack : 0, RECORD_STACK);
+    live++;
+    bytes += size & SIZE_MASK;
+  }
+  liveCount = live;
+  liveBytes = bytes;
+  return error;
 }
 
 // Empties a slot. Freeing a free one is no error: its record may have been dropped here.
@@ -426,21 +440,12 @@ function drop(bytes: u64): void {
 function removed(at: usize, end: usize): i32 {
   const room = count(KIND_RECORDS);
   received += (end - at) / 4;
-  while (at < end) {
-    const stop = min(end, at + BATCH * 4);
-    let sum: u64 = 0;
-    for (let next = at; next < stop; next += 4) {
-      const slot = load<u32>(next);
-      if (slot < room) sum += load<u64>(element(KIND_RECORDS, slot, RECORD_BYTES));
-    }
-    warmth += sum;
-    for (; at < stop; at += 4) {
-      const slot = load<u32>(at);
-      if (slot >= room) continue;
-      const record = element(KIND_RECORDS, slot, RECORD_BYTES);
-      release(record);
-      touch(record);
-    }
+  for (; at < end; at += 4) {
+    const slot = load<u32>(at);
+    if (slot >= room) continue;
+    const record = element(KIND_RECORDS, slot, RECORD_BYTES);
+    release(record);
+    touch(record);
   }
   return 0;
 }
