@@ -21,6 +21,7 @@ MH_HOOK void *dlopen(const char *file, int mode) {
 
 MH_HOOK void *dlmopen(long namespace, const char *file, int mode) {
   if (MH_UNLIKELY(!mh_real.dlmopen)) mh_real_find();
+  if (MH_UNLIKELY(!mh_real.dlmopen)) return NULL; /* musl has none, but a weak reference finds this one */
   advance();
   __attribute__((musttail)) return mh_real.dlmopen(namespace, file, mode);
 }
