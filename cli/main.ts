@@ -7,7 +7,6 @@
 import process from "node:process";
 import { type CommandDef, runCommand } from "citty";
 import { type Command, canonical, UsageError } from "./arguments.js";
-import { help } from "./help.js";
 import { messages } from "./messages.js";
 import { ReaderGone, writeAll } from "./output.js";
 
@@ -37,6 +36,7 @@ async function dispatch(root: Command, argv: string[]): Promise<number> {
   const rawArgs = canonical(sub ? argv.slice(1) : argv, command.args);
   const end = rawArgs.indexOf("--");
   if (rawArgs.lastIndexOf("--help=true", end) >= 0) {
+    const { help } = await import("./help.js");
     writeAll(1, await help(command, sub ? `${root.meta.name} ${name}` : root.meta.name));
     return 0;
   }
