@@ -1,0 +1,86 @@
+// A query in the core's terms, and the core's rows in ours.
+
+import * as L from "../asm/layout.js";
+import type { StoreImage } from "./image.js";
+import { margin } from "./sample.js";
+import type { MemoryKind, Query, RawAllocation, RawStackRow, SortOrder } from "./types.js";
+
+const MEMORY_KINDS: MemoryKind[] = [];
+MEMORY_KINDS[L.MEMORY_HEAP] = "heap";
+MEMORY_KINDS[L.MEMORY_MMAP] = "mmap";
+MEMORY_KINDS[L.MEMORY_CUSTOM] = "custom";
+
+const RECORD_ORDERS = { time: "ORDER_TIME", size: "ORDER_SIZE", address: "ORDER_ADDRESS" } as const;
+const STACK_ORDERS = {
+  count: "ORDER_COUNT",
+  size: "ORDER_BYTES",
+  allocations: "ORDER_ALLOCATIONS",
+  temporary: "ORDER_TEMPORARIES",
+  peak: "ORDER_PEAK",
+} as const;
+
+const MAX_U64 = 0xffff_ffff_ffff_ffffn;
+
+type OrderName = (typeof RECORD_ORDERS)[keyof typeof RECORD_ORDERS] | (typeof STACK_ORDERS)[keyof typeof STACK_ORDERS];
+
+export function orderOf(sort: SortOrder, aggregate: boolean): OrderName {
+  const orders: Partial<Record<SortOrder, OrderName>> = aggregate ? STACK_ORDERS : RECORD_ORDERS;
+  const order = orders[sort];
+  if (!order) throw new RangeError(`${aggregate ? "stacks" : "allocations"} have no order by ${sort}`);
+  return order;
+}
+
+export function setFilter(image: StoreImage, query: Query): void {
+  const size = (bytes: number, unbounded: bigint) => (bytes === Infinity ? unbounded : BigInt(Math.ceil(bytes)));
+  let minSize = query.minSize === undefined ? 0n : size(query.minSize, MAX_U64);
+  let maxSize = query.maxSize === undefined ? MAX_U64 : size(Math.floor(query.maxSize), MAX_U64);
+  let minTime = query.minTime ?? 0n;
+  let maxTime = query.maxTime ?? MAX_U64;
+  // Bounds beyond what 64 bits can say: outside of everything, or no bounds at all.
+  if (minSize > MAX_U64 || maxSize < 0n || minTime > MAX_U64 || maxTime < 0n) [minSize, maxSize] = [1n, 0n];
+  const clamp = (value: bigint) => (value < 0n ? 0n : value > MAX_U64 ? MAX_U64 : value);
+  [minSize, maxSize, minTime, maxTime] = [clamp(minSize), clamp(maxSize), clamp(minTime), clamp(maxTime)];
+  const thread = query.thread === undefined ? -1n : BigInt(query.thread);
+  const kind = query.kind === undefined ? -1 : MEMORY_KINDS.indexOf(query.kind);
+  image.core.call.setFilter(minSize, maxSize, minTime, maxTime, thread, kind);
+}
+
+export function stackRows(image: StoreImage, rows: number, sampled: boolean, withTotals: boolean): RawStackRow[] {
+  const { call, constant, view } = image.core;
+  const more = call.stackMore() >>> 0;
+  return Array.from({ length: call.entriesLength() >>> 0 }, (_, i) => {
+    const at = rows + i * 32;
+    const row: RawStackRow = {
+      stackId: view.getUint32(at + constant.ROW_STACK, true),
+      count: view.getUint32(at + constant.ROW_COUNT, true),
+      bytes: Number(view.getBigUint64(at + constant.ROW_BYTES, true)),
+      oldest: view.getBigUint64(at + constant.ROW_OLDEST, true),
+      newest: view.getBigUint64(at + constant.ROW_NEWEST, true),
+    };
+    const beside = more + i * constant.MORE_ENTRY;
+    const estimate = (field: number) => view.getFloat64(beside + field, true);
+    if (withTotals) row.total = Number(view.getBigUint64(beside + constant.MORE_TOTAL, true));
+    if (sampled) {
+      row.count = estimate(constant.MORE_COUNT);
+      row.bytes = estimate(constant.MORE_BYTES);
+      row.margin = margin(estimate(constant.MORE_VARIANCE), estimate(constant.MORE_SPREAD));
+    }
+    return row;
+  });
+}
+
+export function allocations(image: StoreImage, rows: number): RawAllocation[] {
+  const { call, view } = image.core;
+  return Array.from({ length: call.entriesLength() >>> 0 }, (_, i) => {
+    const record = rows + i * L.RECORD_BYTES;
+    const size = view.getBigUint64(record + L.RECORD_SIZE, true);
+    return {
+      address: view.getBigUint64(record + L.RECORD_ADDRESS, true),
+      size: Number(BigInt.asUintN(L.RECORD_KIND_SHIFT, size)),
+      time: view.getBigUint64(record + L.RECORD_TIME, true),
+      thread: view.getUint32(record + L.RECORD_THREAD, true),
+      kind: MEMORY_KINDS[Number(size >> BigInt(L.RECORD_KIND_SHIFT))]!,
+      stackId: view.getUint32(record + L.RECORD_STACK, true),
+    };
+  });
+}

@@ -1,0 +1,104 @@
+// From a stack's id to its frames and their modules, through the tables of a store; what was looked up is remembered.
+
+import * as L from "../asm/layout.js";
+import type { StoreImage } from "./image.js";
+import type { ModuleInfo, RawFrame } from "./types.js";
+
+export class StoreFrames {
+  readonly #tables: StoreImage;
+  readonly #modules = new Map<number, ModuleInfo>();
+  readonly #frames = new Map<number, RawFrame>();
+
+  /** @param tables the image whose tables are looked at */
+  constructor(tables: StoreImage) {
+    this.#tables = tables;
+  }
+
+  /** To be called when the tables may have changed. */
+  forget(): void {
+    this.#tables.core.call.forgetBlocks();
+    this.#modules.clear();
+    this.#frames.clear();
+  }
+
+  /** The frames of a stack that a query gave, innermost first; `cut`: outer frames are missing because of the depth limit. */
+  frames(stackId: number): { frames: RawFrame[]; cut: boolean } {
+    const { core } = this.#tables;
+    this.#tables.fetch(() => core.call.beginWalk(stackId));
+    const count = this.#tables.fetch(() => core.call.walk());
+    const cut = core.call.walkCut() !== 0;
+    // Copied: looking a frame up may need memory, and make views old.
+    const ids = core.bytes(core.constant.FRAMES, count * 4).slice();
+    return { frames: Array.from(new Uint32Array(ids.buffer, 0, count), (id) => this.#frame(id)), cut };
+  }
+
+  /** The modules of the innermost frames of stacks; null if a frame is in none or a stack is unknown. */
+  innermostModules(stackIds: Uint32Array): (ModuleInfo | null)[] {
+    const { core } = this.#tables;
+    const { FRAMES, FRAMES_MAX } = core.constant;
+    const modules: (ModuleInfo | null)[] = [];
+    for (let first = 0; first < stackIds.length; first += FRAMES_MAX) {
+      const piece = stackIds.subarray(first, first + FRAMES_MAX);
+      core.bytes(FRAMES, piece.byteLength).set(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength));
+      core.call.beginInnermostModules();
+      this.#tables.fetch(() => core.call.innermostModules(piece.length));
+      const ids = core.bytes(FRAMES, piece.byteLength).slice();
+      for (const id of new Uint32Array(ids.buffer)) modules.push(id === 0 ? null : this.#moduleInfo(id));
+    }
+    return modules;
+  }
+
+  #frame(id: number): RawFrame {
+    let frame = this.#frames.get(id);
+    if (!frame) {
+      if (id === 0) {
+        frame = { id, module: null, offset: 0n, exact: true };
+      } else {
+        const at = this.#tables.fetch(() => this.#tables.core.call.frameAt(id));
+        const { view } = this.#tables.core;
+        const module = view.getUint32(at + L.FRAME_MODULE, true);
+        const offset = view.getBigUint64(at + L.FRAME_OFFSET, true);
+        const exact = (view.getUint32(at + L.FRAME_FLAGS, true) & L.FRAME_FLAG_EXACT) !== 0;
+        frame = { id, module: module === 0 ? null : this.#moduleInfo(module), offset, exact };
+      }
+      this.#frames.set(id, frame);
+    }
+    return frame;
+  }
+
+  /** Every file that was mapped into the process, also those unloaded since. */
+  modules(): ModuleInfo[] {
+    const count = this.#tables.count(L.KIND_MODULES);
+    return Array.from({ length: Math.max(0, count - 1) }, (_, i) => this.#moduleInfo(i + 1));
+  }
+
+  #moduleInfo(id: number): ModuleInfo {
+    let module = this.#modules.get(id);
+    if (!module) {
+      const at = this.#tables.fetch(() => this.#tables.core.call.moduleAt(id));
+      const { view } = this.#tables.core;
+      const u32 = (field: number) => view.getUint32(at + field, true);
+      const u64 = (field: number) => view.getBigUint64(at + field, true);
+      const path = [u32(L.MODULE_PATH_OFFSET), u32(L.MODULE_PATH_LENGTH)] as const;
+      const buildId = [u32(L.MODULE_BUILD_ID_OFFSET), u32(L.MODULE_BUILD_ID_LENGTH)] as const;
+      const flags = u32(L.MODULE_FLAGS);
+      const numbers = {
+        bias: u64(L.MODULE_BIAS),
+        start: u64(L.MODULE_START),
+        end: u64(L.MODULE_END),
+        loaded: u64(L.MODULE_LOADED),
+        unloaded: u64(L.MODULE_UNLOADED),
+        executable: (flags & L.MODULE_FLAG_EXECUTABLE) !== 0,
+        vdso: (flags & L.MODULE_FLAG_VDSO) !== 0,
+      };
+      module = { id, path: new TextDecoder().decode(this.#string(path)), buildId: this.#string(buildId), ...numbers };
+      this.#modules.set(id, module);
+    }
+    return module;
+  }
+
+  #string([offset, length]: readonly [number, number]): Uint8Array {
+    const at = this.#tables.fetch(() => this.#tables.core.call.stringAt(offset, length));
+    return this.#tables.core.bytes(at, length).slice();
+  }
+}

@@ -1,0 +1,113 @@
+// What a store's header says: who writes it, how large it may be, how the process ended, how its memory grew.
+
+import * as L from "../asm/layout.js";
+import type { StoreImage } from "./image.js";
+
+export interface TimelineEntry {
+  /** Relative time, nanoseconds. */
+  time: bigint;
+  liveBytes: number;
+  liveCount: number;
+  /** Allocations made until then. */
+  allocations: number;
+}
+
+/** What the header knows. Bytes and counts are numbers, times nanoseconds. */
+export interface StoreInfo {
+  version: { major: number; minor: number };
+  writer: "library" | "memdb";
+  unwinder: "libunwind" | "dwarf" | "fp" | "unknown";
+  /** Most bytes the store may take on disk, and what it has taken. */
+  sizeLimit: number;
+  committedBytes: number;
+  /** Length of the file; more than it takes on disk, as it has holes. */
+  fileBytes: number;
+  counts: Record<"records" | "stacks" | "nodes" | "frames" | "modules" | "strings", number>;
+  end: { kind: "none" | "exit" | "immediate exit" | "exec"; status: number; time: bigint };
+  sampleBytes: number;
+  dropped: number;
+  droppedBytes: number;
+  depthLimit: number;
+  /** memhook switched itself off in the process: what is stored is not all. */
+  switchedOff: boolean;
+  /** The process was linked for pointers of this size. */
+  pointerBytes: number;
+  /** ELF machine: 62 x86-64, 183 aarch64. */
+  machine: number;
+  timelineStep: bigint;
+  timeline: TimelineEntry[];
+  /** Since 1970, and on CLOCK_MONOTONIC; relative times count from there. */
+  startWall: bigint;
+  startMonotonic: bigint;
+  /** Hex digits, "" if unknown. */
+  bootId: string;
+  threadSlots: number;
+}
+
+const WRITERS = { [L.WRITER_PRELOAD]: "library", [L.WRITER_MEMDB]: "memdb" } as const;
+const UNWINDERS: Record<number, StoreInfo["unwinder"]> = {
+  [L.UNWINDER_LIBUNWIND]: "libunwind",
+  [L.UNWINDER_DWARF]: "dwarf",
+  [L.UNWINDER_FRAME_POINTER]: "fp",
+};
+const END_KINDS = {
+  [L.END_NONE]: "none",
+  [L.END_EXIT]: "exit",
+  [L.END_IMMEDIATE_EXIT]: "immediate exit",
+  [L.END_EXEC]: "exec",
+} as const;
+
+/** What the header in an image's core says. */
+export function infoOf(image: StoreImage): StoreInfo {
+  const number = (offset: number) => Number(image.u64(offset));
+  const bootId = Buffer.from(image.headerBytes(L.HEADER_BOOT_ID, 16)).toString("hex");
+  return {
+    version: {
+      major: image.u32(L.HEADER_VERSION_MAJOR) & 0xffff,
+      minor: image.u32(L.HEADER_VERSION_MAJOR) >>> 16,
+    },
+    writer: WRITERS[image.u32(L.HEADER_WRITER) as keyof typeof WRITERS],
+    unwinder: UNWINDERS[image.u32(L.HEADER_UNWINDER)] ?? "unknown",
+    sizeLimit: number(L.HEADER_SIZE_LIMIT),
+    committedBytes: number(L.HEADER_COMMITTED_BYTES),
+    fileBytes: image.size(),
+    counts: {
+      records: image.count(L.KIND_RECORDS),
+      stacks: image.count(L.KIND_STACKS),
+      nodes: image.count(L.KIND_NODES),
+      frames: image.count(L.KIND_FRAMES),
+      modules: image.count(L.KIND_MODULES),
+      strings: image.count(L.KIND_STRINGS),
+    },
+    end: {
+      kind: END_KINDS[image.u32(L.HEADER_END_KIND) as keyof typeof END_KINDS],
+      status: image.u32(L.HEADER_END_STATUS),
+      time: image.u64(L.HEADER_END_TIME),
+    },
+    sampleBytes: number(L.HEADER_SAMPLE_BYTES),
+    dropped: number(L.HEADER_DROPPED),
+    droppedBytes: number(L.HEADER_DROPPED_BYTES),
+    depthLimit: image.u32(L.HEADER_DEPTH_LIMIT),
+    switchedOff: (image.u32(L.HEADER_FLAGS) & L.FLAG_SWITCHED_OFF) !== 0,
+    pointerBytes: image.u32(L.HEADER_POINTER_BYTES),
+    machine: image.u32(L.HEADER_MACHINE),
+    timelineStep: image.u64(L.HEADER_TIMELINE_STEP),
+    timeline: timelineOf(image),
+    startWall: image.u64(L.HEADER_START_WALL),
+    startMonotonic: image.u64(L.HEADER_START_MONOTONIC),
+    bootId: /^0*$/.test(bootId) ? "" : bootId,
+    threadSlots: image.u32(L.HEADER_THREAD_SLOTS),
+  };
+}
+
+function timelineOf(image: StoreImage): TimelineEntry[] {
+  return Array.from({ length: image.core.call.tidyTimeline() }, (_, i) => {
+    const at = L.TIMELINE_OFFSET + i * L.TIMELINE_BYTES;
+    return {
+      time: image.u64(at + L.TIMELINE_TIME),
+      liveBytes: Number(image.u64(at + L.TIMELINE_LIVE_BYTES)),
+      liveCount: Number(image.u64(at + L.TIMELINE_LIVE_COUNT)),
+      allocations: Number(image.u64(at + L.TIMELINE_ALLOCATIONS)),
+    };
+  });
+}
