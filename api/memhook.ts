@@ -13,7 +13,7 @@ import { libraryFor } from "../runtime/target.js";
 import type { Snapshot } from "../runtime/types.js";
 
 export { type Change, type Diff, diff, type Status } from "../runtime/diff.js";
-export { SnapshotError, StoreError, SuppressionsError } from "../runtime/errors.js";
+export { LaunchError, SnapshotError, StoreError, SuppressionsError } from "../runtime/errors.js";
 export type {
   Allocation,
   Amount,
@@ -64,7 +64,7 @@ export async function writeSnapshot(path: string, snapshot: Snapshot): Promise<v
 /**
  * Absolute path of the library for a program, for LD_PRELOAD, with MEMHOOK_FILE or MEMHOOK_NET_HOST beside it. Without a
  * program: for those of this machine.
- * @throws Error when there is none for it.
+ * @throws LaunchError when there is none for it.
  */
 export function libraryPath(program?: string): string {
   return preloadAlways(libraryFor(program));

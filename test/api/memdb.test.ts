@@ -5,7 +5,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { type LogEntry, serve, status } from "../../api/memdb.js";
-import { libraryPath, openStore } from "../../api/memhook.js";
+import { LaunchError, libraryPath, openStore } from "../../api/memhook.js";
 import { watch } from "../../api/memview.js";
 import { build, noCompiler, Running } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
@@ -85,4 +85,13 @@ test("watch: names what grows in a program that runs", { skip: noCompiler }, asy
   );
   await looks.return();
   store.close();
+});
+
+test("libraryPath: by the program, and why there is none", { skip: noCompiler }, () => {
+  assert.equal(libraryPath(build("obedient.c")), libraryPath());
+  assert.ok(existsSync(libraryPath()));
+  assert.throws(
+    () => libraryPath(join(folder, "nothing")),
+    (error) => error instanceof LaunchError && /^[^\n]*nothing[^\n]*$/.test(error.message),
+  );
 });

@@ -94,7 +94,7 @@ test("the programs are executable, and nothing runs at installation", { skip }, 
 // A project with all checks and no types of any runtime: what the package declares must stand for itself.
 const CONSUMER = `
 import { diff, type Filter, openStore, readSnapshot, type Snapshot, type Store, snapshot, StoreError } from "memhook";
-import { libraryPath, SnapshotError, SuppressionsError, writeSnapshot } from "memhook";
+import { LaunchError, libraryPath, SnapshotError, SuppressionsError, writeSnapshot } from "memhook";
 import { type LogEntry, type Memdb, serve, type Status, status } from "memhook/memdb";
 import { growth, type Look, regressions, watch } from "memhook/memview";
 
@@ -116,7 +116,7 @@ for await (const look of watch(store, { every: 1000 })) {
 const kinds = growth([1, 2, 3].map((time) => ({ time, snapshot: now }))).map(({ kind }) => kind === "growing");
 const memdb: Memdb = await serve({ store: "db", unix: "/run/x", log: ({ event, peer }: LogEntry) => [event, peer] });
 const answer: Status = await status({ port: memdb.address?.port ?? 1 });
-const errors = [new StoreError(""), new SnapshotError(""), new SuppressionsError("")].map((error: Error) => error.name);
+const errors = [new LaunchError(""), new StoreError(""), new SnapshotError(""), new SuppressionsError("")].map((error: Error) => error.name);
 export { address, answer, errors, failing, kinds, libraryPath, numbers, place };
 // @ts-expect-error: allocations have no order by peak
 await store.allocations({ sort: "peak" });

@@ -27,7 +27,7 @@ interface Place {
   example: string;
   /** Where the library must be found. */
   library: string;
-  /** Caches and settings of the clients. */
+  /** Caches of the clients, and the folder for temporary files. */
   env: Record<string, string>;
   /** The one runtime that runs there. */
   only?: string;
@@ -72,15 +72,22 @@ before(async () => {
 after(() => registry?.close());
 
 const example = join(root, "test/package/example.mjs");
+/** Where links for LD_PRELOAD go, to be removed with the rest. */
+const TMPDIR = join(folder, "tmp");
+mkdirSync(TMPDIR);
 const caches = {
+  TMPDIR,
   npm_config_cache: join(folder, "cache/npm"),
   BUN_INSTALL_CACHE_DIR: join(folder, "cache/bun"),
   DENO_DIR: join(folder, "cache/deno"),
 };
 
+/** Users have folders like this. */
+const place = (client: string) => join(folder, `${client} für größere Projekte`);
+
 /** A folder that only knows the registry. */
-function emptyFolder(name: string): string {
-  const cwd = join(folder, name);
+function emptyFolder(client: string): string {
+  const cwd = place(client);
   mkdirSync(cwd);
   writeFileSync(join(cwd, ".npmrc"), `registry=${registry!.url}\n`);
   copyFileSync(example, join(cwd, "example.mjs"));
@@ -105,14 +112,14 @@ test("Deno installs the package where nothing asks for node_modules", { skip }, 
 });
 
 const places: Record<string, Place> = {
-  "this checkout": { cwd: folder, launchers: root, example, library: join(root, "build/lib"), env: {} },
+  "this checkout": { cwd: folder, launchers: root, example, library: join(root, "build/lib"), env: { TMPDIR } },
 };
 for (const client of Object.keys(CLIENTS)) {
-  const cwd = join(folder, client);
+  const cwd = place(client);
   places[`what ${client} installed`] = { cwd, launchers: cwd, example: "example.mjs", library: cwd, env: caches };
 }
 places["what Deno installed alone"] = {
-  cwd: join(folder, "Deno alone"),
+  cwd: place("Deno alone"),
   launchers: "npm:memhook",
   example: "example.mjs",
   library: caches.DENO_DIR,
@@ -120,10 +127,10 @@ places["what Deno installed alone"] = {
   only: "Deno",
 };
 
-for (const [place, where] of Object.entries(places)) {
+for (const [what, where] of Object.entries(places)) {
   for (const [index, [name]] of runtimes.entries()) {
     if (where.only !== undefined && where.only !== name) continue;
-    test(`${name} runs memhook, memview, memdb and the example of ${place}`, { skip }, async (t) => {
+    test(`${name} runs memhook, memview, memdb and the example of ${what}`, { skip }, async (t) => {
       const [, command] = runtimes[index]!;
       const start = (program: string, ...args: string[]) => {
         const [runtime, ...words] = [...command, join(where.launchers, program), ...args];
