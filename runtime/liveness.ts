@@ -7,6 +7,7 @@
 // viewer that cannot see the process at all (another container, another machine) cannot tell that it is gone.
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import process from "node:process";
 
 export interface Identity {
   pid: number;
@@ -33,6 +34,18 @@ export function liveness(identity: Identity): Liveness {
     if (inside === String(identity.pid) && isProcess(pid, identity)) return "running";
   }
   return "invisible";
+}
+
+/** Who this process is. */
+export function ownIdentity(): Identity {
+  const stat = text("/proc/self/stat");
+  const bootId = text("/proc/sys/kernel/random/boot_id").trim().replaceAll("-", "");
+  return {
+    pid: process.pid,
+    start: BigInt(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? 0),
+    namespace: namespaceOf("self"),
+    bootId: Buffer.from(bootId, "hex"),
+  };
 }
 
 function sameBoot(bootId: Uint8Array): boolean {

@@ -1,7 +1,7 @@
 // memdb as a command: its options, its log, its signals, its subcommands.
 
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { openStore } from "../../runtime/store.js";
@@ -13,7 +13,7 @@ import { Command } from "./command.js";
 const folder = temporaryFolder();
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT"] as const) {
-  test(`${signal} in the middle of everything: all that was acknowledged is stored, exit 0 within 2 s`, async () => {
+  test(`${signal} in the middle of everything: all that was acknowledged is stored, exit 0`, async () => {
     const path = join(folder, `${signal}.mem`);
     const memdb = new Command("-h", "127.0.0.1", "-p0", path);
     const { store: first, port } = await memdb.listening();
@@ -25,11 +25,9 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT"] as const) {
       program.stream.records(Array.from({ length: 5000 }, () => [++sent, { address: BigInt(sent), size: 1 }] as const));
       await program.commit();
     }
-    const before = performance.now();
     memdb.signal(signal);
     assert.equal((await memdb.entry("closed")).counts?.live, sent);
     assert.equal(await memdb.exit, 0);
-    assert.ok(performance.now() - before < 2000);
     const store = await openStore(path);
     assert.equal(store.totals().liveCount, sent);
     store.close();
@@ -100,6 +98,11 @@ test("what cannot be is one line and exit code 2", () => {
     [["-f", join(folder, "text.mem"), "-p0"], /is no store/],
     [["-p0", join(folder, "no/folder/x.mem")], /there is no folder/],
     [["dump", join(folder, "none")], /cannot be read/],
+    [["--unix", join(folder, "x".repeat(108)), path], /longer than a socket's path can be/],
+    [["--unix", join(folder, "no/folder/sock"), path], /there is no folder/],
+    [["--unix", short, path], /something that is no socket/],
+    [["-h", "no.such.name.invalid", "-p0", path], /no address is known for no\.such\.name\.invalid/],
+    [["-h", "192.0.2.1", "--insecure", "-p0", path], /cannot listen on 192\.0\.2\.1 port 0: /],
     [["status", "-p", "1"], /no memdb there/],
   ];
   for (const [args, message] of cases) {
@@ -108,6 +111,29 @@ test("what cannot be is one line and exit code 2", () => {
     assert.match(stderr, /^memdb: [^\n]*\n$/);
     assert.match(stderr, message);
   }
+});
+
+test("where somebody listens or keeps stores already, a second memdb does not start", async () => {
+  const path = join(folder, "first.mem");
+  const memdb = new Command("-p0", path);
+  const { port } = await memdb.listening();
+  const samePort = run("memdb", ["-p", String(port), join(folder, "second.mem")]);
+  assert.equal(samePort.code, 2);
+  assert.match(samePort.stderr, /^memdb: cannot listen on 127\.0\.0\.1 port \d+: somebody listens there already\n$/);
+  const samePath = run("memdb", ["-p0", path]);
+  assert.equal(samePath.code, 2);
+  assert.match(samePath.stderr, /^memdb: .*first\.mem: another memdb \(pid \d+\) keeps its stores there; .*\n$/);
+  // A killed memdb is not in the way, and one that ended leaves nothing behind.
+  memdb.signal("SIGKILL");
+  await memdb.exit;
+  const again = new Command("-p0", path);
+  await again.listening();
+  again.signal("SIGTERM");
+  assert.equal(await again.exit, 0);
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.startsWith("first.")),
+    [],
+  );
 });
 
 test("-h is the host, --help is the help", () => {
