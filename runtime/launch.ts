@@ -6,6 +6,7 @@ import { constants } from "node:os";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { LaunchError } from "./errors.js";
+import { findProgram } from "./program.js";
 
 /** How a program ended: with a code, or by a signal. */
 export interface Ending {
@@ -46,8 +47,14 @@ export function launch(command: readonly string[], library: string, store: strin
     const child = spawn(command[0]!, command.slice(1), { stdio: "inherit", env });
     child.on("error", (error: NodeJS.ErrnoException) => {
       done();
+      // A folder on PATH that we may not look into makes it EACCES, too.
+      const missing = error.code === "EACCES" && !command[0]!.includes("/") && findProgram(command[0]!) === null;
       const why =
-        error.code === "ENOENT" ? "no such program" : error.code === "EACCES" ? "not executable" : error.message;
+        error.code === "ENOENT" || missing
+          ? "no such program"
+          : error.code === "EACCES"
+            ? "not executable"
+            : error.message;
       reject(new LaunchError(`cannot run ${command[0]}: ${why}`));
     });
     child.on("exit", (code, signal) => {

@@ -2,11 +2,10 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { preloadAlways } from "../../runtime/preload.js";
 import { crossCompilers, muslTarget } from "../support/compilers.js";
 import { madeFiles } from "../support/elf.js";
 import { build, compiler, noCompiler } from "../support/programs.js";
@@ -29,7 +28,7 @@ function plain(text: string): string {
   return text
     .replaceAll(obedient, "obedient")
     .replace(/pid \d+/g, "pid N")
-    .replace(/\S*\/test\/programs\//g, "")
+    .replace(/ at .*\/test\/programs\//g, " at ")
     .replace(/^ {4}(?!(leak|main) ).*\n/gm, "");
 }
 
@@ -191,7 +190,8 @@ test("memhook lib", () => {
   assert.deepEqual([code, stderr], [0, ""]);
   assert.match(stdout, /^\/.*\/libmemhook\.so\n$/);
   assert.ok(existsSync(stdout.trimEnd()));
-  assert.equal(preloadAlways(join(root, stdout.slice(stdout.indexOf("build/lib/")).trimEnd())), stdout.trimEnd());
+  // Perhaps by way of a link: LD_PRELOAD could not hold every folder's name.
+  assert.ok(realpathSync(stdout.trimEnd()).startsWith(realpathSync(join(root, "build/lib"))));
   // This very runtime is a program of this machine.
   assert.deepEqual(run("memhook", ["lib", process.execPath]), { code, signal: null, stdout, stderr });
 });
@@ -201,11 +201,11 @@ test("memhook run and lib choose by the program", { skip: skip || muslTarget.mis
   assert.equal(run("memhook", ["lib", musl]).stdout, `${muslTarget.library}\n`);
   const { code, stderr } = run("memhook", ["run", musl, "leak", "77"], { env });
   assert.equal(code, 0);
-  assert.match(stderr, /^memhook: \S+ \(pid \d+\) exited with code 0, 77 bytes live in 1 allocation\n/);
+  assert.match(stderr, /^memhook: .*obedient \(pid \d+\) exited with code 0, 77 bytes live in 1 allocation\n/);
   // The shell is of another C library than its child.
   const below = run("memhook", ["run", "sh", "-c", '"$1" leak 78; exit 3', "sh", musl], { env });
   assert.equal(below.code, 3);
-  assert.match(below.stderr, /^memhook: \S+obedient \(pid \d+\) has ended, 78 bytes live in 1 allocation\n/m);
+  assert.match(below.stderr, /^memhook: .*obedient \(pid \d+\) has ended, 78 bytes live in 1 allocation\n/m);
 });
 
 const mistakes: [string[], RegExp][] = [

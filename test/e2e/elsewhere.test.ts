@@ -51,12 +51,12 @@ for (const [who, uid] of [
     `user ${uid} cannot come here, or has no node`;
   const skip =
     (("bun" in process.versions || "deno" in process.versions) && "once is enough: it is Node that runs there") ||
-    (uid !== own && own !== 0 && "only root can be somebody else") ||
+    (who !== "this user" && own !== 0 && "only root can be somebody else") ||
     noCompiler ||
     (!which("bash") && "no bash") ||
     unreachable();
   test(`a checkout in "päth with spaces", as ${who}`, { skip }, () => {
-    const place = checkout(String(uid));
+    const place = checkout(who);
     if (uid !== own) assert.equal(spawnSync("chown", ["-R", String(uid), place]).status, 0);
 
     const run = sh(place, uid, "./build.sh run ./test/programs/sessions.c");
