@@ -164,19 +164,28 @@ class StackKeys {
   readonly #frames = new Map<SnapshotFrame, FrameNumbers>();
   readonly #exact = new Map<string, number>();
   readonly #loose = new Map<string, number>();
+  /** The numbers of a stack's frames, for one text each: made piece by piece, texts take thrice as long to make and compare. */
+  #exactNumbers = new Uint32Array(512);
+  #looseNumbers = new Uint32Array(512);
 
   /** Equal where program, functions, lines and file names are; and where program and functions are. */
   of({ program, cut, stack }: SnapshotStack): { exact: string; loose: string } {
-    let exact = `${program}\0${cut}`;
-    let loose = exact;
+    if (stack.length > this.#exactNumbers.length) {
+      this.#exactNumbers = new Uint32Array(2 * stack.length);
+      this.#looseNumbers = new Uint32Array(2 * stack.length);
+    }
+    let length = 0;
     let before = 0;
-    for (const frame of stack) {
+    for (const [i, frame] of stack.entries()) {
       const numbers = this.#numbers(frame);
-      exact += `,${numbers.exact}`;
-      if (!numbers.runtime || numbers.loose !== before) loose += `,${numbers.loose}`;
+      this.#exactNumbers[i] = numbers.exact;
+      if (!numbers.runtime || numbers.loose !== before) this.#looseNumbers[length++] = numbers.loose;
       before = numbers.loose;
     }
-    return { exact, loose };
+    const start = `${program}\0${cut}\0`;
+    const text = (numbers: Uint32Array, length: number) =>
+      start + Buffer.from(numbers.buffer, 0, 4 * length).toString("latin1");
+    return { exact: text(this.#exactNumbers, stack.length), loose: text(this.#looseNumbers, length) };
   }
 
   #numbers(frame: SnapshotFrame): FrameNumbers {

@@ -103,7 +103,10 @@ export function readSnapshot(path: string): Snapshot {
     }
   }
   if (bytes.length > MOST_BYTES) throw new SnapshotError(`${path}: ${TOO_LARGE}`);
-  return parseSnapshot(new TextDecoder().decode(bytes), path);
+  // Not TextDecoder, which takes five times as long for a large one.
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+  // Some editors begin a text with a byte order mark.
+  return parseSnapshot(text.startsWith("\ufeff") ? text.slice(1) : text, path);
 }
 
 const TOO_LARGE = `is too large for a snapshot (more than ${MOST_BYTES >> 20} MiB)`;
