@@ -3,6 +3,7 @@
  * slot, unchecked, in memory that is fresh as memdb's: what of memdb's time is memory's.
  *
  *     traffic count PORT                                     prints "listening", serves until it is killed
+ *     traffic look PORT                                      the same, but looks at each record whether it is live
  *     traffic store PORT                                     the same
  *     traffic send PORT SESSIONS RECORDS                     prints the seconds of each part; waits for a line in between
  *
@@ -67,7 +68,17 @@ struct peer {
 
 enum { BUFFER = 1 << 20, SLOTS_MAX = 1 << 26 };
 static uint64_t counted;
-static bool storing;
+static bool looking, storing;
+
+/* Records whose address says that they are live. */
+static uint64_t live_in(const uint8_t *run, uint32_t count) {
+  uint64_t live = 0, address;
+  for (const uint8_t *record = run + MH_WIRE_RUN_BYTES; count; count--, record += MH_RECORD_BYTES) {
+    memcpy(&address, record + offsetof(struct mh_record, address), sizeof(address));
+    live += address != 0;
+  }
+  return live;
+}
 
 static void store(struct mh_record *slots, const uint8_t *run, uint32_t count) {
   uint32_t first;
@@ -100,7 +111,7 @@ static void take(struct peer *peer, int fd) {
     } else if (type == MH_WIRE_RECORDS) {
       for (uint32_t run = 0, count; run < length; run += MH_WIRE_RUN_BYTES + count * MH_RECORD_BYTES) {
         memcpy(&count, payload + run + MH_WIRE_RUN_COUNT, 4);
-        counted += count;
+        counted += looking ? live_in(payload + run, count) : count;
         if (storing) store(peer->slots, payload + run, count);
       }
     } else if (type == MH_WIRE_REMOVED) {
@@ -254,8 +265,9 @@ static int send_all(const char *port, int sessions, uint32_t records) {
 
 int main(int argc, char **argv) {
   storing = argc == 3 && !strcmp(argv[1], "store");
-  if (storing || (argc == 3 && !strcmp(argv[1], "count"))) return count(argv[2]);
+  looking = argc == 3 && !strcmp(argv[1], "look");
+  if (storing || looking || (argc == 3 && !strcmp(argv[1], "count"))) return count(argv[2]);
   if (argc == 5 && !strcmp(argv[1], "send")) return send_all(argv[2], atoi(argv[3]), (uint32_t)atol(argv[4]));
-  fprintf(stderr, "traffic count|store PORT | traffic send PORT SESSIONS RECORDS\n");
+  fprintf(stderr, "traffic count|look|store PORT | traffic send PORT SESSIONS RECORDS\n");
   return 2;
 }
