@@ -36,7 +36,7 @@ sources=()
 for source in preload/*.c; do
   case $source in
     preload/hooks_*.c | preload/capture_libunwind.c | preload/lock.c) ;; # see seams.c
-    preload/records.c | preload/sender.c) ;;                             # in races.c, sender.c
+    preload/records.c | preload/sender.c | preload/sender_difference.c) ;; # in races.c, sender.c
     *) sources+=("$source") ;;
   esac
 done

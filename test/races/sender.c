@@ -7,6 +7,7 @@
 #define mh_sender_start start_by_clone
 #include "../../preload/sender.c"
 #undef mh_sender_start
+#include "../../preload/sender_difference.c"
 
 #include "races.h"
 
@@ -23,17 +24,17 @@ static void *run(void *unused) {
 }
 
 void mh_sender_start(void) {
-  if (!mh_settings.net_host || sender.area) return;
-  struct area *area = sender.area = mh_map_private(sizeof(struct area));
-  link.records = (struct mh_wire){.data = area->records, .capacity = sizeof(area->records)};
-  link.tables = (struct mh_wire){.data = area->tables, .capacity = sizeof(area->tables)};
-  link.removed = (struct mh_wire){.data = area->removed, .capacity = sizeof(area->removed)};
+  if (!mh_settings.net_host || mh_sender.area) return;
+  struct area *area = mh_sender.area = mh_map_private(sizeof(struct area));
+  mh_link.records = (struct mh_wire){.data = area->records, .capacity = sizeof(area->records)};
+  mh_link.tables = (struct mh_wire){.data = area->tables, .capacity = sizeof(area->tables)};
+  mh_link.removed = (struct mh_wire){.data = area->removed, .capacity = sizeof(area->removed)};
   pthread_create(&thread, NULL, run, NULL);
 }
 
 uint64_t races_end_sender(void) {
-  if (!sender.area) return 0;
-  set_word(&sender.command, END);
+  if (!mh_sender.area) return 0;
+  set_word(&mh_sender.command, END);
   pthread_join(thread, NULL);
-  return link.sequence;
+  return progress.sequence;
 }
