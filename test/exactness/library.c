@@ -30,6 +30,7 @@
 #include "../../preload/lock.h"
 #include "../../preload/modules.h"
 #include "../../preload/row.h"
+#include "../../preload/step.h"
 #include "../../preload/sys.h"
 #include "../../preload/walk.h"
 
@@ -51,6 +52,7 @@ struct counts {
   uint64_t corrected;          /* libunwind had to be told about an interrupted instruction; see at_boundary() */
   uint64_t reference_failed;   /* libunwind did not find the entry */
   uint64_t shorter;            /* of reference_differs: the reference ended earlier, and was the same until then */
+  uint64_t unstripped;         /* libunwind left the signature in a return address; see same_frame() */
 };
 
 static struct counts fallback_counts, *counts = &fallback_counts;
@@ -305,16 +307,26 @@ static void say_stack(const char *title, const struct frame *frames, unsigned co
   }
 }
 
+/* On aarch64 return addresses may be signed in their upper bits, which no address has. Where a signal interrupts the loader between a signed
+ * call and its resolution, libunwind takes the address from the register with its signature; without it, it is ours. */
+static bool same_frame(const struct frame *ours, const struct frame *reference, bool *unstripped) {
+  if (ours->exact != reference->exact) return false;
+  if (ours->pc == reference->pc) return true;
+  *unstripped = mh_strip(reference->pc) == ours->pc;
+  return *unstripped;
+}
+
 static void compare_reference(struct mh_thread *t, const struct mh_entry *entry, unsigned count) {
   COUNT(referenced);
-  bool corrected = false;
+  bool corrected = false, unstripped = false;
   unsigned same = 0, other = reference(entry, t->reference, mh_depth_limit, &corrected);
   if (!other) {
     COUNT(reference_failed);
     return;
   }
   if (corrected) COUNT(corrected);
-  while (same < count && same < other && t->ours[same].pc == t->reference[same].pc && t->ours[same].exact == t->reference[same].exact) same++;
+  while (same < count && same < other && same_frame(&t->ours[same], &t->reference[same], &unstripped)) same++;
+  if (unstripped) COUNT(unstripped);
   if (same == count && same == other) return;
   if (same == other) COUNT(shorter);
   if (COUNT(reference_differs) > 10) return;

@@ -30,7 +30,7 @@ passed=0
 gcc=(gcc) gxx=(g++)
 command -v g++ >/dev/null 2>&1 || { gcc=("$zig" cc) gxx=("$zig" c++); }
 
-names="captures frames deepest referenced fallbacks signals cut lost remembered-differs reference-differs corrected reference-failed shorter"
+names="captures frames deepest referenced fallbacks signals cut lost remembered-differs reference-differs corrected reference-failed shorter unstripped"
 total=()
 
 # library OUTPUT OPTION…: the library that captures and compares.
