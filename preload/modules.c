@@ -376,7 +376,7 @@ static void publish_list(void) {
 }
 
 void mh_modules_refresh(void) {
-  if (!mh_lock_take(&lock)) return;
+  if (!mh_lock_take_again(&lock)) return;
   uint64_t began = mh_clock_now();
   MH_SET(refreshed_generation, MH_GET(mh_generation));
   bool changed = false, complete = false;

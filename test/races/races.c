@@ -20,6 +20,9 @@
  * - Rows are exchanged by one 16-byte instruction in assembly. Readers load key, row and key again, atomically.
  * - mh_count_fold_all, at the end of the process, folds the counts of threads that still run, as nobody can stop them: what such a thread counts
  *   at that very moment may be missing in peak and stack totals. Live records are not concerned. Not called here before all have ended.
+ *
+ * Helgrind and drd are no help: they replace malloc, so that the hooks are never called; told not to (--soname-synonyms=somalloc=nouserintercepts)
+ * they run, but know no atomics, and call each of them a race.
  */
 #include <pthread.h>
 #include <stdarg.h>
