@@ -89,7 +89,7 @@ test("a file that is no store is not overwritten", { skip }, async () => {
 test("sh -c 'PROGRAM; true': the shell and the program have a store each", { skip: skipWithoutShell }, async () => {
   const store = join(folder, "shell.mem");
   const program = build("images.c");
-  const { stdout, pid } = await runWell(shell!, ["-c", `${program} 0; true`], { store });
+  const { stdout, pid } = await runWell(shell!, ["-c", '"$0" 0; true', program], { store });
   const inner = Number(/^pid (\d+)$/m.exec(stdout)?.[1]);
   assert.notEqual(inner, pid);
   const shells = await readReport(store);
@@ -116,7 +116,7 @@ test("env X=1 PROGRAM: the store at the end is the program's", { skip: which("en
 test("a chain of execs through two shells ends with the program's store", { skip: skipWithoutShell }, async () => {
   const store = join(folder, "chain-%e.mem");
   const program = build("images.c");
-  const { pid } = await runWell(shell!, ["-c", `exec ${shell} -c 'exec ${program} 1'`], { store });
+  const { pid } = await runWell(shell!, ["-c", 'exec "$0" -c \'exec "$0" 1\' "$1"', shell!, program], { store });
   const report = await readReport(join(folder, "chain-images.mem"));
   assert.equal(report.process.pid, pid);
   assert.equal(report.totals.liveCount, 3);
