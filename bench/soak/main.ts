@@ -2,7 +2,7 @@
 //
 //   bench/soak/run [--seconds N=600] [--only REGEX] [--rounds N=1] [--library FILE]
 //
-//   --seconds   a script that has not begun by then is left out; one run takes at most 150 s
+//   --seconds   a script that has not begun by then is left out; one run takes at most 300 s
 //   --only      only the scripts whose name matches
 //   --rounds    so many runs under memhook, each compared with the one without
 //   --library   another build of libmemhook.so
@@ -40,7 +40,7 @@ const { values: options } = parseArgs({
   },
 });
 
-const RUN_LIMIT = 150_000;
+const RUN_LIMIT = 300_000;
 const SKIPPED = 77;
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
