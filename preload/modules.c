@@ -261,7 +261,12 @@ static struct mh_module *new_module(const struct image *image, const char *path)
 static bool add_range(uintptr_t start, uintptr_t end, struct mh_module *module) {
   if (building->count == building->capacity) return false;
   MH_ASSERT(start < end && (!building->count || building->ranges[building->count - 1].end <= start));
-  building->ranges[building->count++] = (struct range){start, end, module};
+  /* Whoever reads a list that is the spare one by now sees that afterwards. */
+  struct range *range = &building->ranges[building->count];
+  MH_SET(range->start, start);
+  MH_SET(range->end, end);
+  MH_SET(range->module, module);
+  MH_SET(building->count, building->count + 1);
   return true;
 }
 
@@ -414,12 +419,12 @@ static bool find(uintptr_t pc, struct mh_module **module) {
     while (low < high && !found) {
       uint32_t middle = (low + high) / 2;
       const struct range *range = &now->ranges[middle];
-      if (pc < range->start)
+      if (pc < MH_GET(range->start))
         high = middle;
-      else if (pc >= range->end)
+      else if (pc >= MH_GET(range->end))
         low = middle + 1;
       else {
-        *module = range->module;
+        *module = MH_GET(range->module);
         found = true;
       }
     }
