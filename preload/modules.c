@@ -361,8 +361,10 @@ static void pay_refresh(uint64_t began, uint64_t ended) {
   MH_SET(next_refresh, ended + lacking * BUDGET_SHARE);
 }
 
-/* An empty list to write to: the spare one, if it is large enough. One that was too small may still be read, and stays mapped. */
+/* An empty list to write to: the spare one, if it is large enough. One that was too small may still be read, and stays mapped; as does
+ * one that is the newest already, where a signal handler jumped out of publish_list. */
 static struct list *empty_list(uint32_t capacity) {
+  if (spare == list) spare = NULL;
   struct list *empty = spare && spare->capacity >= capacity ? spare : mh_map_private(list_bytes(capacity));
   if (!empty) return NULL;
   if (empty != spare) empty->capacity = capacity;
