@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
+import { preloadAlways } from "../../runtime/preload.js";
 import {
   assertTable,
   type BuildOptions,
@@ -157,7 +158,7 @@ test("dlmopen.c: namespaces of their own, and the program's own", { skip }, asyn
 });
 
 test("another preload that interposes malloc, before and behind memhook", { skip }, async () => {
-  const other = build("other_preload.c", { shared: true });
+  const other = preloadAlways(build("other_preload.c", { shared: true }));
   const program = build("churn.c");
   const args = ["0", "50000", "9"];
   const bare = await runProgram(program, args);

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import test from "node:test";
+import { preloadAlways } from "../../runtime/preload.js";
 import { patience, rounds } from "../support/counts.js";
 import {
   assertTable,
@@ -38,7 +39,8 @@ for (const how of ["return", "above", "disarm", "malloc"]) {
   }, async () => {
     const store = join(folder, `storm-${how}.mem`);
     const program = build("signal_storm.c");
-    const env = how === "malloc" ? { LD_PRELOAD: `${library} ${build("safe_malloc.c", { shared: true })}` } : {};
+    const env =
+      how === "malloc" ? { LD_PRELOAD: `${library} ${preloadAlways(build("safe_malloc.c", { shared: true }))}` } : {};
     const { stdout } = await runWell(program, [how, rounds(3000, 20_000)], { store, env, limit: patience });
     const { allocations, totals } = await readReport(store);
     const mine = owned(allocations, program);
