@@ -12,8 +12,12 @@ import { root } from "../support/run.js";
 // Nothing in it depends on the runtime, so one of them is enough.
 const elsewhere = process.versions.bun || "Deno" in globalThis ? "runs under Node only" : false;
 
-for (const [name, ...needed] of [["nginx", "python3", "curl"], ["exceptions", "g++"], ["gdb", "gcc"], ["shells"]]) {
-  const absent = [...(name === "shells" || name === "exceptions" ? [] : [name!]), ...needed].find((one) => !which(one));
+for (const [name, ...needed] of [
+  ["nginx", "python3", "curl"],
+  ["exceptions", "g++"],
+  ["gdb", "gcc"],
+]) {
+  const absent = [...(name === "exceptions" ? [] : [name!]), ...needed].find((one) => !which(one));
   test(`soak: ${name} does the same under memhook as without, and every store can be read`, {
     skip: elsewhere || (absent ? `${absent} is not on this machine` : false),
     timeout: 300_000,
