@@ -49,6 +49,8 @@
   F(dlerror, char *, (void))                                              \
   F(gnu_get_libc_version, const char *, (void)) /* glibc alone has it */  \
   F(sigaltstack, int, (const stack_t *, stack_t *))                       \
+  F(prctl, int, (int, unsigned long, unsigned long, unsigned long, unsigned long)) \
+  F(syscall, long, (long, long, long, long, long, long, long))            \
   F(unshare, int, (int))                                                  \
   F(setns, int, (int, int))                                               \
   F(pthread_create, int, (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))

@@ -23,7 +23,7 @@ void mh_span_start(void) {
 bool mh_readable(uintptr_t address) {
   uintptr_t page = address & ~(uintptr_t)(PAGE - 1);
   /* Page 0 would be taken for no set at all. */
-  return page && mh_syscall(SYS_rt_sigprocmask, -1, (long)page, 0, 8, 0, 0) != -EFAULT;
+  return page && mh_syscall(SYS_rt_sigprocmask, -1, (long)page, 0, 8, 0, 0) == -EINVAL;
 }
 
 /* Whether all pages of [low, high) are readable. Tested from the top if `down`. */

@@ -72,8 +72,8 @@ static bool back(uint8_t *mapped, uint64_t offset, uint64_t bytes) {
   uint64_t committed = header ? header->committed_bytes : 0;
   if (committed + bytes > mh_settings.size) return false;
   struct rlimit limit;
-  if (mh_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit, 0, 0) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-      offset + bytes > limit.rlim_cur)
+  if (mh_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit, 0, 0) < 0) return false;
+  if (limit.rlim_cur != RLIM_INFINITY && offset + bytes > limit.rlim_cur)
     return false;
   int fd = store_fd();
   if (fd < 0 && !mh_settings.net_host) return false;

@@ -192,7 +192,7 @@ extern uint8_t *mh_table_blocks[MH_KIND_COUNT][MH_TABLE_BLOCKS];
 
 static inline struct mh_record *mh_record(uint32_t index) {
   enum { PER_BLOCK = MH_BLOCK_BYTES / MH_RECORD_BYTES };
-  MH_ASSERT(index && index < mh_header()->arrays[MH_KIND_RECORDS].count);
+  MH_ASSERT(index < mh_header()->arrays[MH_KIND_RECORDS].count);
   return (struct mh_record *)mh_record_blocks[index / PER_BLOCK] + index % PER_BLOCK;
 }
 static inline uint64_t mh_record_size(const struct mh_record *record) {

@@ -17,7 +17,15 @@
 #define MH_GET(place) __atomic_load_n(&(place), __ATOMIC_RELAXED)
 #define MH_SET(place, value) __atomic_store_n(&(place), (value), __ATOMIC_RELAXED)
 
+/* Whether the program's own seccomp filters may kill it for a call (number and arguments); NULL while it has none. See seccomp.c; weak, as parts
+ * of the library are also built without that. */
+__attribute__((weak, visibility("hidden"))) bool (*mh_syscall_forbidden)(const long call[7]);
+
 static inline long mh_syscall(long number, long a, long b, long c, long d, long e, long f) {
+  if (MH_UNLIKELY(mh_syscall_forbidden != NULL)) {
+    const long call[] = {number, a, b, c, d, e, f};
+    if (mh_syscall_forbidden(call)) return -1; /* -EPERM */
+  }
 #if defined(__x86_64__)
   register long r10 __asm__("r10") = d;
   register long r8 __asm__("r8") = e;

@@ -68,7 +68,9 @@ struct mh_thread *mh_thread_acquire(void) {
   /* A child of vfork runs in its parent's memory, on its parent's thread: what it acquired, the parent would go on using
    * after the child is gone, and with it the next owner. */
   if ((uint32_t)mh_getpid() != mh_process.pid) return NULL;
-  uint32_t tid = (uint32_t)mh_gettid();
+  int id = mh_gettid();
+  if (id < 0) return NULL; /* a sandbox forbids it */
+  uint32_t tid = (uint32_t)id;
   if (!mh_lock_take(&lock)) return NULL;
   struct mh_thread *state = orphan(tid);
   if (!state) state = new_state();

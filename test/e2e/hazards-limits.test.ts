@@ -121,6 +121,20 @@ test("a file system that is full from the start, or read-only: the program runs"
   }
 });
 
+for (const how of ["prctl", "syscall"]) {
+  test(`sandboxed.c ${how}: a filter that kills for unknown calls kills nobody, and drops are counted`, {
+    skip,
+  }, async () => {
+    const store = join(folder, `sandboxed-${how}.mem`);
+    const { stdout } = await runWell(build("sandboxed.c"), [how], { store });
+    assert.equal(stdout, "live 200000 4800000\n");
+    const { totals, process } = await readReport(store);
+    assert.equal(totals.liveCount + totals.dropped, 200_000);
+    assert.ok(totals.liveCount >= 100 && totals.dropped > 0, JSON.stringify(totals));
+    assert.equal(process.state, "exited");
+  });
+}
+
 test("without /proc: the program runs, and its blocks are counted", { skip: skipMounts }, async () => {
   const store = join(folder, "no-proc.mem");
   const { status, stdout, stderr } = await inNamespace(

@@ -70,11 +70,15 @@ test("siglongjmp out of our own hooks: afterwards everything is recorded as befo
 test("profiler.c: SIGPROF and backtraces all the time, and counts are exact", { skip }, async () => {
   const store = join(folder, "profiler.mem");
   const program = build("profiler.c");
-  const { stdout } = await runWell(program, [rounds(200, 5000)], { store, limit: patience });
+  const samples = rounds(200, 5000);
+  const { stdout } = await runWell(program, [samples], { store, limit: patience });
   const { allocations, totals } = await readReport(store);
   const mine = owned(allocations, program);
-  assert.equal(`live ${mine.length} ${sum(mine)}\n`, stdout);
+  assert.equal(`live ${mine.length} ${sum(mine)}`, /^live.*/m.exec(stdout)?.[0]);
   assert.equal(totals.dropped, 0);
+  // A few come while the thread starts.
+  const reached = Number(/^reached (\d+)/m.exec(stdout)?.[1]);
+  assert.ok(reached >= Number(samples) * 0.9, `${reached} of ${samples} backtraces came through`);
 });
 
 test("a realloc race in one arena without caches: no lost record, no false leak", { skip }, async () => {

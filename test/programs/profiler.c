@@ -1,5 +1,6 @@
 /* A sampling profiler in the program, as gperftools and Go's have it: SIGPROF at a high rate to threads that allocate, and a handler that
- * takes a backtrace. Argument: the number of samples to take. Prints `live COUNT BYTES` of the function `churn`.
+ * takes a backtrace. Argument: the number of samples to take. Prints `live COUNT BYTES` of the function `churn`, and `reached
+ * COUNT`: how many backtraces came out at the thread's function, through memhook's hooks, too.
  */
 #define _GNU_SOURCE 1
 #include <execinfo.h>
@@ -19,13 +20,21 @@ static struct worker {
   size_t count, bytes;
 } workers[THREADS];
 
-static atomic_int samples;
+static void *work(void *self);
+
+static atomic_int samples, reached;
 static int wanted;
 
 static void sample(int signal) {
   (void)signal;
   void *frames[64];
-  if (backtrace(frames, 64) > 0) samples++;
+  int count = backtrace(frames, 64);
+  samples++;
+  for (int i = 0; i < count; i++)
+    if ((uintptr_t)frames[i] - (uintptr_t)work < 200) {
+      reached++;
+      return;
+    }
 }
 
 NOINLINE static void churn(struct worker *self) {
@@ -71,5 +80,6 @@ int main(int argc, char **argv) {
   }
   CHECK(setitimer(ITIMER_PROF, &never, NULL) == 0);
   say("live %zu %zu\n", count, bytes);
+  say("reached %d\n", (int)reached);
   return 0;
 }

@@ -1,0 +1,409 @@
+// Takes one protection of the library out at a time and runs the test that stands for it, which must fail: a test that cannot fail
+// proves nothing.
+//
+//   node tools/mutations.mjs            all
+//   node tools/mutations.mjs fork jump  those with one of the words in their line
+//
+// Each mutation replaces one place in preload/ (in a copy under build/mutations), builds the library from it and runs one test with
+// it. Prints a line for each; exit code 1 when one was not noticed, or its place is gone. For the night, not for CI: a
+// minute for every few.
+
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { arch } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+/** What is taken out; the file; the place; what is there instead; the suite and the test, of which the name's beginning is enough. */
+const MUTATIONS = [
+  [
+    "raw clone is noticed by the wiped page",
+    "start.c",
+    "if (mh_madvise(page, 4096, MADV_WIPEONFORK) < 0)",
+    "if (0)",
+    "processes",
+    "children by clone",
+  ],
+  [
+    "children inherit (forks.c)",
+    "inherit.c",
+    "bool mh_inherit(void) {",
+    "bool mh_inherit(void) {\n  return false;",
+    "processes",
+    "MEMHOOK_CHILDREN=follow",
+  ],
+  [
+    "children inherit (prefork.c)",
+    "inherit.c",
+    "bool mh_inherit(void) {",
+    "bool mh_inherit(void) {\n  return false;",
+    "processes",
+    "prefork.c",
+  ],
+  ["what the parent freed since the fork is in a log", "inherit.c", "    replay_log();", "", "processes", "daemon.c"],
+  [
+    "newer records are not the child's",
+    "inherit.c",
+    "if (record->time > (thread->tid ? thread->newest : newest_of_all)) return false;",
+    "",
+    "processes",
+    "children by fork",
+  ],
+  [
+    "a living owner keeps its path",
+    "claim.c",
+    "if (complete && owner_lives(fd, &header)) return TAKEN;",
+    "",
+    "processes",
+    "spawn, system",
+  ],
+  [
+    "_exit notes the end",
+    "hooks_exit.c",
+    "  if (own_process()) note(status);\n  /* Another",
+    "  /* Another",
+    "processes",
+    "the end by _exit",
+  ],
+  [
+    "exit notes its status",
+    "start.c",
+    "if (on_exit_function) on_exit_function(note_exit, NULL);",
+    "",
+    "processes",
+    "the end by exit:",
+  ],
+  [
+    "an image before exec is no living owner",
+    "claim.c",
+    "if (header->pid == mh_process.pid && header->process_start == mh_process.start) return false;",
+    "",
+    "programs",
+    "images.c",
+  ],
+  [
+    "a state is its thread's while that lives",
+    "thread.c",
+    "mh_tgkill((int)mh_process.pid, (int)state->tid, 0) == -ESRCH",
+    "true",
+    "threads",
+    "crowd.c",
+  ],
+  [
+    "no cancellation point in a hook",
+    "sys.h",
+    "return (int)mh_syscall(SYS_fallocate, fd, 0, (long)offset, (long)bytes, 0, 0);",
+    "extern int fallocate(int, int, off_t, off_t);\n  return fallocate(fd, 0, (off_t)offset, (off_t)bytes) == 0 ? 0 : -28;",
+    "threads",
+    "cancel.c",
+  ],
+  [
+    "a handler in a hook finds it busy",
+    "start.h",
+    "if (MH_UNLIKELY(tls->inside) && !mh_guard_is_stale(frame)) return false;",
+    "",
+    "threads",
+    "signal_storm.c return",
+  ],
+  [
+    "a handler on an alternate stack above is no caller",
+    "start.c",
+    " || alternate.ss_flags & SS_ONSTACK",
+    "",
+    "threads",
+    "signal_storm.c above",
+  ],
+  [
+    "nor on one that disarms itself",
+    "start.c",
+    "  if (mh_tls.disarms && alternate.ss_flags & SS_DISABLE) return false;\n",
+    "",
+    "threads",
+    "signal_storm.c disarm",
+  ],
+  [
+    "what a handler allocates in a hook is counted",
+    "start.h",
+    "if (MH_UNLIKELY(tls->recording || !expected)) mh_store_drop(size);",
+    "(void)size, (void)expected;",
+    "threads",
+    "signal_storm.c malloc",
+  ],
+  [
+    "a hook that was jumped out of is known",
+    "start.c",
+    "if (frame < mh_tls.inside) return false;",
+    "if (frame) return false;",
+    "threads",
+    "siglongjmp",
+  ],
+  [
+    "hooks have unwind tables (a flag)",
+    "",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-unwind-tables",
+    "threads",
+    "profiler.c",
+  ],
+  [
+    "realloc takes the record away first",
+    "hooks_malloc.c",
+    "  if (old) taken = take(old);\n  void *block = mh_real.realloc(old, size);",
+    "  void *block = mh_real.realloc(old, size);\n  if (old) taken = take(old);",
+    "threads",
+    "a realloc race",
+  ],
+  [
+    "realloc takes the record away at all",
+    "hooks_malloc.c",
+    "  if (old) taken = take(old);\n",
+    "",
+    "programs",
+    "threads.c with",
+  ],
+  ["a hook lowers the guard", "start.h", "  mh_tls.inside = 0;", "", "programs", "signals.c with"],
+  [
+    "allocation starts memhook, not its constructor",
+    "start.h",
+    "RELAXED)) && !mh_start()) return false;",
+    "RELAXED))) return false;",
+    "programs",
+    "lifecycle.c with",
+  ],
+  [
+    "operators new are recorded",
+    "hooks_new.c",
+    "    if (MH_LIKELY(block != NULL)) mh_hook_record(block, size, &entry);     \\\n",
+    "",
+    "programs",
+    "lifecycle_cxx.cc with",
+  ],
+  [
+    "an operator new that throws lowers the guard",
+    "hooks_new.c",
+    "if (actions & 2) mh_leave();",
+    "(void)actions;",
+    "programs",
+    "operators.cc with",
+  ],
+  [
+    "errno stays",
+    "hooks_malloc.c",
+    "    mh_leave();                                    \\\n    return block_; ",
+    "    mh_leave(); errno = 5;                         \\\n    return block_; ",
+    "programs",
+    "functions.c with",
+  ],
+  [
+    "munmap takes the region away",
+    "hooks_mmap.c",
+    "  struct mh_cut taken;\n  cut(start, size, &taken);",
+    "  struct mh_cut taken;\n  taken.count = 0;",
+    "programs",
+    "mmap.c with",
+  ],
+  [
+    "delete removes the record",
+    "hooks_new.c",
+    "    if (MH_LIKELY(block != NULL)) mh_hook_forget(block); \\\n",
+    "",
+    "control",
+    "exceptions.cc with",
+  ],
+  [
+    "free removes the record",
+    "hooks_malloc.c",
+    "  mh_hook_forget(block);\n  mh_real.free(block);",
+    "  mh_real.free(block);",
+    "control",
+    "own_new.cc with",
+  ],
+  [
+    "nothing calls malloc while memhook starts",
+    "start.c",
+    "  mh_settings_read();\n  mh_index_start();",
+    "  mh_settings_read();\n  void *volatile block = malloc(1);\n  free(block);\n  mh_index_start();",
+    "control",
+    "own_malloc.c with",
+  ],
+  ["code of no file is of no module", "modules.c", "of_file ? module : NULL", "module", "control", "generated.c with"],
+  [
+    "a stack is cut at the limit",
+    "walk.c",
+    "if (MH_UNLIKELY(count == limit)) {",
+    "if (MH_UNLIKELY(count == limit + 200000)) {",
+    "control",
+    "coroutines.c with",
+  ],
+  [
+    "a stack is cut at the limit, on split stacks",
+    "walk.c",
+    "if (MH_UNLIKELY(count == limit)) {",
+    "if (MH_UNLIKELY(count == limit + 200000)) {",
+    "control",
+    "deep.c",
+  ],
+  [
+    "a stack begins where the hook returns to",
+    "capture.h",
+    "+ 2 * sizeof(void *)",
+    "+ 3 * sizeof(void *)",
+    "control",
+    "tailcalls.c with",
+  ],
+  [
+    "dlopen and dlclose end what was known (reloading.c)",
+    "hooks_dl.c",
+    "  __atomic_fetch_add(&mh_generation, 1, __ATOMIC_ACQ_REL);\n  mh_capture_modules_changed();",
+    "",
+    "control",
+    "1,000 loads",
+  ],
+  [
+    "dlclose looks at what is loaded (dlmopen.c)",
+    "hooks_dl.c",
+    "    mh_modules_refresh();",
+    "",
+    "control",
+    "dlmopen.c",
+  ],
+  [
+    "the functions behind the hooks are the next ones",
+    "real.c",
+    "dlsym(RTLD_NEXT, #name)",
+    "dlsym(RTLD_DEFAULT, #name)",
+    "control",
+    "another preload",
+  ],
+  [
+    "other allocators' small blocks share a granule",
+    "start.c",
+    "mh_index_grid = mh_libc_allocates();",
+    "mh_index_grid = true;",
+    "control",
+    "libjemalloc",
+  ],
+  [
+    "growth stays below RLIMIT_FSIZE",
+    "store.c",
+    "      offset + bytes > limit.rlim_cur)",
+    "      false)",
+    "limits",
+    "limited.c fsize",
+  ],
+  [
+    "a descriptor is looked at before it is used",
+    "store.c",
+    "if (file.fd >= 0 && mh_fstat(file.fd, &now) == 0 && now.st_ino == file.inode && now.st_dev == file.device)",
+    "(void)now;\n  if (file.fd >= 0)",
+    "limits",
+    "descriptors.c reuse",
+  ],
+  [
+    "the store's descriptor is a high one",
+    "claim.c",
+    "    if (high >= 0) {",
+    "    if (high >= 0 && high < 0) {",
+    "limits",
+    "descriptors.c low",
+  ],
+  [
+    "the file system is asked before a page is touched",
+    "store.c",
+    "int result = fd < 0 ? 0 : mh_fallocate(fd, offset, bytes);",
+    "int result = 0;",
+    "limits",
+    "a full file system",
+  ],
+];
+
+MUTATIONS.push([
+  "filters are asked before a call of ours",
+  "seccomp.c",
+  "mh_syscall_forbidden = forbidden;",
+  "mh_syscall_forbidden = NULL;",
+  "limits",
+  "sandboxed.c",
+]);
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const folder = join(root, "build/mutations");
+const machine = arch() === "arm64" ? "aarch64" : "x86_64";
+const zig =
+  process.env.ZIG ??
+  join(root, ".zig", /^zig_version=(.*)$/m.exec(readFileSync(join(root, "build.sh"), "utf8"))[1], "ziglang/zig");
+const cache = join(root, ".zig/cache");
+const env = { ...process.env, ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache };
+delete env.NODE_TEST_CONTEXT;
+
+/** Builds the mutated library; the path, or why not. */
+function build([, file, from, to]) {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  cpSync(join(root, "preload"), join(folder, "preload"), { recursive: true, preserveTimestamps: true });
+  const flags = file ? [] : [from, to];
+  if (file) {
+    const path = join(folder, "preload", file);
+    const text = readFileSync(path, "utf8");
+    if (text.split(from).length !== 2) return { why: `its place is not in ${file}, or more than once` };
+    writeFileSync(
+      path,
+      text.replace(from, () => to),
+    );
+  }
+  const library = join(folder, "libmemhook.so");
+  const sources = readdirSync(join(folder, "preload")).filter((name) => name.endsWith(".c"));
+  const built = spawnSync(
+    zig,
+    // As in build.sh, without link-time optimization, so that what is unchanged need not be compiled again.
+    [
+      ...[
+        "cc",
+        "-target",
+        `${machine}-linux-gnu.2.17`,
+        "-std=gnu11",
+        "-O2",
+        "-g0",
+        "-fPIC",
+        "-shared",
+        "-fvisibility=hidden",
+      ],
+      ...["-ftls-model=initial-exec", "-fno-omit-frame-pointer", "-fno-builtin-malloc", "-w", "-Wl,-z,now", ...flags],
+      ...["-Wl,--version-script=preload/libmemhook.map", `-I${join(root, "build")}`, "-o", library],
+      ...sources.map((name) => `preload/${name}`),
+      "-lunwind",
+    ],
+    { cwd: folder, env, encoding: "utf8" },
+  );
+  return built.status === 0 ? { library } : { why: `it does not compile: ${built.stderr.trim().split("\n")[0]}` };
+}
+
+/** Whether the test fails with this library. It must not pass for another reason: that there is no such test. */
+function notices(library, suite, name) {
+  const path = suite === "programs" ? "programs" : `hazards-${suite}`;
+  const pattern = name.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
+  const run = spawnSync(
+    process.execPath,
+    ["--test", "--test-reporter=tap", `--test-name-pattern=^${pattern}`, `dist/test/e2e/${path}.test.js`],
+    { cwd: root, env: { ...env, MEMHOOK_TEST_LIBRARY: library }, encoding: "utf8", timeout: 240_000 },
+  );
+  if (run.error) return "it hung";
+  const failed = [...run.stdout.matchAll(/^ *not ok \d+ - (.*)$/gm)].length;
+  return failed > 0 ? `${failed} failed` : undefined;
+}
+
+let missed = 0;
+const words = process.argv.slice(2);
+for (const mutation of MUTATIONS.filter(
+  (candidate) => !words.length || words.some((word) => candidate.join(" ").includes(word)),
+)) {
+  const [what, , , , suite, name] = mutation;
+  const { library, why } = build(mutation);
+  const noticed = library && notices(library, suite, name);
+  if (!noticed) missed++;
+  console.log(
+    `${noticed ? "noticed" : "MISSED "}  ${what.padEnd(52)}  ${`${suite}: ${name}`.padEnd(36)}  ${why ?? noticed ?? ""}`,
+  );
+}
+process.exitCode = missed ? 1 : 0;
