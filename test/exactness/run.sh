@@ -31,6 +31,7 @@ gcc=(gcc) gxx=(g++)
 command -v g++ >/dev/null 2>&1 || { gcc=("$zig" cc) gxx=("$zig" c++); }
 
 names="captures frames deepest referenced fallbacks signals cut lost remembered-differs reference-differs corrected reference-failed shorter unstripped"
+kinds=$(wc -w <<<"$names")
 total=()
 
 # library OUTPUT OPTION…: the library that captures and compares.
@@ -46,9 +47,9 @@ library() {
 counts() {
   local file
   for file in "$1"/*.counts; do
-    [ -e "$file" ] && od -An -v -tu8 -N104 -w104 "$file"
-  done | awk '{ for (i = 1; i <= NF; i++) if (i == 3) { if ($i > sum[i]) sum[i] = $i } else sum[i] += $i }
-              END { for (i = 1; i <= 13; i++) printf "%d ", sum[i] }'
+    [ -e "$file" ] && od -An -v -tu8 -N$((8 * kinds)) -w$((8 * kinds)) "$file"
+  done | awk -v kinds="$kinds" '{ for (i = 1; i <= NF; i++) if (i == 3) { if ($i > sum[i]) sum[i] = $i } else sum[i] += $i }
+              END { for (i = 1; i <= kinds; i++) printf "%d ", sum[i] }'
 }
 
 # run TITLE COMMAND…: with the library preloaded and EXACTNESS_ variables from the environment. Sets c.

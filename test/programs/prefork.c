@@ -50,9 +50,6 @@ static void start(struct worker *worker) {
   worker->pid = fork();
   CHECK(worker->pid >= 0);
   if (worker->pid > 0) return;
-  /* Without SA_RESTART: accept returns. */
-  struct sigaction action = {.sa_handler = stop};
-  sigaction(SIGTERM, &action, NULL);
   sigset_t term, before;
   sigemptyset(&term);
   sigaddset(&term, SIGTERM);
@@ -92,6 +89,9 @@ static void end(const struct worker *worker, int signal) {
 
 int main(void) {
   configure();
+  /* For the workers, before there is one: a worker may be told to end before it has done anything. */
+  struct sigaction action = {.sa_handler = stop};
+  sigaction(SIGTERM, &action, NULL);
   listening = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
   address.sun_family = AF_UNIX;
   /* In the abstract space: no file is left behind. */
