@@ -21,8 +21,8 @@
  * - mh_count_fold_all, at the end of the process, folds the counts of threads that still run, as nobody can stop them: what such a thread counts
  *   at that very moment may be missing in peak and stack totals. Live records are not concerned. Not called here before all have ended.
  *
- * Helgrind and drd are no help: they replace malloc, so that the hooks are never called; told not to (--soname-synonyms=somalloc=nouserintercepts)
- * they run, but know no atomics, and call each of them a race.
+ * Helgrind is no help: it replaces malloc, so that the hooks are never called; told not to (--soname-synonyms=somalloc=nouserintercepts) it
+ * runs, but knows no atomics, and calls each of them a race.
  */
 #include <pthread.h>
 #include <stdarg.h>
