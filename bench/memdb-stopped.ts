@@ -13,6 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { preloadAlways } from "../runtime/preload.js";
 import { libraryFor } from "../runtime/target.js";
 
 const [blocks = 50_000, runs = 15] = process.argv.slice(2).map(Number);
@@ -48,7 +49,7 @@ try {
   children.push(memdb.child.pid!);
   const port = /:(\d+)"/.exec(await memdb.line())![1]!;
   const program = start(1, [steady], {
-    LD_PRELOAD: libraryFor(steady),
+    LD_PRELOAD: preloadAlways(libraryFor(steady)),
     MEMHOOK_NET_HOST: "127.0.0.1",
     MEMHOOK_NET_PORT: port,
     MEMHOOK_CACHE_FLUSH_INTERVAL: "50ms",

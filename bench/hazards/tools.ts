@@ -4,6 +4,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { preloadAlways } from "../../runtime/preload.js";
 import { openStore } from "../../runtime/store.js";
 import { library, readReport, which } from "../../test/support/programs.js";
 
@@ -26,7 +27,7 @@ export const memhook: Tool = {
   name: "memhook",
   command: (words, folder) => ({
     words,
-    env: { LD_PRELOAD: library, MEMHOOK_FILE: join(folder, "%e.%p.mem") },
+    env: { LD_PRELOAD: preloadAlways(library), MEMHOOK_FILE: join(folder, "%e.%p.mem") },
   }),
   output: (text) => text,
   async live(folder, pid, names) {

@@ -29,6 +29,7 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { preloadAlways } from "../../runtime/preload.js";
 import { readStores, removeStores, type Stores } from "./stores.js";
 
 const { values: options } = parseArgs({
@@ -45,8 +46,8 @@ const SKIPPED = 77;
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const programs = join(root, "bench/soak/programs");
-const library = resolve(
-  options.library ?? join(root, `build/lib/${arch() === "arm64" ? "aarch64" : "x86_64"}-gnu/libmemhook.so`),
+const library = preloadAlways(
+  resolve(options.library ?? join(root, `build/lib/${arch() === "arm64" ? "aarch64" : "x86_64"}-gnu/libmemhook.so`)),
 );
 const out = join(root, "bench/out/soak");
 
