@@ -8,6 +8,7 @@
 
 static int64_t live_bytes, live_count;
 static uint64_t allocations;
+static int64_t shared_live_count; /* what the shared slot's threads have made of it */
 static struct mh_lock timeline_lock;
 static uint64_t timeline_next;
 
@@ -66,11 +67,12 @@ __attribute__((noinline)) void mh_count_fold(struct mh_thread *thread, uint64_t 
   uint64_t made = thread->counters->allocations - thread->folded_allocations;
   int64_t highest = thread->live_bytes > thread->live_bytes_max ? thread->live_bytes : thread->live_bytes_max;
   highest += __atomic_fetch_add(&live_bytes, thread->live_bytes, __ATOMIC_RELAXED);
-  __atomic_fetch_add(&live_count, thread->live_count, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&live_count, thread->live_count - thread->folded_live_count, __ATOMIC_RELAXED);
   __atomic_fetch_add(&allocations, made, __ATOMIC_RELAXED);
   mh_totals_fold(&thread->totals);
   if (highest > 0 && raise_peak((uint64_t)highest, time)) mh_totals_peak();
-  thread->live_bytes = thread->live_count = thread->live_bytes_max = 0;
+  thread->live_bytes = thread->live_bytes_max = 0;
+  thread->folded_live_count = thread->live_count;
   thread->folded_allocations += made;
   thread->folded_frees = thread->counters->frees;
   extend_timeline(time);
@@ -83,6 +85,7 @@ __attribute__((noinline)) void mh_count_shared_allocation(uint32_t stack, struct
   __atomic_fetch_add(&shared->allocated_bytes, amount.bytes, __ATOMIC_RELAXED);
   int64_t now = __atomic_add_fetch(&live_bytes, (int64_t)amount.bytes, __ATOMIC_RELAXED);
   __atomic_fetch_add(&live_count, (int64_t)amount.count, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&shared_live_count, (int64_t)amount.count, __ATOMIC_RELAXED);
   __atomic_fetch_add(&allocations, amount.count, __ATOMIC_RELAXED);
   if (now > 0 && raise_peak((uint64_t)now, time)) mh_totals_peak();
 }
@@ -94,6 +97,7 @@ __attribute__((noinline)) void mh_count_shared_free(uint32_t stack, struct mh_am
   __atomic_fetch_add(&shared->freed_bytes, amount.bytes, __ATOMIC_RELAXED);
   __atomic_fetch_sub(&live_bytes, (int64_t)amount.bytes, __ATOMIC_RELAXED);
   __atomic_fetch_sub(&live_count, (int64_t)amount.count, __ATOMIC_RELAXED);
+  __atomic_fetch_sub(&shared_live_count, (int64_t)amount.count, __ATOMIC_RELAXED);
 }
 
 /* A thread without a slot of its own has folded everything: it counted in the shared one. */
@@ -105,20 +109,20 @@ void mh_count_fold_all(void) {
   mh_thread_each(fold_one);
 }
 
-static int64_t unfolded;
+static int64_t threads_live_count;
 
-static void add_unfolded(struct mh_thread *thread) {
-  unfolded += thread->live_count;
+static void add_live(struct mh_thread *thread) {
+  threads_live_count += thread->live_count;
 }
 
 int64_t mh_count_live(void) {
-  unfolded = 0;
-  mh_thread_each(add_unfolded);
-  return live_count + unfolded;
+  threads_live_count = 0;
+  mh_thread_each(add_live);
+  return shared_live_count + threads_live_count;
 }
 
 void mh_count_reset(void) {
-  live_bytes = live_count = 0;
+  live_bytes = live_count = shared_live_count = 0;
   allocations = 0;
   timeline_next = 0;
   timeline_lock = (struct mh_lock){0};

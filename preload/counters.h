@@ -58,7 +58,8 @@ static inline __attribute__((always_inline)) void mh_count_free(struct mh_thread
 /* Folds what every thread has counted into peak and timeline (at the end of the process). */
 void mh_count_fold_all(void);
 
-/* Live allocations, by what this process's threads have counted. */
+/* Live allocations, by what this process's threads have counted. A child of fork asks this of its parent's threads, any of which may have
+ * been in the middle of a fold: so it is the sum of what no fold changes. */
 int64_t mh_count_live(void);
 
 void mh_count_reset(void);

@@ -27,9 +27,10 @@ struct mh_thread {
   uint32_t second_chain; /* the outermost slot but one chain of those freed; see records.c */
   uint32_t run_next, run_end;
 
-  /* Since the last fold: what became of live bytes and blocks, and the most bytes at a free. Private, so that a child of fork finds what
-   * was live then. And the counters, as they were at the last fold. See counters.h. */
-  int64_t live_bytes, live_count, live_bytes_max;
+  /* Since the last fold: what became of live bytes, and the most of them at a free. Since ever: what became of live blocks; private, so
+   * that a child of fork finds what was live then. And this and the counters, as they were at the last fold. See counters.h. */
+  int64_t live_bytes, live_bytes_max;
+  int64_t live_count, folded_live_count;
   uint64_t folded_allocations, folded_frees;
 
   uint64_t newest_time; /* of the thread's last allocation; see clock.h */

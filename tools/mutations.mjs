@@ -51,6 +51,16 @@ const MUTATIONS = [
     "children by fork",
   ],
   [
+    "no fold changes what a child counts",
+    "counters.c",
+    "  thread->folded_live_count = thread->live_count;",
+    "  __atomic_fetch_add(&shared_live_count, thread->live_count, __ATOMIC_RELAXED);\n" +
+      "  for (int i = 0; i < 200; i++) mh_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);\n" +
+      "  thread->folded_live_count = thread->live_count = 0;",
+    "processes",
+    "children by fork",
+  ],
+  [
     "a living owner keeps its path",
     "claim.c",
     "if (complete && owner_lives(fd, &header)) return TAKEN;",
