@@ -232,16 +232,19 @@ damage() {
   fi
 }
 
-# mutation NUMBER WHAT: some program must notice.
+# mutation NUMBER WHAT: some program must notice. How soon is chance, and how busy the machine is: so there are several turns.
 mutation() {
   library "$folder/exactness.so" -DMH_MUTATION="$1"
-  local program sample noticed=""
-  for sample in 9 1; do
-    for program in hazards1 hazards2; do
-      [ -z "$noticed" ] || continue
-      # shellcheck disable=SC2046
-      EXACTNESS_EVERY=2 EXACTNESS_SAMPLE=$sample run "$2" $(hazard $program 3)
-      [ $((c[8] + c[9])) -eq 0 ] || noticed=" $program, one allocation in $sample: $((c[8] + c[9])) of ${c[0]} captures differ"
+  local turn program sample noticed=""
+  for turn in 1 2 3 4 5; do
+    for sample in 9 1; do
+      for program in hazards1 hazards2; do
+        [ -z "$noticed" ] || continue
+        # shellcheck disable=SC2046
+        EXACTNESS_EVERY=2 EXACTNESS_SAMPLE=$sample run "$2" $(hazard $program 3)
+        [ $((c[8] + c[9])) -eq 0 ] ||
+          noticed=" $program, one allocation in $sample, turn $turn: $((c[8] + c[9])) of ${c[0]} captures differ"
+      done
     done
   done
   printf '%-52s %s\n' "left out: $2" "${noticed:- NOT NOTICED}"
