@@ -10,10 +10,9 @@
 // name, its place in the program counts as its name; in a library, which changes without the program, it counts in steps 1 and 2 only.
 // The whole is symmetric: diff(B, A) says grown where diff(A, B) says shrunk, and new where that says fixed.
 
-import { basename } from "node:path";
-import { byText } from "./snapshot.js";
-import { isRuntimeName } from "./suppressions.js";
-import type { Amount, Snapshot, SnapshotFrame, SnapshotStack } from "./types.js";
+import { byText } from "./snapshotrow.js";
+import { StackKeys } from "./stackkeys.js";
+import type { Amount, Snapshot, SnapshotStack } from "./types.js";
 
 export const STATUSES = ["new", "grown", "shrunk", "fixed", "unchanged"] as const;
 export type Status = (typeof STATUSES)[number];
@@ -49,7 +48,7 @@ interface Held extends Amount {
 /** A stack with all rows that differ from it in nothing that counts. */
 interface Group extends Held {
   /** What it has in common with the stacks of the same functions. */
-  loose: string;
+  loose: number;
 }
 
 const NOTHING: Amount = { count: 0, bytes: 0 };
@@ -72,8 +71,8 @@ export function diff(base: Snapshot, head: Snapshot): Diff {
   }
   const old = grouped(left, keys);
   const now = grouped(right, keys);
-  const gone = new Map<string, Group[]>();
-  const come = new Map<string, Group[]>();
+  const gone = new Map<number, Group[]>();
+  const come = new Map<number, Group[]>();
   for (const [key, group] of old) {
     const match = now.get(key);
     if (match) changes.push(changeOf(group, match));
@@ -116,8 +115,8 @@ function held(row: SnapshotStack): Held {
   return { row, count: row.count, bytes: row.bytes };
 }
 
-function grouped(stacks: Iterable<SnapshotStack>, keys: StackKeys): Map<string, Group> {
-  const groups = new Map<string, Group>();
+function grouped(stacks: Iterable<SnapshotStack>, keys: StackKeys): Map<number, Group> {
+  const groups = new Map<number, Group>();
   for (const row of stacks) {
     const { exact, loose } = keys.of(row);
     const group = groups.get(exact);
@@ -129,7 +128,7 @@ function grouped(stacks: Iterable<SnapshotStack>, keys: StackKeys): Map<string, 
   return groups;
 }
 
-function gather(groups: Map<string, Group[]>, key: string, group: Group): void {
+function gather<Key>(groups: Map<Key, Group[]>, key: Key, group: Group): void {
   const known = groups.get(key);
   if (known) known.push(group);
   else groups.set(key, [group]);
@@ -137,6 +136,7 @@ function gather(groups: Map<string, Group[]>, key: string, group: Group): void {
 
 /** Pairs stacks of the same functions: those that hold the same first, the rest in the order of their lines. Some are left alone. */
 function pairsOf(old: readonly Group[], now: readonly Group[]): [Group | undefined, Group | undefined][] {
+  if (old.length <= 1 && now.length <= 1) return [[old[0], now[0]]];
   const pairs: [Group | undefined, Group | undefined][] = [];
   const holding = new Map<string, Group[]>();
   for (const is of [...now].sort(byLines).reverse()) gather(holding, `${is.bytes} ${is.count}`, is);
@@ -157,66 +157,4 @@ function byLines({ row: a }: Group, { row: b }: Group): number {
     if (difference !== 0) return difference;
   }
   return byText(a, b);
-}
-
-/** What stacks are compared by, as short texts: frames are numbered, equal ones alike. */
-class StackKeys {
-  readonly #frames = new Map<SnapshotFrame, FrameNumbers>();
-  readonly #exact = new Map<string, number>();
-  readonly #loose = new Map<string, number>();
-  /** The numbers of a stack's frames, for one text each: made piece by piece, texts take thrice as long to make and compare. */
-  #exactNumbers = new Uint32Array(512);
-  #looseNumbers = new Uint32Array(512);
-
-  /** Equal where program, functions, lines and file names are; and where program and functions are. */
-  of({ program, cut, stack }: SnapshotStack): { exact: string; loose: string } {
-    if (stack.length > this.#exactNumbers.length) {
-      this.#exactNumbers = new Uint32Array(2 * stack.length);
-      this.#looseNumbers = new Uint32Array(2 * stack.length);
-    }
-    let length = 0;
-    let before = 0;
-    for (const [i, frame] of stack.entries()) {
-      const numbers = this.#numbers(frame);
-      this.#exactNumbers[i] = numbers.exact;
-      if (!numbers.runtime || numbers.loose !== before) this.#looseNumbers[length++] = numbers.loose;
-      before = numbers.loose;
-    }
-    const start = `${program}\0${cut}\0`;
-    const text = (numbers: Uint32Array, length: number) =>
-      start + Buffer.from(numbers.buffer, 0, 4 * length).toString("latin1");
-    return { exact: text(this.#exactNumbers, stack.length), loose: text(this.#looseNumbers, length) };
-  }
-
-  #numbers(frame: SnapshotFrame): FrameNumbers {
-    let numbers = this.#frames.get(frame);
-    if (numbers === undefined) {
-      const { module, function: name, file, line } = frame;
-      const runtime = isRuntimeName(module);
-      const known = runtime || (name?.startsWith("+") && /\.so(\.|$)/.test(module)) ? null : name;
-      numbers = {
-        exact: number(this.#exact, `${module}\0${name}\0${file === null ? "" : basename(file)}\0${line}`),
-        loose: number(this.#loose, `${module}\0${known}`),
-        runtime,
-      };
-      this.#frames.set(frame, numbers);
-    }
-    return numbers;
-  }
-}
-
-interface FrameNumbers {
-  exact: number;
-  loose: number;
-  /** In the C or C++ runtime: frames in a row that are there count as one. */
-  runtime: boolean;
-}
-
-function number(known: Map<string, number>, text: string): number {
-  let value = known.get(text);
-  if (value === undefined) {
-    value = known.size + 1;
-    known.set(text, value);
-  }
-  return value;
 }

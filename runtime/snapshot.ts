@@ -9,6 +9,7 @@
 import { basename, posix } from "node:path";
 import { demangle } from "./demangle.js";
 import { type ReportOptions, report } from "./report.js";
+import { byText } from "./snapshotrow.js";
 import type { Store } from "./store.js";
 import { isListed, isRuntimeName } from "./suppressions.js";
 import type { Names } from "./symbolize.js";
@@ -125,13 +126,6 @@ export function snapshotOf(
   return { stacks, count, bytes, suppressed, dropped, sample };
 }
 
-/** The order of a snapshot's stacks; 0 for the same program and stack. By code units, not by a locale: it is part of the format. */
-export function byText(a: SnapshotStack, b: SnapshotStack): number {
-  if (a.program !== b.program) return a.program < b.program ? -1 : 1;
-  if (a.text !== b.text) return a.text < b.text ? -1 : 1;
-  return Number(a.cut) - Number(b.cut);
-}
-
 /** The snapshot without the stacks that one of the patterns fits, or with a frame in such a module. */
 export function without(snapshot: Snapshot, patterns: readonly RegExp[], module: RegExp | undefined): Snapshot {
   if (patterns.length === 0 && module === undefined) return snapshot;
@@ -160,8 +154,11 @@ function stackText(stack: readonly SnapshotFrame[], texts: Map<SnapshotFrame, st
     let text = texts.get(frame);
     if (text === undefined) {
       const { module, function: name, file, line } = frame;
-      // "],[" stands between frames alone, so that a reader can split there.
-      text = JSON.stringify([module, name, file, line]).replaceAll("],[", "]\\u002c[");
+      // "],[" stands between frames alone, so that a reader can split there; and no character is beyond U+FFFF, so that texts have
+      // the same order as their bytes.
+      text = JSON.stringify([module, name, file, line])
+        .replaceAll("],[", "]\\u002c[")
+        .replace(/[\ud800-\udfff]/g, (half) => `\\u${half.charCodeAt(0).toString(16)}`);
       texts.set(frame, text);
     }
     return text;

@@ -10,15 +10,18 @@
 //   {"program":"app","count":2,"bytes":48,"stack":[["libx.so.1","+0x11f0",null,null]]}
 //   ]}
 //
-// A reader takes a line apart by its text and leaves the frames for later: of 50,000 stacks a comparison needs those of the few that
-// changed. A document that something else has laid out anew is read as JSON, slower.
+// A file like that is read as bytes, line by line (snapshotrow.ts). A document that something else has laid out anew is read as JSON,
+// slower.
 
 import { closeSync, fstatSync, openSync, readFileSync, readSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { SnapshotError } from "./errors.js";
-import { byText, snapshotOf } from "./snapshot.js";
-import type { Amount, Snapshot, SnapshotFrame, SnapshotStack } from "./types.js";
+import { isNumber, isObject, json } from "./json.js";
+import { snapshotOf } from "./snapshot.js";
+import { Frames, frameOf, isFrame } from "./snapshotframes.js";
+import { RowReader } from "./snapshotrow.js";
+import type { Amount, Snapshot, SnapshotStack } from "./types.js";
 
 export const SNAPSHOT_FORMAT = "memhook snapshot";
 export const SNAPSHOT_VERSION = 1;
@@ -103,55 +106,81 @@ export function readSnapshot(path: string): Snapshot {
     }
   }
   if (bytes.length > MOST_BYTES) throw new SnapshotError(`${path}: ${TOO_LARGE}`);
-  // Not TextDecoder, which takes five times as long for a large one.
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
-  // Some editors begin a text with a byte order mark.
-  return parseSnapshot(text.startsWith("\ufeff") ? text.slice(1) : text, path);
+  return parseSnapshot(bytes, path);
 }
 
 const TOO_LARGE = `is too large for a snapshot (more than ${MOST_BYTES >> 20} MiB)`;
 
 /**
- * The snapshot that a text is. `path` is for messages.
+ * The snapshot that a text in UTF-8 is. `path` is for messages.
  * @throws SnapshotError when it is not one, of another version, damaged, or does not add up.
  */
-export function parseSnapshot(text: string, path: string): Snapshot {
+export function parseSnapshot(text: Uint8Array, path: string): Snapshot {
   const fail = (problem: string) => new SnapshotError(`${path}: ${problem}`);
-  const mark = /^(<<<<<<<|=======|>>>>>>>)/m.exec(text);
-  if (mark) {
-    const line = text.slice(0, mark.index).split("\n").length;
-    throw fail(`line ${line} is a mark of an unfinished merge; make the snapshot anew`);
-  }
-  const start = /"stacks"\s*:\s*\[/.exec(text.slice(0, 65536));
-  const head = start && json(`${text.slice(0, start.index)}"stacks":[]}`);
-  const frames = new Frames(fail("is damaged in the frames of a stack; make it anew"));
-  const laidOut = start && head && text.endsWith("\n]}\n");
-  let document = head;
-  const rows: SnapshotStack[] | null = laidOut ? linesOf(text, start.index + start[0].length, frames) : null;
-  if (rows === null) {
-    document = json(text);
-    if (!isObject(document)) {
-      const begun = isObject(head) && head.format === SNAPSHOT_FORMAT;
-      throw fail(begun ? "is truncated or damaged; make it anew" : NO_SNAPSHOT);
-    }
-  }
+  // Some editors begin a text with a byte order mark.
+  const start = text[0] === 0xef && text[1] === 0xbb && text[2] === 0xbf ? 3 : 0;
+  const bytes = Buffer.from(text.buffer, text.byteOffset + start, text.length - start);
+  const { document, stacks } = inLines(bytes, fail) ?? inJson(bytes, fail);
   if (!isObject(document) || document.format !== SNAPSHOT_FORMAT) throw fail(NO_SNAPSHOT);
   if (document.version !== SNAPSHOT_VERSION) {
     throw fail(`has version ${JSON.stringify(document.version)}, this memview reads ${SNAPSHOT_VERSION}; make it anew`);
   }
   const { totals, suppressed, dropped, sample = 0 } = document;
-  if (!isAmount(totals) || !isAmount(suppressed) || !isNumber(dropped) || !isNumber(sample)) {
+  if (stacks === null || !isAmount(totals) || !isAmount(suppressed) || !isNumber(dropped) || !isNumber(sample)) {
     throw fail("is damaged; make it anew");
   }
-  const snapshot = rows
-    ? { stacks: rows, ...sums(rows), suppressed, dropped, sample }
-    : laidOutAnew(document.stacks, suppressed, dropped, sample);
-  if (snapshot === null) throw fail("is damaged; make it anew");
-  const { count, bytes, stacks } = snapshot;
-  if (count !== totals.count || bytes !== totals.bytes || stacks.length !== (totals as { stacks?: unknown }).stacks) {
+  const { count, bytes: held } = sums(stacks);
+  if (count !== totals.count || held !== totals.bytes || stacks.length !== (totals as { stacks?: unknown }).stacks) {
     throw fail("its stacks do not add up to its totals, it was edited or merged; make it anew");
   }
-  return snapshot;
+  return { stacks, count, bytes: held, suppressed, dropped, sample };
+}
+
+type Fail = (problem: string) => SnapshotError;
+
+/** A document, and its stacks if they are sound. */
+interface Parsed {
+  document: unknown;
+  stacks: SnapshotStack[] | null;
+}
+
+/** The head is short: nothing in it grows. */
+const MOST_HEAD = 65536;
+const STACKS = '\n"stacks":[\n';
+const LAST = "\n]}\n";
+
+/** A document as snapshotText() writes it; null when it is none. */
+function inLines(bytes: Buffer, fail: Fail): Parsed | null {
+  const start = bytes.subarray(0, MOST_HEAD).indexOf(STACKS);
+  if (start < 0 || bytes.toString("latin1", bytes.length - LAST.length) !== LAST) return null;
+  const document = headOf(bytes.toString("utf8", 0, start));
+  if (document === null) return null;
+  const damaged = fail("is damaged in the frames of a stack; make it anew");
+  const reader = new RowReader({ bytes, frames: new Frames(), damaged });
+  const stacks = reader.rows(start + STACKS.length, bytes.length - LAST.length + 1);
+  return stacks && { document, stacks };
+}
+
+/** A document that something else has laid out. */
+function inJson(bytes: Buffer, fail: Fail): Parsed {
+  const text = bytes.toString("utf8");
+  const mark = /^(<<<<<<<|=======|>>>>>>>)/m.exec(text);
+  if (mark) {
+    const line = text.slice(0, mark.index).split("\n").length;
+    throw fail(`line ${line} is a mark of an unfinished merge; make the snapshot anew`);
+  }
+  const document = json(text);
+  if (!isObject(document)) {
+    const head = headOf(text.slice(0, MOST_HEAD).split(/"stacks"\s*:\s*\[/)[0]!);
+    const begun = isObject(head) && head.format === SNAPSHOT_FORMAT;
+    throw fail(begun ? "is truncated or damaged; make it anew" : NO_SNAPSHOT);
+  }
+  return { document, stacks: laidOutAnew(document.stacks) };
+}
+
+/** What a document says before its stacks. */
+function headOf(text: string): unknown {
+  return json(`${text}"stacks":[]}`);
 }
 
 const NO_SNAPSHOT = "is no snapshot; memview snapshot makes them";
@@ -165,61 +194,8 @@ function sums(rows: readonly SnapshotStack[]): Amount {
   return sum;
 }
 
-/** The stacks from `at` on, one a line, as snapshotText() writes them; null when they are not. */
-function linesOf(text: string, at: number, frames: Frames): SnapshotStack[] | null {
-  const rows: SnapshotStack[] = [];
-  const end = text.length - "]}\n".length;
-  if (text[at] !== "\n") return null;
-  let before: SnapshotStack | undefined;
-  for (let from = at + 1; from < end; ) {
-    const to = text.indexOf("\n", from);
-    const last = to + 1 === end;
-    const row = rowOf(text.slice(from, last ? to : to - 1), frames);
-    if (row === null || (!last && text[to - 1] !== ",")) return null;
-    if (before !== undefined && byText(before, row) >= 0) return null;
-    before = row;
-    rows.push(row);
-    from = to + 1;
-  }
-  return rows;
-}
-
-const LINE =
-  /^\{"program":("(?:[^"\\]|\\.)*"),"count":(\d{1,16}),"bytes":(\d{1,16}),(?:"cut":(true),)?"stack":(\[.*\])\}$/;
-
-function rowOf(line: string, frames: Frames): SnapshotStack | null {
-  const parts = LINE.exec(line);
-  if (parts === null) return null;
-  const program = json(parts[1]!);
-  const [count, bytes] = [Number(parts[2]), Number(parts[3])];
-  if (typeof program !== "string" || !isNumber(count) || !isNumber(bytes)) return null;
-  return new Row(program, count, bytes, parts[4] !== undefined, parts[5]!, frames);
-}
-
-/** A stack of a file, whose frames wait for somebody who asks: those of stacks that did not change are never read. */
-class Row implements SnapshotStack {
-  #stack: SnapshotFrame[] | undefined;
-  readonly #frames: Frames;
-
-  constructor(
-    readonly program: string,
-    public count: number,
-    public bytes: number,
-    readonly cut: boolean,
-    readonly text: string,
-    frames: Frames,
-  ) {
-    this.#frames = frames;
-  }
-
-  get stack(): readonly SnapshotFrame[] {
-    this.#stack ??= this.#frames.of(this.text);
-    return this.#stack;
-  }
-}
-
-/** The snapshot of a document that something else has laid out. */
-function laidOutAnew(stacks: unknown, suppressed: Amount, dropped: number, sample: number): Snapshot | null {
+/** The stacks of a document, in order; null when they are damaged. */
+function laidOutAnew(stacks: unknown): SnapshotStack[] | null {
   if (!Array.isArray(stacks)) return null;
   const rows = [];
   for (const each of stacks) {
@@ -228,67 +204,9 @@ function laidOutAnew(stacks: unknown, suppressed: Amount, dropped: number, sampl
     if (typeof program !== "string" || !isNumber(count) || !isNumber(bytes) || typeof cut !== "boolean") return null;
     rows.push({ program, count, bytes, cut, stack: each.stack.map(frameOf) });
   }
-  return snapshotOf(rows, suppressed, dropped, sample);
-}
-
-/** Frames by their text, each one object. */
-class Frames {
-  readonly #known = new Map<string, SnapshotFrame>();
-  readonly #damaged: SnapshotError;
-
-  constructor(damaged: SnapshotError) {
-    this.#damaged = damaged;
-  }
-
-  /** @throws SnapshotError when they are none. */
-  of(text: string): SnapshotFrame[] {
-    if (text === "[]") return [];
-    if (!text.startsWith("[[") || !text.endsWith("]]")) throw this.#damaged;
-    return text
-      .slice(2, -2)
-      .split("],[")
-      .map((part) => {
-        let frame = this.#known.get(part);
-        if (frame === undefined) {
-          const parsed = json(`[${part}]`);
-          if (!isFrame(parsed)) throw this.#damaged;
-          frame = frameOf(parsed);
-          this.#known.set(part, frame);
-        }
-        return frame;
-      });
-  }
-}
-
-function frameOf([module, name, file, line]: FrameTuple): SnapshotFrame {
-  return { module, function: name, file, line };
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isNumber(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+  return snapshotOf(rows).stacks;
 }
 
 function isAmount(value: unknown): value is Amount {
   return isObject(value) && isNumber(value.count) && isNumber(value.bytes);
-}
-
-type FrameTuple = [module: string, name: string | null, file: string | null, line: number | null];
-
-function isFrame(value: unknown): value is FrameTuple {
-  if (!Array.isArray(value) || value.length !== 4) return false;
-  const [module, name, file, line] = value as unknown[];
-  const isText = (text: unknown) => text === null || typeof text === "string";
-  return typeof module === "string" && isText(name) && isText(file) && (line === null || isNumber(line));
 }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { diff, more, type Status } from "../../runtime/diff.js";
 import type { Snapshot } from "../../runtime/snapshot.js";
+import { parseSnapshot, snapshotText } from "../../runtime/snapshotfile.js";
 import { anySnapshot, held, randomNumbers, snapshot } from "../support/snapshots.js";
 
 /** Each change in a word: "grown +8 leak:12". */
@@ -147,4 +148,37 @@ test("diff: laws, on 2,000 pairs of snapshots", () => {
       assert.equal(sum(a.stacks.map((row) => row[key])), a[key]);
     }
   }
+});
+
+test("diff: snapshots of files, of memory, and of both give the same", () => {
+  const random = randomNumbers(11);
+  const onDisk = (snapshot: Snapshot) => parseSnapshot(Buffer.from([...snapshotText(snapshot)].join("")), "it");
+  for (let i = 0; i < 500; i++) {
+    const [a, b] = [anySnapshot(random), anySnapshot(random)];
+    const [fileA, fileB] = [onDisk(a), onDisk(b)];
+    const tell = ({ changes }: ReturnType<typeof diff>) =>
+      changes.map(({ status, row, movedFrom, base, head }) => [status, row.text, movedFrom?.text, base, head]);
+    const expected = tell(diff(a, b));
+    for (const [base, head] of [
+      [fileA, fileB],
+      [fileA, b],
+      [a, fileB],
+    ] as const) {
+      assert.deepEqual(tell(diff(base, head)), expected);
+    }
+  }
+});
+
+test("diff: the same name written with and without escapes is the same stack", () => {
+  const base = snapshot(held(1, 8, "é],[\u{1f600}@src/x y.c:1"), held(1, 9, "+0x10!libx.so.1"));
+  const text = [...snapshotText(base)].join("");
+  const other = text.replace("é", "\\u00e9").replace("src/x", "other\\/src\\/x");
+  assert.notEqual(other, text);
+  assert.deepEqual(
+    diff(base, parseSnapshot(Buffer.from(other), "it")).changes.map(({ status, movedFrom }) => [status, movedFrom]),
+    [
+      ["unchanged", undefined],
+      ["unchanged", undefined],
+    ],
+  );
 });

@@ -5,8 +5,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { type Snapshot, snapshotOf } from "../../runtime/snapshot.js";
+import { diff } from "../../runtime/diff.js";
+import { type Snapshot, type SnapshotStack, snapshotOf } from "../../runtime/snapshot.js";
 import { kindOfFile, parseSnapshot, readSnapshot, snapshotText, writeSnapshot } from "../../runtime/snapshotfile.js";
+import { Row } from "../../runtime/snapshotrow.js";
 import { root, temporaryFolder } from "../support/run.js";
 import { anySnapshot, held, randomNumbers } from "../support/snapshots.js";
 
@@ -20,6 +22,7 @@ function said({ stacks, ...sums }: Snapshot) {
   };
 }
 const textOf = (snapshot: Snapshot) => [...snapshotText(snapshot)].join("");
+const parse = (text: string) => parseSnapshot(Buffer.from(text), "it");
 
 const example = snapshotOf(
   [
@@ -45,7 +48,7 @@ const EXAMPLE = `{"format":"memhook snapshot","version":1,
 
 test("snapshot file: the example, byte for byte", () => {
   assert.equal(textOf(example), EXAMPLE);
-  assert.deepEqual(said(parseSnapshot(EXAMPLE, "it")), said(example));
+  assert.deepEqual(said(parse(EXAMPLE)), said(example));
   assert.ok(readFileSync(join(root, "asm/FORMAT.md"), "utf8").includes(EXAMPLE), "FORMAT.md shows it");
 });
 
@@ -53,13 +56,59 @@ test("snapshot file: laid out by something else it is the same", () => {
   const document = JSON.parse(EXAMPLE);
   document.stacks.reverse();
   for (const text of [JSON.stringify(document), JSON.stringify(document, null, 4)]) {
-    assert.deepEqual(said(parseSnapshot(text, "it")), said(example));
+    assert.deepEqual(said(parse(text)), said(example));
   }
 });
 
 test("snapshot file: names that hold what separates frames", () => {
   const odd = snapshotOf([held(1, 8, 'a],["b'), held(1, 8, 'a","b')]);
-  assert.deepEqual(said(parseSnapshot(textOf(odd), "it")), said(odd));
+  assert.deepEqual(said(parse(textOf(odd))), said(odd));
+});
+
+test("snapshot file: brackets in a name that another writer did not escape", () => {
+  for (const name of ["a],[b", '],[\\"x', '"]', "[[]]", "\\],["]) {
+    const written = JSON.stringify(name);
+    const read = parse(EXAMPLE.replace('"make_leak"', () => written));
+    assert.ok(read.stacks[0] instanceof Row);
+    assert.equal(read.stacks[0].stack[0]!.function, name);
+    assert.equal(read.stacks[0].stack.length, 2);
+  }
+});
+
+test("snapshot file: what is beyond U+FFFF is in the order of the bytes, too", () => {
+  const odd = snapshotOf([held(1, 8, "\u{1f600}"), held(2, 8, "\ue000"), held(4, 8, "\uffff\u{1f601}")]);
+  assert.doesNotMatch(textOf(odd), /[\ud800-\udfff]/);
+  const read = parse(textOf(odd));
+  assert.ok(read.stacks.every((row) => row instanceof Row));
+  assert.deepEqual(said(read), said(odd));
+});
+
+test("snapshot file: what is beyond U+FFFF written as it is, in either order", () => {
+  const names = ["\u{1f600}", "\ue000"];
+  const lines = names.map(
+    (name, i) => `{"program":"app","count":${i + 1},"bytes":8,"stack":[["app","${name}",null,null]]}`,
+  );
+  const head = `{"format":"memhook snapshot","version":1,\n"totals":{"count":3,"bytes":16,"stacks":2},\n"suppressed":{"count":0,"bytes":0},\n"dropped":0,\n"stacks":[\n`;
+  const expected = snapshotOf(names.map((name, i) => held(i + 1, 8, name)));
+  for (const order of [lines, lines.toReversed()]) {
+    const read = parse(`${head}${order.join(",\n")}\n]}\n`);
+    assert.deepEqual([read.count, read.bytes], [3, 16]);
+    assert.deepEqual(
+      new Set(read.stacks.map(({ stack, count }) => `${stack[0]!.function} ${count}`)),
+      new Set(["\u{1f600} 1", "\ue000 2"]),
+    );
+    assert.deepEqual(
+      diff(read, expected).changes.map(({ status, movedFrom }) => [status, movedFrom]),
+      [
+        ["unchanged", undefined],
+        ["unchanged", undefined],
+      ],
+    );
+  }
+});
+
+test("snapshot file: begins with a byte order mark", () => {
+  assert.deepEqual(said(parse(`\ufeff${EXAMPLE}`)), said(example));
 });
 
 test("snapshot file: written and read again, 300 times any", () => {
@@ -67,7 +116,7 @@ test("snapshot file: written and read again, 300 times any", () => {
   for (let i = 0; i < 300; i++) {
     const any = anySnapshot(random);
     const text = textOf(any);
-    const again = parseSnapshot(text, "it");
+    const again = parse(text);
     assert.deepEqual(said(again), said(any));
     assert.equal(textOf(again), text);
   }
@@ -124,29 +173,67 @@ for (const [name, content, expected] of damaged) {
 }
 
 test("snapshot file: damage inside a frame is found by who reads the frame", () => {
-  const bad = parseSnapshot(EXAMPLE.replace('"src/leak.c",12]', '"src/leak.c",-12]'), "it");
+  const bad = parse(EXAMPLE.replace('"src/leak.c",12]', '"src/leak.c",-12]'));
   assert.throws(() => bad.stacks[0]!.stack, {
     name: "SnapshotError",
     message: "it: is damaged in the frames of a stack; make it anew",
   });
 });
 
-test("snapshot file: 20,000 mutations give a snapshot or one line", () => {
+test("snapshot file: a stack that is not closed, of frames that are known", () => {
+  const text = textOf(snapshotOf([held(1, 8, "a", "b"), held(1, 8, "b")]));
+  const read = parse(text.replace(/\]\]\}\n\]\}\n$/, "]}\n]}\n"));
+  assert.equal(read.stacks[0]!.stack.length, 2);
+  assert.throws(() => read.stacks[1]!.stack, { message: "it: is damaged in the frames of a stack; make it anew" });
+});
+
+/** Reads a text and every frame of it; null where that is refused in one line. */
+function readWhole(text: Buffer): Snapshot | null {
+  try {
+    const read = parseSnapshot(text, "it");
+    for (const { stack } of read.stacks) assert.ok(Array.isArray(stack));
+    return read;
+  } catch (error) {
+    assert.equal((error as Error).name, "SnapshotError");
+    assert.doesNotMatch((error as Error).message, /\n/);
+    return null;
+  }
+}
+
+test("snapshot file: 20,000 mutations give one line or what any JSON reader finds", () => {
   const random = randomNumbers(99);
-  const bytes = Buffer.from(EXAMPLE);
+  const texts = [EXAMPLE, textOf(snapshotOf([held(1, 8, 'a],["b'), held(10, 8, "\u{1f600}@src/é.c:10")]))];
+  // What the format consists of, so that much is damaged without being nonsense.
+  const signs = Buffer.from('[]{}",:\\\n 0123456789nulltrue');
   let refused = 0;
+  let read = 0;
   for (let i = 0; i < 20_000; i++) {
-    const mutated = Buffer.from(bytes);
-    for (let k = 1 + random(3); k > 0; k--) mutated[random(mutated.length)] = random(256);
-    try {
-      for (const { stack } of parseSnapshot(mutated.toString("latin1"), "it").stacks) assert.ok(Array.isArray(stack));
-    } catch (error) {
-      refused++;
-      assert.equal((error as Error).name, "SnapshotError");
-      assert.doesNotMatch((error as Error).message, /\n/);
+    let mutated = Buffer.from(texts[i % texts.length]!);
+    for (let k = 1 + random(3); k > 0; k--) {
+      const at = random(mutated.length);
+      const sign = random(2) === 0 ? random(256) : signs[random(signs.length)]!;
+      const [before, after] = [mutated.subarray(0, at), mutated.subarray(at)];
+      const change = random(4);
+      if (change < 2) mutated[at] = sign;
+      if (change === 2) mutated = Buffer.concat([before, Buffer.of(sign), after]);
+      if (change === 3) mutated = Buffer.concat([before, after.subarray(1 + random(3))]);
+    }
+    const snapshot = readWhole(mutated);
+    if (snapshot === null) refused++;
+    else {
+      read++;
+      const { totals, stacks } = JSON.parse(mutated.toString()) as { totals: Snapshot; stacks: SnapshotStack[] };
+      assert.deepEqual({ count: snapshot.count, bytes: snapshot.bytes }, { count: totals.count, bytes: totals.bytes });
+      if (snapshot.stacks[0] instanceof Row) {
+        assert.deepEqual(
+          snapshot.stacks.map(({ program, count, bytes, cut, text }) => [program, count, bytes, cut, JSON.parse(text)]),
+          stacks.map(({ program, count, bytes, cut = false, stack }) => [program, count, bytes, cut, stack]),
+        );
+      }
+      assert.equal(diff(snapshot, snapshot).changes.length, snapshot.stacks.length);
     }
   }
-  assert.ok(refused > 5000, `${refused} refused`);
+  assert.ok(refused > 5000 && read > 1000, `${refused} refused, ${read} read`);
 });
 
 test("snapshot file: what cannot be written leaves the old file as it was", () => {

@@ -1,0 +1,114 @@
+// Numbers for sequences of bytes: equal ones get the same, 0, 1, 2 … in the order in which they first came.
+//
+//   slots:  ─ 2 ─ ─ 0 1 ─      open addressing, by hash; an entry is the number + 1, 0 is free
+//   arena:  [0……][1…][2…………]  each sequence once, one after the other; ends[n] is where n's ends
+//
+// What a Map of strings would do, without making a string of each sequence that is looked up.
+
+/** Of each sequence: its hash, and where it starts and ends in the arena. Side by side, as they are looked at together. */
+const FIELDS = 3;
+
+export class Numbering {
+  /** How many sequences there are. */
+  size = 0;
+  /** A power of two, never more than half full. */
+  #slots = new Int32Array(1 << 12);
+  #known = new Int32Array(FIELDS << 11);
+  #arena = new Uint8Array(1 << 16);
+  #arenaView = viewOf(this.#arena);
+  /** The bytes of the last call; to make a view of them costs more than to look something up. */
+  #source: Uint8Array = this.#arena;
+  #sourceView = this.#arenaView;
+
+  /** The number of a sequence that came before, otherwise −1. */
+  find(bytes: Uint8Array, from: number, to: number): number {
+    return this.#slots[this.#slotOf(from, to, this.#hash(bytes, from, to))]! - 1;
+  }
+
+  /** The number of a sequence, a new one if it did not come before. */
+  of(bytes: Uint8Array, from: number, to: number): number {
+    const hash = this.#hash(bytes, from, to);
+    const slot = this.#slotOf(from, to, hash);
+    const known = this.#slots[slot]! - 1;
+    if (known >= 0) return known;
+    const number = this.size++;
+    const start = number === 0 ? 0 : this.#known[FIELDS * number - 1]!;
+    const end = start + to - from;
+    if (end > this.#arena.length) {
+      this.#arena = enlarged(this.#arena, end);
+      this.#arenaView = viewOf(this.#arena);
+    }
+    this.#arena.set(bytes.subarray(from, to), start);
+    this.#known[FIELDS * number] = hash;
+    this.#known[FIELDS * number + 1] = start;
+    this.#known[FIELDS * number + 2] = end;
+    this.#slots[slot] = number + 1;
+    if (2 * this.size === this.#slots.length) this.#grow();
+    return number;
+  }
+
+  /** A sequence that has a number, as long as no other is added. */
+  bytes(number: number): Buffer {
+    const start = this.#known[FIELDS * number + 1]!;
+    return Buffer.from(this.#arena.buffer, start, this.#known[FIELDS * number + 2]! - start);
+  }
+
+  /** Four bytes at a time. */
+  #hash(bytes: Uint8Array, from: number, to: number): number {
+    if (bytes !== this.#source) {
+      this.#source = bytes;
+      this.#sourceView = viewOf(bytes);
+    }
+    const view = this.#sourceView;
+    let hash = to - from;
+    let at = from;
+    for (; at + 4 <= to; at += 4) hash = Math.imul(hash ^ view.getInt32(at, true), 0x9e3779b1);
+    for (; at < to; at++) hash = Math.imul(hash ^ view.getUint8(at), 0x9e3779b1);
+    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+    return hash ^ (hash >>> 13);
+  }
+
+  /** Where the sequence is, or would go. */
+  #slotOf(from: number, to: number, hash: number): number {
+    const slots = this.#slots;
+    const known = this.#known;
+    const mask = slots.length - 1;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const at = FIELDS * (slots[slot]! - 1);
+      if (at < 0) return slot;
+      const start = known[at + 1]!;
+      if (known[at] === hash && known[at + 2]! - start === to - from && this.#equals(start, from, to)) return slot;
+    }
+  }
+
+  #equals(start: number, from: number, to: number): boolean {
+    const [arena, source] = [this.#arenaView, this.#sourceView];
+    const shift = start - from;
+    let at = from;
+    for (; at + 4 <= to; at += 4) if (source.getInt32(at, true) !== arena.getInt32(at + shift, true)) return false;
+    for (; at < to; at++) if (source.getUint8(at) !== arena.getUint8(at + shift)) return false;
+    return true;
+  }
+
+  #grow(): void {
+    this.#known = enlarged(this.#known, 2 * this.#known.length);
+    this.#slots = new Int32Array(2 * this.#slots.length);
+    const mask = this.#slots.length - 1;
+    for (let number = 0; number < this.size; number++) {
+      let slot = this.#known[FIELDS * number]! & mask;
+      while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
+      this.#slots[slot] = number + 1;
+    }
+  }
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+/** The same numbers with room for at least so many; twice as many, so that growing stays cheap. */
+export function enlarged<T extends Uint8Array | Int32Array | Uint32Array>(numbers: T, least: number): T {
+  const larger = new (numbers.constructor as new (length: number) => T)(Math.max(least, 2 * numbers.length));
+  larger.set(numbers);
+  return larger;
+}

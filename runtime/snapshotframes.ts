@@ -1,0 +1,86 @@
+// The frames of call stacks' texts: numbered, equal ones alike, and taken apart only when somebody asks.
+//
+//   [["app","make_leak","src/leak.c",12],["app","main","src/main.c",7]]  ──▶  5, 2
+//
+// Most frames came before. So what reaches to the next "]" is looked up first: if it is a known frame, it is the whole of this one, as
+// no frame's text goes on behind its end. Only otherwise its end is looked for with regard to strings, which may hold brackets.
+
+import { BACKSLASH, CLOSE, COMMA, OPEN, partsOf, QUOTE } from "./frametext.js";
+import { isNumber, json } from "./json.js";
+import { enlarged, Numbering } from "./numbering.js";
+import type { SnapshotFrame } from "./types.js";
+
+export class Frames {
+  /** Of the stack that was numbered last. */
+  numbers = new Uint32Array(64);
+  readonly #texts = new Numbering();
+  readonly #frames: SnapshotFrame[] = [];
+
+  /** How many different frames there are. */
+  get size(): number {
+    return this.#texts.size;
+  }
+
+  /** Numbers the frames of a stack's text, innermost first. @returns how many they are; −1 when the text is damaged. */
+  number(bytes: Buffer, from: number, to: number): number {
+    const last = to - 1;
+    if (last <= from || bytes[from] !== OPEN || bytes[last] !== CLOSE) return -1;
+    let length = 0;
+    let at = from + 1;
+    while (at < last) {
+      if (length > 0 && bytes[at++] !== COMMA) return -1;
+      let end = bytes.indexOf(CLOSE, at) + 1;
+      let number = this.#texts.find(bytes, at, end);
+      if (number < 0) {
+        end = endOfFrame(bytes, at, last);
+        if (!isFrameText(bytes, at, end)) return -1;
+        number = this.#texts.of(bytes, at, end);
+      }
+      if (length === this.numbers.length) this.numbers = enlarged(this.numbers, length + 1);
+      this.numbers[length++] = number;
+      at = end;
+    }
+    return at === last ? length : -1;
+  }
+
+  /** The frame that has a number. */
+  at(number: number): SnapshotFrame {
+    this.#frames[number] ??= frameOf(json(this.text(number).toString()) as FrameTuple);
+    return this.#frames[number];
+  }
+
+  /** Its text. */
+  text(number: number): Buffer {
+    return this.#texts.bytes(number);
+  }
+}
+
+/** The place behind the first "]" that is in no string, at most `to`. */
+function endOfFrame(bytes: Buffer, from: number, to: number): number {
+  let inString = false;
+  for (let at = from; at < to; at++) {
+    if (bytes[at] === QUOTE) inString = !inString;
+    else if (bytes[at] === BACKSLASH && inString) at++;
+    else if (bytes[at] === CLOSE && !inString) return at + 1;
+  }
+  return to;
+}
+
+function isFrameText(bytes: Buffer, from: number, to: number): boolean {
+  const parts = partsOf(bytes, from, to);
+  return (parts !== null && !parts.escaped) || isFrame(json(bytes.toString("utf8", from, to)));
+}
+
+type FrameTuple = [module: string, name: string | null, file: string | null, line: number | null];
+
+/** Whether a value of a document is a frame. */
+export function isFrame(value: unknown): value is FrameTuple {
+  if (!Array.isArray(value) || value.length !== 4) return false;
+  const [module, name, file, line] = value as unknown[];
+  const isText = (text: unknown) => text === null || typeof text === "string";
+  return typeof module === "string" && isText(name) && isText(file) && (line === null || isNumber(line));
+}
+
+export function frameOf([module, name, file, line]: FrameTuple): SnapshotFrame {
+  return { module, function: name, file, line };
+}

@@ -1,0 +1,26 @@
+// Numbering: the same as a Map of strings.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Numbering } from "../../runtime/numbering.js";
+import { randomNumbers } from "../support/snapshots.js";
+
+test("numbering: 60,000 sequences, each several times, have the numbers that a map would give", () => {
+  const random = randomNumbers(3);
+  const known = new Map<string, number>();
+  const numbering = new Numbering();
+  const sources = [0, 1].map(() => Buffer.from(Uint8Array.from({ length: 50_000 }, () => random(4))));
+  for (let i = 0; i < 200_000; i++) {
+    const source = sources[random(2)]!;
+    const from = random(source.length);
+    const to = Math.min(source.length, from + random(13));
+    const text = source.toString("latin1", from, to);
+    const expected = known.get(text) ?? -1;
+    assert.equal(numbering.find(source, from, to), expected);
+    if (expected < 0) known.set(text, known.size);
+    assert.equal(numbering.of(source, from, to), known.get(text));
+    assert.equal(numbering.size, known.size);
+  }
+  assert.ok(known.size > 60_000, `${known.size} different`);
+  for (const [text, number] of known) assert.equal(numbering.bytes(number).toString("latin1"), text);
+});
