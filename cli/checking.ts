@@ -1,6 +1,5 @@
 // Checking against what was accepted: what memview diff and memhook run --baseline have in common.
 
-import process from "node:process";
 import type { Diff, Status } from "../runtime/diff.js";
 import { type Snapshot, without } from "../runtime/snapshot.js";
 import { kindOfFile, writeSnapshot } from "../runtime/snapshotfile.js";

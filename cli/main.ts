@@ -4,7 +4,6 @@
 // are thrown anywhere as UsageError or as the runtime's own error classes; here they become one line on standard
 // error and exit code 2. Nothing else prints errors, nothing prints a stack trace.
 
-import process from "node:process";
 import { type CommandDef, runCommand } from "citty";
 import { type Command, canonical, UsageError } from "./arguments.js";
 import { messages } from "./messages.js";

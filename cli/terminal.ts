@@ -1,7 +1,6 @@
 // How texts look on the terminal that is there, if one is.
 
-import process from "node:process";
-import { isatty } from "node:tty";
+import { fstatSync } from "node:fs";
 import { type Style, styleFor } from "./reports/style.js";
 
 /** The style for standard output (1) or standard error (2); `looks` are the options of these names. */
@@ -10,8 +9,19 @@ export function terminalStyle(
   looks: { bytes?: boolean | undefined; wide?: boolean | undefined } = {},
 ): Style {
   const { bytes = false, wide = false } = looks;
-  const stream = descriptor === 1 ? process.stdout : process.stderr;
-  return styleFor(isatty(descriptor), process.env, { bytes, wide }, { columns: stream.columns ?? 0, folder: folder() });
+  const { isTTY = false, columns = 0 } = streamOf(descriptor) ?? {};
+  return styleFor(isTTY, process.env, { bytes, wide }, { columns, folder: folder() });
+}
+
+/** The stream, if it may be a terminal: a runtime loads much for one that nothing else here needs. */
+function streamOf(descriptor: 1 | 2): { isTTY?: boolean; columns?: number } | undefined {
+  try {
+    if (!fstatSync(descriptor).isCharacterDevice()) return undefined;
+  } catch {
+    // It was closed.
+    return undefined;
+  }
+  return descriptor === 1 ? process.stdout : process.stderr;
 }
 
 function folder(): string {

@@ -4,7 +4,6 @@ import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { constants } from "node:os";
 import { basename, dirname, join } from "node:path";
-import process from "node:process";
 import { LaunchError } from "./errors.js";
 import { findProgram } from "./program.js";
 

@@ -5,7 +5,6 @@ import { lookup } from "node:dns/promises";
 import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { type AddressInfo, connect, isIP, type Server } from "node:net";
 import { dirname } from "node:path";
-import process from "node:process";
 
 /** For the servers given here: paused until somebody receives, with the peer's silence noticed. */
 export const SOCKET_OPTIONS = { keepAlive: true, keepAliveInitialDelay: 60_000, noDelay: true, pauseOnConnect: true };

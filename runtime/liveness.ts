@@ -7,7 +7,6 @@
 // viewer that cannot see the process at all (another container, another machine) cannot tell that it is gone.
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import process from "node:process";
 
 export interface Identity {
   pid: number;

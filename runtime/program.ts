@@ -6,7 +6,6 @@
 
 import { accessSync, closeSync, constants, existsSync, openSync, readSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import process from "node:process";
 
 const SUPPORTED = new Map([
   [62, "x86_64"],

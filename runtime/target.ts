@@ -5,7 +5,6 @@
 
 import { existsSync, statSync } from "node:fs";
 import { basename } from "node:path";
-import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { LaunchError } from "./errors.js";
 import {

@@ -1,6 +1,5 @@
 // memdb: collects what programs record, over TCP or a Unix socket, and keeps a store for each of them.
 
-import process from "node:process";
 import { DEFAULTS, LEAST_SIZE, LIMITS, type LogEntry, serve } from "../../runtime/serve.js";
 import { readToken } from "../../runtime/wirestatus.js";
 import { defineCommand, UsageError } from "../arguments.js";

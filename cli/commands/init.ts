@@ -1,6 +1,5 @@
 // memhook init: launchers for a project that has memhook installed.
 
-import process from "node:process";
 import { writeLaunchers } from "../../runtime/launchers.js";
 import { defineCommand } from "../arguments.js";
 import { writeAll } from "../output.js";

@@ -3,7 +3,6 @@
 // Plain escape sequences and node:tty's raw mode, which Node, Bun and Deno all have. The alternate screen and the cursor are
 // given back however the command ends. Where input or output is no terminal, it prints one plain list and ends.
 
-import process from "node:process";
 import { isatty } from "node:tty";
 import { symbolizerOf } from "../../runtime/names.js";
 import { report, StackResolver } from "../../runtime/report.js";
