@@ -14,9 +14,14 @@ import { fileURLToPath } from "node:url";
 import { type SnapshotFrame, snapshotOf, type UntoldStack } from "../runtime/snapshot.js";
 import { writeSnapshot } from "../runtime/snapshotfile.js";
 
-/** Runs a command and prints its peak resident memory in KiB to standard error. */
-const PEAK =
-  "import resource,subprocess,sys; code=subprocess.run(sys.argv[1:],stdout=subprocess.DEVNULL).returncode; print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss,file=sys.stderr); sys.exit(code)";
+/** Runs a command and prints its wall time in seconds and its peak resident memory in KiB to standard error. */
+const MEASURE = `
+import resource, subprocess, sys, time
+start = time.monotonic()
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+sys.exit(code)
+`;
 
 const stacks = Number(process.argv[2] ?? 50_000);
 const repeats = Number(process.argv[3] ?? 5);
@@ -67,11 +72,12 @@ try {
     const seconds: number[] = [];
     let memory = 0;
     for (let i = 0; i < repeats; i++) {
-      const start = process.hrtime.bigint();
-      const run = spawnSync("python3", [...["-c", PEAK, program!, ...words, join(root, "memview"), "diff", ...files]]);
-      seconds.push(Number(process.hrtime.bigint() - start) / 1e9);
+      const command = [program!, ...words, join(root, "memview"), "diff", ...files];
+      const run = spawnSync("python3", ["-c", MEASURE, ...command], { encoding: "utf8" });
       if (run.status !== 1) throw new Error(`${name}: exit code ${run.status}, ${run.stderr}`);
-      memory = Math.max(memory, Number(run.stderr.toString().trim()));
+      const [wall, peak] = run.stderr.trim().split(" ").map(Number) as [number, number];
+      seconds.push(wall);
+      memory = Math.max(memory, peak);
     }
     const median = seconds.sort((a, b) => a - b)[repeats >> 1]!;
     process.stdout.write(`${name.padEnd(5)} ${median.toFixed(2)} s, ${(memory / 1024).toFixed(0)} MiB\n`);

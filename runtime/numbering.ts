@@ -7,6 +7,8 @@
 
 /** Of each sequence: its hash, and where it starts and ends in the arena. Side by side, as they are looked at together. */
 const FIELDS = 3;
+const SEED = 0x2545f491;
+const FACTOR = 0x9e3779b1;
 
 export class Numbering {
   /** How many sequences there are. */
@@ -14,15 +16,50 @@ export class Numbering {
   /** A power of two, never more than half full. */
   #slots = new Int32Array(1 << 12);
   #known = new Int32Array(FIELDS << 11);
-  #arena = new Uint8Array(1 << 16);
+  #arena = Buffer.alloc(1 << 16);
   #arenaView = viewOf(this.#arena);
   /** The bytes of the last call; to make a view of them costs more than to look something up. */
   #source: Uint8Array = this.#arena;
   #sourceView = this.#arenaView;
+  /** Where what was looked up last ends. */
+  end = 0;
 
-  /** The number of a sequence that came before, otherwise −1. */
-  find(bytes: Uint8Array, from: number, to: number): number {
-    return this.#slots[this.#slotOf(from, to, this.#hash(bytes, from, to))]! - 1;
+  /** All sequences, one after the other; until another is added. */
+  get arena(): Buffer {
+    return this.#arena;
+  }
+
+  /** Where in the arena a sequence begins. */
+  startOf(number: number): number {
+    return this.#known[FIELDS * number + 1]!;
+  }
+
+  endOf(number: number): number {
+    return this.#known[FIELDS * number + 2]!;
+  }
+
+  /**
+   * The number of the sequence that ends with the first byte that is `last`, `end` then says where; −1 if it did not come before.
+   * There must be such a byte.
+   */
+  findThrough(bytes: Uint8Array, from: number, last: number): number {
+    const view = this.#viewOf(bytes);
+    const lasts = last * 0x01010101;
+    let hash = SEED;
+    let at = from;
+    for (const end = bytes.length - 4; at <= end; at += 4) {
+      const word = view.getInt32(at, true);
+      // A byte that is 0 borrows from its highest bit.
+      const difference = word ^ lasts;
+      if (((difference - 0x01010101) & ~difference & 0x80808080) !== 0) break;
+      hash = Math.imul(hash ^ word, FACTOR);
+    }
+    for (let byte = -1; byte !== last; at++) {
+      byte = view.getUint8(at);
+      hash = Math.imul(hash ^ byte, FACTOR);
+    }
+    this.end = at;
+    return this.#slots[this.#slotOf(from, at, mixed(hash))]! - 1;
   }
 
   /** The number of a sequence, a new one if it did not come before. */
@@ -32,13 +69,16 @@ export class Numbering {
     const known = this.#slots[slot]! - 1;
     if (known >= 0) return known;
     const number = this.size++;
-    const start = number === 0 ? 0 : this.#known[FIELDS * number - 1]!;
+    const start = number === 0 ? 0 : this.endOf(number - 1);
     const end = start + to - from;
     if (end > this.#arena.length) {
-      this.#arena = enlarged(this.#arena, end);
-      this.#arenaView = viewOf(this.#arena);
+      const larger = Buffer.alloc(Math.max(end, 2 * this.#arena.length));
+      larger.set(this.#arena);
+      this.#arena = larger;
+      this.#arenaView = viewOf(larger);
     }
-    this.#arena.set(bytes.subarray(from, to), start);
+    const arena = this.#arena;
+    for (let at = from; at < to; at++) arena[start + at - from] = bytes[at]!;
     this.#known[FIELDS * number] = hash;
     this.#known[FIELDS * number + 1] = start;
     this.#known[FIELDS * number + 2] = end;
@@ -47,25 +87,22 @@ export class Numbering {
     return number;
   }
 
-  /** A sequence that has a number, as long as no other is added. */
-  bytes(number: number): Buffer {
-    const start = this.#known[FIELDS * number + 1]!;
-    return Buffer.from(this.#arena.buffer, start, this.#known[FIELDS * number + 2]! - start);
-  }
-
-  /** Four bytes at a time. */
-  #hash(bytes: Uint8Array, from: number, to: number): number {
+  #viewOf(bytes: Uint8Array): DataView {
     if (bytes !== this.#source) {
       this.#source = bytes;
       this.#sourceView = viewOf(bytes);
     }
-    const view = this.#sourceView;
-    let hash = to - from;
+    return this.#sourceView;
+  }
+
+  /** Four bytes at a time, and the last one to four each, as findThrough() meets them. */
+  #hash(bytes: Uint8Array, from: number, to: number): number {
+    const view = this.#viewOf(bytes);
+    let hash = SEED;
     let at = from;
-    for (; at + 4 <= to; at += 4) hash = Math.imul(hash ^ view.getInt32(at, true), 0x9e3779b1);
-    for (; at < to; at++) hash = Math.imul(hash ^ view.getUint8(at), 0x9e3779b1);
-    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-    return hash ^ (hash >>> 13);
+    for (; at + 4 < to; at += 4) hash = Math.imul(hash ^ view.getInt32(at, true), FACTOR);
+    for (; at < to; at++) hash = Math.imul(hash ^ view.getUint8(at), FACTOR);
+    return mixed(hash);
   }
 
   /** Where the sequence is, or would go. */
@@ -102,12 +139,18 @@ export class Numbering {
   }
 }
 
+/** With the lowest bits, which choose the slot, made of all. */
+function mixed(hash: number): number {
+  const half = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  return half ^ (half >>> 13);
+}
+
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** The same numbers with room for at least so many; twice as many, so that growing stays cheap. */
-export function enlarged<T extends Uint8Array | Int32Array | Uint32Array>(numbers: T, least: number): T {
+export function enlarged<T extends Int32Array | Uint32Array>(numbers: T, least: number): T {
   const larger = new (numbers.constructor as new (length: number) => T)(Math.max(least, 2 * numbers.length));
   larger.set(numbers);
   return larger;

@@ -13,28 +13,25 @@ import type { SnapshotFrame } from "./types.js";
 export class Frames {
   /** Of the stack that was numbered last. */
   numbers = new Uint32Array(64);
-  readonly #texts = new Numbering();
+  /** Of the frames. */
+  readonly texts = new Numbering();
   readonly #frames: SnapshotFrame[] = [];
-
-  /** How many different frames there are. */
-  get size(): number {
-    return this.#texts.size;
-  }
 
   /** Numbers the frames of a stack's text, innermost first. @returns how many they are; −1 when the text is damaged. */
   number(bytes: Buffer, from: number, to: number): number {
     const last = to - 1;
     if (last <= from || bytes[from] !== OPEN || bytes[last] !== CLOSE) return -1;
+    const { texts } = this;
     let length = 0;
     let at = from + 1;
     while (at < last) {
       if (length > 0 && bytes[at++] !== COMMA) return -1;
-      let end = bytes.indexOf(CLOSE, at) + 1;
-      let number = this.#texts.find(bytes, at, end);
+      let number = texts.findThrough(bytes, at, CLOSE);
+      let { end } = texts;
       if (number < 0) {
         end = endOfFrame(bytes, at, last);
         if (!isFrameText(bytes, at, end)) return -1;
-        number = this.#texts.of(bytes, at, end);
+        number = texts.of(bytes, at, end);
       }
       if (length === this.numbers.length) this.numbers = enlarged(this.numbers, length + 1);
       this.numbers[length++] = number;
@@ -45,13 +42,11 @@ export class Frames {
 
   /** The frame that has a number. */
   at(number: number): SnapshotFrame {
-    this.#frames[number] ??= frameOf(json(this.text(number).toString()) as FrameTuple);
+    const { texts } = this;
+    this.#frames[number] ??= frameOf(
+      json(texts.arena.toString("utf8", texts.startOf(number), texts.endOf(number))) as FrameTuple,
+    );
     return this.#frames[number];
-  }
-
-  /** Its text. */
-  text(number: number): Buffer {
-    return this.#texts.bytes(number);
   }
 }
 

@@ -4,7 +4,7 @@
 //   ["app","make_leak","src/leak.c",12]   exact:  ["app","make_leak","leak.c",12]      a folder makes no difference
 //                                         loose:  ["app","make_leak"                   nor does a line
 
-import { partsOf, QUOTE } from "./frametext.js";
+import { type FrameParts, partsOf, QUOTE } from "./frametext.js";
 import { json } from "./json.js";
 import { enlarged, Numbering } from "./numbering.js";
 import { Frames } from "./snapshotframes.js";
@@ -32,12 +32,13 @@ export class StackKeys {
   /** What a stack consists of, as numbers, and their bytes. */
   #parts = new Uint32Array(64);
   #bytes = Buffer.from(this.#parts.buffer);
+  #scratch = Buffer.alloc(256);
 
   /** Equal where program, functions, lines and file names are; and where program and functions are. @throws SnapshotError */
   of(row: SnapshotStack): { exact: number; loose: number } {
     const count = numberFrames(row, this.#frames);
     const { numbers } = this.#frames;
-    while (this.#keyed < this.#frames.size) this.#addKeys();
+    while (this.#keyed < this.#frames.texts.size) this.#addKeys();
     const keys = this.#keys;
     if (count + 2 > this.#parts.length) {
       this.#parts = enlarged(this.#parts, count + 2);
@@ -67,30 +68,38 @@ export class StackKeys {
 
   /** The keys of the first frame that has none. */
   #addKeys(): void {
-    let text = this.#frames.text(this.#keyed);
-    let parts = partsOf(text, 0, text.length);
+    const { texts } = this.#frames;
+    let bytes = texts.arena;
+    let [from, to] = [texts.startOf(this.#keyed), texts.endOf(this.#keyed)];
+    let parts = partsOf(bytes, from, to);
     // What can be written in several ways is compared as memview writes it.
     if (parts === null || parts.escaped) {
-      text = Buffer.from(JSON.stringify(json(text.toString())));
-      parts = partsOf(text, 0, text.length)!;
+      bytes = Buffer.from(JSON.stringify(json(bytes.toString("utf8", from, to))));
+      [from, to] = [0, bytes.length];
+      parts = partsOf(bytes, from, to)!;
     }
-    const { module, name, nameEnd, path, file } = parts;
-    const kind = this.#kindOf(text, module);
-    const nameless = text[name] !== QUOTE || kind.runtime || (text[name + 1] === PLUS && kind.library);
-    const loose = this.#looseFrames.of(text, 0, nameless ? module : nameEnd);
-    const exact = file === path ? text : Buffer.concat([text.subarray(0, path), text.subarray(file)]);
+    const { module, name, nameEnd } = parts;
+    const { runtime, library } = this.#kindOf(bytes, from, module);
+    const nameless = bytes[name] !== QUOTE || runtime || (bytes[name + 1] === PLUS && library);
     const at = FIELDS * this.#keyed++;
     if (at === this.#keys.length) this.#keys = enlarged(this.#keys, at + FIELDS);
-    this.#keys[at] = this.#exactFrames.of(exact, 0, exact.length);
-    this.#keys[at + 1] = loose;
-    this.#keys[at + 2] = Number(kind.runtime);
+    this.#keys[at] = this.#exactOf(bytes, from, to, parts);
+    this.#keys[at + 1] = this.#looseFrames.of(bytes, from, nameless ? module : nameEnd);
+    this.#keys[at + 2] = Number(runtime);
+  }
+
+  /** The number of a frame's text without the folder of its file. */
+  #exactOf(bytes: Buffer, from: number, to: number, { path, file }: FrameParts): number {
+    if (to - from > this.#scratch.length) this.#scratch = Buffer.alloc(2 * (to - from));
+    const start = bytes.copy(this.#scratch, 0, from, path);
+    return this.#exactFrames.of(this.#scratch, 0, start + bytes.copy(this.#scratch, start, file, to));
   }
 
   /** Of the module that a frame's text begins with. */
-  #kindOf(text: Buffer, end: number): ModuleKind {
-    const number = this.#modules.of(text, 0, end);
+  #kindOf(bytes: Buffer, from: number, end: number): ModuleKind {
+    const number = this.#modules.of(bytes, from, end);
     if (this.#kinds[number] === undefined) {
-      const name = json(text.toString("utf8", 1, end)) as string;
+      const name = json(bytes.toString("utf8", from + 1, end)) as string;
       this.#kinds[number] = { runtime: isRuntimeName(name), library: /\.so(\.|$)/.test(name) };
     }
     return this.#kinds[number];
