@@ -6,7 +6,7 @@ import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { commandLine, RUNTIMES, run, temporaryFolder } from "../support/run.js";
+import { commandLine, onceIsEnough, RUNTIMES, run, temporaryFolder } from "../support/run.js";
 import { StoreBuilder } from "../support/store-builder.js";
 
 const folder = temporaryFolder();
@@ -327,7 +327,7 @@ test("the symbolizer's notes go to standard error, one line each", () => {
   assert.equal(run("memview", [path]).stderr, "");
 });
 
-test("memview gives the same bytes in Node, Bun and Deno", () => {
+test("memview gives the same bytes in Node, Bun and Deno", { skip: onceIsEnough }, () => {
   for (const options of [
     ["-c"],
     ["-ac"],

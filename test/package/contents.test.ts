@@ -5,14 +5,12 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { before, test } from "node:test";
 import { type Packed, pack } from "../support/registry.js";
-import { RUNTIMES, root, runTool, temporaryFolder } from "../support/run.js";
+import { onceIsEnough, RUNTIMES, root, runTool, temporaryFolder } from "../support/run.js";
 
 // What npm packs and tsc says does not depend on what runs the tests.
-const inNode = !("bun" in process.versions || "deno" in process.versions);
-const skip = !inNode && "Node's suite does this for all runtimes";
+const skip = onceIsEnough;
 const folder = temporaryFolder();
 const MOST_BYTES = 3_000_000;
 

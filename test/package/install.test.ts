@@ -7,15 +7,13 @@
 import assert from "node:assert/strict";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { after, before, test } from "node:test";
 import { nodes } from "../support/nodes.js";
 import { build, noCompiler, Running } from "../support/programs.js";
 import { pack, serveRegistry } from "../support/registry.js";
-import { RUNTIMES, root, runTool, temporaryFolder } from "../support/run.js";
+import { onceIsEnough, RUNTIMES, root, runTool, temporaryFolder } from "../support/run.js";
 
-const inNode = !("bun" in process.versions || "deno" in process.versions);
-const skip = inNode ? noCompiler : "Node's suite does this for all runtimes";
+const skip = onceIsEnough || noCompiler;
 const folder = temporaryFolder();
 
 /** A place where the programs can be run. */

@@ -19,6 +19,10 @@ export const RUNTIMES: Record<string, readonly string[]> = {
   deno: [join(root, "node_modules/.bin/deno"), "run", "-A"],
 };
 
+/** Why a test that asks every runtime is not run by this one: a test's skip. */
+export const onceIsEnough: string | false =
+  ("bun" in process.versions || "deno" in process.versions) && "Node's suite does this for all runtimes";
+
 const OWN: readonly string[] = [process.execPath, ...("deno" in process.versions ? ["run", "-A"] : [])];
 
 export interface Finished {
