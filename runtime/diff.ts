@@ -123,7 +123,7 @@ function grouped(stacks: Iterable<SnapshotStack>, keys: StackKeys): Map<number, 
     if (group) {
       group.count += row.count;
       group.bytes += row.bytes;
-    } else groups.set(exact, { ...held(row), loose });
+    } else groups.set(exact, { row, count: row.count, bytes: row.bytes, loose });
   }
   return groups;
 }

@@ -77,8 +77,10 @@ export class Numbering {
       this.#arena = larger;
       this.#arenaView = viewOf(larger);
     }
-    const arena = this.#arena;
-    for (let at = from; at < to; at++) arena[start + at - from] = bytes[at]!;
+    const [arena, source] = [this.#arenaView, this.#sourceView];
+    let at = from;
+    for (; at + 4 <= to; at += 4) arena.setInt32(start + at - from, source.getInt32(at));
+    for (; at < to; at++) arena.setUint8(start + at - from, source.getUint8(at));
     this.#known[FIELDS * number] = hash;
     this.#known[FIELDS * number + 1] = start;
     this.#known[FIELDS * number + 2] = end;
