@@ -7,8 +7,10 @@
 
 #include "span.h"
 #include "sys.h"
+#include "text.h"
 
 #define FILTERS_MAX 64
+#define ANCESTORS_MAX 64
 
 #if defined(__x86_64__)
 #define ARCHITECTURE AUDIT_ARCH_X86_64
@@ -101,6 +103,11 @@ static bool all_forbidden(const long words[7]) {
   return words[0] != SYS_read && words[0] != SYS_write && words[0] != SYS_exit;
 }
 
+/* What the loader has done to get this library here. */
+static bool beyond_loader(const long words[7]) {
+  return words[0] != SYS_openat && words[0] != SYS_read && words[0] != SYS_close && words[0] != SYS_write;
+}
+
 /* Copies what the program names, if it is there. */
 static bool copy(void *target, const void *source, size_t bytes) {
   for (uintptr_t page = (uintptr_t)source & ~(uintptr_t)4095; page < (uintptr_t)source + bytes; page += 4096)
@@ -121,7 +128,7 @@ bool mh_seccomp_add(const void *program) {
   }
   filters[filter_count] = (struct filter){named.len, code};
   __atomic_store_n(&filter_count, filter_count + 1, __ATOMIC_RELEASE);
-  if (mh_syscall_forbidden != all_forbidden) mh_syscall_forbidden = forbidden;
+  if (!mh_syscall_forbidden) mh_syscall_forbidden = forbidden;
   return true;
 }
 
@@ -131,4 +138,29 @@ void mh_seccomp_drop(void) {
 
 void mh_seccomp_strict(void) {
   mh_syscall_forbidden = all_forbidden;
+}
+
+/* How many filters a process has (before Linux 5.9: whether it has any), and its parent. NAME as in /proc. */
+static bool read_filters(const char *name, uint64_t *filters, uint64_t *parent) {
+  static char status[4096]; /* static as stacks may be small: only the thread that starts memhook is here */
+  MH_TEXT(path, 64);
+  mh_text_add(&path, "/proc/");
+  mh_text_add(&path, name);
+  mh_text_add(&path, "/status");
+  return mh_read_file(path.data, status, sizeof(status)) > 0 && mh_status_number(status, "\nPPid:", 0, parent) &&
+         (mh_status_number(status, "\nSeccomp_filters:", 0, filters) || mh_status_number(status, "\nSeccomp:", 0, filters));
+}
+
+bool mh_seccomp_sandboxed(void) {
+  uint64_t own, parent, above, next;
+  if (!read_filters("self", &own, &parent) || own == 0) return false;
+  for (unsigned turn = 0; turn < ANCESTORS_MAX && parent > 1; turn++, parent = next) {
+    MH_TEXT(name, 24);
+    mh_text_add_number(&name, parent);
+    if (!read_filters(name.data, &above, &next)) return false;
+    if (above == own) continue;
+    mh_syscall_forbidden = beyond_loader;
+    return true;
+  }
+  return false;
 }

@@ -1,6 +1,7 @@
 /* The sender; see sender.h, and sender_parts.h for what is where. asm/FORMAT.md, "Wire", tells what it says. */
 #include "sender.h"
 
+#include <errno.h>
 #include <linux/futex.h>
 #include <sys/prctl.h>
 
@@ -21,9 +22,10 @@
 
 struct mh_sender mh_sender;
 
-static void wait_word(uint32_t *word, uint32_t value, uint64_t nanoseconds) {
+/* False: a sandbox forbids to wait. */
+static bool wait_word(uint32_t *word, uint32_t value, uint64_t nanoseconds) {
   struct timespec most = {.tv_sec = (time_t)(nanoseconds / SECOND), .tv_nsec = (long)(nanoseconds % SECOND)};
-  mh_syscall(SYS_futex, (long)word, FUTEX_WAIT, value, (long)&most, 0, 0);
+  return mh_syscall(SYS_futex, (long)word, FUTEX_WAIT, value, (long)&most, 0, 0) != -EPERM;
 }
 
 static void set_word(uint32_t *word, uint32_t value) {
@@ -35,10 +37,16 @@ static void set_word(uint32_t *word, uint32_t value) {
 static bool wait_change(uint32_t *word, uint32_t value, uint64_t nanoseconds) {
   uint64_t start = mh_clock_read(CLOCK_MONOTONIC), passed = 0;
   while (__atomic_load_n(word, __ATOMIC_ACQUIRE) == value && passed < nanoseconds) {
-    wait_word(word, value, nanoseconds - passed);
+    if (!wait_word(word, value, nanoseconds - passed)) break;
     passed = mh_clock_read(CLOCK_MONOTONIC) - start;
   }
   return __atomic_load_n(word, __ATOMIC_ACQUIRE) != value;
+}
+
+/* The same for the sender's thread, which ends where it cannot wait. */
+static bool may_go_on(uint64_t pause) {
+  uint64_t start = mh_clock_read(CLOCK_MONOTONIC);
+  return wait_change(&mh_sender.command, RUN, pause) || mh_clock_read(CLOCK_MONOTONIC) - start >= pause;
 }
 
 /* Everything from a connection to its end. */
@@ -51,7 +59,7 @@ static void serve(void) {
     uint32_t before = mh_sender_command();
     going = before != STOP && mh_thread_belongs_here() && mh_difference_send(before == END);
     if (!going || before == END) break;
-    if (!mh_difference_more()) wait_change(&mh_sender.command, RUN, mh_settings.net_interval);
+    going = mh_difference_more() || may_go_on(mh_settings.net_interval);
   }
   __atomic_store_n(&mh_sender.connected, 0, __ATOMIC_RELEASE);
   mh_close(mh_link.fd);
@@ -68,12 +76,15 @@ static void sender_main(void) {
       serve();
     }
     set_word(&mh_sender.settled, 1);
-    if (mh_sender_command() != RUN || !mh_thread_belongs_here()) break;
-    wait_change(&mh_sender.command, RUN, pause);
+    if (mh_sender_command() != RUN || !mh_thread_belongs_here() || !may_go_on(pause)) break;
     pause = pause * 2 < BACKOFF_MOST ? pause * 2 : BACKOFF_MOST;
   }
   set_word(&mh_sender.settled, 1);
   set_word(&mh_sender.finished, 1);
+  /* Where a sandbox kills for a thread's end, it sleeps on. */
+  const long leave[7] = {SYS_exit};
+  while (mh_syscall_forbidden && mh_syscall_forbidden(leave) && wait_word(&mh_sender.finished, 1, BACKOFF_MOST)) {
+  }
 }
 
 /* ── For the program's threads ────────────────────────────────────────────────────────────────── */

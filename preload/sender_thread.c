@@ -1,4 +1,5 @@
 /* The sender's thread as the kernel sees it: made without libc's knowledge, with descriptors of its own, as its process's user. */
+#include <errno.h>
 #include <linux/sched.h>
 
 #include "sender_parts.h"
@@ -14,27 +15,13 @@ void mh_thread_close_descriptors(void) {
   for (int fd = 0; fd < (limit.soft < 65536 ? (int)limit.soft : 65536); fd++) mh_close(fd);
 }
 
-/* The number behind a word of /proc/self/status. */
-static bool status_number(const char *text, const char *word, unsigned index, uint64_t *number) {
-  for (; *text; text++) {
-    if (!mh_starts(text, word)) continue;
-    text += mh_length(word);
-    for (unsigned i = 0; i <= index; i++) {
-      while (*text == '\t' || *text == ' ') text++;
-      if (!mh_parse_number(&text, number)) return false;
-    }
-    return true;
-  }
-  return false;
-}
-
 bool mh_thread_belongs_here(void) {
   char *text = mh_sender.area->text;
   uint64_t threads, users[3], groups[3], effective;
   if (mh_read_file("/proc/self/status", text, sizeof(mh_sender.area->text)) < 0) return true;
-  if (status_number(text, "\nThreads:", 0, &threads) && threads == 1) return false;
+  if (mh_status_number(text, "\nThreads:", 0, &threads) && threads == 1) return false;
   for (unsigned i = 0; i < 3; i++)
-    if (!status_number(text, "\nUid:", i, &users[i]) || !status_number(text, "\nGid:", i, &groups[i])) return true;
+    if (!mh_status_number(text, "\nUid:", i, &users[i]) || !mh_status_number(text, "\nGid:", i, &groups[i])) return true;
   effective = (uint64_t)mh_syscall(SYS_geteuid, 0, 0, 0, 0, 0, 0);
   if (effective == users[1]) return true;
   if (effective == 0) mh_syscall(SYS_setgroups, 0, 0, 0, 0, 0, 0);
@@ -47,6 +34,8 @@ long mh_thread_clone(void (*run)(void), void *stack_end, void *thread_pointer, u
     FLAGS = CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |
             CLONE_CHILD_CLEARTID
   };
+  const long call[7] = {SYS_clone, FLAGS, (long)stack_end, (long)tid};
+  if (mh_syscall_forbidden && mh_syscall_forbidden(call)) return -EPERM;
 #if defined(__x86_64__)
   long result;
   register long r10 __asm__("r10") = (long)tid;

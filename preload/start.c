@@ -14,7 +14,6 @@
 #include "clock.h"
 #include "counters.h"
 #include "index.h"
-#include "index.h"
 #include "inherit.h"
 #include "intern.h"
 #include "log.h"
@@ -22,6 +21,7 @@
 #include "process.h"
 #include "real.h"
 #include "regions.h"
+#include "seccomp.h"
 #include "sender.h"
 #include "settings.h"
 #include "store.h"
@@ -73,6 +73,8 @@ static void watch_exit(void) {
 }
 
 static bool begin_child(void) {
+  mh_process_identify();
+  mh_sender_forget();
   if (mh_settings.children == MH_CHILDREN_OFF) {
     mh_store_forget(NULL);
     return false;
@@ -87,6 +89,11 @@ static bool begin_child(void) {
 
 static bool begin(void) {
   mh_settings_read();
+  if (mh_seccomp_sandboxed()) {
+    mh_log("off: this program began in a sandbox, which may kill it for a system call of memhook's", "", "");
+    return false;
+  }
+  mh_process_identify();
   mh_index_start();
   if (!mh_store_create()) return false;
   mh_modules_start();
@@ -106,8 +113,6 @@ bool mh_start(void) {
   if (now == RECORDING && mh_process.pid == (uint32_t)mh_getpid()) return false;
   if (!__atomic_compare_exchange_n(&phase, &now, STARTING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) return false;
   struct mh_guard guard = mh_guard_raise();
-  mh_process_identify();
-  if (now == RECORDING) mh_sender_forget();
   bool begun = now == RECORDING ? begin_child() : begin();
   mh_guard_lower(guard);
   __atomic_store_n(&phase, begun ? RECORDING : OFF, __ATOMIC_RELEASE);

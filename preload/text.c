@@ -93,3 +93,16 @@ long mh_read_file(const char *path, char *buffer, size_t bytes) {
   mh_close(fd);
   return (long)length;
 }
+
+bool mh_status_number(const char *status, const char *word, unsigned index, uint64_t *number) {
+  for (; *status; status++) {
+    if (!mh_starts(status, word)) continue;
+    status += mh_length(word);
+    for (unsigned i = 0; i <= index; i++) {
+      while (*status == '\t' || *status == ' ') status++;
+      if (!mh_parse_number(&status, number)) return false;
+    }
+    return true;
+  }
+  return false;
+}

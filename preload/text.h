@@ -29,3 +29,6 @@ bool mh_parse_hex(const char **cursor, uint64_t *number);
 
 /* Reads a whole small file into a NUL-terminated buffer. Returns its length, or -errno. */
 long mh_read_file(const char *path, char *buffer, size_t bytes);
+
+/* The number behind a word of /proc/PID/status, or the one at `index` of those behind it. The word begins with the newline before it. */
+bool mh_status_number(const char *status, const char *word, unsigned index, uint64_t *number);

@@ -135,8 +135,8 @@ const MUTATIONS = [
   [
     "what a handler allocates in a hook is counted",
     "start.h",
-    "if (MH_UNLIKELY(tls->recording || !expected)) mh_store_drop(size);",
-    "(void)size, (void)expected;",
+    "if (MH_UNLIKELY(tls->recording || !(expected || mh_libc_calls((uintptr_t)caller)))) mh_store_drop(size);",
+    "(void)size, (void)expected, (void)caller;",
     "threads",
     "signal_storm.c malloc",
   ],
@@ -149,10 +149,10 @@ const MUTATIONS = [
     "siglongjmp",
   ],
   [
-    "hooks have unwind tables (a flag)",
-    "",
-    "-fno-asynchronous-unwind-tables",
-    "-fno-unwind-tables",
+    "hooks have unwind tables",
+    "hooks_malloc.c",
+    "MH_HOOK void *malloc(size_t size) {",
+    "MH_HOOK __attribute__((nouwtable)) void *malloc(size_t size) {",
     "threads",
     "profiler.c",
   ],
@@ -160,7 +160,7 @@ const MUTATIONS = [
     "realloc takes the record away first",
     "hooks_malloc.c",
     "  if (old) taken = take(old);\n  void *block = mh_real.realloc(old, size);",
-    "  void *block = mh_real.realloc(old, size);\n  if (old) taken = take(old);",
+    "  void *block = mh_real.realloc(old, size);\n  mh_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);\n  if (old) taken = take(old);",
     "threads",
     "a realloc race",
   ],
@@ -328,14 +328,32 @@ const MUTATIONS = [
   ],
 ];
 
-MUTATIONS.push([
-  "filters are asked before a call of ours",
-  "seccomp.c",
-  "mh_syscall_forbidden = forbidden;",
-  "mh_syscall_forbidden = NULL;",
-  "limits",
-  "sandboxed.c",
-]);
+MUTATIONS.push(
+  [
+    "a sandbox that was there before is known",
+    "seccomp.c",
+    "    mh_syscall_forbidden = beyond_loader;\n    return true;",
+    "    return false;",
+    "limits",
+    "filtered.c loader",
+  ],
+  [
+    "the sender's thread does not end where that kills",
+    "sender.c",
+    "while (mh_syscall_forbidden && ",
+    "while (mh_syscall_forbidden && !leave[0] && ",
+    "limits",
+    "sandboxed.c threads, with memdb",
+  ],
+  [
+    "filters are asked before a call of ours",
+    "seccomp.c",
+    "mh_syscall_forbidden = forbidden;",
+    "mh_syscall_forbidden = NULL;",
+    "limits",
+    "sandboxed.c",
+  ],
+);
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = join(root, "build/mutations");
@@ -352,16 +370,13 @@ function build([, file, from, to]) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   cpSync(join(root, "preload"), join(folder, "preload"), { recursive: true, preserveTimestamps: true });
-  const flags = file ? [] : [from, to];
-  if (file) {
-    const path = join(folder, "preload", file);
-    const text = readFileSync(path, "utf8");
-    if (text.split(from).length !== 2) return { why: `its place is not in ${file}, or more than once` };
-    writeFileSync(
-      path,
-      text.replace(from, () => to),
-    );
-  }
+  const path = join(folder, "preload", file);
+  const text = readFileSync(path, "utf8");
+  if (text.split(from).length !== 2) return { why: `its place is not in ${file}, or more than once` };
+  writeFileSync(
+    path,
+    text.replace(from, () => to),
+  );
   const library = join(folder, "libmemhook.so");
   const sources = readdirSync(join(folder, "preload")).filter((name) => name.endsWith(".c"));
   const built = spawnSync(
@@ -379,7 +394,7 @@ function build([, file, from, to]) {
         "-shared",
         "-fvisibility=hidden",
       ],
-      ...["-ftls-model=initial-exec", "-fno-omit-frame-pointer", "-fno-builtin-malloc", "-w", "-Wl,-z,now", ...flags],
+      ...["-ftls-model=initial-exec", "-fno-omit-frame-pointer", "-fno-builtin-malloc", "-w", "-Wl,-z,now"],
       ...["-Wl,--version-script=preload/libmemhook.map", `-I${join(root, "build")}`, "-o", library],
       ...sources.map((name) => `preload/${name}`),
       "-lunwind",

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { build, library, noCompiler, readReport, runProgram, runWell, which } from "../support/programs.js";
@@ -121,7 +121,7 @@ test("a file system that is full from the start, or read-only: the program runs"
   }
 });
 
-for (const how of ["prctl", "syscall"]) {
+for (const how of ["prctl", "syscall", "threads"]) {
   test(`sandboxed.c ${how}: a filter that kills for unknown calls kills nobody, and drops are counted`, {
     skip,
   }, async () => {
@@ -132,6 +132,39 @@ for (const how of ["prctl", "syscall"]) {
     assert.equal(totals.liveCount + totals.dropped, 200_000);
     assert.ok(totals.liveCount >= 100 && totals.dropped > 0, JSON.stringify(totals));
     assert.equal(process.state, "exited");
+  });
+}
+
+test("sandboxed.c threads, with memdb: nobody is killed for the sender's thread either", { skip }, async () => {
+  // Nobody listens there: the thread sleeps, wakes at the end of the program, and may not end as threads do.
+  const env = { LD_PRELOAD: library, MEMHOOK_NET_HOST: "127.0.0.1", MEMHOOK_NET_PORT: "1" };
+  for (let round = 0; round < 20; round++) {
+    const { stdout } = await runWell(build("sandboxed.c"), ["threads"], { env });
+    assert.equal(stdout, "live 200000 4800000\n");
+  }
+});
+
+// A filter of a launcher, or, where nobody can be seen who has less, of the whole container.
+for (const [allowed, launch] of [
+  ["loader", []],
+  ["memhook", ["unshare", "-rpf", "--mount-proc"]],
+] as const) {
+  test(`filtered.c ${allowed}: a filter from before the program began kills nobody`, {
+    skip: launch.length ? skipMounts : skip,
+  }, async () => {
+    const store = join(folder, `filtered-${allowed}.mem`);
+    const words = [...launch, build("filtered.c"), allowed, library, build("fill.c"), "20000"];
+    const { status, stdout, stderr } = await runProgram(words[0]!, words.slice(1), {
+      env: { MEMHOOK_FILE: store, MEMHOOK_LOG: "stderr" },
+    });
+    assert.deepEqual([status, stdout], [7, "allocated 20000 640000\n"], stderr);
+    if (allowed === "loader") {
+      assert.match(stderr, /^memhook: off: this program began in a sandbox.*\n$/);
+      assert.ok(!existsSync(store));
+      return;
+    }
+    const { totals } = await readReport(store);
+    assert.deepEqual([totals.liveCount >= 20_000, totals.dropped], [true, 0]);
   });
 }
 

@@ -1,7 +1,8 @@
 /* Children without exec from a parent whose threads allocate all the time. Arguments: KIND (fork, _Fork, clone, vfork)
  * CHILDREN. Every child allocates what it may, and exits with 0; the parent counts as in churn.c and prints
  * `live COUNT BYTES` of the function `churn`, which must be what its store says: no child has written to it. Every tenth child of
- * fork prints `child PID COUNT` of `churn`, as it found it: threads that were between a call and its count make it wrong by one each.
+ * fork prints `child PID COUNT` of `churn`, and each block's address and size, as it found them: threads that were between a call and its
+ * count make it wrong by one each.
  *
  * After fork a child may use malloc (libc repairs its locks). After _Fork and a raw clone another thread may have
  * held libc's lock, so the child keeps to mmap, which is a hook of memhook's too. A vfork child shares the
@@ -62,7 +63,15 @@ NOINLINE static void child_with_malloc(int number) {
     CHECK(block != NULL);
     if (i % 2) free(block);
   }
-  if (number % 10 == 0) say("child %d %zu\n", (int)getpid(), count);
+  if (number % 10 == 0) {
+    static char line[THREADS * SLOTS * 32];
+    int length = 0;
+    for (int t = 0; t < THREADS; t++)
+      for (int i = 0; i < SLOTS; i++)
+        if (workers[t].slots[i] != NULL) length += snprintf(line + length, 32, " %p:%zu", (void *)workers[t].slots[i], *workers[t].slots[i]);
+    say("child %d %zu", (int)getpid(), count);
+    CHECK(write(1, line, (size_t)length) == length && write(1, "\n", 1) == 1);
+  }
   _exit(0);
 }
 

@@ -10,6 +10,7 @@
 // live 1 x 256 heap by_new_array_aligned_nothrow()
 // live 1 x 48 heap by_expression()
 // live 3 x 1000 heap by_vector()
+// live 1 x 15 heap deeper_after_a_throw()
 #include <new>
 #include <vector>
 
@@ -71,6 +72,13 @@ NOINLINE static void every_delete() {
   ::operator delete[](nullptr);
 }
 
+// Further in than the operator that threw, so that its hook could still be taken for running.
+NOINLINE static void deeper_after_a_throw() {
+  volatile char frame[4096];
+  frame[0] = frame[sizeof frame - 1] = 0;
+  keep(::operator new(15), 15);
+}
+
 NOINLINE static void requests_that_fail() {
   volatile std::size_t most = PTRDIFF_MAX;
   CHECK(::operator new(most, std::nothrow) == nullptr);
@@ -81,6 +89,7 @@ NOINLINE static void requests_that_fail() {
     sink = ::operator new(most);
   } catch (const std::bad_alloc &) {
     thrown++;
+    deeper_after_a_throw();
   }
   try {
     sink = ::operator new[](most & ~std::size_t{63}, a64);

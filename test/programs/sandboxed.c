@@ -1,5 +1,5 @@
 /* A sandbox around itself: a seccomp filter that kills for everything that the program does not need. Argument: `prctl` or
- * `syscall`, the two ways to install it. Memhook cannot let its store grow any more, and has to say so. Prints `live COUNT BYTES`.
+ * `syscall`, the two ways to install it, or `threads`, for all threads. Memhook cannot let its store grow any more, and has to say so. Prints `live COUNT BYTES`.
  */
 #define _GNU_SOURCE 1
 #include <errno.h>
@@ -40,7 +40,7 @@ int main(int argc, char **argv) {
   if (strcmp(argv[1], "prctl") == 0)
     CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0);
   else
-    CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0);
+    CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, strcmp(argv[1], "threads") == 0 ? SECCOMP_FILTER_FLAG_TSYNC : 0, &program) == 0);
   errno = 0;
   CHECK(syscall(SYS_getpriority, 0, 0) == -1 && errno == EXDEV);
   for (int i = 100; i < BLOCKS; i++) allocate();
