@@ -263,12 +263,12 @@ const MUTATIONS = [
     "tailcalls.c with",
   ],
   [
-    "dlopen and dlclose end what was known (reloading.c)",
+    "dlopen ends what was known (generated.c)",
     "hooks_dl.c",
     "  __atomic_fetch_add(&mh_generation, 1, __ATOMIC_ACQ_REL);\n  mh_capture_modules_changed();",
     "",
     "control",
-    "1,000 loads",
+    "generated.c with a library",
   ],
   [
     "dlclose looks at what is loaded (dlmopen.c)",
@@ -277,6 +277,14 @@ const MUTATIONS = [
     "",
     "control",
     "dlmopen.c",
+  ],
+  [
+    "dlclose looks at what is loaded (reloading.c)",
+    "hooks_dl.c",
+    "    mh_modules_refresh();",
+    "",
+    "control",
+    "1,000 loads",
   ],
   [
     "the functions behind the hooks are the next ones",

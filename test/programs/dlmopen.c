@@ -1,7 +1,9 @@
-/* Libraries in a namespace of their own (argument: plugin.c's). They have a libc of their own there, whose heap no hook sees; what the
- * program itself does, and what is loaded into its own namespace by dlmopen, is recorded as ever.
+/* Libraries in a namespace of their own. They have a libc of their own there, whose heap no hook sees; what the program itself does,
+ * and what is loaded into its own namespace by dlmopen, is recorded as ever. Arguments: two libraries, plugin.c's and the one with -DOTHER,
+ * which are loaded by turns, at addresses that are used again.
  *
- * live 20 x 333 heap plugin_leak
+ * live 10 x 333 heap plugin_leak
+ * live 10 x 444 heap other_leak
  * live 20 x 66 heap in_main
  */
 #define _GNU_SOURCE 1
@@ -12,7 +14,7 @@
 NOINLINE static void in_main(void) { keep(malloc(66), 66); }
 
 int main(int argc, char **argv) {
-  CHECK(argc == 2);
+  CHECK(argc == 3);
   for (int i = 0; i < 20; i++) {
     void *far = dlmopen(LM_ID_NEWLM, argv[1], RTLD_NOW);
     if (far == NULL) say("%s\n", dlerror());
@@ -21,9 +23,9 @@ int main(int argc, char **argv) {
     CHECK(lend != NULL && lend() != NULL);
     in_main();
     CHECK(dlclose(far) == 0);
-    void *near = dlmopen(LM_ID_BASE, argv[1], RTLD_NOW);
+    void *near = dlmopen(LM_ID_BASE, argv[1 + i % 2], RTLD_NOW);
     CHECK(near != NULL);
-    void (*leak)(int) = (void (*)(int))(intptr_t)dlsym(near, "plugin_leak");
+    void (*leak)(int) = (void (*)(int))(intptr_t)dlsym(near, i % 2 ? "other_leak" : "plugin_leak");
     CHECK(leak != NULL);
     leak(1);
     CHECK(dlclose(near) == 0);
