@@ -296,17 +296,21 @@ const MUTATIONS = [
   ],
   [
     "other allocators' small blocks share a granule",
-    "start.c",
-    "mh_index_grid = mh_libc_allocates();",
-    "mh_index_grid = true;",
+    "index.h",
+    "(size > 8 || mh_index_grid) && size < MH_INDEX_LARGE_BYTES && slot < MH_SHADOW_UPPER_HALF;\n" +
+      "  if (MH_UNLIKELY(!entry || !ordinary || !mh_index_plain || __atomic_load_n(entry, __ATOMIC_RELAXED)))\n" +
+      "    return mh_index_put_any(address, size, slot, stale);",
+    "size < MH_INDEX_LARGE_BYTES && slot < MH_SHADOW_UPPER_HALF;\n" +
+      "  if (MH_UNLIKELY(!entry || !ordinary || !mh_index_plain || __atomic_load_n(entry, __ATOMIC_RELAXED)))\n" +
+      "    return mh_index_put_any(address, size, slot, stale);\n  mh_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);",
     "control",
     "libjemalloc",
   ],
   [
     "growth stays below RLIMIT_FSIZE",
     "store.c",
-    "      offset + bytes > limit.rlim_cur)",
-    "      false)",
+    "if (limit.rlim_cur != RLIM_INFINITY && offset + bytes > limit.rlim_cur)\n    return false;",
+    "",
     "limits",
     "limited.c fsize",
   ],

@@ -198,12 +198,13 @@ for (const name of [
     for (const [source, args] of [
       ["churn.c", ["4", "50000", "2"]],
       ["churn.c", ["0", "50000", "2"]],
+      ["granules.c", ["200000"]],
     ] as const) {
       const store = join(folder, `${name}-${args[0]}.mem`);
       const program = build(source);
       const { status, stdout, stderr } = await runProgram(program, [...args], {
         store,
-        env: { LD_PRELOAD: `${library} ${path}` },
+        env: { LD_PRELOAD: `${library} ${path}`, MALLOC_CONF: "narenas:1,tcache:false" },
       });
       assert.deepEqual({ status, stderr }, { status: 0, stderr: "" }, stdout);
       const { allocations, totals } = await readReport(store);
