@@ -232,8 +232,8 @@ const MUTATIONS = [
   [
     "nothing calls malloc while memhook starts",
     "start.c",
-    "  mh_settings_read();\n  mh_index_start();",
-    "  mh_settings_read();\n  void *volatile block = malloc(1);\n  free(block);\n  mh_index_start();",
+    "  mh_process_identify();\n  mh_index_start();",
+    "  mh_process_identify();\n  void *volatile block = malloc(1);\n  free(block);\n  mh_index_start();",
     "control",
     "own_malloc.c with",
   ],
