@@ -63,7 +63,16 @@ static void extend_timeline(uint64_t time) {
   mh_lock_release(&timeline_lock);
 }
 
-__attribute__((noinline)) void mh_count_fold(struct mh_thread *thread, uint64_t time) {
+/* Counts what the thread freed last, and leaves it where it is. */
+static void count_freed(struct mh_thread *thread) {
+  uint32_t end = __atomic_load_n(&thread->freed_count, __ATOMIC_ACQUIRE);
+  uint64_t bytes = 0;
+  for (uint32_t i = thread->freed_counted; i < end; i++) mh_count_freed(thread, &thread->freed[i], mh_record(thread->freed[i].slot), &bytes);
+  thread->freed_counted = end;
+  mh_count_freed_bytes(thread, bytes);
+}
+
+static void fold(struct mh_thread *thread, uint64_t time) {
   uint64_t made = thread->counters->allocations - thread->folded_allocations;
   int64_t highest = thread->live_bytes > thread->live_bytes_max ? thread->live_bytes : thread->live_bytes_max;
   highest += __atomic_fetch_add(&live_bytes, thread->live_bytes, __ATOMIC_RELAXED);
@@ -78,6 +87,17 @@ __attribute__((noinline)) void mh_count_fold(struct mh_thread *thread, uint64_t 
   extend_timeline(time);
 }
 
+static bool is_due(const struct mh_thread *thread) {
+  return thread->live_bytes >= MH_FOLD_BYTES || thread->live_bytes <= -MH_FOLD_BYTES ||
+         thread->counters->allocations - thread->folded_allocations >= MH_FOLD_CALLS ||
+         thread->counters->frees - thread->folded_frees >= MH_FOLD_CALLS;
+}
+
+__attribute__((noinline)) void mh_count_fold(struct mh_thread *thread) {
+  count_freed(thread);
+  if (is_due(thread)) fold(thread, mh_clock_now());
+}
+
 __attribute__((noinline)) void mh_count_shared_allocation(uint32_t stack, struct mh_amount amount, uint64_t time) {
   mh_total_directly(stack, amount, (struct mh_amount){0}, false);
   struct mh_thread_slot *shared = mh_thread_slots();
@@ -90,7 +110,7 @@ __attribute__((noinline)) void mh_count_shared_allocation(uint32_t stack, struct
   if (now > 0 && raise_peak((uint64_t)now, time)) mh_totals_peak();
 }
 
-__attribute__((noinline)) void mh_count_shared_free(uint32_t stack, struct mh_amount amount) {
+static void count_shared_free(uint32_t stack, struct mh_amount amount) {
   mh_total_directly(stack, (struct mh_amount){0}, amount, false);
   struct mh_thread_slot *shared = mh_thread_slots();
   __atomic_fetch_add(&shared->frees, amount.count, __ATOMIC_RELAXED);
@@ -100,9 +120,27 @@ __attribute__((noinline)) void mh_count_shared_free(uint32_t stack, struct mh_am
   __atomic_fetch_sub(&shared_live_count, (int64_t)amount.count, __ATOMIC_RELAXED);
 }
 
+void mh_count_free(struct mh_thread *thread, uint32_t stack, struct mh_amount amount, bool temporary) {
+  if (MH_UNLIKELY(!thread || !thread->slot)) {
+    count_shared_free(stack, amount);
+    return;
+  }
+  count_freed(thread);
+  mh_total_free(&thread->totals, stack, amount, temporary);
+  struct mh_thread_slot *counters = thread->counters;
+  MH_SET(counters->frees, counters->frees + amount.count);
+  MH_SET(counters->freed_bytes, counters->freed_bytes + amount.bytes);
+  if (thread->live_bytes > thread->live_bytes_max) thread->live_bytes_max = thread->live_bytes;
+  thread->live_count -= (int64_t)amount.count;
+  thread->live_bytes -= (int64_t)amount.bytes;
+  if (is_due(thread)) fold(thread, mh_clock_now());
+}
+
 /* A thread without a slot of its own has folded everything: it counted in the shared one. */
 static void fold_one(struct mh_thread *thread) {
-  if (thread->slot) mh_count_fold(thread, mh_clock_now());
+  if (!thread->slot) return;
+  count_freed(thread);
+  fold(thread, mh_clock_now());
 }
 
 void mh_count_fold_all(void) {

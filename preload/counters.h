@@ -4,6 +4,10 @@
  * shared cache line. Peak and timeline need the sum itself: each thread keeps what its live bytes changed since it last
  * said so, with the highest point in between, and folds that into the process's total after MH_FOLD_BYTES or
  * MH_FOLD_CALLS. With one thread the peak is exact; with more it is off by at most MH_FOLD_BYTES for each.
+ *
+ * The record of a block that is freed is in no cache as a rule, and its size and stack are wanted for counting only. So a free does not wait
+ * for them: the empty record is noted, and counted with MH_FREED others, when it has come. What was live at the free is noted too, which
+ * keeps the peak exact. The number of frees is right at once, their bytes are behind by those MH_FREED of each thread.
  */
 #pragma once
 #include <stdint.h>
@@ -14,10 +18,11 @@
 #define MH_FOLD_BYTES (64 << 10)
 #define MH_FOLD_CALLS 1024 /* as many allocations, or as many frees */
 
-/* The rare ways of the two below. */
-void mh_count_fold(struct mh_thread *thread, uint64_t time);
+/* Folds if that is due, now that everything is counted. */
+void mh_count_fold(struct mh_thread *thread);
+
+/* The rare way of the next. */
 void mh_count_shared_allocation(uint32_t stack, struct mh_amount amount, uint64_t time);
-void mh_count_shared_free(uint32_t stack, struct mh_amount amount);
 
 /* `thread` may be NULL: then the shared slot counts, atomically. `time` is the relative time of the allocation. */
 static inline __attribute__((always_inline)) void mh_count_allocation(struct mh_thread *thread, uint32_t stack, struct mh_amount amount, uint64_t time) {
@@ -33,26 +38,36 @@ static inline __attribute__((always_inline)) void mh_count_allocation(struct mh_
   thread->live_count += (int64_t)amount.count;
   int64_t live = thread->live_bytes + (int64_t)amount.bytes;
   thread->live_bytes = live;
-  if (MH_UNLIKELY(live >= MH_FOLD_BYTES || allocations - thread->folded_allocations >= MH_FOLD_CALLS)) mh_count_fold(thread, time);
+  if (MH_UNLIKELY(live >= MH_FOLD_BYTES || allocations - thread->folded_allocations >= MH_FOLD_CALLS)) mh_count_fold(thread);
 }
 
 /* `stack` made the allocation. `temporary`: by this thread, which made no other since. */
-static inline __attribute__((always_inline)) void mh_count_free(struct mh_thread *thread, uint32_t stack, struct mh_amount amount, bool temporary) {
-  if (MH_UNLIKELY(!thread || !thread->slot)) {
-    mh_count_shared_free(stack, amount);
-    return;
-  }
-  mh_total_free(&thread->totals, stack, amount, temporary);
+void mh_count_free(struct mh_thread *thread, uint32_t stack, struct mh_amount amount, bool temporary);
+
+/* The same, of the record `slot`, for a thread that counts later. True: that was the last for which there is room. */
+static inline __attribute__((always_inline)) bool mh_count_free_later(struct mh_thread *thread, uint32_t slot, bool temporary) {
   struct mh_thread_slot *counters = thread->counters;
-  uint64_t frees = counters->frees + amount.count;
-  MH_SET(counters->frees, frees);
-  MH_SET(counters->freed_bytes, MH_GET(counters->freed_bytes) + amount.bytes);
-  thread->live_count -= (int64_t)amount.count;
-  /* Between frees the live bytes only grow: where they were highest is known now. */
-  int64_t live = thread->live_bytes;
+  uint32_t count = thread->freed_count;
+  MH_ASSERT(thread->counts_later && count < MH_FREED);
+  MH_SET(counters->frees, counters->frees + 1);
+  thread->live_count--;
+  thread->freed[count] = (struct mh_freed){.live_bytes = thread->live_bytes, .slot = slot, .temporary = temporary};
+  __atomic_store_n(&thread->freed_count, count + 1, __ATOMIC_RELEASE);
+  return count + 1 == MH_FREED;
+}
+
+/* Counts one of those, all but its bytes, which are added to `bytes` and counted together, after the last. Between frees the live bytes only
+ * grow: where they were highest is known at the frees. */
+static inline __attribute__((always_inline)) void mh_count_freed(struct mh_thread *thread, const struct mh_freed *freed, const struct mh_record *record, uint64_t *bytes) {
+  struct mh_amount amount = {.count = 1, .bytes = mh_record_size(record)};
+  mh_total_free(&thread->totals, record->stack, amount, freed->temporary);
+  int64_t live = freed->live_bytes - (int64_t)*bytes;
   if (live > thread->live_bytes_max) thread->live_bytes_max = live;
-  thread->live_bytes = live -= (int64_t)amount.bytes;
-  if (MH_UNLIKELY(live <= -MH_FOLD_BYTES || frees - thread->folded_frees >= MH_FOLD_CALLS)) mh_count_fold(thread, mh_clock_now());
+  *bytes += amount.bytes;
+}
+static inline void mh_count_freed_bytes(struct mh_thread *thread, uint64_t bytes) {
+  thread->live_bytes -= (int64_t)bytes;
+  MH_SET(thread->counters->freed_bytes, thread->counters->freed_bytes + bytes);
 }
 
 /* Folds what every thread has counted into peak and timeline (at the end of the process). */

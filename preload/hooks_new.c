@@ -55,7 +55,7 @@ static void *find(struct real *real, const char *symbol) {
   if (!found) found = mh_real_next(symbol, "libc++.so.1");
   real->function = found;
   bool plain = is_plain(found);
-  if (!plain) mh_index_grid = false;
+  if (!plain) mh_index_no_grid();
   __atomic_store_n(&real->plain, plain, __ATOMIC_RELAXED);
   /* A runtime may still be loaded later. */
   __atomic_store_n(&real->known, found != NULL, __ATOMIC_RELEASE);

@@ -1,7 +1,7 @@
 /* The index: chooses between shadow and side table; see index.h. */
 #include "index.h"
 
-bool mh_index_plain, mh_index_grid;
+struct mh_index mh_index;
 uint8_t mh_index_pages[1 << MH_PAGES_BITS];
 
 static void count_in_page(uintptr_t address, int change) {
@@ -12,10 +12,15 @@ static void count_in_page(uintptr_t address, int change) {
   }
 }
 
+/* No other block begins in the granule of one that begins with it and reaches into its last 8 bytes. */
+static bool is_alone(uintptr_t address, uint64_t size) {
+  return !(address & mh_index.off_grid) && size >= mh_index.least;
+}
+
 bool mh_index_put_any(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale) {
   *stale = 0;
   count_in_page(address, 1);
-  if (size < MH_INDEX_LARGE_BYTES && mh_shadow_put(address, size, slot, stale)) return true;
+  if (size < MH_INDEX_LARGE_BYTES && mh_shadow_put(address, is_alone(address, size), slot, stale)) return true;
   return mh_side_put(address, slot, stale);
 }
 
@@ -36,13 +41,28 @@ uint32_t mh_index_peek(uint64_t key) {
 }
 
 void mh_index_inherit(void) {
-  mh_index_plain = false;
+  mh_index.slots = 0;
   mh_shadow_inherit();
   mh_side_inherit();
 }
 
+void mh_index_no_grid(void) {
+  uint32_t granule = 1u << mh_granule_bits;
+  MH_SET(mh_index.least, granule - 7);
+  MH_SET(mh_index.off_grid, granule - 1);
+}
+
 void mh_index_start(void) {
-  mh_index_plain = !mh_settings.sample;
+  mh_index.slots = mh_settings.sample ? 0 : MH_SHADOW_SLOTS - 1;
+}
+
+void mh_index_suit(bool libc_allocates, bool glibc) {
+  /* glibc's blocks begin 16 bytes behind those of its chunks, which have 32 bytes at least; musl's have 16. */
+  if (libc_allocates && glibc) mh_granule_bits = 5;
+  mh_index_no_grid();
+  if (!libc_allocates) return;
+  mh_index.least = 0;
+  mh_index.off_grid = 15;
 }
 
 void mh_index_reset(void) {

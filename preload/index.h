@@ -15,11 +15,13 @@
 /* From this size on glibc maps a block by itself: it would touch a page of the shadow for one entry. */
 #define MH_INDEX_LARGE_BYTES (128u << 10)
 
-/* Everything is recorded, and nothing was inherited: an entry means what it says. */
-extern bool mh_index_plain;
-
-/* No block begins in the upper half of a granule: both allocator and operators new keep to 16 bytes. */
-extern bool mh_index_grid;
+/* What is known of blocks, so that few comparisons tell the ordinary ones. */
+struct mh_index {
+  uint32_t slots;    /* an entry means what it says for slots 1 … `slots`: 0 where only a sample is recorded, or entries were inherited */
+  uint32_t off_grid; /* bits of an address that are 0 where a block is alone in its granule, */
+  uint32_t least;    /* if it has at least so many bytes */
+};
+extern struct mh_index mh_index;
 
 bool mh_index_put_any(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale);
 uint32_t mh_index_take_any(uintptr_t address);
@@ -36,10 +38,9 @@ static inline __attribute__((always_inline)) uint32_t *mh_index_ready(uintptr_t 
  * free was missed: `*stale` receives its slot, else 0. False when there is no room. */
 static inline __attribute__((always_inline)) bool mh_index_put(uint32_t *entry, uintptr_t address, uint64_t size, uint32_t slot,
                                                                uint32_t *stale) {
-  bool ordinary = address % 16 == 0 && (size > 8 || mh_index_grid) && size < MH_INDEX_LARGE_BYTES && slot < MH_SHADOW_UPPER_HALF;
-  if (MH_UNLIKELY(!entry || !ordinary || !mh_index_plain || __atomic_load_n(entry, __ATOMIC_RELAXED)))
-    return mh_index_put_any(address, size, slot, stale);
-  __atomic_store_n(entry, slot, __ATOMIC_RELAXED);
+  bool ordinary = !(address & mh_index.off_grid) && size - mh_index.least < MH_INDEX_LARGE_BYTES - mh_index.least && slot <= mh_index.slots;
+  if (MH_UNLIKELY(!entry || !ordinary || __atomic_load_n(entry, __ATOMIC_RELAXED))) return mh_index_put_any(address, size, slot, stale);
+  __atomic_store_n(entry, slot | mh_shadow_place(address), __ATOMIC_RELAXED);
   *stale = 0;
   return true;
 }
@@ -61,8 +62,8 @@ static inline bool mh_index_may_have(const void *block) {
 /* Takes the block's record out of the index and returns its slot, 0 if it has none. */
 static inline __attribute__((always_inline)) uint32_t mh_index_take(uintptr_t address) {
   uint32_t *entry = mh_shadow_entry(address);
-  uint32_t slot = MH_LIKELY(entry != NULL) ? __atomic_load_n(entry, __ATOMIC_RELAXED) : 0;
-  if (MH_UNLIKELY(!slot || slot >= MH_SHADOW_UPPER_HALF || address % 16 || !mh_index_plain)) return mh_index_take_any(address);
+  uint32_t slot = MH_LIKELY(entry != NULL) ? __atomic_load_n(entry, __ATOMIC_RELAXED) ^ mh_shadow_place(address) : 0;
+  if (MH_UNLIKELY(slot - 1 >= mh_index.slots || address % 8)) return mh_index_take_any(address);
   __atomic_store_n(entry, 0, __ATOMIC_RELAXED);
   return slot;
 }
@@ -73,8 +74,14 @@ uint32_t mh_index_take_lockless(uintptr_t address);
 /* The slot of the block's record, left where it is. `key`: an address, or one with MH_SIDE_CUSTOM. */
 uint32_t mh_index_peek(uint64_t key);
 
-/* Called once, when the settings are known. */
+/* Called when the settings are known, before anything is put. */
 void mh_index_start(void);
+
+/* Called once after it: whether the blocks are the C library's, and which one that is. */
+void mh_index_suit(bool libc_allocates, bool glibc);
+
+/* Some blocks are not the C library's after all, and may begin anywhere. */
+void mh_index_no_grid(void);
 
 /* In a child of fork that goes on with its parent's blocks: frees the locks that other threads held. From then on an entry
  * may be left over from a record that did not come along, and is compared with the record. */

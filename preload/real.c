@@ -29,7 +29,7 @@ void *mh_early_allocate(size_t size, size_t alignment) {
 }
 
 bool mh_early_owns(const void *block) {
-  return (const uint8_t *)block >= early && (const uint8_t *)block < early + EARLY_BYTES;
+  return (uintptr_t)block - (uintptr_t)early < EARLY_BYTES;
 }
 
 size_t mh_early_size(const void *block) {

@@ -50,7 +50,52 @@ static uint32_t take_run(uint32_t *count) {
   return first;
 }
 
-/* A slot for a thread that has freed none, or NULL. */
+/* The slot just freed begins a new chain. With two whole chains below it the older one, no more in the cache, is given away. */
+static __attribute__((noinline)) void begin_chain(struct mh_thread *thread) {
+  if (thread->free_count > 2 * CHAIN_SLOTS) {
+    struct mh_record *last = mh_record(thread->second_chain);
+    uint32_t surplus = last->stack;
+    MH_SET(last->stack, 0);
+    thread->free_count -= CHAIN_SLOTS;
+    push_chain(surplus);
+  }
+  if (thread->free_count > CHAIN_SLOTS) thread->second_chain = thread->free_head;
+}
+
+INLINE void give_slot(struct mh_thread *thread, struct mh_record *record, uint32_t slot) {
+  if (MH_UNLIKELY(!thread)) return; /* lost until the process ends: rare, and better than a lock */
+  MH_ASSERT(!record->address && slot != thread->free_head);
+  MH_SET(record->stack, thread->free_head);
+  thread->free_head = slot;
+  if (MH_UNLIKELY(++thread->free_count % CHAIN_SLOTS == 1)) begin_chain(thread);
+}
+
+/* Counts what the thread freed last, and gives the slots back. */
+static __attribute__((noinline)) void settle(struct mh_thread *thread) {
+  uint32_t count = thread->freed_count, counted = thread->freed_counted;
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    const struct mh_freed *freed = &thread->freed[i];
+    struct mh_record *record = mh_record(freed->slot);
+    if (MH_LIKELY(i >= counted)) mh_count_freed(thread, freed, record, &bytes);
+    give_slot(thread, record, freed->slot);
+  }
+  thread->freed_count = thread->freed_counted = 0;
+  mh_count_freed_bytes(thread, bytes);
+  if (MH_UNLIKELY(thread->live_bytes <= -MH_FOLD_BYTES || thread->counters->frees - thread->folded_frees >= MH_FOLD_CALLS)) mh_count_fold(thread);
+}
+
+INLINE uint32_t pop_slot(struct mh_thread *thread) {
+  uint32_t slot = thread->free_head, next = mh_record(slot)->stack;
+  MH_ASSERT(thread->free_count && !mh_record(slot)->address);
+  thread->free_head = next;
+  thread->free_count--;
+  /* Where much was freed at once, the slots freed first are no more in the cache: the next one comes while the program works. */
+  __builtin_prefetch(mh_record(next), 1);
+  return slot;
+}
+
+/* A slot for a thread that has none at hand, or NULL. */
 static __attribute__((noinline)) uint32_t take_more(struct mh_thread *thread) {
   if (MH_UNLIKELY(!thread)) {
     uint32_t one = 1;
@@ -72,38 +117,13 @@ static __attribute__((noinline)) uint32_t take_more(struct mh_thread *thread) {
       return slot;
     }
   }
-  return 0;
-}
-
-/* The slot just freed begins a new chain. With two whole chains below it the older one, no more in the cache, is given away. */
-static __attribute__((noinline)) void begin_chain(struct mh_thread *thread) {
-  if (thread->free_count > 2 * CHAIN_SLOTS) {
-    struct mh_record *last = mh_record(thread->second_chain);
-    uint32_t surplus = last->stack;
-    MH_SET(last->stack, 0);
-    thread->free_count -= CHAIN_SLOTS;
-    push_chain(surplus);
-  }
-  if (thread->free_count > CHAIN_SLOTS) thread->second_chain = thread->free_head;
+  if (!thread->freed_count) return 0;
+  settle(thread);
+  return pop_slot(thread);
 }
 
 INLINE uint32_t take_slot(struct mh_thread *thread) {
-  if (MH_UNLIKELY(!thread || !thread->free_head)) return take_more(thread);
-  uint32_t slot = thread->free_head, next = mh_record(slot)->stack;
-  MH_ASSERT(thread->free_count && !mh_record(slot)->address);
-  thread->free_head = next;
-  thread->free_count--;
-  /* Where much was freed at once, the slots freed first are no more in the cache: the next one comes while the program works. */
-  __builtin_prefetch(mh_record(next), 1);
-  return slot;
-}
-
-INLINE void give_slot(struct mh_thread *thread, struct mh_record *record, uint32_t slot) {
-  if (MH_UNLIKELY(!thread)) return; /* lost until the process ends: rare, and better than a lock */
-  MH_ASSERT(!record->address && slot != thread->free_head);
-  MH_SET(record->stack, thread->free_head);
-  thread->free_head = slot;
-  if (MH_UNLIKELY(++thread->free_count % CHAIN_SLOTS == 1)) begin_chain(thread);
+  return MH_LIKELY(thread && thread->free_head) ? pop_slot(thread) : take_more(thread);
 }
 
 uint32_t mh_slot_take(struct mh_thread *thread) {
@@ -118,9 +138,6 @@ void mh_slot_give(struct mh_thread *thread, uint32_t slot) {
 static __attribute__((noinline)) void count_sampled_allocation(struct mh_thread *thread, uint32_t stack, uint64_t size, uint64_t time) {
   mh_count_allocation(thread, stack, mh_sample_scale(size), time);
 }
-static __attribute__((noinline)) void count_sampled_free(struct mh_thread *thread, uint32_t stack, uint64_t size, bool temporary) {
-  mh_count_free(thread, stack, mh_sample_scale(size), temporary);
-}
 
 INLINE void count_allocation(struct mh_thread *thread, uint32_t stack, uint64_t size, uint64_t time) {
   if (MH_LIKELY(!mh_settings.sample))
@@ -128,11 +145,8 @@ INLINE void count_allocation(struct mh_thread *thread, uint32_t stack, uint64_t 
   else
     count_sampled_allocation(thread, stack, size, time);
 }
-INLINE void count_free(struct mh_thread *thread, uint32_t stack, uint64_t size, bool temporary) {
-  if (MH_LIKELY(!mh_settings.sample))
-    mh_count_free(thread, stack, (struct mh_amount){.count = 1, .bytes = size}, temporary);
-  else
-    count_sampled_free(thread, stack, size, temporary);
+static void count_free(struct mh_thread *thread, uint32_t stack, uint64_t size, bool temporary) {
+  mh_count_free(thread, stack, mh_sample_amount(size), temporary);
 }
 
 static uint64_t key_of(const void *block) {
@@ -210,16 +224,26 @@ void mh_record_custom_allocation(const void *block, uint64_t size, const struct 
   record_allocation(block, size, MH_MEMORY_CUSTOM, entry);
 }
 
-INLINE void record_free(const void *block, uint32_t slot) {
-  if (MH_UNLIKELY(!slot)) return;
-  struct mh_thread *thread = mh_thread_mine();
+static __attribute__((noinline)) void free_at_once(struct mh_thread *thread, uint32_t slot) {
   struct mh_record *record = mh_record(slot);
-  MH_ASSERT(record->address == (uintptr_t)block);
-  mh_record_retire(slot, record);
   bool temporary = thread && thread->newest == slot;
   if (temporary) thread->newest = 0;
   count_free(thread, record->stack, mh_record_size(record), temporary);
   give_slot(thread, record, slot);
+}
+
+INLINE void record_free(const void *block, uint32_t slot) {
+  if (MH_UNLIKELY(!slot)) return;
+  struct mh_thread *thread = mh_thread_mine();
+  MH_ASSERT(mh_record(slot)->address == (uintptr_t)block);
+  mh_record_retire(slot, mh_record(slot));
+  if (MH_UNLIKELY(!thread || !thread->counts_later)) {
+    free_at_once(thread, slot);
+    return;
+  }
+  bool temporary = thread->newest == slot;
+  if (temporary) thread->newest = 0;
+  if (MH_UNLIKELY(mh_count_free_later(thread, slot, temporary))) settle(thread);
 }
 
 void mh_record_heap_free(const void *block) {

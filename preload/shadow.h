@@ -1,17 +1,19 @@
-/* The shadow: one entry, a record's slot, for each 16-byte granule of the heap.
+/* The shadow: one entry, a record's slot, for each granule of the heap.
  *
- *     address   0000 0000 0000 0000 aaaa aaaa aaaa aaab bbbb bbbb bbbb cccc cccc cccc cccc gggg
- *               upper bits 0        └── 15: top ─────┘└ 13: middle ─┘ └── 16: granule ──┘
+ *     address   0000 0000 0000 0000 aaaa aaaa aaaa aaab bbbb bbbb bbbb cccc cccc cccc cccq qqqq
+ *               upper bits 0        └── 15: top ─────┘└ 13: middle ─┘ └ 15: granule ──┘└ 5: in it
  *                                   (x86-64 programs have 47 bits of addresses, aarch64 programs 48)
  *
- *     top[a] ──▶ middle[b] ──▶ chunk[c] : slot of the record, 0 if no recorded block starts here
+ *     top[a] ──▶ middle[b] ──▶ chunk[c] : slot of the record and place in the granule, 0 if no recorded block starts here
  *
- * A chunk mirrors 1 MiB of addresses with 256 KiB, of which only the pages that blocks touch cost memory: a
- * quarter of a byte for a byte of heap. Neighbours in the heap are neighbours here, so what the program finds in its cache we
- * mostly do too. A block's start belongs to whoever owns the block, so its entry needs no lock. Only blocks of at most 8 bytes
- * or off the 16-byte grid (8-byte size classes) may meet another one in their granule: they take the entry by compare and
- * swap, and go to the side table when it is taken. The entry's top bit says which half of the granule it is for, so that
- * nobody has to wait for the record itself.
+ * A granule is as small as the smallest block that the allocator makes: then each has one owner, and its entry needs no lock. With glibc that is 32
+ * bytes, else 16 (then c has 16 bits and q 4). A chunk mirrors 1 MiB of addresses with 128 KiB (256), of which only
+ * the pages that blocks touch cost memory: an eighth of a byte (a quarter) for a byte of heap. Neighbours in the heap are neighbours
+ * here, and the fewer cache lines that is, the more the program keeps of its own: with a second cache of 512 KB, which a
+ * mebibyte of blocks and granules of 16 bytes overflow, that is a tenth of what memhook adds.
+ * Only blocks that may share their granule, those of other allocators that are smaller or off the grid, take the entry by compare and swap, and go to
+ * the side table when it is taken. The entry's two upper bits say where in the granule its block starts (in steps of 8 bytes),
+ * so that nobody has to wait for the record itself.
  */
 #pragma once
 #include <stdbool.h>
@@ -19,30 +21,37 @@
 
 #include "sys.h"
 
-#define MH_SHADOW_UPPER_HALF ((uint32_t)1 << 31)
-#define MH_GRANULE_BITS 4
-#define MH_CHUNK_BITS 16
+#define MH_SHADOW_SLOTS ((uint32_t)1 << 30) /* slots below this one have room in an entry */
+#define MH_CHUNK_BITS 20 /* addresses */
 #define MH_MIDDLE_BITS 13
 #define MH_TOP_BITS 15
-#define MH_SHADOW_ADDRESS_BITS (MH_GRANULE_BITS + MH_CHUNK_BITS + MH_MIDDLE_BITS + MH_TOP_BITS)
+#define MH_SHADOW_ADDRESS_BITS (MH_CHUNK_BITS + MH_MIDDLE_BITS + MH_TOP_BITS)
 
 struct mh_shadow_middle {
   uint32_t *chunks[1 << MH_MIDDLE_BITS];
 };
 extern struct mh_shadow_middle *mh_shadow_top[1 << MH_TOP_BITS];
 
+/* Bits of an address within a granule, 4 or 5. Set before the first entry is made, not changed afterwards. */
+extern uint8_t mh_granule_bits;
+
 /* The entry for an address, NULL if there is none yet. */
 static inline __attribute__((always_inline)) uint32_t *mh_shadow_entry(uintptr_t address) {
   if (MH_UNLIKELY(address >> MH_SHADOW_ADDRESS_BITS)) return NULL;
   struct mh_shadow_middle *middle = __atomic_load_n(&mh_shadow_top[address >> (MH_SHADOW_ADDRESS_BITS - MH_TOP_BITS)], __ATOMIC_ACQUIRE);
   if (MH_UNLIKELY(!middle)) return NULL;
-  uintptr_t number = address >> (MH_GRANULE_BITS + MH_CHUNK_BITS) & ((1 << MH_MIDDLE_BITS) - 1);
+  uintptr_t number = address >> MH_CHUNK_BITS & ((1 << MH_MIDDLE_BITS) - 1);
   uint32_t *chunk = __atomic_load_n(&middle->chunks[number], __ATOMIC_ACQUIRE);
-  return MH_LIKELY(chunk != NULL) ? &chunk[address >> MH_GRANULE_BITS & ((1 << MH_CHUNK_BITS) - 1)] : NULL;
+  return MH_LIKELY(chunk != NULL) ? &chunk[(address & ((1 << MH_CHUNK_BITS) - 1)) >> mh_granule_bits] : NULL;
 }
 
-/* As those of index.h. Put answers false where a block has to go to the side table. */
-bool mh_shadow_put(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale);
+/* The two upper bits of the entry of a block there. */
+static inline uint32_t mh_shadow_place(uintptr_t address) {
+  return (uint32_t)address >> 3 << 30;
+}
+
+/* As those of index.h. Put answers false where a block has to go to the side table. `alone`: no other block can start in its granule. */
+bool mh_shadow_put(uintptr_t address, bool alone, uint32_t slot, uint32_t *stale);
 uint32_t mh_shadow_take(uintptr_t address);
 uint32_t mh_shadow_peek(uintptr_t address);
 void mh_shadow_inherit(void);

@@ -97,7 +97,7 @@ static bool begin(void) {
   mh_index_start();
   if (!mh_store_create()) return false;
   mh_modules_start();
-  mh_index_grid = mh_libc_allocates();
+  mh_index_suit(mh_libc_allocates(), mh_real.gnu_get_libc_version != NULL);
   mh_capture_start();
   watch_forks();
   return mh_alive != &not_yet;

@@ -6,6 +6,7 @@
 #include "capture.h"
 #include "lock.h"
 #include "process.h"
+#include "settings.h"
 
 #define STATES_MAX 16384
 #define STATES_AT_ONCE 64
@@ -76,6 +77,7 @@ struct mh_thread *mh_thread_acquire(void) {
   if (!state) state = new_state();
   if (state) {
     state->tid = tid;
+    state->counts_later = state->slot && !mh_settings.sample;
     if (state->slot) {
       MH_SET(state->counters->tid, tid);
       MH_SET(state->counters->state, MH_THREAD_LIVE);

@@ -17,6 +17,14 @@
 
 struct mh_walk;
 
+/* A block just freed, not counted yet; see counters.h. */
+struct mh_freed {
+  int64_t live_bytes; /* of its thread, as it was at the free; see below */
+  uint32_t slot;      /* of the record, whose size and stack are still there */
+  uint32_t temporary; /* 1: freed by the thread that allocated it, which had made no other since */
+};
+#define MH_FREED 16
+
 struct mh_thread {
   uint32_t tid;
   uint32_t slot; /* in the store's thread slots; 0: shared with other threads */
@@ -32,6 +40,11 @@ struct mh_thread {
   int64_t live_bytes, live_bytes_max;
   int64_t live_count, folded_live_count;
   uint64_t folded_allocations, folded_frees;
+
+  /* What it freed last: the first `freed_counted` are counted, and only wait for their slots to be given back. */
+  bool counts_later; /* it has a slot, and everything is recorded */
+  uint32_t freed_count, freed_counted;
+  struct mh_freed freed[MH_FREED];
 
   uint64_t newest_time; /* of the thread's last allocation; see clock.h */
   uint32_t newest; /* slot of the thread's last allocation; 0 once that is freed */

@@ -297,12 +297,11 @@ const MUTATIONS = [
   [
     "other allocators' small blocks share a granule",
     "index.h",
-    "(size > 8 || mh_index_grid) && size < MH_INDEX_LARGE_BYTES && slot < MH_SHADOW_UPPER_HALF;\n" +
-      "  if (MH_UNLIKELY(!entry || !ordinary || !mh_index_plain || __atomic_load_n(entry, __ATOMIC_RELAXED)))\n" +
-      "    return mh_index_put_any(address, size, slot, stale);",
-    "size < MH_INDEX_LARGE_BYTES && slot < MH_SHADOW_UPPER_HALF;\n" +
-      "  if (MH_UNLIKELY(!entry || !ordinary || !mh_index_plain || __atomic_load_n(entry, __ATOMIC_RELAXED)))\n" +
-      "    return mh_index_put_any(address, size, slot, stale);\n  mh_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);",
+    "!(address & mh_index.off_grid) && size - mh_index.least < MH_INDEX_LARGE_BYTES - mh_index.least && slot <= mh_index.slots;\n" +
+      "  if (MH_UNLIKELY(!entry || !ordinary || __atomic_load_n(entry, __ATOMIC_RELAXED))) return mh_index_put_any(address, size, slot, stale);",
+    "address % 8 == 0 && size < MH_INDEX_LARGE_BYTES && slot <= mh_index.slots;\n" +
+      "  if (MH_UNLIKELY(!entry || !ordinary || __atomic_load_n(entry, __ATOMIC_RELAXED))) return mh_index_put_any(address, size, slot, stale);\n" +
+      "  mh_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);",
     "control",
     "libjemalloc",
   ],

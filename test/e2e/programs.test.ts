@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import test from "node:test";
-import { build, compilers, noCompiler, runProgram } from "../support/programs.js";
+import { decode } from "../support/decode.js";
+import { build, compilers, noCompiler, readReport, runProgram, runWell } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 import { coreCases } from "./core-cases.js";
 
@@ -24,4 +25,15 @@ test("a program's output and exit code are the same without memhook", { skip: no
     const hooked = await runProgram(program, [...args], { store: join(folder, `same-${source}.mem`) });
     assert.deepEqual({ ...hooked, pid: 0 }, { ...bare, pid: 0 });
   }
+});
+
+test("peak.c: what was live at most, allocated and freed, to the byte", { skip: noCompiler }, async () => {
+  const store = join(folder, "peak.mem");
+  const { stdout } = await runWell(build("peak.c"), [], { store });
+  const { totals } = await readReport(store);
+  const counters = decode(store);
+  assert.equal(
+    stdout,
+    `peak ${totals.peakBytes}\nallocated ${counters.allocations} ${counters.allocatedBytes}\nfreed ${counters.frees} ${counters.freedBytes}\n`,
+  );
 });
