@@ -9,12 +9,12 @@
 #   ./build.sh debug                 build, and besides build/lib/ARCH-gnu-debug: the library with assertions, which traps on
 #                                    undefined behaviour; MEMHOOK_TEST_LIBRARY=PATH runs suites with it
 #
-# Needs git, Node 20 or newer with npm, python3 with pip, and the package registries. Everything else
-# (Zig, Bun, Deno, the TypeScript and AssemblyScript compilers) is fetched into this folder.
+# Needs git, Node 20 or newer, and npm with its package registry: from there everything else (Zig, Bun, Deno, the TypeScript and
+# AssemblyScript compilers) is fetched into this folder.
 set -euo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
-zig_version=0.17.1
+zig_version=0.16.0
 targets=(x86_64-gnu x86_64-musl aarch64-gnu aarch64-musl)
 
 fail() {
@@ -60,26 +60,15 @@ packages() {
   touch node_modules/.memhook-stamp
 }
 
-# Sets zig to a Zig of the pinned version: $ZIG, or the one on PATH, or the one fetched into .zig.
+# Sets zig to $ZIG, or to the one that npm fetched, and has .zig/zig lead there for tests and benches.
 find_zig() {
-  if [ -n "${ZIG:-}" ]; then
-    [ "$("$ZIG" version 2>/dev/null)" = "$zig_version" ] || fail "ZIG=$ZIG is not Zig $zig_version"
-    zig=$ZIG
-  elif [ "$(zig version 2>/dev/null || true)" = "$zig_version" ]; then
-    zig=zig
-  else
-    zig=$root/.zig/$zig_version/ziglang/zig
-    if [ ! -x "$zig" ]; then
-      need python3 python3
-      python3 -m pip --version >/dev/null 2>&1 || fail "python3 has no pip: install python3-pip"
-      rm -rf .zig/new
-      quietly "fetching Zig $zig_version" python3 -m pip install --quiet --no-deps --disable-pip-version-check \
-        --root-user-action=ignore --target .zig/new "ziglang==$zig_version"
-      mkdir -p .zig
-      rm -rf ".zig/$zig_version"
-      mv .zig/new ".zig/$zig_version"
-    fi
+  zig=${ZIG:-$root/node_modules/@zigc/linux-$(node -p process.arch)/bin/zig}
+  if [ "$("$zig" version 2>/dev/null)" != "$zig_version" ]; then
+    [ -z "${ZIG:-}" ] || fail "ZIG=$ZIG is not Zig $zig_version"
+    fail "npm has no Zig for this machine: set ZIG to the path of Zig $zig_version"
   fi
+  mkdir -p .zig
+  ln -sfn "$(realpath "$(command -v "$zig")")" .zig/zig
   export ZIG_GLOBAL_CACHE_DIR="${ZIG_GLOBAL_CACHE_DIR:-$root/.zig/cache}" ZIG_LOCAL_CACHE_DIR="${ZIG_LOCAL_CACHE_DIR:-$root/.zig/cache}"
 }
 

@@ -369,9 +369,7 @@ MUTATIONS.push(
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = join(root, "build/mutations");
 const machine = arch() === "arm64" ? "aarch64" : "x86_64";
-const zig =
-  process.env.ZIG ??
-  join(root, ".zig", /^zig_version=(.*)$/m.exec(readFileSync(join(root, "build.sh"), "utf8"))[1], "ziglang/zig");
+const zig = process.env.ZIG ?? join(root, ".zig/zig");
 const cache = join(root, ".zig/cache");
 const env = { ...process.env, ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache };
 delete env.NODE_TEST_CONTEXT;

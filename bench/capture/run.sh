@@ -6,8 +6,7 @@
 # Prints medians of 15 interleaved runs in nanoseconds, and how many times faster than unw_backtrace each is.
 set -euo pipefail
 cd "$(dirname -- "${BASH_SOURCE[0]}")/../.."
-zig=${ZIG:-$(ls -d "$PWD"/.zig/*/ziglang/zig 2>/dev/null | tail -n 1)}
-zig=${zig:-zig}
+zig=${ZIG:-$PWD/.zig/zig}
 export ZIG_GLOBAL_CACHE_DIR="${ZIG_GLOBAL_CACHE_DIR:-$PWD/.zig/cache}" ZIG_LOCAL_CACHE_DIR="${ZIG_LOCAL_CACHE_DIR:-$PWD/.zig/cache}"
 target=$(uname -m)-linux-gnu.2.17
 folder=$(mktemp -d)

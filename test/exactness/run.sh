@@ -11,8 +11,7 @@
 set -uo pipefail
 cd "$(dirname -- "${BASH_SOURCE[0]}")/../.."
 mode=${1:-short}
-zig=${ZIG:-$(ls -d "$PWD"/.zig/*/ziglang/zig 2>/dev/null | tail -n 1)}
-zig=${zig:-zig}
+zig=${ZIG:-$PWD/.zig/zig}
 export ZIG_GLOBAL_CACHE_DIR="${ZIG_GLOBAL_CACHE_DIR:-$PWD/.zig/cache}" ZIG_LOCAL_CACHE_DIR="${ZIG_LOCAL_CACHE_DIR:-$PWD/.zig/cache}"
 arch=$(uname -m)
 emulate=()

@@ -22,8 +22,7 @@ int main(int count, char **words) {
   return *(char *)memcpy(text, words[0], count) == 0;
 }
 CODE
-zig=${ZIG:-$(ls -d "$PWD"/.zig/*/ziglang/zig 2>/dev/null | tail -n 1)}
-zig=${zig:-zig}
+zig=${ZIG:-$PWD/.zig/zig}
 export ZIG_GLOBAL_CACHE_DIR="${ZIG_GLOBAL_CACHE_DIR:-$PWD/.zig/cache}" ZIG_LOCAL_CACHE_DIR="${ZIG_LOCAL_CACHE_DIR:-$PWD/.zig/cache}"
 
 with_clang() {

@@ -9,7 +9,7 @@
 //     aarch64-gnu    zig, aarch64-linux-gnu-gcc          run by qemu-aarch64
 
 import assert from "node:assert/strict";
-import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { accessSync, constants, existsSync, realpathSync } from "node:fs";
 import { arch } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
@@ -81,11 +81,10 @@ export function which(name: string): string | undefined {
   return undefined;
 }
 
+/** The Zig that built memhook: see build.sh. */
 export function findZig(): string | undefined {
-  if (process.env.ZIG) return process.env.ZIG;
-  const pinned = /^zig_version=(.*)$/m.exec(readFileSync(join(root, "build.sh"), "utf8"))?.[1] ?? "";
-  const fetched = join(root, ".zig", pinned, "ziglang/zig");
-  return existsSync(fetched) ? fetched : which("zig");
+  const zig = join(root, ".zig/zig");
+  return process.env.ZIG ?? (existsSync(zig) ? realpathSync(zig) : undefined);
 }
 
 const zig = findZig();
