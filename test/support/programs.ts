@@ -37,7 +37,10 @@ export interface BuildOptions {
 }
 
 // Allocation functions are called as written: nothing is folded away, and no call becomes a jump that hides its function.
-const USUAL_FLAGS = ["-O1", "-g", "-fno-optimize-sibling-calls", "-fno-builtin", "-pthread", "-Wall", "-Wextra"];
+const USUAL_FLAGS = [
+  ...["-O1", "-g", "-fno-optimize-sibling-calls", "-fno-builtin", "-pthread"],
+  ...["-Wall", "-Wextra", "-Werror"],
+];
 
 /** Where compiled programs are kept: in the project, or aside when that belongs to somebody else. */
 const kept = (() => {
@@ -76,9 +79,13 @@ export function build(source: string, options: BuildOptions = {}): string {
   mkdirSync(folder, { recursive: true });
   const unfinished = `${target}.${process.pid}`;
   const [program, ...rest] = [...command, path, "-o", unfinished, "-ldl", "-lrt"];
-  const result = spawnSync(program!, rest, { encoding: "utf8", env: { ...process.env, ...zigCaches() } });
+  // When Zig first compiles its C++ library, it says a megabyte of warnings about that.
+  const result = spawnSync(program!, rest, {
+    encoding: "utf8",
+    env: { ...process.env, ...zigCaches() },
+    maxBuffer: 1 << 28,
+  });
   assert.equal(result.status, 0, `${chosen.name} failed on ${source}:\n${result.stderr ?? result.error}`);
-  assert.equal(result.stderr, "", `${chosen.name} on ${source}`);
   chmodSync(unfinished, 0o755);
   renameSync(unfinished, target);
   // As the dynamic loader and the kernel see it.
