@@ -1,7 +1,7 @@
 /* Children without exec from a parent whose threads allocate all the time. Arguments: KIND (fork, _Fork, clone, vfork)
  * CHILDREN. Every child allocates what it may, and exits with 0; the parent counts as in churn.c and prints
  * `live COUNT BYTES` of the function `churn`, which must be what its store says: no child has written to it. Every tenth child of
- * fork prints `child PID COUNT` of `churn`, and each block's address and size, as it found them: threads that were between a call and its
+ * fork prints `child PID COUNT` of `churn`, and `block PID ADDRESS SIZE` for each, as it found them: threads that were between a call and its
  * count make it wrong by one each.
  *
  * After fork a child may use malloc (libc repairs its locks). After _Fork and a raw clone another thread may have
@@ -64,13 +64,16 @@ NOINLINE static void child_with_malloc(int number) {
     if (i % 2) free(block);
   }
   if (number % 10 == 0) {
-    static char line[THREADS * SLOTS * 32];
+    static char lines[THREADS * SLOTS * 64];
     int length = 0;
-    for (int t = 0; t < THREADS; t++)
-      for (int i = 0; i < SLOTS; i++)
-        if (workers[t].slots[i] != NULL) length += snprintf(line + length, 32, " %p:%zu", (void *)workers[t].slots[i], *workers[t].slots[i]);
-    say("child %d %zu", (int)getpid(), count);
-    CHECK(write(1, line, (size_t)length) == length && write(1, "\n", 1) == 1);
+    for (int t = 0; t < THREADS; t++) {
+      for (int i = 0; i < SLOTS; i++) {
+        size_t *block = workers[t].slots[i];
+        if (block != NULL) length += snprintf(lines + length, 64, "block %d %p %zu\n", (int)getpid(), (void *)block, *block);
+      }
+    }
+    say("child %d %zu\n", (int)getpid(), count);
+    CHECK(write(1, lines, (size_t)length) == length);
   }
   _exit(0);
 }
