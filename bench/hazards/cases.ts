@@ -61,7 +61,7 @@ export function cases(): Case[] {
     simple("generated.c"),
     simple("dlopen.c", [plugin], "dlopen.c"),
     simple("reloading.c", [plugin, other], "reloading.c"),
-    simple("dlmopen.c", [plugin], "dlmopen.c"),
+    simple("dlmopen.c", [plugin, other], "dlmopen.c"),
     simple("lifecycle.c"),
     simple("lifecycle_cxx.cc"),
     simple("operators.cc"),

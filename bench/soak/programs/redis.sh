@@ -4,7 +4,7 @@ needs redis-server redis-benchmark redis-cli
 socket=$PWD/socket
 ask() { redis-cli -s "$socket" "$@"; }
 start() {
-  redis-server --port 0 --unixsocket "$socket" --dir "$PWD" --save "" --appendonly yes --io-threads 2 --io-threads-do-reads yes >>log 2>&1 &
+  redis-server --port 0 --unixsocket "$socket" --dir "$PWD" --save "" --appendonly yes --auto-aof-rewrite-percentage 0 --io-threads 2 --io-threads-do-reads yes >>log 2>&1 &
   server=$!
   until ask ping 2>/dev/null | grep -q PONG; do kill -0 $server; pause; done
 }

@@ -11,15 +11,17 @@ for job in "${jobs[@]}"; do wait "$job" || printf '%s ' $?; done
 echo
 seq 200 | xargs -P 4 -n 5 echo | wc -lc
 coproc cat
+# bash forgets it as soon as it has seen the end.
+process=$COPROC_PID
 echo "through a co-process" >&"${COPROC[1]}"
 read -r line <&"${COPROC[0]}"
 echo "$line"
 exec {COPROC[1]}>&-
-wait "$COPROC_PID"
+wait "$process"
 declare -A table
 for i in $(seq 3000); do table[$i]="value $i"; done
 echo "${#table[@]} ${table[77]}"
-find /usr/include -maxdepth 2 2>/dev/null | sort | head -n 500 | sha256sum
+find /usr/include -maxdepth 2 2>/dev/null | sort | sed -n 1,500p | sha256sum
 env -i /bin/sh -c 'echo without environment'
 # What bash says of these two has their process ids.
 {
