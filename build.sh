@@ -167,7 +167,9 @@ compile_example() {
   find_zig
   mkdir -p "$root/build/run"
   program=$root/build/run/$(basename "${source%.*}")
-  quietly "$source" "$zig" $compiler -g -O1 -fno-sanitize=all -fno-optimize-sibling-calls -o "$program" "$source"
+  # The folder is named because Zig's cache knows relative paths alone: another checkout's program would say that it is from there.
+  quietly "$source" "$zig" $compiler -g -O1 -fdebug-compilation-dir="$PWD" -fno-sanitize=all -fno-optimize-sibling-calls \
+    -o "$program" "$source"
 }
 
 build() {
