@@ -30,7 +30,7 @@ export {
   faultText,
   faultTextLength,
 } from "./fault";
-export { FRAMES, FRAMES_MAX, HEADER, PIECE, RECORDS_PER_PIECE, releaseAll, SECOND } from "./memory";
+export { FRAMES, FRAMES_MAX, HEADER, PIECE, releaseAll, SECOND } from "./memory";
 export {
   beginScan,
   COLLECT_ENTRIES,

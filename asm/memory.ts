@@ -1,7 +1,7 @@
 // Where everything lies in core.wasm's linear memory.
 //
 //   0           HEADER   BLOCKS   PIECE  SECOND  OPEN   FRAMES  PAGES  CACHED  LOADED  arena
-//   │ constants │ 512 K  │ 256 K  │ 1 M  │ 256 K │ 8 K  │ 256 K │ 1 M  │ 256 K │ grows on demand …
+//   │ constants │ 512 K  │ 256 K  │ 1 M  │ 1 M   │ 32 K │ 256 K │ 1 M  │ 256 K │ grows on demand …
 //
 // The fixed regions are as large as a valid store can make them; what depends on a store's contents comes from the
 // arena, and an arena that is full is an answer (0), never a trap. Pages of the regions that nothing touches cost
@@ -11,8 +11,8 @@ import { BLOCK_BYTES, BLOCK_MAX_COUNT, BLOCK_TABLE_BYTES, BLOCK_TABLE_OFFSET, RE
 
 /** The part of a store's header block that holds anything. */
 export const HEADER_REGION_BYTES: i32 = BLOCK_TABLE_OFFSET + BLOCK_TABLE_BYTES;
-/** Records that are taken in at a time, a part of a block: few enough to stay in the cache, with the sums that they go into. */
-export const RECORDS_PER_PIECE: i32 = 8192;
+/** Records of a block, which are taken in at a time. */
+export const RECORDS_PER_BLOCK: i32 = BLOCK_BYTES / RECORD_BYTES;
 /** Most frames a stack may have, whatever a header says. */
 export const DEPTH_MAX: i32 = 65536;
 /** Ids that fit at FRAMES. */
@@ -29,8 +29,8 @@ export const HEADER: usize = (__heap_base + 15) & ~(<usize>15);
 export const BLOCKS: usize = HEADER + HEADER_REGION_BYTES;
 export const PIECE: usize = BLOCKS + BLOCK_MAX_COUNT * 4;
 export const SECOND: usize = PIECE + BLOCK_BYTES;
-export const OPEN: usize = SECOND + RECORDS_PER_PIECE * RECORD_BYTES;
-export const FRAMES: usize = OPEN + RECORDS_PER_PIECE;
+export const OPEN: usize = SECOND + BLOCK_BYTES;
+export const FRAMES: usize = OPEN + RECORDS_PER_BLOCK;
 export const PAGES: usize = FRAMES + DEPTH_MAX * 4;
 export const CACHED: usize = PAGES + PAGES_MAX * 4;
 const ARENA: usize = CACHED + BLOCK_MAX_COUNT * 4;

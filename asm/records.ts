@@ -3,7 +3,7 @@
 //   PIECE ──(settle with SECOND)──▶ scan ──▶ sums of all live records
 //                                     └─▶ filters ──▶ sums by stack, or entries of a list
 //
-// The host reads a part of a block of records at a time to PIECE. Of a running process it reads every piece twice or more,
+// The host reads a block of records at a time to PIECE. Of a running process it reads every piece twice or more,
 // the later times to SECOND: a record that is the same in two reads was live between them (asm/FORMAT.md, "Order of
 // writes"). OPEN has one byte for each record of the piece, 1 where that is not sure.
 //
@@ -40,7 +40,7 @@ import {
   RECORD_THREAD,
   RECORD_TIME,
 } from "./layout";
-import { OPEN, PIECE, RECORDS_PER_PIECE, SECOND } from "./memory";
+import { OPEN, PIECE, RECORDS_PER_BLOCK, SECOND } from "./memory";
 
 // What a scan does with a record that passes the filters.
 export const COLLECT_NOTHING: i32 = 0;
@@ -149,12 +149,12 @@ export function matchedBytesSpread(): f64 {
 
 /** Says of all records of the coming piece whether they may be in the middle of a change. */
 export function setOpen(open: bool): void {
-  memory.fill(OPEN, open ? 1 : 0, RECORDS_PER_PIECE);
+  memory.fill(OPEN, open ? 1 : 0, RECORDS_PER_BLOCK);
 }
 
 /** Compares PIECE with a later read in SECOND, takes over what changed, returns how many records are still open. */
 export function settle(count: u32): u32 {
-  assert(count <= <u32>RECORDS_PER_PIECE);
+  assert(count <= <u32>RECORDS_PER_BLOCK);
   let open: u32 = 0;
   for (let i: u32 = 0; i < count; i++) {
     if (!load<u8>(OPEN + i)) continue;
@@ -186,7 +186,7 @@ export function settle(count: u32): u32 {
 
 /** Takes in `count` records at PIECE, in the store from `first` on; stacks below `stacks` exist. 0, or FAILED. */
 export function scan(first: u32, count: u32, stacks: u32): i32 {
-  assert(count <= <u32>RECORDS_PER_PIECE);
+  assert(count <= <u32>RECORDS_PER_BLOCK);
   if (sampleMean() > 0) return pass<f64>(first, 0, count, stacks);
   if (collect != COLLECT_SUMS || filtering) return pass<u64>(first, 0, count, stacks);
   for (let i: u32 = 0; i < count; i++) {

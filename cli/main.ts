@@ -1,6 +1,6 @@
 // Where every command starts and every error ends.
 //
-// The launchers call main() with the module of their command. Errors that a user can do something about
+// The launchers call main() with their command. Errors that a user can do something about
 // are thrown anywhere as UsageError or as the runtime's own error classes; here they become one line on standard
 // error and exit code 2. Nothing else prints errors, nothing prints a stack trace.
 
@@ -10,10 +10,9 @@ import { messages } from "./messages.js";
 import { ReaderGone, writeAll } from "./output.js";
 
 /** Runs the command named by the arguments and ends the process. */
-export async function main(loading: Promise<{ command: Command }>, program: string): Promise<never> {
+export async function main(command: Command, program: string): Promise<never> {
   let code = 0;
   try {
-    const { command } = await loading;
     code = await dispatch(command, process.argv.slice(2));
   } catch (error) {
     if (!(error instanceof ReaderGone)) {

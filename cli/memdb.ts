@@ -3,6 +3,8 @@
 import type { Command } from "./arguments.js";
 import { collect } from "./commands/collect.js";
 
+export { main } from "./main.js";
+
 export const command: Command = {
   ...collect,
   subCommands: {

@@ -4,6 +4,8 @@ import { defineCommand, UsageError } from "./arguments.js";
 import { SETTINGS, variableEntries } from "./environment.js";
 import { EXITS, helpOption } from "./shared-options.js";
 
+export { main } from "./main.js";
+
 export const command = defineCommand({
   meta: { name: "memhook", description: "finds heap leaks in programs while they run" },
   usage: [],

@@ -3,6 +3,8 @@
 import type { Command } from "./arguments.js";
 import { view } from "./commands/view.js";
 
+export { main } from "./main.js";
+
 export const command: Command = {
   ...view,
   subCommands: {

@@ -1,8 +1,7 @@
 // The values of options: text in, a checked value out, or one line that names the option, the value and
 // the accepted form.
 
-import { createRequire } from "node:module";
-import type ms from "ms";
+import ms from "ms";
 import { UsageError } from "./arguments.js";
 
 function refuse(option: string, text: string, problem: string, form: string): UsageError {
@@ -11,17 +10,11 @@ function refuse(option: string, text: string, problem: string, form: string): Us
 
 const NANOSECONDS_MAX = 2n ** 63n - 1n;
 
-/** Loaded when the first duration is read: importing a package of the older kind costs Node 5 ms at every start. */
-function parsed(text: string): number | undefined {
-  const parse = createRequire(import.meta.url)("ms") as typeof ms;
-  return parse(text as ms.StringValue);
-}
-
 /** "10s", "30min", "1.5h" and whatever else the package ms reads, in nanoseconds. A bare number has no unit and is refused. */
 export function duration(option: string, text: string): bigint {
   const form = "a time like 10s, 30min or 5h";
   if (/^-/.test(text)) throw refuse(option, text, "is negative", form);
-  const milliseconds = /[a-z]$/i.test(text) ? parsed(text) : /^0+$/.test(text) ? 0 : undefined;
+  const milliseconds = /[a-z]$/i.test(text) ? ms(text as ms.StringValue) : /^0+$/.test(text) ? 0 : undefined;
   if (milliseconds === undefined || Number.isNaN(milliseconds)) throw refuse(option, text, "is not a duration", form);
   if (milliseconds >= Number(NANOSECONDS_MAX) / 1e6) throw refuse(option, text, "is too long", form);
   const whole = Math.trunc(milliseconds);

@@ -73,7 +73,6 @@ type ConstantName =
   | `FAULT_${"UNSUPPORTED" | "NEWER" | "TRUNCATED" | "DAMAGED" | "TOO_MUCH"}`
   | "HEADER"
   | "PIECE"
-  | "RECORDS_PER_PIECE"
   | "SECOND"
   | "FRAMES"
   | "FRAMES_MAX"

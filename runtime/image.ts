@@ -90,13 +90,10 @@ export class StoreImage {
     const { call, constant } = this.core;
     const total = this.count(L.KIND_RECORDS);
     let stacks = this.count(L.KIND_STACKS);
-    const most = constant.RECORDS_PER_PIECE;
     call.setOpen(0);
-    for (let first = 0; first < total; first += most) {
-      const count = Math.min(most, total - first);
-      const within = first % RECORDS_PER_BLOCK;
-      const block = this.#position(L.KIND_RECORDS, (first - within) / RECORDS_PER_BLOCK);
-      const position = block + within * L.RECORD_BYTES;
+    for (let first = 0; first < total; first += RECORDS_PER_BLOCK) {
+      const count = Math.min(RECORDS_PER_BLOCK, total - first);
+      const position = this.#position(L.KIND_RECORDS, first / RECORDS_PER_BLOCK);
       this.#fill(constant.PIECE, count * L.RECORD_BYTES, position);
       if (reading !== "still") {
         call.setOpen(1);

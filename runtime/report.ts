@@ -138,11 +138,12 @@ async function select(ids: Uint32Array, store: Store, resolver: StackResolver, o
   if (module || name || suppressions.length > 0) {
     await resolver.load(ids, name !== undefined || suppressions.length > 0);
   }
-  const matched = (id: number) => !(module || name) || matches(resolver.stack(id).frames, options);
-  const mask = new Uint8Array(ids.length);
-  ids.forEach((id, i) => {
-    mask[i] = Number(matched(id));
-  });
+  const mask = new Uint8Array(ids.length).fill(1);
+  if (module || name) {
+    ids.forEach((id, i) => {
+      if (!matches(resolver.stack(id).frames, options)) mask[i] = 0;
+    });
+  }
   if (suppressions.length > 0) {
     ids.forEach((id, i) => {
       if (mask[i] === 1 && isListed(resolver.stack(id).frames, suppressions)) mask[i] = 2;
@@ -150,23 +151,13 @@ async function select(ids: Uint32Array, store: Store, resolver: StackResolver, o
   }
   if (knownSuppressed) {
     // Names only of frames in the runtime, of the few stacks that begin there.
-    const runtime = new Map<ModuleInfo | null, boolean>([[null, false]]);
-    const inRuntime = (info: ModuleInfo | null) => {
-      let known = runtime.get(info);
-      if (known === undefined) {
-        known = isRuntimeModule(info!.path);
-        runtime.set(info, known);
-      }
-      return known;
-    };
+    const inRuntime = (info: ModuleInfo | null) => info !== null && isRuntimeModule(info.path);
     const entered = (frames: RawFrame[]) => {
       const end = frames.findIndex((frame) => !inRuntime(frame.module));
       return end < 0 ? frames : frames.slice(0, end);
     };
     const candidates = new Map<number, number>();
-    store.innermostModules(ids).forEach((info, i) => {
-      if (mask[i] === 1 && inRuntime(info)) candidates.set(ids[i]!, i);
-    });
+    for (const i of store.stacksBeginningIn(ids, inRuntime)) if (mask[i] === 1) candidates.set(ids[i]!, i);
     await resolver.load(candidates.keys(), true, entered);
     for (const [id, i] of candidates) {
       const { frames, cut } = resolver.outline(id);

@@ -253,9 +253,9 @@ export class Store {
     return this.#frames.frames(stackId);
   }
 
-  /** The modules of the innermost frames of stacks; null if a frame is in none or a stack is unknown. */
-  innermostModules(stackIds: Uint32Array): (ModuleInfo | null)[] {
-    return this.#frames.innermostModules(stackIds);
+  /** The positions in `stackIds` of the stacks whose innermost frame is in a module that `chosen` accepts; it is asked once each. */
+  stacksBeginningIn(stackIds: Uint32Array, chosen: (module: ModuleInfo) => boolean): number[] {
+    return this.#frames.beginningIn(stackIds, chosen);
   }
 
   /** Every file that was mapped into the process, also those unloaded since. */

@@ -32,20 +32,27 @@ export class StoreFrames {
     return { frames: Array.from(new Uint32Array(ids.buffer, 0, count), (id) => this.#frame(id)), cut };
   }
 
-  /** The modules of the innermost frames of stacks; null if a frame is in none or a stack is unknown. */
-  innermostModules(stackIds: Uint32Array): (ModuleInfo | null)[] {
+  /** The positions in `stackIds` of the stacks whose innermost frame is in a module that `chosen` accepts; it is asked once each. */
+  beginningIn(stackIds: Uint32Array, chosen: (module: ModuleInfo) => boolean): number[] {
     const { core } = this.#tables;
     const { FRAMES, FRAMES_MAX } = core.constant;
-    const modules: (ModuleInfo | null)[] = [];
+    const positions: number[] = [];
+    // Frames in no module have module 0.
+    const verdicts: (boolean | undefined)[] = [false];
     for (let first = 0; first < stackIds.length; first += FRAMES_MAX) {
       const piece = stackIds.subarray(first, first + FRAMES_MAX);
       core.bytes(FRAMES, piece.byteLength).set(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength));
       core.call.beginInnermostModules();
       this.#tables.fetch(() => core.call.innermostModules(piece.length));
-      const ids = core.bytes(FRAMES, piece.byteLength).slice();
-      for (const id of new Uint32Array(ids.buffer)) modules.push(id === 0 ? null : this.#moduleInfo(id));
+      // Copied: looking a module up may need memory, and make views old.
+      const modules = new Uint32Array(core.bytes(FRAMES, piece.byteLength).slice().buffer);
+      for (let i = 0; i < modules.length; i++) {
+        const id = modules[i]!;
+        verdicts[id] ??= chosen(this.#moduleInfo(id));
+        if (verdicts[id]) positions.push(first + i);
+      }
     }
-    return modules;
+    return positions;
   }
 
   #frame(id: number): RawFrame {

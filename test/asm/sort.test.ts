@@ -8,7 +8,7 @@ import { Core } from "../../runtime/core.js";
 import { putRecord, type RecordFields } from "../support/store-builder.js";
 import { coreBuilds, randomNumbers } from "../support/stores.js";
 
-const PIECE_RECORDS = new Core(coreBuilds.release, "").constant.RECORDS_PER_PIECE;
+const PIECE_RECORDS = L.BLOCK_BYTES / L.RECORD_BYTES;
 /** Entries that memory grows by, in asm/entries.ts. */
 const STEP = 32768;
 const ALL = 0xffffffff;

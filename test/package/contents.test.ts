@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { type Packed, pack } from "../support/registry.js";
@@ -26,12 +27,31 @@ const sources = (place: string): string[] =>
     .filter((path) => path.endsWith(".ts") && !path.endsWith(".d.ts"))
     .map((path) => `dist/${place}/${path.replace(/ts$/, "js")}`);
 
-test("the package has every module that its programs can load, and the compiled code of no other", { skip }, () => {
-  const modules = [...["api", "cli", "runtime"].flatMap(sources), "dist/asm/layout.js", "dist/asm/symbols/layout.js"];
+test("the package has every module that its programs and its API can load, and the compiled code of no other", {
+  skip,
+}, () => {
+  const programs = readdirSync(join(root, "dist/bin")).map((file) => `dist/bin/${file}`);
+  const modules = [...["api", "runtime"].flatMap(sources), "dist/asm/layout.js", "dist/asm/symbols/layout.js"];
   assert.deepEqual(
     paths().filter((path) => path.endsWith(".js")),
-    modules.sort(),
+    [...modules, ...programs.filter((path) => path.endsWith(".js"))].sort(),
   );
+  for (const name of Object.keys(manifest.bin)) assert.ok(programs.includes(`dist/bin/${name}.js`), name);
+});
+
+test("what is bundled into the programs comes with its licence, what is not is a dependency", { skip }, () => {
+  const licences = readFileSync(join(root, "dist/bin/LICENSES"), "utf8");
+  const bundled = new Set<string>();
+  const loaded = new Set<string>();
+  for (const file of readdirSync(join(root, "dist/bin")).filter((name) => name.endsWith(".js"))) {
+    const text = readFileSync(join(root, "dist/bin", file), "utf8");
+    for (const [, name] of text.matchAll(/^\/\/ node_modules\/([^/]+)\//gm)) bundled.add(name!);
+    for (const [, name] of text.matchAll(/(?:from |import\(|resolve\()"([^./"][^"]*)"/g)) loaded.add(name!);
+  }
+  assert.deepEqual([...bundled].sort(), ["citty", "consola", "ms"]);
+  for (const name of bundled) assert.match(licences, new RegExp(`^${name}\n\n(.*\n){0,4}.*Copyright`, "m"));
+  const packages = [...loaded].filter((name) => !isBuiltin(name)).map((name) => name.split("/")[0]);
+  assert.deepEqual([...new Set(packages)].sort(), Object.keys(manifest.dependencies).sort());
 });
 
 test("the package has the cores, the libraries, the header, the manual, and nothing of the workshop", { skip }, () => {

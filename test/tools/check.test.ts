@@ -43,6 +43,7 @@ const IMPORTS: [string, string, string, string[]][] = [
   ["cli may import runtime", "cli/a.ts", 'import { x } from "../runtime/b.js";', []],
   ["runtime may import the layout", "runtime/a.ts", 'import * as l from "../asm/layout.js";', []],
   ["runtime may import node and dependencies", "runtime/a.ts", 'import "node:fs";\nimport c from "citty";', []],
+  ["cli may import what is bundled into it", "cli/a.ts", 'import ts from "typescript";', []],
   ["tests may import everything", "test/a.ts", 'import { x } from "../asm/core.js";\nimport "typescript";', []],
   ["launchers' modules may import commands", "cli/memview.ts", 'const x = import("./commands/view.js");', []],
   ["an import in a comment is none", "asm/a.ts", '// import { x } from "../runtime/b";', []],
@@ -79,9 +80,9 @@ const IMPORTS: [string, string, string, string[]][] = [
   ["tools → test", "tools/a.mjs", 'import "../test/b.js";', ["tools/a.mjs:1: must not import ../test/b.js"]],
   [
     "a package that users do not get",
-    "cli/a.ts",
+    "runtime/a.ts",
     'import ts from "typescript";',
-    ["cli/a.ts:1: typescript is not in package.json's dependencies"],
+    ["runtime/a.ts:1: typescript is not in package.json's dependencies"],
   ],
   ["a runtime's name in its adapter", "runtime/host-bun.ts", "Bun.file(x);", []],
   [
