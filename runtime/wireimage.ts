@@ -113,8 +113,9 @@ export class SessionImage {
     return this.#core.isLast() !== 0;
   }
 
+  /** Of the image and what is kept about it, pages that nothing has touched included. */
   get memoryBytes(): number {
-    return this.#core.memory.buffer.byteLength;
+    return this.#base + this.#core.blockCount.value * L.BLOCK_BYTES;
   }
 
   /** Part of the image, valid until the next call. */

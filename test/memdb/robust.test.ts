@@ -310,7 +310,7 @@ test(`${FUZZ_COUNT} mutated streams from seed ${FUZZ_SEED} end in an error or in
       refused++;
       sound = false;
     }
-    assert.ok(image.memoryBytes <= 20 << 20, `seed ${seed}: ${image.memoryBytes} bytes`);
+    assert.ok(image.memoryBytes <= 12 << 20, `seed ${seed}: ${image.memoryBytes} bytes`);
     // Also after an error: what had come until then is in the file. Checking takes longer than making: only now and then.
     if (pick(100) === 0 && image.received > 0) {
       await soundStore(path, image, seed);
