@@ -35,10 +35,9 @@ static inline bool mh_lock_take(struct mh_lock *lock) {
   return MH_LIKELY(mh_lock_try(lock)) || mh_lock_wait(lock);
 }
 
-/* The same for work that can be begun anew when a signal handler jumped out of the middle: what this very thread still holds is its own
- * again. (A hook that is called inside a hook takes no lock, so nobody else can be at it.) */
-static inline bool mh_lock_take_again(struct mh_lock *lock) {
-  uint32_t self = (uint32_t)mh_gettid();
+/* The same for work that can be begun anew when a signal handler jumped out of the middle: what this very thread, `self`, still holds is its
+ * own again. (A hook that is called inside a hook takes no lock, so nobody else can be at it.) */
+static inline bool mh_lock_take_again(struct mh_lock *lock, uint32_t self) {
   if (MH_UNLIKELY(MH_GET(lock->held) == self)) return true;
   if (!mh_lock_take(lock)) return false;
   MH_SET(lock->held, self);

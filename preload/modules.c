@@ -19,6 +19,7 @@
 #include "store.h"
 #include "sys.h"
 #include "text.h"
+#include "thread.h"
 
 #define MODULES_MAX 16384
 #define HEADERS_MAX 64
@@ -383,7 +384,7 @@ static void publish_list(void) {
 }
 
 void mh_modules_refresh(void) {
-  if (!mh_lock_take_again(&lock)) return;
+  if (!mh_lock_take_again(&lock, mh_thread_id())) return;
   uint64_t began = mh_clock_now();
   MH_SET(refreshed_generation, MH_GET(mh_generation));
   bool changed = false, complete = false;

@@ -108,6 +108,7 @@ function targets(results, memory) {
   for (const [name, limit] of [
     ["sqlite3 script", 1.25],
     ["C++ map and string churn", 1.4],
+    ["C++ map and string churn, dense", 1.4],
     ["python3, PYTHONMALLOC=malloc", 1.75],
     ["gcc -O2", 1.25],
   ]) {

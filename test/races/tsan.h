@@ -27,4 +27,4 @@ void races_let_others(void);
     seen_;                                            \
   })
 #define mh_lock_take(lock) (races_let_others(), mh_lock_take(lock))
-#define mh_lock_take_again(lock) (races_let_others(), mh_lock_take_again(lock))
+#define mh_lock_take_again(lock, self) (races_let_others(), mh_lock_take_again(lock, self))
