@@ -2,7 +2,7 @@
 // memdb and of the connection meanwhile, and the program does not notice.
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
@@ -22,6 +22,7 @@ import {
 } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 import { Command } from "./command.js";
+import { until } from "./running.js";
 
 const folder = temporaryFolder();
 const options = { skip: noCompiler };
@@ -195,11 +196,14 @@ test("a program that becomes others by exec: one store, the last one's", options
 
 // ── memdb comes and goes ─────────────────────────────────────────────────────────────────────────
 
-test("memdb may come later, go and come again: nothing is missing", options, async () => {
+test("memdb may come later, go and come again: nothing is missing, and the log says it", options, async () => {
   const path = next();
   const socket = join(folder, "later.sock");
-  const program = new Steady(environment(`unix:${socket}`));
+  const log = join(folder, "later.log");
+  const program = new Steady(environment(`unix:${socket}`, 0, { MEMHOOK_LOG: log }));
   await program.tell("allocate 1000");
+  const absent = `memhook: no connection to memdb at unix:${socket} (there is no such socket), trying again`;
+  await until(() => existsSync(log) && readFileSync(log, "utf8").includes(`${absent}\n`));
   for (let life = 0; life < 2; life++) {
     const memdb = new Command("--unix", socket, path);
     await memdb.listening();
@@ -210,6 +214,10 @@ test("memdb may come later, go and come again: nothing is missing", options, asy
     await program.tell("churn 100");
   }
   await program.end();
+  // Once, however often it tried.
+  const lines = readFileSync(log, "utf8").split("\n");
+  const connected = `memhook: connected to memdb at unix:${socket}`;
+  assert.deepEqual(lines.slice(1, 4), [absent, connected, `memhook: connection lost to memdb at unix:${socket}`]);
 });
 
 test(
