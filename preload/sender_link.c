@@ -94,14 +94,7 @@ bool mh_link_receive(uint32_t type, uint8_t *payload, uint32_t bytes, uint64_t n
 
 /* ── Connecting ───────────────────────────────────────────────────────────────────────────────── */
 
-/* Why there is no connection, for MEMHOOK_LOG: once, and again when the reason is another one. */
-static void say_why(const char *reason) {
-  static const char *said;
-  if (reason == said) return;
-  said = reason;
-  if (reason) mh_link_say("no connection to memdb at ", reason);
-}
-
+/* Why there is no connection, for MEMHOOK_LOG. */
 static const char *reason_of(long error) {
   switch (error) {
     case -ECONNREFUSED: return " (nobody listens there), trying again";
@@ -116,13 +109,19 @@ static const char *reason_of(long error) {
   }
 }
 
-static bool try_address(const struct mh_address *address) {
+/* Says it once, and again when it is another reason, or there was a connection (NULL) in between. */
+static void say_why(const char *reason) {
+  static const char *said;
+  if (reason == said) return;
+  said = reason;
+  if (reason) mh_link_say("no connection to memdb at ", reason);
+}
+
+/* 0, or a negated error. */
+static long try_address(const struct mh_address *address) {
   int family = address->socket.any.sa_family;
   mh_link.fd = (int)mh_syscall(SYS_socket, family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, 0, 0, 0);
-  if (mh_link.fd < 0) {
-    say_why(reason_of(mh_link.fd));
-    return false;
-  }
+  if (mh_link.fd < 0) return mh_link.fd;
   if (family != AF_UNIX) {
     const int one = 1, idle = 60, between = 10, times = 3;
     mh_syscall(SYS_setsockopt, mh_link.fd, SOL_SOCKET, SO_KEEPALIVE, (long)&one, sizeof(one), 0);
@@ -138,10 +137,8 @@ static bool try_address(const struct mh_address *address) {
     mh_syscall(SYS_getsockopt, mh_link.fd, SOL_SOCKET, SO_ERROR, (long)&error, (long)&bytes, 0);
     result = -error;
   }
-  if (result == 0) return true;
-  mh_close(mh_link.fd);
-  if (mh_sender_command() != STOP) say_why(reason_of(result));
-  return false;
+  if (result != 0) mh_close(mh_link.fd);
+  return result;
 }
 
 static bool is_space(char letter) {
@@ -203,9 +200,11 @@ static bool shake_hands(void) {
 bool mh_link_connect(void) {
   static struct mh_address addresses[ADDRESSES_MAX];
   unsigned count = mh_resolve(mh_settings.net_host, mh_settings.net_port, addresses, ADDRESSES_MAX);
-  if (count == 0) say_why(" (no address is known for it), trying again");
+  const char *reason = " (no address is known for it), trying again";
   for (unsigned i = 0; i < count && mh_sender_command() != STOP; i++) {
-    if (!try_address(&addresses[i])) continue;
+    long error = try_address(&addresses[i]);
+    reason = error ? reason_of(error) : NULL;
+    if (error) continue;
     mh_link.in_bytes = 0;
     mh_link.records.length = mh_link.tables.length = mh_link.removed.length = 0;
     mh_link.records.frame = mh_link.records.run = mh_link.removed.frame = 0;
@@ -216,5 +215,6 @@ bool mh_link_connect(void) {
     }
     mh_close(mh_link.fd);
   }
+  if (mh_sender_command() != STOP) say_why(reason);
   return false;
 }
