@@ -104,7 +104,7 @@ hazards() {
 plugins() {
   local shape
   for shape in 0 1; do
-    "$@" -O2 -shared -fPIC -DSHAPE=$shape -o "$folder/plugin$shape.so" "$source/programs/plugin.c" || exit 2
+    "$@" -O2 -fomit-frame-pointer -shared -fPIC -DSHAPE=$shape -o "$folder/plugin$shape.so" "$source/programs/plugin.c" || exit 2
   done
 }
 # hazard NAME SECONDS: the command.
@@ -172,7 +172,7 @@ CODE
 programs() {
   local scale=$1
   export EXACTNESS_EVERY=$2
-  if have python3; then
+  if have python3 && { python3 -c "import json, textwrap" 2>/dev/null || ! echo "python3 has no library: left out"; }; then
     export PYTHONMALLOC=malloc
     check "python3" python3 -c "${python_work//TURNS/$scale}"
     EXACTNESS_SAMPLE=7 check "python3, one allocation in 7" python3 -c "${python_work//TURNS/$scale}"
