@@ -4,6 +4,7 @@ import { type Change, type Diff, more, type Status } from "../../runtime/diff.js
 import { type Amount, readableName, type SnapshotFrame, type SnapshotStack } from "../../runtime/snapshot.js";
 import { isRuntimeName } from "../../runtime/suppressions.js";
 import { fitted, PLAIN } from "./style.js";
+import { isSystemFile } from "./system-files.js";
 import { allocationCount } from "./text.js";
 
 /** What a report is made of. */
@@ -60,13 +61,11 @@ export function sign(number: number): string {
 /** Innermost frame that is the user's own code; the innermost at all if none is. undefined of an unknown stack. */
 export function ownFrame(stack: readonly SnapshotFrame[]): SnapshotFrame | undefined {
   return (
-    stack.find((frame) => frame.file !== null && !SYSTEM_FILE.test(frame.file) && !isRuntimeName(frame.module)) ??
+    stack.find((frame) => frame.file !== null && !isSystemFile(frame.file) && !isRuntimeName(frame.module)) ??
     stack.find((frame) => !isRuntimeName(frame.module) && frame.module !== "") ??
     stack[0]
   );
 }
-
-const SYSTEM_FILE = /^\/(usr|opt|lib\w*|rustc)\//;
 
 /** "make_leak at src/leak.c:12", "libx.so.1+0x11f0" */
 export function placeText(frame: SnapshotFrame | undefined, style = PLAIN, width = Infinity): string {

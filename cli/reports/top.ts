@@ -16,6 +16,7 @@ import { isRuntimeModule } from "../../runtime/suppressions.js";
 import type { Frame } from "../../runtime/types.js";
 import { humanSize } from "./sizes.js";
 import { bold, dim, frameWords, type Style } from "./style.js";
+import { isSystemFile } from "./system-files.js";
 
 /** A call stack as of the last look; growth is since `top` was started. */
 export interface TopRow {
@@ -127,7 +128,7 @@ function neighbour(state: TopState, step: number): number | null {
 /** Neither in a module of the C or C++ runtime nor in a header or library that came with the system or compiler. */
 function isOwn({ module, file }: Frame): boolean {
   if (isRuntimeModule(module)) return false;
-  return file === null || !/^\/usr\/(local\/)?(include|lib)\/|\/include\/c\+\+\/|^\/rustc\/|\/rustlib\//.test(file);
+  return file === null || !isSystemFile(file);
 }
 
 const HELP = "s size  n times  g growth  / filter  enter frames  p pause  q quit";

@@ -100,11 +100,13 @@ static int step_by_step(int in, int out) {
 
 int main(int argc, char **argv) {
   CHECK(argc == 4);
+  pid_t parent = getpid();
   if (fork() == 0) {
-    /* Lives as long as its parent does, and holds none of its pipes. */
+    /* Lives as long as its parent does, which may be over by now. And holds none of its pipes. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(0);
     close(STDIN_FILENO);
     close(STDOUT_FILENO);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (;;) pause();
   }
   if (strcmp(argv[1], "steps") == 0) return step_by_step(atoi(argv[2]), atoi(argv[3]));
