@@ -6,11 +6,11 @@
 #define SLEEPS 500
 #define SLEEP_NANOSECONDS 100000
 
-bool mh_lock_wait(struct mh_lock *lock) {
+bool mh_lock_wait(struct mh_lock *lock, uint32_t holder) {
   const struct timespec nap = {.tv_nsec = SLEEP_NANOSECONDS};
   unsigned most = __atomic_load_n(&lock->given_up, __ATOMIC_RELAXED) ? SPINS : SPINS + YIELDS + SLEEPS;
   for (unsigned turn = 0; turn < most; turn++) {
-    if (!__atomic_load_n(&lock->held, __ATOMIC_RELAXED) && mh_lock_try(lock)) {
+    if (!__atomic_load_n(&lock->held, __ATOMIC_RELAXED) && mh_lock_try_as(lock, holder)) {
       __atomic_store_n(&lock->given_up, 0, __ATOMIC_RELAXED);
       return true;
     }

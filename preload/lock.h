@@ -13,7 +13,7 @@
 #include "sys.h"
 
 struct mh_lock {
-  uint32_t held; /* 0: free; mh_lock_take_again puts the thread's id here */
+  uint32_t held; /* 0: free, else by whom: a thread's id, or MH_LOCK_SOMEBODY */
   uint32_t given_up;
 };
 
@@ -25,23 +25,32 @@ static inline void mh_pause(void) {
 #endif
 }
 
-static inline bool mh_lock_try(struct mh_lock *lock) {
-  return !__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE);
+#define MH_LOCK_SOMEBODY UINT32_MAX
+
+/* Whose it is, and that it is held, is said at once: a signal handler may jump out at any instruction. */
+static inline bool mh_lock_try_as(struct mh_lock *lock, uint32_t holder) {
+  uint32_t nobody = 0;
+  return __atomic_compare_exchange_n(&lock->held, &nobody, holder, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
-bool mh_lock_wait(struct mh_lock *lock);
+static inline bool mh_lock_try(struct mh_lock *lock) {
+  return mh_lock_try_as(lock, MH_LOCK_SOMEBODY);
+}
+
+bool mh_lock_wait(struct mh_lock *lock, uint32_t holder);
 
 static inline bool mh_lock_take(struct mh_lock *lock) {
-  return MH_LIKELY(mh_lock_try(lock)) || mh_lock_wait(lock);
+  return MH_LIKELY(mh_lock_try(lock)) || mh_lock_wait(lock, MH_LOCK_SOMEBODY);
 }
 
-/* The same for work that can be begun anew when a signal handler jumped out of the middle: what this very thread, `self`, still holds is its
+/* The next two are for work that can be begun anew when a signal handler jumped out of the middle: what this very thread, `self`, still holds is its
  * own again. (A hook that is called inside a hook takes no lock, so nobody else can be at it.) */
+static inline bool mh_lock_try_again(struct mh_lock *lock, uint32_t self) {
+  return MH_UNLIKELY(MH_GET(lock->held) == self) || mh_lock_try_as(lock, self);
+}
+
 static inline bool mh_lock_take_again(struct mh_lock *lock, uint32_t self) {
-  if (MH_UNLIKELY(MH_GET(lock->held) == self)) return true;
-  if (!mh_lock_take(lock)) return false;
-  MH_SET(lock->held, self);
-  return true;
+  return MH_LIKELY(mh_lock_try_again(lock, self)) || mh_lock_wait(lock, self);
 }
 
 static inline void mh_lock_release(struct mh_lock *lock) {

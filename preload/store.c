@@ -13,6 +13,7 @@
 #include "process.h"
 #include "settings.h"
 #include "sys.h"
+#include "thread.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -114,7 +115,7 @@ void mh_store_publish(uint32_t kind, uint32_t count) {
 }
 
 bool mh_store_back_header(uint32_t offset, uint32_t bytes) {
-  if (!mh_lock_take(&block_lock)) return false;
+  if (!mh_lock_take_again(&block_lock, mh_thread_id())) return false;
   bool backed = back(mh_store + offset, offset, bytes);
   mh_lock_release(&block_lock);
   return backed;
@@ -142,10 +143,21 @@ static bool add_block(uint32_t kind) {
   return true;
 }
 
+/* What a signal handler jumped out of begins anew. A block that is in the table and in its array, but not counted, is counted now; one that is
+ * not in its array yet is given away again. */
+static void finish_block(void) {
+  struct mh_header *header = mh_header();
+  uint32_t block = header->block_count;
+  uint32_t entry = block < MH_BLOCK_MAX_COUNT ? *(uint32_t *)(mh_store + MH_BLOCK_TABLE_OFFSET + block * MH_BLOCK_ENTRY_BYTES) : 0;
+  uint32_t ordinal = entry & MH_BLOCK_ENTRY_ORDINAL_MASK;
+  if (entry && header->arrays[entry >> MH_BLOCK_ENTRY_KIND_SHIFT].blocks > ordinal) __atomic_store_n(&header->block_count, block + 1, __ATOMIC_RELEASE);
+}
+
 /* Commits one step more: a quarter of what there is, so that small programs stay small and large ones grow rarely. */
 static bool grow(uint32_t kind) {
   struct mh_header *header = mh_header();
   struct mh_array *array = &header->arrays[kind];
+  finish_block();
   uint64_t bytes = (uint64_t)array->committed * element_bytes[kind];
   uint64_t step = bytes / 4;
   step = step < FIRST_STEP ? FIRST_STEP : step - step % FIRST_STEP;
@@ -172,11 +184,13 @@ bool mh_store_reserve(uint32_t kind, uint32_t count) {
   if (MH_LIKELY(enough && (count <= committed - committed / 8))) return true;
   uint64_t retry = __atomic_load_n(&retry_time[kind], __ATOMIC_RELAXED);
   if (MH_UNLIKELY(retry && mh_clock_now() < retry)) return enough;
-  if (enough ? !mh_lock_try(&grow_locks[kind]) : !mh_lock_take(&grow_locks[kind])) return enough;
+  uint32_t self = mh_thread_id();
+  struct mh_lock *lock = &grow_locks[kind];
+  if (enough ? !mh_lock_try_again(lock, self) : !mh_lock_take_again(lock, self)) return enough;
   committed = array->committed;
   bool grown = true;
   while (grown && count > committed - committed / 8) {
-    grown = mh_lock_take(&block_lock);
+    grown = mh_lock_take_again(&block_lock, self);
     if (!grown) break;
     grown = grow(kind);
     mh_lock_release(&block_lock);
@@ -184,7 +198,7 @@ bool mh_store_reserve(uint32_t kind, uint32_t count) {
   }
   /* A full store stays full for a while: asking at every allocation would cost the program a system call each. */
   __atomic_store_n(&retry_time[kind], grown ? 0 : mh_clock_now() + RETRY_NANOSECONDS, __ATOMIC_RELAXED);
-  mh_lock_release(&grow_locks[kind]);
+  mh_lock_release(lock);
   return count <= committed;
 }
 

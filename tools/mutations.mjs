@@ -41,6 +41,14 @@ const MUTATIONS = [
     "processes",
     "prefork.c",
   ],
+  [
+    "growing a table begins anew after a jump out of it",
+    "store.c",
+    "!mh_lock_take_again(lock, self)",
+    "!mh_lock_take(lock)",
+    "threads",
+    "siglongjmp",
+  ],
   ["what the parent freed since the fork is in a log", "inherit.c", "    replay_log();", "", "processes", "daemon.c"],
   [
     "newer records are not the child's",

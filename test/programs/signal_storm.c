@@ -7,7 +7,7 @@
  *         function's caller.
  * disarm: the same as above, and the alternate stack has SS_AUTODISARM: while the handler runs the kernel knows nothing of it.
  * malloc: the handler calls malloc and free instead. With safe_malloc.c preloaded, which allows that.
- * jump:   the main thread maps and unmaps; the handler leaves by siglongjmp, also out of the hook it interrupted. Afterwards
+ * jump:   the main thread maps and unmaps in ever new call stacks; the handler leaves by siglongjmp, also out of the hook it interrupted. Afterwards
  *         everything must be recorded as before: ten blocks of 321 bytes, by `afterwards`.
  */
 #define _GNU_SOURCE 1
@@ -81,6 +81,27 @@ NOINLINE static void map_and_unmap(void) {
   CHECK(munmap(region, REGION) == 0);
 }
 
+static void go_left(unsigned way);
+static void go_right(unsigned way);
+
+/* The bits of a number are a way through two functions: as many numbers, as many stacks, for which tables have to grow. */
+static void map_far_away(unsigned way) {
+  if (way == 0)
+    map_and_unmap();
+  else if (way & 1)
+    go_left(way >> 1);
+  else
+    go_right(way >> 1);
+}
+NOINLINE static void go_left(unsigned way) {
+  map_far_away(way);
+  __asm__ volatile("" ::: "memory"); /* no jump instead of the call */
+}
+NOINLINE static void go_right(unsigned way) {
+  map_far_away(way);
+  __asm__ volatile("" ::: "memory");
+}
+
 NOINLINE static void afterwards(void) {
   for (int i = 0; i < 10; i++) keep(malloc(321), 321);
 }
@@ -132,10 +153,11 @@ int main(int argc, char **argv) {
   struct itimerval often = {.it_interval = {.tv_usec = 100}, .it_value = {.tv_usec = 100}}, never = {0};
   uint64_t random = 1;
   if (jumping) {
+    static unsigned way;
     (void)sigsetjmp(back, 1);
     if (signals < wanted) {
       CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
-      for (;;) map_and_unmap();
+      for (;; way++) map_far_away(way % 60000);
     }
     CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
     sigaction(SIGALRM, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);

@@ -21,8 +21,8 @@ uint32_t mh_capture_libunwind(struct mh_thread *thread, const struct mh_entry *e
   return 0;
 }
 
-bool mh_lock_wait(struct mh_lock *lock) {
-  while (!mh_lock_try(lock)) sched_yield();
+bool mh_lock_wait(struct mh_lock *lock, uint32_t holder) {
+  while (!mh_lock_try_as(lock, holder)) sched_yield();
   return true;
 }
 
