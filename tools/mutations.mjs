@@ -44,8 +44,8 @@ const MUTATIONS = [
   [
     "growing a table begins anew after a jump out of it",
     "store.c",
-    "!mh_lock_take_again(lock, self)",
-    "!mh_lock_take(lock)",
+    "enough ? !mh_lock_try_again(lock, self) : !mh_lock_take_again(lock, self)",
+    "enough ? !mh_lock_try(lock) : !mh_lock_take(lock)",
     "threads",
     "siglongjmp",
   ],
