@@ -4,20 +4,14 @@
 //
 // Each round fills a map of strings, looks half of them up, erases a third, and joins what is left.
 
-#include <cstdint>
 #include <cstdlib>
 #include <map>
 #include <string>
 #include <vector>
 
-static uint64_t state = 88172645463325252u;
+#include "random.h"
 
-static uint64_t next_random() {
-  state ^= state << 13;
-  state ^= state >> 7;
-  state ^= state << 17;
-  return state;
-}
+static uint64_t state = 88172645463325252u;
 
 struct Entry {
   std::string name;
@@ -32,17 +26,17 @@ static std::string name_of(uint64_t number) {
 
 static void fill(std::map<std::string, Entry> &entries, int count) {
   for (int i = 0; i < count; i++) {
-    std::string name = name_of(next_random() % 100000);
+    std::string name = name_of(next_random(&state) % 100000);
     Entry &entry = entries[name];
     entry.name = name;
-    for (uint64_t k = next_random() % 4; k; k--) entry.uses.push_back(static_cast<int>(k));
+    for (uint64_t k = next_random(&state) % 4; k; k--) entry.uses.push_back(static_cast<int>(k));
   }
 }
 
 static size_t look_up(const std::map<std::string, Entry> &entries, int count) {
   size_t found = 0;
   for (int i = 0; i < count; i++) {
-    auto place = entries.find(name_of(next_random() % 100000));
+    auto place = entries.find(name_of(next_random(&state) % 100000));
     if (place != entries.end()) found += place->second.uses.size();
   }
   return found;

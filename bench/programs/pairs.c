@@ -11,18 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "random.h"
+
 #define SLOTS 4096
 
 static long rounds;
 static int depth = 13;
 static int tight;
-
-static uint64_t next_random(uint64_t *state) {
-  *state ^= *state << 13;
-  *state ^= *state >> 7;
-  *state ^= *state << 17;
-  return *state;
-}
 
 /* The call's result is used afterwards, so that no call here is a tail call. */
 __attribute__((noinline)) static char *allocate(size_t size) {

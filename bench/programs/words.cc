@@ -7,21 +7,15 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstdint>
 #include <cstdlib>
 #include <map>
 #include <sstream>
 #include <string>
 #include <vector>
 
-static uint64_t state = 88172645463325252u;
+#include "random.h"
 
-static uint64_t next_random() {
-  state ^= state << 13;
-  state ^= state >> 7;
-  state ^= state << 17;
-  return state;
-}
+static uint64_t state = 88172645463325252u;
 
 struct Use {
   int count = 0;
@@ -41,7 +35,7 @@ static std::string text_of(int lines) {
   std::string text;
   for (int line = 0; line < lines; line++) {
     for (int i = 0; i < 10; i++) {
-      uint64_t choice = next_random() % 1000;
+      uint64_t choice = next_random(&state) % 1000;
       text += word_of(choice * choice % 20000);
       text += i % 4 == 3 ? ", " : " ";
     }
