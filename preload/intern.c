@@ -104,7 +104,7 @@ uint32_t mh_intern_node(uint32_t parent, uint32_t frame) {
 #define SAME_NODE (mh_node(id)->parent == parent && mh_node(id)->frame == frame)
   LOOK_UP(&nodes, hash, id, SAME_NODE);
   if (MH_LIKELY(id != 0)) return id;
-  if (!mh_lock_take_again(&nodes.lock, mh_thread_id())) return 0;
+  if (!mh_lock_take_again(&nodes.lock, mh_thread_id(mh_tls.thread))) return 0;
   LOOK_UP(&nodes, hash, id, SAME_NODE);
   if (!id && (id = new_id(&nodes))) {
     MH_ASSERT(parent < id && frame && frame < mh_header()->arrays[MH_KIND_FRAMES].count);
@@ -122,7 +122,7 @@ uint32_t mh_intern_stack(uint32_t node, bool cut) {
 #define SAME_STACK (mh_stack(id)->node == node && mh_stack(id)->flags == flags)
   LOOK_UP(&stacks, hash, id, SAME_STACK);
   if (MH_LIKELY(id != 0)) return id;
-  if (!node || !mh_lock_take_again(&stacks.lock, mh_thread_id())) return 0;
+  if (!node || !mh_lock_take_again(&stacks.lock, mh_thread_id(mh_tls.thread))) return 0;
   LOOK_UP(&stacks, hash, id, SAME_STACK);
   if (!id && (id = new_id(&stacks))) {
     MH_ASSERT(node < mh_header()->arrays[MH_KIND_NODES].count);
@@ -145,7 +145,7 @@ uint32_t mh_intern_frame(uintptr_t pc, bool exact) {
 #define SAME_FRAME (mh_frame(id)->offset == offset && mh_frame(id)->module == module_id && mh_frame(id)->flags == flags)
   LOOK_UP(&frames, hash, id, SAME_FRAME);
   if (MH_LIKELY(id != 0)) return id;
-  if (!mh_lock_take_again(&frames.lock, mh_thread_id())) return 0;
+  if (!mh_lock_take_again(&frames.lock, mh_thread_id(mh_tls.thread))) return 0;
   LOOK_UP(&frames, hash, id, SAME_FRAME);
   if (!id && (id = new_id(&frames))) {
     *mh_frame(id) = (struct mh_frame){.offset = offset, .module = module_id, .flags = flags};

@@ -384,7 +384,7 @@ static void publish_list(void) {
 }
 
 void mh_modules_refresh(void) {
-  if (!mh_lock_take_again(&lock, mh_thread_id())) return;
+  if (!mh_lock_take_again(&lock, mh_thread_id(mh_tls.thread))) return;
   uint64_t began = mh_clock_now();
   MH_SET(refreshed_generation, MH_GET(mh_generation));
   bool changed = false, complete = false;

@@ -178,7 +178,7 @@ INLINE void publish(struct mh_thread *thread, uint32_t slot, const void *block, 
   uint32_t stack = thread ? capture(thread, entry) : 0, stale;
   MH_SET(record->size, size | (uint64_t)kind << MH_RECORD_KIND_SHIFT);
   MH_SET(record->time, time);
-  MH_SET(record->thread, thread ? thread->tid : (uint32_t)mh_gettid());
+  MH_SET(record->thread, mh_thread_id(thread));
   MH_SET(record->stack, stack);
   MH_ASSERT(stack < mh_header()->arrays[MH_KIND_STACKS].count);
   __atomic_store_n(&record->address, (uintptr_t)block, __ATOMIC_RELEASE);

@@ -140,7 +140,7 @@ void mh_region_add(uintptr_t start, uint64_t size, const struct mh_entry *entry)
       .size = size,
       /* By the thread's clock: a child of fork compares it with how far the thread had come. */
       .time = thread ? mh_clock_tell(&thread->newest_time) : mh_clock_now(),
-      .thread = thread ? thread->tid : (uint32_t)mh_gettid(),
+      .thread = mh_thread_id(thread),
       .stack = thread ? mh_capture(thread, entry) : 0,
   };
   if (!mh_lock_take(&lock)) {

@@ -21,6 +21,7 @@
 
 #define FIRST_STEP (16u << 10)
 #define HEADER_STEP 4096u
+#define ENTRIES_PER_STEP (HEADER_STEP / MH_BLOCK_ENTRY_BYTES) /* which divides MH_BLOCK_MAX_COUNT */
 #define EINTR_TURNS 100
 #define RETRY_NANOSECONDS 500000000u
 
@@ -115,10 +116,14 @@ void mh_store_publish(uint32_t kind, uint32_t count) {
 }
 
 bool mh_store_back_header(uint32_t offset, uint32_t bytes) {
-  if (!mh_lock_take_again(&block_lock, mh_thread_id())) return false;
+  if (!mh_lock_take_again(&block_lock, mh_thread_id(mh_tls.thread))) return false;
   bool backed = back(mh_store + offset, offset, bytes);
   mh_lock_release(&block_lock);
   return backed;
+}
+
+static uint32_t *block_entries(void) {
+  return (uint32_t *)(mh_store + MH_BLOCK_TABLE_OFFSET);
 }
 
 /* Gives `kind` one more block and maps it. The block lock is held. */
@@ -126,29 +131,30 @@ static bool add_block(uint32_t kind) {
   struct mh_header *header = mh_header();
   struct mh_array *array = &header->arrays[kind];
   uint32_t block = header->block_count;
-  uint32_t per_page = HEADER_STEP / MH_BLOCK_ENTRY_BYTES;
   if (block == MH_BLOCK_MAX_COUNT) return false;
   if (kind != MH_KIND_RECORDS && array->blocks == MH_TABLE_BLOCKS) return false;
   uint32_t entry_offset = MH_BLOCK_TABLE_OFFSET + block * MH_BLOCK_ENTRY_BYTES;
-  if (block % per_page == 0 && !back(mh_store + entry_offset, entry_offset, HEADER_STEP)) return false;
+  if (block % ENTRIES_PER_STEP == 0 && !back(mh_store + entry_offset, entry_offset, HEADER_STEP)) return false;
   uint8_t *mapped = map_block(block);
   if (!mapped) return false;
   if (kind == MH_KIND_RECORDS)
     mh_record_blocks[array->blocks] = mapped;
   else
     mh_table_blocks[kind][array->blocks] = mapped;
-  *(uint32_t *)(mh_store + entry_offset) = kind << MH_BLOCK_ENTRY_KIND_SHIFT | array->blocks;
+  block_entries()[block] = kind << MH_BLOCK_ENTRY_KIND_SHIFT | array->blocks;
   __atomic_store_n(&array->blocks, array->blocks + 1, __ATOMIC_RELEASE);
   __atomic_store_n(&header->block_count, block + 1, __ATOMIC_RELEASE);
   return true;
 }
 
 /* What a signal handler jumped out of begins anew. A block that is in the table and in its array, but not counted, is counted now; one that is
- * not in its array yet is given away again. */
+ * not in its array yet is given away again. The first entry of a page of the table is left alone: that page may have no memory yet,
+ * and where the file system has none left, to read it would be SIGBUS. */
 static void finish_block(void) {
   struct mh_header *header = mh_header();
   uint32_t block = header->block_count;
-  uint32_t entry = block < MH_BLOCK_MAX_COUNT ? *(uint32_t *)(mh_store + MH_BLOCK_TABLE_OFFSET + block * MH_BLOCK_ENTRY_BYTES) : 0;
+  if (block % ENTRIES_PER_STEP == 0) return;
+  uint32_t entry = block_entries()[block];
   uint32_t ordinal = entry & MH_BLOCK_ENTRY_ORDINAL_MASK;
   if (entry && header->arrays[entry >> MH_BLOCK_ENTRY_KIND_SHIFT].blocks > ordinal) __atomic_store_n(&header->block_count, block + 1, __ATOMIC_RELEASE);
 }
@@ -168,7 +174,7 @@ static bool grow(uint32_t kind) {
   uint8_t *mapped = kind == MH_KIND_RECORDS ? mh_record_blocks[ordinal] : mh_table_blocks[kind][ordinal];
   /* The block's place in the file: the table has at most some thousand entries, and this is rare. */
   uint64_t block = 0;
-  const uint32_t *entries = (const uint32_t *)(mh_store + MH_BLOCK_TABLE_OFFSET);
+  const uint32_t *entries = block_entries();
   for (uint32_t i = 1; i < header->block_count; i++)
     if (entries[i] == (kind << MH_BLOCK_ENTRY_KIND_SHIFT | (uint32_t)ordinal)) block = i;
   if (!back(mapped + in_block, block * MH_BLOCK_BYTES + in_block, step)) return false;
@@ -184,7 +190,7 @@ bool mh_store_reserve(uint32_t kind, uint32_t count) {
   if (MH_LIKELY(enough && (count <= committed - committed / 8))) return true;
   uint64_t retry = __atomic_load_n(&retry_time[kind], __ATOMIC_RELAXED);
   if (MH_UNLIKELY(retry && mh_clock_now() < retry)) return enough;
-  uint32_t self = mh_thread_id();
+  uint32_t self = mh_thread_id(mh_tls.thread);
   struct mh_lock *lock = &grow_locks[kind];
   if (enough ? !mh_lock_try_again(lock, self) : !mh_lock_take_again(lock, self)) return enough;
   committed = array->committed;

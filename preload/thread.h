@@ -109,10 +109,9 @@ static inline struct mh_thread *mh_thread_mine(void) {
   return MH_LIKELY(thread != NULL) ? thread : mh_thread_acquire();
 }
 
-/* The calling thread's id in the kernel, without asking for it as a rule: a program that finds new stacks all the time would spend a
- * twelfth of its time on that. */
-static inline uint32_t mh_thread_id(void) {
-  struct mh_thread *thread = mh_tls.thread;
+/* The calling thread's id in the kernel; `thread` is its state, NULL if it has none. Not asked for as a rule: a program that finds new stacks
+ * all the time would spend a twelfth of its time on that. */
+static inline uint32_t mh_thread_id(const struct mh_thread *thread) {
   MH_ASSERT(mh_thread_owns(thread));
   return MH_LIKELY(thread != NULL) ? thread->tid : (uint32_t)mh_gettid();
 }
