@@ -118,6 +118,14 @@ have() {
   return 1
 }
 
+# Debian's python3-minimal has no library.
+have_python() {
+  have python3 || return
+  python3 -c "import json, textwrap" 2>/dev/null && return
+  echo "python3 has no library: left out"
+  return 1
+}
+
 heading() {
   printf '%-52s %10s %12s %5s %10s %6s %8s %6s %6s\n' program captures frames deep referenced fellb. signals cut corr.
 }
@@ -172,7 +180,7 @@ CODE
 programs() {
   local scale=$1
   export EXACTNESS_EVERY=$2
-  if have python3 && { python3 -c "import json, textwrap" 2>/dev/null || ! echo "python3 has no library: left out"; }; then
+  if have_python; then
     export PYTHONMALLOC=malloc
     check "python3" python3 -c "${python_work//TURNS/$scale}"
     EXACTNESS_SAMPLE=7 check "python3, one allocation in 7" python3 -c "${python_work//TURNS/$scale}"

@@ -283,6 +283,8 @@ const INTERESTING = [
 test(`${FUZZ_COUNT} mutated streams from seed ${FUZZ_SEED} end in an error or in a sound store`, async () => {
   const whole = sample();
   const image = new SessionImage(8 << 20);
+  // More than it may use, and never more than that.
+  const reserved = image.view(0, 0).buffer.byteLength;
   let refused = 0;
   let checked = 0;
   const path = join(folder, "fuzzed.mem");
@@ -311,6 +313,7 @@ test(`${FUZZ_COUNT} mutated streams from seed ${FUZZ_SEED} end in an error or in
       sound = false;
     }
     assert.ok(image.memoryBytes <= 12 << 20, `seed ${seed}: ${image.memoryBytes} bytes`);
+    assert.equal(image.view(0, 0).buffer.byteLength, reserved, `seed ${seed}: the memory grew`);
     // Also after an error: what had come until then is in the file. Checking takes longer than making: only now and then.
     if (pick(100) === 0 && image.received > 0) {
       await soundStore(path, image, seed);
