@@ -9,12 +9,12 @@
 
 /* Compares slots[count − 1 … 0] with the stack. Returns 0 if all are the same, else the number of the one that is
  * not, counted from 1. The guard in front of the slots ends the loop. */
-static inline __attribute__((always_inline)) uint32_t mh_first_changed(const struct mh_walk_slot *slots, uint32_t count) {
+MH_INLINE uint32_t mh_first_changed(const struct mh_walk_slot *slots, uint32_t count) {
   return (uint32_t)(mh_changed_slot(slots + count) - (slots - 1));
 }
 
 /* Whether a walk is in that very frame: then the way out of it depends on the remembered slots alone. */
-static inline __attribute__((always_inline)) bool mh_walk_meets(const struct mh_walk_frame *frame, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
+MH_INLINE bool mh_walk_meets(const struct mh_walk_frame *frame, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
   return frame->sp == sp && frame->pc == pc && !(frame->slots & MH_FRAME_EXACT) &&
          (!(frame->slots & MH_FRAME_NEED) || frame->fp == fp || MH_MUTATION == MUTATION_NO_FP);
 }
@@ -24,14 +24,16 @@ static inline uint32_t mh_walk_generation(void) {
 }
 
 /* The stack that starts at `entry`, if it is the remembered one, or a detour into that. 0 if it has to be walked. */
-static inline __attribute__((always_inline)) uint32_t mh_walk_again(struct mh_walk *walk, const struct mh_entry *entry) {
+MH_INLINE uint32_t mh_walk_again(struct mh_walk *walk, const struct mh_entry *entry) {
   if (MH_UNLIKELY(!walk->plain || walk->generation != mh_walk_generation())) return 0;
   if (MH_UNLIKELY(entry->sp - walk->own.low >= walk->own.high - walk->own.low)) return 0;
   const struct mh_walk_frame *inner = &walk->frames[walk->depth - 1];
   if (walk->stack && mh_walk_meets(inner, entry->pc, entry->sp, entry->fp)) {
     if (!mh_first_changed(walk->slots, inner->slots >> 2)) return walk->stack;
   }
+  if (!mh_detours_pay(walk)) return 0;
   const struct mh_walk_detour *detour = mh_detour_find(walk, entry->pc, entry->sp, entry->fp);
   if (!detour || mh_first_changed(walk->slots, walk->frames[detour->outer - 1].slots >> 2)) return 0;
+  walk->doubt = 0;
   return detour->stack;
 }

@@ -16,9 +16,13 @@
  * A capture that starts at a detour's frame compares the detour's words from the inside outwards, looks whether the remembered walk
  * still has that frame, and compares the remembered words from there on. If all are the same, so is the stack, by the same
  * induction as for the walk itself. Nothing is stepped, interned or written, and the remembered walk stays as it is.
+ *
+ * Looking for a detour that is not there costs as much as a step or two. So a way becomes a detour when it is walked a second time soon
+ * after the first, and while the walks show that most ways do not come again soon, no detour is looked for or noted.
  */
 #pragma once
 #include "mutation.h"
+#include "sys.h"
 #include "walk.h"
 
 typedef uintptr_t mh_word __attribute__((may_alias, aligned(1)));
@@ -29,7 +33,7 @@ static inline void mh_slot_guard(struct mh_walk_slot *slot) {
 }
 
 /* The innermost slot before `end` that does not hold its value any more; there is a guard further out. */
-static inline __attribute__((always_inline)) const struct mh_walk_slot *mh_changed_slot(const struct mh_walk_slot *end) {
+MH_INLINE const struct mh_walk_slot *mh_changed_slot(const struct mh_walk_slot *end) {
   const struct mh_walk_slot *slot = end - 1;
 #pragma clang loop unroll_count(4)
   while (*(const mh_word *)slot->at == slot->value) slot--;
@@ -41,14 +45,14 @@ struct mh_detour_key {
   uint32_t set;
   uint8_t tag;
 };
-static inline __attribute__((always_inline)) struct mh_detour_key mh_detour_key(uintptr_t pc, uintptr_t sp) {
+MH_INLINE struct mh_detour_key mh_detour_key(uintptr_t pc, uintptr_t sp) {
   uint64_t hash = (pc + sp * 5) * 0x9e3779b97f4a7c15ull;
   return (struct mh_detour_key){.set = hash >> 61, .tag = (uint8_t)(hash >> 53)};
 }
 _Static_assert(MH_DETOUR_SETS == 8, "three bits of the hash");
 
 /* One bit for each way of a set whose tag is `tag`, by one comparison of vectors. */
-static inline __attribute__((always_inline)) uint32_t mh_detour_same(const uint8_t tags[MH_DETOUR_WAYS], uint8_t tag) {
+MH_INLINE uint32_t mh_detour_same(const uint8_t tags[MH_DETOUR_WAYS], uint8_t tag) {
   typedef uint8_t vector __attribute__((ext_vector_type(MH_DETOUR_WAYS)));
   typedef bool bits __attribute__((ext_vector_type(MH_DETOUR_WAYS)));
   vector all;
@@ -62,7 +66,7 @@ _Static_assert(MH_DETOUR_WAYS == 16, "a bit each");
 
 /* The detour that leads from there into the remembered walk as it is now: the inner half of the proof. The outer half, the remembered
  * slots of frame number `outer`, is the caller's. NULL if there is none. */
-static inline __attribute__((always_inline)) const struct mh_walk_detour *mh_detour_find(struct mh_walk *walk, uintptr_t pc,
+MH_INLINE const struct mh_walk_detour *mh_detour_find(struct mh_walk *walk, uintptr_t pc,
                                                                                          uintptr_t sp, uintptr_t fp) {
   struct mh_detour_key key = mh_detour_key(pc, sp);
   for (uint32_t same = mh_detour_same(walk->detour_tags[key.set], key.tag); same; same &= same - 1) {
@@ -80,11 +84,31 @@ static inline __attribute__((always_inline)) const struct mh_walk_detour *mh_det
   return NULL;
 }
 
-/* Notes the way from `entry` to the remembered frame number `outer`, now that all frames in between are remembered too. */
-static inline void mh_detour_note(struct mh_walk *walk, const struct mh_entry *entry, uint32_t outer, uint32_t stack) {
-  const struct mh_walk_frame *joined = &walk->frames[outer - 1], *inner = &walk->frames[walk->depth - 1];
-  uint32_t from = joined->slots >> 2, to = inner->slots >> 2;
-  if (to - from > MH_DETOUR_SLOTS) return;
+/* How many walks later is soon: less than there are detours, as what comes again later would no longer be there. */
+#define MH_DETOUR_SOON (MH_DETOUR_SETS * MH_DETOUR_WAYS / 2)
+/* Walks of ways that did not come again soon, less those that did, since a detour was found: from how many on none is looked for, and how
+ * many are counted. */
+#define MH_DOUBT 8
+#define MH_DOUBT_MOST 16
+
+MH_INLINE bool mh_detours_pay(const struct mh_walk *walk) {
+  return MH_LIKELY(walk->doubt < MH_DOUBT);
+}
+
+/* Whether to note a detour for a way that was walked again after so many walks. */
+static inline bool mh_detour_wanted(struct mh_walk *walk, uint32_t walks) {
+  if (walks > MH_DETOUR_SOON) {
+    if (walk->doubt < MH_DOUBT_MOST) walk->doubt++;
+    return false;
+  }
+  if (walk->doubt) walk->doubt--;
+  return mh_detours_pay(walk);
+}
+
+/* Notes a detour from `entry` to the remembered frame number `outer`, in place of another one, with the words that the way there depends on,
+ * outermost first, MH_DETOUR_SLOTS at most. */
+static inline void mh_detour_note(struct mh_walk *walk, const struct mh_entry *entry, uint32_t outer, const struct mh_walk_slot *slots,
+                                  uint32_t count, bool need_fp, uint32_t stack) {
   struct mh_detour_key key = mh_detour_key(entry->pc, entry->sp);
   uint32_t way = walk->detour_turn++ % MH_DETOUR_WAYS;
   struct mh_walk_detour *detour = &walk->detours[key.set][way];
@@ -93,13 +117,13 @@ static inline void mh_detour_note(struct mh_walk *walk, const struct mh_entry *e
   walk->detour_tags[key.set][way] = key.tag;
   detour->sp = entry->sp;
   detour->fp = entry->fp;
-  detour->joined = *joined;
+  detour->joined = walk->frames[outer - 1];
   detour->outer = outer;
   detour->stack = stack;
-  detour->slots = to - from;
-  detour->need_fp = inner->slots & MH_FRAME_NEED;
+  detour->slots = count;
+  detour->need_fp = need_fp;
   mh_slot_guard(&detour->slot[0]);
-  for (uint32_t i = from; i < to; i++) detour->slot[1 + i - from] = walk->slots[i];
+  for (uint32_t i = 0; i < count; i++) detour->slot[1 + i] = slots[i];
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   detour->pc = entry->pc;
 }

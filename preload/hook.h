@@ -10,7 +10,7 @@
 #define MH_HOOK __attribute__((visibility("default"), noinline))
 
 /* Records what an allocation function returned, inside mh_enter and mh_leave. */
-static inline __attribute__((always_inline)) void mh_hook_record(const void *block, uint64_t size, const struct mh_entry *entry) {
+MH_INLINE void mh_hook_record(const void *block, uint64_t size, const struct mh_entry *entry) {
   if (!mh_sample_wants(size)) return;
   mh_begin();
   mh_record_heap_allocation(block, size, entry->pc, entry->sp, entry->fp);
@@ -18,7 +18,7 @@ static inline __attribute__((always_inline)) void mh_hook_record(const void *blo
 }
 
 /* Removes a block's record, before the real function gives the block back. */
-static inline __attribute__((always_inline)) void mh_hook_forget(const void *block) {
+MH_INLINE void mh_hook_forget(const void *block) {
   if (!mh_index_may_have(block)) return;
   if (MH_UNLIKELY(!mh_enter(MH_HOOK_WRAP))) {
     mh_nested_free(block);

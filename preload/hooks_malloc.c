@@ -110,7 +110,7 @@ static void *move_early(void *block, size_t size) {
 }
 
 /* The record of `old` was taken away for the call that made `block` of it. */
-static inline __attribute__((always_inline)) void moved(void *old, void *block, size_t size, const struct mh_taken *taken,
+MH_INLINE void moved(void *old, void *block, size_t size, const struct mh_taken *taken,
                                                         const struct mh_entry *entry) {
   mh_begin();
   if (MH_LIKELY(block != NULL && mh_sample_wants(size))) {
@@ -133,7 +133,7 @@ static struct mh_taken take(void *block) {
 }
 
 /* What realloc and reallocarray do alike, written into each: it takes the entry of the hook that it stands in. */
-static inline __attribute__((always_inline)) void *resize(void *old, size_t size) {
+MH_INLINE void *resize(void *old, size_t size) {
   if (MH_UNLIKELY(mh_early_owns(old))) return move_early(old, size);
   if (MH_UNLIKELY(!mh_real.realloc)) return old ? NULL : mh_early_allocate(size, 16);
   if (MH_UNLIKELY(!mh_enter(MH_HOOK_HEAP))) {

@@ -28,7 +28,7 @@ uint32_t mh_index_take_any(uintptr_t address);
 
 /* Where the block at `address` has its entry, if that is an ordinary one, and has the processor fetch it: asked before other work, for the
  * entry of a block that the heap has not used for a while is in no cache. */
-static inline __attribute__((always_inline)) uint32_t *mh_index_ready(uintptr_t address) {
+MH_INLINE uint32_t *mh_index_ready(uintptr_t address) {
   uint32_t *entry = mh_shadow_entry(address);
   __builtin_prefetch(entry, 1);
   return entry;
@@ -36,7 +36,7 @@ static inline __attribute__((always_inline)) uint32_t *mh_index_ready(uintptr_t 
 
 /* Says that record `slot` (not 0) describes the block at `address`, for which mh_index_ready answered `entry`. If another record did, a
  * free was missed: `*stale` receives its slot, else 0. False when there is no room. */
-static inline __attribute__((always_inline)) bool mh_index_put(uint32_t *entry, uintptr_t address, uint64_t size, uint32_t slot,
+MH_INLINE bool mh_index_put(uint32_t *entry, uintptr_t address, uint64_t size, uint32_t slot,
                                                                uint32_t *stale) {
   bool ordinary = !(address & mh_index.off_grid) && size - mh_index.least < MH_INDEX_LARGE_BYTES - mh_index.least && slot <= mh_index.slots;
   if (MH_UNLIKELY(!entry || !ordinary || __atomic_load_n(entry, __ATOMIC_RELAXED))) return mh_index_put_any(address, size, slot, stale);
@@ -60,7 +60,7 @@ static inline bool mh_index_may_have(const void *block) {
 }
 
 /* Takes the block's record out of the index and returns its slot, 0 if it has none. */
-static inline __attribute__((always_inline)) uint32_t mh_index_take(uintptr_t address) {
+MH_INLINE uint32_t mh_index_take(uintptr_t address) {
   uint32_t *entry = mh_shadow_entry(address);
   uint32_t slot = MH_LIKELY(entry != NULL) ? __atomic_load_n(entry, __ATOMIC_RELAXED) ^ mh_shadow_place(address) : 0;
   if (MH_UNLIKELY(slot - 1 >= mh_index.slots || address % 8)) return mh_index_take_any(address);

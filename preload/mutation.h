@@ -13,4 +13,5 @@ enum {
   MUTATION_DAMAGED_ROWS,          /* not a part left out: some rows are wrong, as from damaged frame information */
   MUTATION_NO_DETOUR_SLOT,        /* the outermost word of a detour is not compared */
   MUTATION_NO_DETOUR_NODE,        /* nor which frame of the walk a detour leads to, but by its registers */
+  MUTATION_NO_PATH_FRAME,         /* the frames of a path are not compared, only how many they are, and where they begin */
 };

@@ -55,7 +55,7 @@ static inline uint32_t mh_row_home(const struct mh_row_table *table, uint64_t ke
 }
 
 /* The row with its frame id, 0 if it is not in the table. */
-static inline __attribute__((always_inline)) uint64_t mh_row_find(uint64_t key) {
+MH_INLINE uint64_t mh_row_find(uint64_t key) {
   const struct mh_row_table *table = __atomic_load_n(&mh_row_table, __ATOMIC_ACQUIRE);
   if (MH_UNLIKELY(!table)) return 0;
   uint32_t at = mh_row_home(table, key);

@@ -25,7 +25,7 @@ bool mh_sample_draw(struct mh_tls *tls);
 
 /* Whether no sample falls into an allocation of `size` bytes, asked before anything else is done: then it is the real function's
  * business alone. Never so without sampling: `until_sample` is 0 then. */
-static inline __attribute__((always_inline)) bool mh_sample_passes(uint64_t size) {
+MH_INLINE bool mh_sample_passes(uint64_t size) {
   struct mh_tls *tls = &mh_tls;
   int64_t until = tls->until_sample;
   if (MH_LIKELY(until <= 0) || size >= (uint64_t)until || tls->inside) return false;
@@ -34,7 +34,7 @@ static inline __attribute__((always_inline)) bool mh_sample_passes(uint64_t size
 }
 
 /* Whether an allocation of `size` bytes is to be recorded. */
-static inline __attribute__((always_inline)) bool mh_sample_wants(uint64_t size) {
+MH_INLINE bool mh_sample_wants(uint64_t size) {
   if (MH_LIKELY(!mh_settings.sample)) return true;
   struct mh_tls *tls = &mh_tls;
   tls->until_sample -= (int64_t)(size ? size : 1);

@@ -36,7 +36,7 @@ extern struct mh_shadow_middle *mh_shadow_top[1 << MH_TOP_BITS];
 extern uint8_t mh_granule_bits;
 
 /* The entry for an address, NULL if there is none yet. */
-static inline __attribute__((always_inline)) uint32_t *mh_shadow_entry(uintptr_t address) {
+MH_INLINE uint32_t *mh_shadow_entry(uintptr_t address) {
   if (MH_UNLIKELY(address >> MH_SHADOW_ADDRESS_BITS)) return NULL;
   struct mh_shadow_middle *middle = __atomic_load_n(&mh_shadow_top[address >> (MH_SHADOW_ADDRESS_BITS - MH_TOP_BITS)], __ATOMIC_ACQUIRE);
   if (MH_UNLIKELY(!middle)) return NULL;

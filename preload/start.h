@@ -27,7 +27,7 @@ void mh_end_not(void);
 bool mh_guard_is_stale(uintptr_t frame);
 
 /* Begins a hook: true when this call of the program is to be recorded; then the hook ends with mh_leave. */
-static inline __attribute__((always_inline)) bool mh_enter(enum mh_hook_kind hook) {
+MH_INLINE bool mh_enter(enum mh_hook_kind hook) {
   struct mh_tls *tls = &mh_tls;
   uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
   if (MH_UNLIKELY(tls->inside) && !mh_guard_is_stale(frame)) return false;

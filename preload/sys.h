@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#define MH_INLINE static inline __attribute__((always_inline))
 #define MH_LIKELY(x) __builtin_expect(!!(x), 1)
 #define MH_UNLIKELY(x) __builtin_expect(!!(x), 0)
 

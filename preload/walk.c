@@ -29,6 +29,10 @@
  * the same words, and equal words give the same registers in the next frame. Nothing is guessed and nothing is hashed. If
  * one has changed, stepping goes on, and may meet the remembered walk again outside of the changed word.
  *
+ * A walk that took a new way is the next to be remembered. One whose way is known (path.h) leaves everything as it is, and the next one looks no
+ * further inside than where this one met the remembered walk: frames inside of that are not likely to be met, and ways that begin at
+ * one frame are fewer than ways that begin anywhere. Ways that come again soon need no walk at all (detour.h).
+ *
  * What follows from that:
  *   - Only pc, sp and fp are followed. A row that depends on more sends the whole stack to libunwind.
  *   - A word is read only inside the span of the stack that is known to be readable (span.h): a walk that goes astray on
@@ -49,25 +53,21 @@
 #include "intern.h"
 #include "modules.h"
 #include "mutation.h"
+#include "path.h"
+#include "remember.h"
 #include "rows.h"
 #include "step.h"
 
 uint32_t mh_depth_limit = 256;
 
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE uintptr_t load(uintptr_t address) {
+MH_INLINE uintptr_t load(uintptr_t address) {
   return *(const mh_word *)address;
 }
 
 /* ── Memory ────────────────────────────────────────────────────────────────────────────────────── */
 
-static size_t slot_count(uint32_t limit) {
-  return 2 * (size_t)limit + 64; /* few frames have three */
-}
-
 size_t mh_walk_bytes(void) {
-  return sizeof(struct mh_walk) + (1 + slot_count(mh_depth_limit)) * sizeof(struct mh_walk_slot) +
+  return sizeof(struct mh_walk) + (1 + mh_walk_slots(mh_depth_limit)) * sizeof(struct mh_walk_slot) +
          mh_depth_limit * (sizeof(struct mh_walk_frame) + sizeof(struct mh_walk_step));
 }
 
@@ -84,14 +84,17 @@ static __attribute__((noinline)) void renew(struct mh_walk *walk, uintptr_t thre
     walk->frames = (struct mh_walk_frame *)(walk + 1);
     walk->slots = (struct mh_walk_slot *)(walk->frames + mh_depth_limit) + 1;
     mh_slot_guard(walk->slots - 1);
-    walk->steps = (struct mh_walk_step *)(walk->slots + slot_count(mh_depth_limit));
+    walk->steps = (struct mh_walk_step *)(walk->slots + mh_walk_slots(mh_depth_limit));
     walk->limit = mh_depth_limit;
   }
   if (walk->own.thread_pointer != thread_pointer) walk->own = (struct mh_own_stack){.thread_pointer = thread_pointer};
   mh_walk_forget(walk);
   memset(walk->detours, 0, sizeof walk->detours);
   /* After a fork the store, and with it every id, may be another one; the generation is, too. */
-  if (walk->generation && walk->generation != generation) memset(walk->known, 0, sizeof walk->known);
+  if (walk->generation && walk->generation != generation) {
+    memset(walk->known, 0, sizeof walk->known);
+    memset(walk->paths, 0, sizeof walk->paths);
+  }
   walk->generation = generation;
 }
 
@@ -175,7 +178,7 @@ static __attribute__((noinline)) enum stepped step_out(struct mh_walk *walk, str
 
 /* The same for nearly all frames, written so that the three registers stay in registers. False, with nothing done:
  * step_out has to look at it. */
-INLINE bool step_plainly(struct mh_walk_step *step, uint64_t row, uintptr_t *pc, uintptr_t *sp, uintptr_t *fp, uintptr_t low, uintptr_t room) {
+MH_INLINE bool step_plainly(struct mh_walk_step *step, uint64_t row, uintptr_t *pc, uintptr_t *sp, uintptr_t *fp, uintptr_t low, uintptr_t room) {
   unsigned kind = mh_row_kind(row);
   if (MH_UNLIKELY(kind > MH_ROW_FP || MH_RA_IN_REGISTER(row))) return false;
   uintptr_t cfa = (kind == MH_ROW_FP ? *fp : *sp) + (uintptr_t)mh_row_cfa(row);
@@ -194,122 +197,10 @@ INLINE bool step_plainly(struct mh_walk_step *step, uint64_t row, uintptr_t *pc,
   return true;
 }
 
-/* ── Remembering ───────────────────────────────────────────────────────────────────────────────── */
-
-/* What the outer part of a walk asks of the frame inside of it. */
-struct outer {
-  struct mh_walk_slot *slots;
-  uintptr_t top; /* end of the highest slot */
-  uint32_t slot_count, node;
-  bool need;    /* the way out depends on fp */
-  bool need_lr; /* the way out depends on the link register */
-};
-
-INLINE void add_slot(struct outer *outer, uintptr_t at, uintptr_t value) {
-  outer->slots[outer->slot_count++] = (struct mh_walk_slot){.at = at, .value = value};
-  if (at + sizeof(uintptr_t) > outer->top) outer->top = at + sizeof(uintptr_t);
-}
-
-/* Adds the words that led from `step` to its caller, whose frame pointer is `caller_fp`. */
-INLINE void add_slots(struct outer *outer, const struct mh_walk_step *step, uintptr_t caller_fp, uint32_t depth) {
-  uint64_t row = step->row;
-  unsigned kind = mh_row_kind(row);
-  bool need = outer->need, need_lr = outer->need_lr;
-  outer->need = mh_row_from_fp(row);
-  outer->need_lr = false;
-  if (kind == MH_ROW_END || step->flags & MH_STEP_UNREAD) return;
-  if (kind == MH_ROW_SIGNAL) {
-    add_slot(outer, step->sp + MH_SIGNAL_SP, step->cfa);
-    add_slot(outer, step->sp + MH_SIGNAL_PC, step->ra);
-    if (need) add_slot(outer, step->sp + MH_SIGNAL_FP, caller_fp);
-#if defined(__aarch64__)
-    if (need_lr) add_slot(outer, step->sp + MH_SIGNAL_LR, step[1].ra);
-#endif
-    (void)need_lr;
-    return;
-  }
-  if (kind == MH_ROW_SP_LOAD || kind == MH_ROW_FP_LOAD)
-    add_slot(outer, (kind == MH_ROW_FP_LOAD ? step->fp : step->sp) + (uintptr_t)mh_row_near(row), step->cfa - (uintptr_t)mh_row_far(row));
-  if (MH_RA_IN_REGISTER(row))
-    outer->need_lr = true;
-  else if (!(MH_MUTATION == MUTATION_NO_END && !step->ra) && !(MH_MUTATION == MUTATION_NO_RETURN_ADDRESS && depth % 4 == 3))
-    add_slot(outer, mh_ra_at(row, step->cfa), step->ra);
-  uintptr_t fp_at = mh_fp_at(row, step->cfa, step->fp);
-  if (need && fp_at && MH_MUTATION != MUTATION_NO_SAVED_FP) add_slot(outer, fp_at, caller_fp);
-  if (need && mh_fp_from_fp(row)) outer->need = true;
-}
-
-static __attribute__((noinline)) uint32_t new_frame(const struct mh_walk_step *step, uint64_t key) {
-  uint32_t frame = mh_intern_frame(step->pc, step->flags & MH_STEP_EXACT);
-  if (frame && frame < MH_ROW_FRAME_LIMIT) mh_row_insert(key, (step->row & MH_ROW_MASK) | (uint64_t)frame << MH_ROW_FRAME_SHIFT);
-  return frame;
-}
-
-/* The frame of a step, interned; 0 if it could not be. */
-INLINE uint32_t frame_of(const struct mh_walk_step *step, uint32_t generation, bool chain) {
-  uint64_t key = mh_row_key(step->pc, chain ? MH_USE_CHAIN : step->flags & MH_STEP_EXACT ? MH_USE_EXACT : MH_USE_RETURN, generation);
-  uint32_t frame = mh_row_frame(chain && key ? mh_row_find(key) : step->row);
-  return MH_LIKELY(frame) ? frame : new_frame(step, key);
-}
-
-static __attribute__((noinline)) struct mh_walk_known *learn_node(struct mh_walk_known *known, uint32_t parent, uint32_t frame) {
-  uint32_t node = mh_intern_node(parent, frame);
-  if (!node) return NULL;
-  *known = (struct mh_walk_known){.parent = parent, .frame = frame, .node = node};
-  return known;
-}
-
-/* The node for `frame` called from `parent`: from the few that this thread knows, or interned. NULL if it could not be. */
-INLINE struct mh_walk_known *node_of(struct mh_walk *walk, uint32_t parent, uint32_t frame) {
-  uint64_t hash = ((uint64_t)parent << 32 | frame) * 0x9e3779b97f4a7c15ull;
-  struct mh_walk_known *known = &walk->known[hash >> 32 & (MH_WALK_KNOWN - 1)];
-  if (MH_LIKELY(known->parent == parent && known->frame == frame && known->node)) return known;
-  return learn_node(known, parent, frame);
-}
-
-/* Interns the new frames from the outside in and then the stack that they end, and remembers those from steps[first] on outwards. Each is remembered
- * whole before the next one is begun: a signal handler that jumps out of here leaves a shorter memory, not a wrong one. */
-INLINE uint32_t remember(struct mh_walk *walk, struct outer outer, uint32_t count, uint32_t first, uintptr_t caller_fp, bool cut, bool chain) {
-  const struct mh_walk_step *steps = walk->steps;
-  struct mh_walk_frame *frames = walk->frames;
-  uint32_t depth = walk->depth, generation = walk->generation, stack = 0;
-  size_t most_slots = slot_count(walk->limit) - 4;
-  for (uint32_t i = count; i-- > 0;) {
-    const struct mh_walk_step *step = &steps[i];
-    uint32_t frame = frame_of(step, generation, chain);
-    if (MH_UNLIKELY(!frame)) return 0;
-    struct mh_walk_known *known = node_of(walk, outer.node, frame);
-    if (MH_UNLIKELY(!known)) return 0;
-    outer.node = known->node;
-    if (i == 0) {
-      stack = cut ? 0 : known->stack;
-      if (!stack) stack = mh_intern_stack(outer.node, cut);
-      if (!cut) known->stack = stack;
-    }
-    if (MH_UNLIKELY(i < first || outer.slot_count > most_slots)) {
-      first = UINT32_MAX; /* nor anything inside of this */
-      continue;
-    }
-    MH_ASSERT(depth < walk->limit);
-    add_slots(&outer, step, caller_fp, depth);
-    MH_ASSERT(outer.slot_count <= slot_count(walk->limit));
-    caller_fp = step->fp;
-    frames[depth].sp = step->sp;
-    frames[depth].pc = step->pc;
-    frames[depth].fp = step->fp;
-    frames[depth].node = outer.node;
-    frames[depth].slots = outer.slot_count << 2 | (outer.need ? MH_FRAME_NEED : 0) | (step->flags & MH_STEP_EXACT ? MH_FRAME_EXACT : 0);
-    walk->top = outer.top;
-    __atomic_signal_fence(__ATOMIC_RELEASE);
-    walk->depth = ++depth;
-  }
-  return stack;
-}
-
 /* ── The walk ──────────────────────────────────────────────────────────────────────────────────── */
 
 /* The stack pointer in the innermost of `outer` remembered frames. */
-INLINE uintptr_t sp_of(const struct mh_walk_frame *frames, uint32_t outer) {
+MH_INLINE uintptr_t sp_of(const struct mh_walk_frame *frames, uint32_t outer) {
   return outer ? frames[outer - 1].sp : UINTPTR_MAX;
 }
 
@@ -325,7 +216,7 @@ static __attribute__((noinline)) uint64_t new_row(uintptr_t pc, bool exact, uint
 }
 
 /* `chain`: by frame pointers alone, as if every row said so. */
-INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struct mh_entry *entry, bool chain) {
+MH_INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struct mh_entry *entry, bool chain) {
   uint32_t generation = mh_walk_generation();
   uintptr_t thread_pointer = mh_thread_pointer();
   if (MH_UNLIKELY(walk->generation != generation || walk->own.thread_pointer != thread_pointer || !walk->limit))
@@ -341,9 +232,10 @@ INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struc
   uint32_t limit = walk->limit;
   uint32_t count = 0;           /* steps taken */
   uint32_t first = 0;           /* the first of them on the stack that the walk is on now */
-  uint32_t outer = walk->depth; /* remembered frames that the walk may still meet */
+  uint32_t outer = walk->calm;  /* remembered frames that the walk may still meet */
   uintptr_t next_sp = sp_of(frames, outer);
   bool cut = false, astray = false;
+  uint64_t hash = 0;
 
   for (;;) {
     if (sp >= next_sp) {
@@ -368,14 +260,13 @@ INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struc
     step->pc = pc;
     step->fp = fp;
     step->flags = place.exact ? MH_STEP_EXACT : 0;
-    uint64_t row = MH_ROW_CHAIN;
-    if (!chain) {
-      uint64_t key = mh_row_key(pc, place.exact ? MH_USE_EXACT : MH_USE_RETURN, generation);
-      row = key ? mh_row_find(key) : 0;
-      if (MH_UNLIKELY(!row)) row = new_row(pc, place.exact, key, &astray);
-    }
+    uint64_t key = mh_frame_key(pc, place.exact, generation, chain);
+    uint64_t row = key ? mh_row_find(key) : 0;
+    if (MH_UNLIKELY(!row)) row = chain ? MH_ROW_CHAIN : new_row(pc, place.exact, key, &astray);
     step->row = row;
-    if (MH_LIKELY(!place.exact && step_plainly(step, row, &pc, &sp, &fp, low, room))) continue;
+    hash = mh_path_hash(hash, mh_row_frame(row));
+    /* The row for frame pointers alone is known before it is loaded. */
+    if (MH_LIKELY(!place.exact && step_plainly(step, chain ? MH_ROW_CHAIN : row, &pc, &sp, &fp, low, room))) continue;
 
     bool switched = false;
     place.pc = pc;
@@ -397,25 +288,35 @@ INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const struc
   }
 
   if (count == 0 && outer == walk->depth && walk->stack) return walk->stack;
-  struct outer joined = {.slots = walk->slots};
+  uint32_t node = outer ? frames[outer - 1].node : 0, walks = ++walk->walks;
+  struct mh_walk_path *path = NULL;
+  if (MH_LIKELY(plain && outer && count && count <= MH_PATH_FRAMES && !first)) {
+    path = mh_path_at(walk, hash, node);
+    if (MH_LIKELY(mh_path_is(path, node, walk->steps, count))) {
+      if (mh_detour_wanted(walk, walks - path->walked)) mh_remember_detour(walk, entry, outer, count, fp, path->stack);
+      path->walked = walks;
+      walk->calm = outer;
+      return path->stack;
+    }
+  }
+  struct mh_outer joined = {.slots = walk->slots, .node = node};
   walk->plain = false;
   walk->stack = 0;
-  walk->depth = outer;
+  walk->depth = walk->calm = outer;
   if (outer) {
     uint32_t slots = frames[outer - 1].slots;
-    joined.node = frames[outer - 1].node;
     joined.slot_count = slots >> 2;
     joined.need = slots & MH_FRAME_NEED;
     joined.top = walk->top;
   } else {
     walk->cut = cut;
   }
-  uint32_t stack = count ? remember(walk, joined, count, astray ? UINT32_MAX : first, fp, walk->cut, chain)
+  uint32_t stack = count ? mh_remember(walk, joined, count, astray ? UINT32_MAX : first, fp, walk->cut, chain)
                          : mh_intern_stack(joined.node, walk->cut);
   bool whole = walk->depth == outer + count; /* all of it is remembered */
   if (whole) walk->stack = stack;
   walk->plain = span.own && walk->depth && !walk->cut && walk->top <= span.high;
-  if (plain && walk->plain && whole && stack && outer && count && !first) mh_detour_note(walk, entry, outer, stack);
+  if (path && walk->plain && whole && stack) mh_path_note(path, node, walk->steps, count, stack, walks);
   return stack;
 }
 

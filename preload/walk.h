@@ -47,6 +47,17 @@ struct mh_walk_known {
 };
 #define MH_WALK_KNOWN 1024
 
+/* A way from a remembered frame to an innermost one, by its frames; path.h explains it. */
+#define MH_PATH_FRAMES 12
+struct mh_walk_path {
+  uint32_t node;                   /* interned: the remembered frame and all outside of it; 0: free */
+  uint32_t stack;                  /* interned: all of it */
+  uint32_t walked;                 /* number of the last walk that took it */
+  uint32_t count;                  /* frames */
+  uint32_t frames[MH_PATH_FRAMES]; /* interned, innermost first */
+};
+#define MH_PATHS 512
+
 /* A way from an innermost frame to a remembered one; detour.h explains it. */
 #define MH_DETOUR_SLOTS 14
 struct mh_walk_detour {
@@ -66,6 +77,9 @@ struct mh_walk {
   uint32_t limit;      /* most frames; 0 before the first use */
   uint32_t generation; /* module generation of what is remembered */
   uint32_t depth;      /* frames remembered, outermost first */
+  uint32_t calm;       /* of them, the outermost: those that every walk since has met */
+  uint32_t walks;      /* taken; wraps round */
+  uint32_t doubt;      /* whether to look for detours; see detour.h */
   uint32_t stack;      /* interned: all of them; 0 if not known */
   uintptr_t top;       /* end of the highest remembered slot */
   bool cut;            /* the outermost remembered frame has callers */
@@ -74,6 +88,7 @@ struct mh_walk {
   struct mh_walk_slot *slots; /* with a guard in front; see detour.h */
   struct mh_walk_step *steps;
   struct mh_walk_known known[MH_WALK_KNOWN]; /* by hash of parent and frame */
+  struct mh_walk_path paths[MH_PATHS] __attribute__((aligned(64))); /* by hash of node and frames */
   uint32_t detour_turn;                      /* which way of a set is replaced next */
   uint8_t detour_tags[MH_DETOUR_SETS][MH_DETOUR_WAYS] __attribute__((aligned(16))); /* of the hash of pc and sp */
   struct mh_walk_detour detours[MH_DETOUR_SETS][MH_DETOUR_WAYS]; /* by hash of pc and sp */
@@ -81,12 +96,17 @@ struct mh_walk {
 
 /* Forgets the last walk. */
 static inline void mh_walk_forget(struct mh_walk *walk) {
-  walk->depth = walk->stack = 0;
+  walk->depth = walk->calm = walk->stack = 0;
   walk->plain = false;
 }
 
 /* Most frames kept of a stack: the innermost ones. Set before the first walk, not changed afterwards. */
 extern uint32_t mh_depth_limit;
+
+/* Most slots that are remembered of so many frames. */
+static inline size_t mh_walk_slots(uint32_t frames) {
+  return 2 * (size_t)frames + 64; /* few frames have three */
+}
 
 /* Bytes of zeroed memory that a thread needs for its struct mh_walk; it may be handed on to another thread as it is. */
 size_t mh_walk_bytes(void);

@@ -313,6 +313,7 @@ case $mode in
     mutation 5 "the module generation"
     mutation 7 "the outermost word of a detour"
     mutation 8 "the node that a detour leads to"
+    mutation 9 "the frames of a path"
     library "$folder/exactness.so" -DMH_MUTATION=6
     for turn in 1 2; do
       # shellcheck disable=SC2046
