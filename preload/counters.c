@@ -39,7 +39,7 @@ static void halve_timeline(struct mh_header *header) {
 }
 
 static void extend_timeline(uint64_t time) {
-  if (time < __atomic_load_n(&timeline_next, __ATOMIC_RELAXED) || !mh_lock_try(&timeline_lock)) return;
+  if (time < __atomic_load_n(&timeline_next, __ATOMIC_RELAXED) || !mh_lock_try_again(&timeline_lock, mh_thread_id(mh_tls.thread))) return;
   struct mh_header *header = mh_header();
   uint32_t count = header->timeline_count;
   enum { PER_PAGE = 4096 / MH_TIMELINE_BYTES };

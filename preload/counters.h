@@ -25,7 +25,7 @@ void mh_count_fold(struct mh_thread *thread);
 void mh_count_shared_allocation(uint32_t stack, struct mh_amount amount, uint64_t time);
 
 /* `thread` may be NULL: then the shared slot counts, atomically. `time` is the relative time of the allocation. */
-static inline __attribute__((always_inline)) void mh_count_allocation(struct mh_thread *thread, uint32_t stack, struct mh_amount amount, uint64_t time) {
+MH_INLINE void mh_count_allocation(struct mh_thread *thread, uint32_t stack, struct mh_amount amount, uint64_t time) {
   if (MH_UNLIKELY(!thread || !thread->slot)) {
     mh_count_shared_allocation(stack, amount, time);
     return;
@@ -44,8 +44,8 @@ static inline __attribute__((always_inline)) void mh_count_allocation(struct mh_
 /* `stack` made the allocation. `temporary`: by this thread, which made no other since. */
 void mh_count_free(struct mh_thread *thread, uint32_t stack, struct mh_amount amount, bool temporary);
 
-/* The same, of the record `slot`, for a thread that counts later. True: that was the last for which there is room. */
-static inline __attribute__((always_inline)) bool mh_count_free_later(struct mh_thread *thread, uint32_t slot, bool temporary) {
+/* The same, of the record `slot`, for a thread that counts later and has room for one more. */
+MH_INLINE void mh_count_free_later(struct mh_thread *thread, uint32_t slot, bool temporary) {
   struct mh_thread_slot *counters = thread->counters;
   uint32_t count = thread->freed_count;
   MH_ASSERT(thread->counts_later && count < MH_FREED);
@@ -53,12 +53,11 @@ static inline __attribute__((always_inline)) bool mh_count_free_later(struct mh_
   thread->live_count--;
   thread->freed[count] = (struct mh_freed){.live_bytes = thread->live_bytes, .slot = slot, .temporary = temporary};
   __atomic_store_n(&thread->freed_count, count + 1, __ATOMIC_RELEASE);
-  return count + 1 == MH_FREED;
 }
 
 /* Counts one of those, all but its bytes, which are added to `bytes` and counted together, after the last. Between frees the live bytes only
  * grow: where they were highest is known at the frees. */
-static inline __attribute__((always_inline)) void mh_count_freed(struct mh_thread *thread, const struct mh_freed *freed, const struct mh_record *record, uint64_t *bytes) {
+MH_INLINE void mh_count_freed(struct mh_thread *thread, const struct mh_freed *freed, const struct mh_record *record, uint64_t *bytes) {
   struct mh_amount amount = {.count = 1, .bytes = mh_record_size(record)};
   mh_total_free(&thread->totals, record->stack, amount, freed->temporary);
   int64_t live = freed->live_bytes - (int64_t)*bytes;

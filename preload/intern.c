@@ -23,6 +23,8 @@ struct table {
 
 struct set {
   struct table *table;
+  struct table *larger; /* being filled, NULL mostly */
+  uint32_t moved;       /* the first id that may not be in it yet */
   struct mh_lock lock;
   uint32_t kind;
   uint64_t (*hash_of)(uint32_t id); /* hash of the element with this id */
@@ -52,21 +54,35 @@ static size_t table_bytes(uint32_t capacity) {
   return sizeof(struct table) + (size_t)capacity * sizeof(uint32_t);
 }
 
+/* Fills the larger table. When a signal handler jumped out of it, it goes on where it was, or it might never come to an end. */
+static void fill_larger(struct set *set, uint32_t count) {
+  uint32_t *ids = set->larger->ids, mask = set->larger->capacity - 1;
+  for (uint32_t id = set->moved; id < count; id++) {
+    uint32_t at = (uint32_t)set->hash_of(id) & mask;
+    while (ids[at] && ids[at] != id) at = (at + 1) & mask;
+    ids[at] = id;
+    __atomic_signal_fence(__ATOMIC_RELEASE);
+    set->moved = id + 1;
+  }
+}
+
 /* Room for one more id. The lock is held. */
 static bool make_room(struct set *set) {
   uint32_t count = mh_header()->arrays[set->kind].count;
   struct table *old = set->table;
   if (old && (uint64_t)count * 4 <= (uint64_t)old->capacity * 3) return true;
   uint32_t capacity = old ? old->capacity * 2 : FIRST_CAPACITY;
-  struct table *larger = mh_map_private(table_bytes(capacity));
-  if (!larger) return false;
-  larger->capacity = capacity;
-  for (uint32_t id = 1; id < count; id++) {
-    uint32_t at = (uint32_t)set->hash_of(id) & (capacity - 1);
-    while (larger->ids[at]) at = (at + 1) & (capacity - 1);
-    larger->ids[at] = id;
+  if (!set->larger || set->larger->capacity != capacity) {
+    struct table *larger = mh_map_private(table_bytes(capacity));
+    if (!larger) return false;
+    larger->capacity = capacity;
+    set->moved = 1;
+    __atomic_signal_fence(__ATOMIC_RELEASE);
+    set->larger = larger;
   }
-  __atomic_store_n(&set->table, larger, __ATOMIC_RELEASE);
+  fill_larger(set, count);
+  __atomic_store_n(&set->table, set->larger, __ATOMIC_RELEASE);
+  set->larger = NULL;
   /* All but the first page, which holds the capacity that a reader may still use. */
   size_t bytes = old ? table_bytes(old->capacity) : 0;
   if (bytes > 65536) mh_madvise((uint8_t *)old + 65536, (bytes - 65536) & ~(size_t)65535, MADV_DONTNEED);
@@ -161,7 +177,8 @@ void mh_intern_unlock(void) {
 
 static void reset(struct set *set) {
   if (set->table) mh_munmap(set->table, table_bytes(set->table->capacity));
-  set->table = NULL;
+  if (set->larger && set->larger != set->table) mh_munmap(set->larger, table_bytes(set->larger->capacity));
+  set->table = set->larger = NULL;
   set->lock = (struct mh_lock){0};
 }
 

@@ -1,26 +1,36 @@
 /* The patient half of taking a lock; see lock.h. */
 #include "lock.h"
 
+#include <errno.h>
+
 #define SPINS 200
 #define YIELDS 50
 #define SLEEPS 500
 #define SLEEP_NANOSECONDS 100000
 
-bool mh_lock_wait(struct mh_lock *lock, uint32_t holder) {
+/* Whether a thread of this process that held a lock is no more: a signal handler ended it in the middle. */
+static bool gone(uint32_t holder) {
+  if (!holder || holder == MH_LOCK_SOMEBODY) return false;
+  return mh_tgkill(mh_getpid(), (int)holder, 0) == -ESRCH;
+}
+
+enum mh_lock_result mh_lock_wait(struct mh_lock *lock, uint32_t self) {
   const struct timespec nap = {.tv_nsec = SLEEP_NANOSECONDS};
   unsigned most = __atomic_load_n(&lock->given_up, __ATOMIC_RELAXED) ? SPINS : SPINS + YIELDS + SLEEPS;
-  for (unsigned turn = 0; turn < most; turn++) {
-    if (!__atomic_load_n(&lock->held, __ATOMIC_RELAXED) && mh_lock_try_as(lock, holder)) {
+  for (unsigned turn = 0; turn <= most; turn++) {
+    uint32_t held = __atomic_load_n(&lock->held, __ATOMIC_RELAXED);
+    bool over = (turn == SPINS + YIELDS || turn == most) && gone(held);
+    if ((!held || over) && __atomic_compare_exchange_n(&lock->held, &held, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
       __atomic_store_n(&lock->given_up, 0, __ATOMIC_RELAXED);
-      return true;
+      return over ? MH_LOCK_TAKEN_OVER : MH_LOCK_TAKEN;
     }
     if (turn < SPINS)
       mh_pause();
     else if (turn < SPINS + YIELDS)
       mh_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
-    else
+    else if (turn < most)
       mh_syscall(SYS_nanosleep, (long)&nap, 0, 0, 0, 0, 0);
   }
   __atomic_store_n(&lock->given_up, 1, __ATOMIC_RELAXED);
-  return false;
+  return MH_LOCK_REFUSED;
 }

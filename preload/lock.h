@@ -3,7 +3,7 @@
  *
  * Whoever holds it may be preempted, so a taker that spun in vain sleeps a little, some tens of milliseconds in all. When even
  * that was in vain, the holder may be gone for good (a signal handler jumped out of it): from then on nobody
- * waits long, until somebody gets it again.
+ * waits long, until somebody gets it again. A holder's lock whose thread has ended is taken over.
  */
 #pragma once
 #include <stdbool.h>
@@ -37,20 +37,24 @@ static inline bool mh_lock_try(struct mh_lock *lock) {
   return mh_lock_try_as(lock, MH_LOCK_SOMEBODY);
 }
 
-bool mh_lock_wait(struct mh_lock *lock, uint32_t holder);
+enum mh_lock_result {
+  MH_LOCK_REFUSED,
+  MH_LOCK_TAKEN,
+  MH_LOCK_TAKEN_OVER, /* somebody was in the middle of changing what it guards, and will not go on */
+};
 
-static inline bool mh_lock_take(struct mh_lock *lock) {
-  return MH_LIKELY(mh_lock_try(lock)) || mh_lock_wait(lock, MH_LOCK_SOMEBODY);
+enum mh_lock_result mh_lock_wait(struct mh_lock *lock, uint32_t self);
+
+/* For work that can be begun anew, or what it changes mended, when a signal handler jumped out of the middle or ended the thread there: what this very
+ * thread, `self`, still holds is its own again. (A hook that is called inside a hook takes no lock, so nobody else can be at it.) */
+static inline enum mh_lock_result mh_lock_try_again(struct mh_lock *lock, uint32_t self) {
+  if (MH_UNLIKELY(MH_GET(lock->held) == self)) return MH_LOCK_TAKEN_OVER;
+  return mh_lock_try_as(lock, self) ? MH_LOCK_TAKEN : MH_LOCK_REFUSED;
 }
 
-/* The next two are for work that can be begun anew when a signal handler jumped out of the middle: what this very thread, `self`, still holds is its
- * own again. (A hook that is called inside a hook takes no lock, so nobody else can be at it.) */
-static inline bool mh_lock_try_again(struct mh_lock *lock, uint32_t self) {
-  return MH_UNLIKELY(MH_GET(lock->held) == self) || mh_lock_try_as(lock, self);
-}
-
-static inline bool mh_lock_take_again(struct mh_lock *lock, uint32_t self) {
-  return MH_LIKELY(mh_lock_try_again(lock, self)) || mh_lock_wait(lock, self);
+static inline enum mh_lock_result mh_lock_take_again(struct mh_lock *lock, uint32_t self) {
+  enum mh_lock_result taken = mh_lock_try_again(lock, self);
+  return MH_LIKELY(taken != MH_LOCK_REFUSED) ? taken : mh_lock_wait(lock, self);
 }
 
 static inline void mh_lock_release(struct mh_lock *lock) {

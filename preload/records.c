@@ -4,6 +4,9 @@
  * and a run of fresh ones. A thread that frees what others allocate hands its surplus, in chains of CHAIN_SLOTS, to the
  * common stack, from which a thread without slots takes a whole chain. Free slots are linked through the records
  * themselves (`stack` leads to the next slot of a chain, `size` to the next chain), so they cost no memory of their own.
+ *
+ * A signal handler may jump out of all this, or end the thread, whose state is another one's then. At most a few slots are lost: a chain is always
+ * a chain, and free_count is never more than there are.
  */
 #include "records.h"
 
@@ -17,7 +20,7 @@
 #define RUN_SLOTS 64
 #define CHAIN_SLOTS 256
 
-#define INLINE static inline __attribute__((always_inline))
+#define INLINE MH_INLINE
 
 static uint64_t common; /* top chain of the common stack: its first slot low, a count against ABA high */
 
@@ -50,46 +53,79 @@ static uint32_t take_run(uint32_t *count) {
   return first;
 }
 
-/* The slot just freed begins a new chain. With two whole chains below it the older one, no more in the cache, is given away. */
-static __attribute__((noinline)) void begin_chain(struct mh_thread *thread) {
-  if (thread->free_count > 2 * CHAIN_SLOTS) {
+/* Slot `head`, the `count`th of those just freed, begins a new chain. With two whole chains below it the older one, no more in the cache, is
+ * given away. Returns how many are left. */
+static __attribute__((noinline)) int32_t begin_chain(struct mh_thread *thread, uint32_t head, int32_t count) {
+  if (count > 2 * CHAIN_SLOTS) {
     struct mh_record *last = mh_record(thread->second_chain);
     uint32_t surplus = last->stack;
+    thread->free_count = 0;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
     MH_SET(last->stack, 0);
-    thread->free_count -= CHAIN_SLOTS;
     push_chain(surplus);
+    count -= CHAIN_SLOTS;
   }
-  if (thread->free_count > CHAIN_SLOTS) thread->second_chain = thread->free_head;
+  if (count > CHAIN_SLOTS) thread->second_chain = head;
+  return count;
+}
+
+/* Slots that are being given back, in front of those that the thread has. */
+struct given {
+  uint32_t head;
+  int32_t count;
+};
+
+INLINE void link_slot(struct mh_thread *thread, struct given *given, struct mh_record *record, uint32_t slot) {
+  MH_ASSERT(!record->address && slot != given->head);
+  MH_SET(record->stack, given->head);
+  given->head = slot;
+  given->count++;
+  if (MH_UNLIKELY((uint32_t)given->count % CHAIN_SLOTS == 1)) given->count = begin_chain(thread, slot, given->count);
+}
+
+INLINE void keep_slots(struct mh_thread *thread, const struct given *given) {
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  thread->free_head = given->head;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  thread->free_count = given->count;
 }
 
 INLINE void give_slot(struct mh_thread *thread, struct mh_record *record, uint32_t slot) {
   if (MH_UNLIKELY(!thread)) return; /* lost until the process ends: rare, and better than a lock */
-  MH_ASSERT(!record->address && slot != thread->free_head);
-  MH_SET(record->stack, thread->free_head);
-  thread->free_head = slot;
-  if (MH_UNLIKELY(++thread->free_count % CHAIN_SLOTS == 1)) begin_chain(thread);
+  struct given given = {thread->free_head, thread->free_count};
+  link_slot(thread, &given, record, slot);
+  keep_slots(thread, &given);
 }
 
 /* Counts what the thread freed last, and gives the slots back. */
 static __attribute__((noinline)) void settle(struct mh_thread *thread) {
   uint32_t count = thread->freed_count, counted = thread->freed_counted;
+  struct given given = {thread->free_head, thread->free_count};
   uint64_t bytes = 0;
+  /* Once a slot is linked, its record tells nothing any more. */
+  thread->freed_counted = count;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
   for (uint32_t i = 0; i < count; i++) {
     const struct mh_freed *freed = &thread->freed[i];
     struct mh_record *record = mh_record(freed->slot);
     if (MH_LIKELY(i >= counted)) mh_count_freed(thread, freed, record, &bytes);
-    give_slot(thread, record, freed->slot);
+    link_slot(thread, &given, record, freed->slot);
   }
-  thread->freed_count = thread->freed_counted = 0;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  thread->freed_count = 0;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  thread->freed_counted = 0;
+  keep_slots(thread, &given);
   mh_count_freed_bytes(thread, bytes);
   if (MH_UNLIKELY(thread->live_bytes <= -MH_FOLD_BYTES || thread->counters->frees - thread->folded_frees >= MH_FOLD_CALLS)) mh_count_fold(thread);
 }
 
 INLINE uint32_t pop_slot(struct mh_thread *thread) {
   uint32_t slot = thread->free_head, next = mh_record(slot)->stack;
-  MH_ASSERT(thread->free_count && !mh_record(slot)->address);
-  thread->free_head = next;
+  MH_ASSERT(!mh_record(slot)->address);
   thread->free_count--;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  thread->free_head = next;
   /* Where much was freed at once, the slots freed first are no more in the cache: the next one comes while the program works. */
   __builtin_prefetch(mh_record(next), 1);
   return slot;
@@ -117,9 +153,8 @@ static __attribute__((noinline)) uint32_t take_more(struct mh_thread *thread) {
       return slot;
     }
   }
-  if (!thread->freed_count) return 0;
   settle(thread);
-  return pop_slot(thread);
+  return thread->free_head ? pop_slot(thread) : 0;
 }
 
 INLINE uint32_t take_slot(struct mh_thread *thread) {
@@ -243,7 +278,8 @@ INLINE void record_free(const void *block, uint32_t slot) {
   }
   bool temporary = thread->newest == slot;
   if (temporary) thread->newest = 0;
-  if (MH_UNLIKELY(mh_count_free_later(thread, slot, temporary))) settle(thread);
+  if (MH_UNLIKELY(thread->freed_count == MH_FREED)) settle(thread);
+  mh_count_free_later(thread, slot, temporary);
 }
 
 void mh_record_heap_free(const void *block) {

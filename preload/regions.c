@@ -34,9 +34,11 @@ static bool make_room(void) {
   struct region *memory = mh_map_private(larger * sizeof(struct region));
   if (!memory) return false;
   __builtin_memcpy(memory, regions, count * sizeof(struct region));
-  if (regions) mh_munmap(regions, capacity * sizeof(struct region));
+  struct region *old = regions;
+  uint32_t old_capacity = capacity;
   regions = memory;
   capacity = larger;
+  if (old) mh_munmap(old, old_capacity * sizeof(struct region));
   return true;
 }
 
@@ -67,6 +69,25 @@ static void write_record(uint32_t slot, const struct mh_piece *piece) {
 static bool in_order(uint32_t at) {
   if (at >= count || regions[at].start >= regions[at].end) return at >= count;
   return (!at || regions[at - 1].end <= regions[at].start) && (at + 1 == count || regions[at].end <= regions[at + 1].start);
+}
+
+/* Somebody was in the middle of a change: keeps the regions that are in order and have their records. */
+static void mend(void) {
+  uint32_t kept = 0, written = count < capacity ? count + 1 : count; /* while one is taken out there is one behind the last */
+  for (uint32_t i = 0; i < written; i++) {
+    struct region region = regions[i];
+    bool in_order = region.start < region.end && (!kept || regions[kept - 1].end <= region.start);
+    if (!in_order || !region.slot || MH_GET(mh_record(region.slot)->address) != region.start) continue;
+    regions[kept++] = region;
+  }
+  if (kept < count) mh_store_drop(0);
+  MH_SET(count, kept);
+}
+
+static bool take(struct mh_thread *thread) {
+  enum mh_lock_result taken = mh_lock_take_again(&lock, mh_thread_id(thread));
+  if (MH_UNLIKELY(taken == MH_LOCK_TAKEN_OVER)) mend();
+  return taken != MH_LOCK_REFUSED;
 }
 
 /* Inserts a region and its record. The lock is held, and nothing overlaps. */
@@ -143,7 +164,7 @@ void mh_region_add(uintptr_t start, uint64_t size, const struct mh_entry *entry)
       .thread = mh_thread_id(thread),
       .stack = thread ? mh_capture(thread, entry) : 0,
   };
-  if (!mh_lock_take(&lock)) {
+  if (!take(thread)) {
     mh_store_drop(size);
     return;
   }
@@ -157,7 +178,7 @@ void mh_region_cut(uintptr_t start, uint64_t size, struct mh_cut *cut) {
   cut->count = cut->missed = 0;
   cut->missed_bytes = 0;
   struct mh_thread *thread = mh_thread_mine();
-  if (!MH_GET(count) || !mh_lock_take(&lock)) return;
+  if (!MH_GET(count) || !take(thread)) return;
   uintptr_t end;
   if (!__builtin_add_overflow(start, whole_pages(size), &end)) cut_out(thread, start, end, cut);
   mh_lock_release(&lock);
@@ -167,7 +188,7 @@ void mh_region_restore(const struct mh_cut *cut) {
   struct mh_thread *thread = mh_thread_mine();
   if (!cut->count) return;
   for (uint32_t i = 0; i < cut->missed; i++) mh_store_drop(i ? 0 : cut->missed_bytes);
-  if (!mh_lock_take(&lock)) {
+  if (!take(thread)) {
     for (uint32_t i = 0; i < cut->count; i++) mh_store_drop(cut->pieces[i].size);
     return;
   }

@@ -50,7 +50,7 @@ static bool insert(struct mh_row_table *table, uint64_t key, uint64_t row) {
 
 static void grow(struct mh_row_table *full, uint64_t generation) {
   uint32_t slots = full->mask + 1;
-  if (slots >= MOST_SLOTS || !mh_lock_try(&growing)) return;
+  if (slots >= MOST_SLOTS || !mh_lock_try_again(&growing, (uint32_t)mh_gettid())) return;
   if (__atomic_load_n(&mh_row_table, __ATOMIC_RELAXED) == full) {
     struct mh_row_table *table = new_table(slots * 4);
     if (table) {

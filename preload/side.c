@@ -7,6 +7,7 @@
 #include "index.h"
 #include "lock.h"
 #include "sys.h"
+#include "thread.h"
 
 #define SHARDS 64
 #define FIRST_CAPACITY 256
@@ -16,10 +17,15 @@ struct entry {
   uint32_t slot;
 };
 
+struct table {
+  uint32_t capacity;
+  struct entry entries[];
+};
+
 static struct shard {
   struct mh_lock lock;
-  uint32_t count, capacity;
-  struct entry *entries;
+  uint32_t count;
+  struct table *table;
 } __attribute__((aligned(64))) shards[SHARDS];
 
 static uint64_t hash(uint64_t key) {
@@ -31,38 +37,70 @@ static struct shard *shard_of(uint64_t key) {
   return &shards[hash(key) >> 58];
 }
 
+static size_t table_bytes(const struct table *table) {
+  return sizeof *table + table->capacity * sizeof *table->entries;
+}
+
 /* Where `key` is, or the empty place where it would be. */
-static struct entry *find(const struct shard *shard, uint64_t key) {
-  uint32_t mask = shard->capacity - 1, at = (uint32_t)hash(key) & mask;
-  while (shard->entries[at].key && shard->entries[at].key != key) at = (at + 1) & mask;
-  return &shard->entries[at];
+static struct entry *find(struct table *table, uint64_t key) {
+  uint32_t mask = table->capacity - 1, at = (uint32_t)hash(key) & mask;
+  while (table->entries[at].key && table->entries[at].key != key) at = (at + 1) & mask;
+  return &table->entries[at];
+}
+
+/* A signal handler may jump out of here: there is never a key with the slot of another one. */
+static void set(struct entry *entry, uint64_t key, uint32_t slot) {
+  entry->key = 0;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  entry->slot = slot;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  entry->key = key;
+}
+
+/* Puts all entries into a table of this capacity. It need not be in order before. */
+static bool rebuild(struct shard *shard, uint32_t capacity) {
+  struct table *old = shard->table, *table = mh_map_private(sizeof *table + capacity * sizeof *table->entries);
+  if (!table) return false;
+  table->capacity = capacity;
+  uint32_t count = 0;
+  for (uint32_t i = 0; old && i < old->capacity; i++) {
+    struct entry *entry = old->entries[i].key ? find(table, old->entries[i].key) : NULL;
+    if (!entry) continue;
+    count += !entry->key;
+    *entry = old->entries[i];
+  }
+  shard->table = table;
+  __atomic_store_n(&shard->count, count, __ATOMIC_RELAXED);
+  if (old) mh_munmap(old, table_bytes(old));
+  return true;
 }
 
 static bool make_room(struct shard *shard) {
-  if ((shard->count + 1) * 4 <= shard->capacity * 3) return true;
-  struct shard larger = {.capacity = shard->capacity ? shard->capacity * 2 : FIRST_CAPACITY};
-  larger.entries = mh_map_private(larger.capacity * sizeof(struct entry));
-  if (!larger.entries) return false;
-  for (uint32_t i = 0; i < shard->capacity; i++)
-    if (shard->entries[i].key) *find(&larger, shard->entries[i].key) = shard->entries[i];
-  if (shard->entries) mh_munmap(shard->entries, shard->capacity * sizeof(struct entry));
-  shard->capacity = larger.capacity;
-  shard->entries = larger.entries;
-  return true;
+  uint32_t capacity = shard->table ? shard->table->capacity : 0;
+  return (shard->count + 1) * 4 <= capacity * 3 || rebuild(shard, capacity ? capacity * 2 : FIRST_CAPACITY);
+}
+
+static bool take(struct shard *shard) {
+  enum mh_lock_result taken = mh_lock_take_again(&shard->lock, mh_thread_id(mh_tls.thread));
+  if (MH_UNLIKELY(taken == MH_LOCK_TAKEN_OVER) && shard->table && !rebuild(shard, shard->table->capacity)) {
+    mh_lock_release(&shard->lock);
+    return false;
+  }
+  return taken != MH_LOCK_REFUSED;
 }
 
 bool mh_side_put(uint64_t key, uint32_t slot, uint32_t *stale) {
   struct shard *shard = shard_of(key);
   *stale = 0;
-  if (!mh_lock_take(&shard->lock)) return false;
+  if (!take(shard)) return false;
   bool room = make_room(shard);
   if (room) {
-    struct entry *entry = find(shard, key);
+    struct entry *entry = find(shard->table, key);
     if (entry->key)
       *stale = entry->slot;
     else
       __atomic_store_n(&shard->count, shard->count + 1, __ATOMIC_RELAXED);
-    *entry = (struct entry){key, slot};
+    set(entry, key, slot);
   }
   mh_lock_release(&shard->lock);
   return room;
@@ -71,20 +109,21 @@ bool mh_side_put(uint64_t key, uint32_t slot, uint32_t *stale) {
 uint32_t mh_side_take(uint64_t key) {
   struct shard *shard = shard_of(key);
   /* What this thread may take out, it or the thread that handed the block over has put in: the count is up to date. */
-  if (!__atomic_load_n(&shard->count, __ATOMIC_RELAXED) || !mh_lock_take(&shard->lock)) return 0;
+  if (!__atomic_load_n(&shard->count, __ATOMIC_RELAXED) || !take(shard)) return 0;
   uint32_t slot = 0;
-  struct entry *entry = shard->entries ? find(shard, key) : NULL;
+  struct table *table = shard->table;
+  struct entry *entry = table ? find(table, key) : NULL;
   if (entry && entry->key) {
     slot = entry->slot;
     __atomic_store_n(&shard->count, shard->count - 1, __ATOMIC_RELAXED);
-    uint32_t mask = shard->capacity - 1, hole = (uint32_t)(entry - shard->entries);
-    for (uint32_t at = (hole + 1) & mask; shard->entries[at].key; at = (at + 1) & mask) {
-      uint32_t home = (uint32_t)hash(shard->entries[at].key) & mask;
+    uint32_t mask = table->capacity - 1, hole = (uint32_t)(entry - table->entries);
+    for (uint32_t at = (hole + 1) & mask; table->entries[at].key; at = (at + 1) & mask) {
+      uint32_t home = (uint32_t)hash(table->entries[at].key) & mask;
       if (((at - home) & mask) < ((at - hole) & mask)) continue;
-      shard->entries[hole] = shard->entries[at];
+      set(&table->entries[hole], table->entries[at].key, table->entries[at].slot);
       hole = at;
     }
-    shard->entries[hole].key = 0;
+    table->entries[hole].key = 0;
   }
   mh_lock_release(&shard->lock);
   return slot;
@@ -92,7 +131,7 @@ uint32_t mh_side_take(uint64_t key) {
 
 uint32_t mh_side_peek(uint64_t key) {
   const struct shard *shard = shard_of(key);
-  const struct entry *entry = shard->entries ? find(shard, key) : NULL;
+  const struct entry *entry = shard->table ? find(shard->table, key) : NULL;
   return entry && entry->key ? entry->slot : 0;
 }
 
@@ -105,7 +144,7 @@ void mh_side_inherit(void) {
 void mh_side_reset(void) {
   mh_side_inherit();
   for (uint32_t i = 0; i < SHARDS; i++) {
-    if (shards[i].entries) mh_munmap(shards[i].entries, shards[i].capacity * sizeof(struct entry));
+    if (shards[i].table) mh_munmap(shards[i].table, table_bytes(shards[i].table));
     shards[i] = (struct shard){0};
   }
 }

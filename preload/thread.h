@@ -31,7 +31,8 @@ struct mh_thread {
   struct mh_thread_slot *counters;
 
   /* Record slots at hand: a chain of freed ones, and a run of fresh ones. */
-  uint32_t free_head, free_count;
+  uint32_t free_head;
+  int32_t free_count; /* at most as many as there are; see records.c */
   uint32_t second_chain; /* the outermost slot but one chain of those freed; see records.c */
   uint32_t run_next, run_end;
 
@@ -84,7 +85,7 @@ struct mh_guard {
 };
 
 /* Raises the guard around work of memhook's own that may allocate; returns what it was, for mh_guard_lower. */
-static inline __attribute__((always_inline)) struct mh_guard mh_guard_raise(void) {
+MH_INLINE struct mh_guard mh_guard_raise(void) {
   struct mh_guard before = {.inside = mh_tls.inside, .hook = mh_tls.hook};
   mh_tls.inside = (uintptr_t)__builtin_frame_address(0);
   mh_tls.hook = MH_HOOK_WRAP;

@@ -139,7 +139,7 @@ static int add_module(struct dl_phdr_info *info, size_t size, void *data) {
 }
 
 void mh_modules_refresh(void) {
-  if (!mh_lock_take(&list_lock)) return;
+  if (!mh_lock_take_again(&list_lock, (uint32_t)mh_gettid())) return;
   struct module_list *next = list == &lists[0] ? &lists[1] : &lists[0];
   next->count = 0;
   next->generation = __atomic_load_n(&mh_generation, __ATOMIC_RELAXED);

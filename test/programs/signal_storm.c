@@ -7,19 +7,24 @@
  *         function's caller.
  * disarm: the same as above, and the alternate stack has SS_AUTODISARM: while the handler runs the kernel knows nothing of it.
  * malloc: the handler calls malloc and free instead. With safe_malloc.c preloaded, which allows that.
- * jump:   the main thread maps and unmaps in ever new call stacks; the handler leaves by siglongjmp, also out of the hook it interrupted. Afterwards
- *         everything must be recorded as before: ten blocks of 321 bytes, by `afterwards`.
+ * jump:   the main thread maps, uses a pool and unmaps in ever new call stacks; the handler leaves by siglongjmp, also out of the hook it interrupted.
+ *         Afterwards everything must be recorded as before, by `afterwards`: ten blocks of 321 bytes, three of five of a pool, and
+ *         three mappings of four, one of them only in part.
+ * leave:  the same in threads, one after the other; the handler ends its thread, also in the middle of the hook it interrupted.
  */
 #define _GNU_SOURCE 1
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <unistd.h>
 
+#include "../../preload/memhook.h"
 #include "program.h"
 
-enum { SLOTS = 1024, REGION = 65536 };
+enum { SLOTS = 1024, REGION = 65536, POOLED = 77 };
 
 #ifndef SS_AUTODISARM
 #define SS_AUTODISARM (1u << 31)
@@ -58,6 +63,12 @@ static void jump_out(int signal) {
   siglongjmp(back, 1);
 }
 
+static void end_thread(int signal) {
+  (void)signal;
+  signals++;
+  syscall(SYS_exit, 0);
+}
+
 NOINLINE static void churn(uint64_t *random) {
   uint64_t r = next_random(random);
   size_t **slot = &slots[r % SLOTS], size = sizeof(size_t) + (r >> 16) % 500;
@@ -75,9 +86,12 @@ NOINLINE static void churn(uint64_t *random) {
   }
 }
 
+/* Uses a mapping as a pool. */
 NOINLINE static void map_and_unmap(void) {
-  void *region = mmap(NULL, REGION, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  char *region = mmap(NULL, REGION, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   CHECK(region != MAP_FAILED);
+  for (int i = 0; i < 8; i++) memhook_alloc(region + i * POOLED, POOLED);
+  for (int i = 0; i < 8; i++) memhook_free(region + i * POOLED);
   CHECK(munmap(region, REGION) == 0);
 }
 
@@ -102,8 +116,28 @@ NOINLINE static void go_right(unsigned way) {
   __asm__ volatile("" ::: "memory");
 }
 
+/* Never returns by itself. */
+static void *map_far_away_always(void *unused) {
+  static unsigned way;
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGALRM);
+  CHECK(pthread_sigmask(SIG_UNBLOCK, &set, NULL) == 0);
+  for (;; way++) map_far_away(way % 60000);
+  return unused;
+}
+
 NOINLINE static void afterwards(void) {
   for (int i = 0; i < 10; i++) keep(malloc(321), 321);
+  char *mapped[4];
+  for (int i = 0; i < 4; i++) {
+    mapped[i] = mmap(NULL, 2 * REGION, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(mapped[i] != MAP_FAILED);
+  }
+  for (int i = 0; i < 5; i++) memhook_alloc(mapped[0] + i * POOLED, POOLED);
+  for (int i = 1; i < 3; i++) memhook_free(mapped[0] + i * POOLED);
+  CHECK(munmap(mapped[1], 2 * REGION) == 0);
+  CHECK(munmap(mapped[2] + REGION, REGION) == 0);
 }
 
 static void set_alternate(void *start, unsigned flags) {
@@ -140,17 +174,32 @@ static void churn_below(char *how) {
   CHECK(pthread_join(thread, NULL) == 0);
 }
 
+/* Threads that a signal ends, one after the other. */
+static void lose_threads(void) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGALRM);
+  CHECK(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+  while (signals < wanted) {
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, map_far_away_always, NULL) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+  }
+}
+
 int main(int argc, char **argv) {
   CHECK(argc == 3);
   wanted = atoi(argv[2]);
-  int jumping = strcmp(argv[1], "jump") == 0, below = strcmp(argv[1], "above") == 0 || strcmp(argv[1], "disarm") == 0;
+  int jumping = strcmp(argv[1], "jump") == 0, leaving = strcmp(argv[1], "leave") == 0, below = strcmp(argv[1], "above") == 0 || strcmp(argv[1], "disarm") == 0;
   static char alternate[REGION];
   if (!below) set_alternate(alternate, 0);
   struct sigaction action = {.sa_handler = in_handler, .sa_flags = SA_ONSTACK | SA_RESTART};
   if (jumping) action = (struct sigaction){.sa_handler = jump_out};
+  if (leaving) action = (struct sigaction){.sa_handler = end_thread};
   if (strcmp(argv[1], "malloc") == 0) action.sa_handler = in_allocating_handler;
   CHECK(sigaction(SIGALRM, &action, NULL) == 0);
-  struct itimerval often = {.it_interval = {.tv_usec = 100}, .it_value = {.tv_usec = 100}}, never = {0};
+  suseconds_t pause = leaving ? 1000 : 100; /* a thread needs some time to get anywhere */
+  struct itimerval often = {.it_interval = {.tv_usec = pause}, .it_value = {.tv_usec = pause}}, never = {0};
   uint64_t random = 1;
   if (jumping) {
     static unsigned way;
@@ -166,10 +215,13 @@ int main(int argc, char **argv) {
     CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
     if (below)
       churn_below(argv[1]);
+    else if (leaving)
+      lose_threads();
     else
       while (signals < wanted) churn(&random);
     CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
     sigaction(SIGALRM, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    if (leaving) afterwards();
     say("live %zu %zu\n", count, bytes);
     say("left %d\n", (int)left);
   }

@@ -21,9 +21,9 @@ uint32_t mh_capture_libunwind(struct mh_thread *thread, const struct mh_entry *e
   return 0;
 }
 
-bool mh_lock_wait(struct mh_lock *lock, uint32_t holder) {
-  while (!mh_lock_try_as(lock, holder)) sched_yield();
-  return true;
+enum mh_lock_result mh_lock_wait(struct mh_lock *lock, uint32_t self) {
+  while (!mh_lock_try_as(lock, self)) sched_yield();
+  return MH_LOCK_TAKEN;
 }
 
 void *races_map_private(size_t bytes) {

@@ -26,5 +26,4 @@ void races_let_others(void);
     races_let_others();                               \
     seen_;                                            \
   })
-#define mh_lock_take(lock) (races_let_others(), mh_lock_take(lock))
 #define mh_lock_take_again(lock, self) (races_let_others(), mh_lock_take_again(lock, self))
