@@ -1,12 +1,18 @@
 /* Live records; see records.h.
  *
- * Slots of the records array are handed out so that threads do not meet: each thread keeps a chain of slots it freed
- * and a run of fresh ones. A thread that frees what others allocate hands its surplus, in chains of CHAIN_SLOTS, to the
- * common stack, from which a thread without slots takes a whole chain. Free slots are linked through the records
- * themselves (`stack` leads to the next slot of a chain, `size` to the next chain), so they cost no memory of their own.
+ * Slots of the records array are handed out so that threads do not meet: each thread keeps the slots it freed, newest on top, and a run of fresh
+ * ones. A thread that frees what others allocate hands its surplus, in bundles, to the common stack, from which a thread without slots takes
+ * a whole bundle. The numbers of a bundle are kept in the free records themselves, five in each, so that they cost no memory of their own:
  *
- * A signal handler may jump out of all this, or end the thread, whose state is another one's then. At most a few slots are lost: a chain is always
- * a chain, and free_count is never more than there are.
+ *     slots[0]             slots[1]              …      slots[50]
+ *     slots[1 … 5]         slots[6 … 10]                slots[251 … 255]
+ *     and the next bundle
+ *
+ * A slot that a thread keeps is a number in an array: its record is not read, which is in no cache as a rule, but fetched some allocations before
+ * it is written.
+ *
+ * A signal handler may jump out of all this, or end the thread, whose state is another one's then. No slot is ever handed out twice; at worst, what the
+ * thread kept is lost.
  */
 #include "records.h"
 
@@ -18,28 +24,53 @@
 #include "thread.h"
 
 #define RUN_SLOTS 64
-#define CHAIN_SLOTS 256
+#define BUNDLE_SLOTS 256
+#define KEPT_SLOTS 5 /* of a bundle, in one free record */
+_Static_assert(BUNDLE_SLOTS % KEPT_SLOTS == 1, "the numbers of all slots but the first fill records");
 
 #define INLINE MH_INLINE
 
-static uint64_t common; /* top chain of the common stack: its first slot low, a count against ABA high */
+static uint64_t common; /* top bundle of the common stack: its first slot low, a count against ABA high */
 
-static void push_chain(uint32_t first) {
+static void push_bundle(const uint32_t slots[BUNDLE_SLOTS]) {
+  for (uint32_t i = 0; i < BUNDLE_SLOTS / KEPT_SLOTS; i++) {
+    struct mh_record *record = mh_record(slots[i]);
+    const uint32_t *kept = &slots[KEPT_SLOTS * i + 1];
+    MH_SET(record->size, kept[0] | (uint64_t)kept[1] << 32);
+    MH_SET(record->time, kept[2] | (uint64_t)kept[3] << 32);
+    MH_SET(record->thread, kept[4]);
+  }
   uint64_t old = __atomic_load_n(&common, __ATOMIC_RELAXED), now;
   do {
-    __atomic_store_n(&mh_record(first)->size, old & 0xffffffff, __ATOMIC_RELAXED);
-    now = ((old >> 32) + 1) << 32 | first;
+    MH_SET(mh_record(slots[0])->stack, (uint32_t)old);
+    now = ((old >> 32) + 1) << 32 | slots[0];
   } while (!__atomic_compare_exchange_n(&common, &old, now, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }
 
-static uint32_t pop_chain(void) {
+/* All slots of the bundle that begins with slots[0]. Nearly all of these records are in no cache, but after the first few they do not wait for each
+ * other. */
+static void unpack_bundle(uint32_t slots[BUNDLE_SLOTS]) {
+  for (uint32_t i = 0; i < BUNDLE_SLOTS / KEPT_SLOTS; i++) {
+    const struct mh_record *record = mh_record(slots[i]);
+    uint32_t *kept = &slots[KEPT_SLOTS * i + 1];
+    kept[0] = (uint32_t)record->size;
+    kept[1] = (uint32_t)(record->size >> 32);
+    kept[2] = (uint32_t)record->time;
+    kept[3] = (uint32_t)(record->time >> 32);
+    kept[4] = record->thread;
+  }
+}
+
+static bool pop_bundle(uint32_t slots[BUNDLE_SLOTS]) {
   uint64_t old = __atomic_load_n(&common, __ATOMIC_ACQUIRE), now;
   do {
     uint32_t first = (uint32_t)old;
-    if (!first) return 0;
-    now = ((old >> 32) + 1) << 32 | (uint32_t)__atomic_load_n(&mh_record(first)->size, __ATOMIC_RELAXED);
+    if (!first) return false;
+    now = ((old >> 32) + 1) << 32 | MH_GET(mh_record(first)->stack);
   } while (!__atomic_compare_exchange_n(&common, &old, now, true, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE));
-  return (uint32_t)old;
+  slots[0] = (uint32_t)old;
+  unpack_bundle(slots);
+  return true;
 }
 
 /* Fresh slots [first, first + *count). */
@@ -53,81 +84,58 @@ static uint32_t take_run(uint32_t *count) {
   return first;
 }
 
-/* Slot `head`, the `count`th of those just freed, begins a new chain. With two whole chains below it the older one, no more in the cache, is
- * given away. Returns how many are left. */
-static __attribute__((noinline)) int32_t begin_chain(struct mh_thread *thread, uint32_t head, int32_t count) {
-  if (count > 2 * CHAIN_SLOTS) {
-    struct mh_record *last = mh_record(thread->second_chain);
-    uint32_t surplus = last->stack;
-    thread->free_count = 0;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    MH_SET(last->stack, 0);
-    push_chain(surplus);
-    count -= CHAIN_SLOTS;
-  }
-  if (count > CHAIN_SLOTS) thread->second_chain = head;
-  return count;
-}
-
-/* Slots that are being given back, in front of those that the thread has. */
-struct given {
-  uint32_t head;
-  int32_t count;
-};
-
-INLINE void link_slot(struct mh_thread *thread, struct given *given, struct mh_record *record, uint32_t slot) {
-  MH_ASSERT(!record->address && slot != given->head);
-  MH_SET(record->stack, given->head);
-  given->head = slot;
-  given->count++;
-  if (MH_UNLIKELY((uint32_t)given->count % CHAIN_SLOTS == 1)) given->count = begin_chain(thread, slot, given->count);
-}
-
-INLINE void keep_slots(struct mh_thread *thread, const struct given *given) {
+/* Makes room for one more slot by giving away those that were freed first, no more in the cache. */
+static __attribute__((noinline)) void give_bundle(struct mh_thread *thread) {
+  uint32_t bundle[BUNDLE_SLOTS], *slots = thread->free_slots + MH_FETCHED, kept = thread->free_count - BUNDLE_SLOTS;
+  __builtin_memcpy(bundle, slots, sizeof bundle);
+  thread->free_count = 0;
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
-  thread->free_head = given->head;
+  __builtin_memmove(slots, slots + BUNDLE_SLOTS, kept * sizeof *slots);
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
-  thread->free_count = given->count;
+  thread->free_count = kept;
+  push_bundle(bundle);
 }
 
-INLINE void give_slot(struct mh_thread *thread, struct mh_record *record, uint32_t slot) {
+INLINE void give_slot(struct mh_thread *thread, uint32_t slot) {
   if (MH_UNLIKELY(!thread)) return; /* lost until the process ends: rare, and better than a lock */
-  struct given given = {thread->free_head, thread->free_count};
-  link_slot(thread, &given, record, slot);
-  keep_slots(thread, &given);
+  MH_ASSERT(!mh_record(slot)->address);
+  if (MH_UNLIKELY(thread->free_count == MH_FREE_SLOTS)) give_bundle(thread);
+  uint32_t count = thread->free_count;
+  thread->free_slots[MH_FETCHED + count] = slot;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  thread->free_count = count + 1;
 }
 
 /* Counts what the thread freed last, and gives the slots back. */
 static __attribute__((noinline)) void settle(struct mh_thread *thread) {
   uint32_t count = thread->freed_count, counted = thread->freed_counted;
-  struct given given = {thread->free_head, thread->free_count};
   uint64_t bytes = 0;
-  /* Once a slot is linked, its record tells nothing any more. */
-  thread->freed_counted = count;
+  if (MH_UNLIKELY(thread->free_count > MH_FREE_SLOTS - MH_FREED)) give_bundle(thread);
+  uint32_t free_count = thread->free_count, *free_slots = thread->free_slots + MH_FETCHED;
+  thread->freed_counted = count; /* begun anew after a jump out of here, this counts nothing twice */
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   for (uint32_t i = 0; i < count; i++) {
     const struct mh_freed *freed = &thread->freed[i];
-    struct mh_record *record = mh_record(freed->slot);
-    if (MH_LIKELY(i >= counted)) mh_count_freed(thread, freed, record, &bytes);
-    link_slot(thread, &given, record, freed->slot);
+    if (MH_LIKELY(i >= counted)) mh_count_freed(thread, freed, mh_record(freed->slot), &bytes);
+    MH_ASSERT(!mh_record(freed->slot)->address);
+    free_slots[free_count++] = freed->slot;
   }
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   thread->freed_count = 0;
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   thread->freed_counted = 0;
-  keep_slots(thread, &given);
+  thread->free_count = free_count;
   mh_count_freed_bytes(thread, bytes);
   if (MH_UNLIKELY(thread->live_bytes <= -MH_FOLD_BYTES || thread->counters->frees - thread->folded_frees >= MH_FOLD_CALLS)) mh_count_fold(thread);
 }
 
 INLINE uint32_t pop_slot(struct mh_thread *thread) {
-  uint32_t slot = thread->free_head, next = mh_record(slot)->stack;
+  uint32_t count = thread->free_count - 1;
+  thread->free_count = count;
+  /* Free slots begin MH_FETCHED places into the array: this is the one that comes after so many others, or none. */
+  __builtin_prefetch(mh_record(thread->free_slots[count]), 1);
+  uint32_t slot = thread->free_slots[MH_FETCHED + count];
   MH_ASSERT(!mh_record(slot)->address);
-  thread->free_count--;
-  __atomic_signal_fence(__ATOMIC_SEQ_CST);
-  thread->free_head = next;
-  /* Where much was freed at once, the slots freed first are no more in the cache: the next one comes while the program works. */
-  __builtin_prefetch(mh_record(next), 1);
   return slot;
 }
 
@@ -138,15 +146,14 @@ static __attribute__((noinline)) uint32_t take_more(struct mh_thread *thread) {
     return take_run(&one);
   }
   if (MH_LIKELY(thread->run_next < thread->run_end)) return thread->run_next++;
-  uint32_t slot = pop_chain();
-  if (slot) {
-    thread->free_head = mh_record(slot)->stack;
-    thread->free_count = CHAIN_SLOTS - 1;
-    return slot;
+  if (pop_bundle(thread->free_slots + MH_FETCHED)) {
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    thread->free_count = BUNDLE_SLOTS;
+    return pop_slot(thread);
   }
   /* Near the limit of the store whole runs may not fit, single slots still do. */
   for (uint32_t count = RUN_SLOTS; count; count /= 8) {
-    slot = take_run(&count);
+    uint32_t slot = take_run(&count);
     if (slot) {
       thread->run_next = slot + 1;
       thread->run_end = slot + count;
@@ -154,11 +161,11 @@ static __attribute__((noinline)) uint32_t take_more(struct mh_thread *thread) {
     }
   }
   settle(thread);
-  return thread->free_head ? pop_slot(thread) : 0;
+  return thread->free_count ? pop_slot(thread) : 0;
 }
 
 INLINE uint32_t take_slot(struct mh_thread *thread) {
-  return MH_LIKELY(thread && thread->free_head) ? pop_slot(thread) : take_more(thread);
+  return MH_LIKELY(thread && thread->free_count) ? pop_slot(thread) : take_more(thread);
 }
 
 uint32_t mh_slot_take(struct mh_thread *thread) {
@@ -166,7 +173,7 @@ uint32_t mh_slot_take(struct mh_thread *thread) {
 }
 
 void mh_slot_give(struct mh_thread *thread, uint32_t slot) {
-  give_slot(thread, mh_record(slot), slot);
+  give_slot(thread, slot);
 }
 
 /* Where only a sample is recorded, a block counts for others. */
@@ -264,7 +271,7 @@ static __attribute__((noinline)) void free_at_once(struct mh_thread *thread, uin
   bool temporary = thread && thread->newest == slot;
   if (temporary) thread->newest = 0;
   count_free(thread, record->stack, mh_record_size(record), temporary);
-  give_slot(thread, record, slot);
+  give_slot(thread, slot);
 }
 
 INLINE void record_free(const void *block, uint32_t slot) {
@@ -348,16 +355,13 @@ void mh_records_reset(void) {
 }
 
 void mh_records_rebuild(void) {
-  uint32_t count = mh_header()->arrays[MH_KIND_RECORDS].count;
-  uint32_t first = 0, length = 0;
-  for (uint32_t slot = count - 1; slot > 0; slot--) {
-    struct mh_record *record = mh_record(slot);
-    if (record->address) continue;
-    record->stack = first;
-    first = slot;
-    if (++length < CHAIN_SLOTS) continue;
-    push_chain(first);
-    first = length = 0;
+  uint32_t bundle[BUNDLE_SLOTS], length = 0;
+  for (uint32_t slot = mh_header()->arrays[MH_KIND_RECORDS].count - 1; slot > 0; slot--) {
+    if (mh_record(slot)->address) continue;
+    bundle[length++] = slot;
+    if (length < BUNDLE_SLOTS) continue;
+    push_bundle(bundle);
+    length = 0;
   }
-  /* The rest, shorter than a chain, is left: less than CHAIN_SLOTS slots. */
+  /* The rest, less than a bundle, is left. */
 }

@@ -25,15 +25,16 @@ struct mh_freed {
 };
 #define MH_FREED 16
 
+#define MH_FREE_SLOTS 768
+#define MH_FETCHED 8 /* so many allocations before its slot is used is a record fetched */
+
 struct mh_thread {
   uint32_t tid;
   uint32_t slot; /* in the store's thread slots; 0: shared with other threads */
   struct mh_thread_slot *counters;
 
-  /* Record slots at hand: a chain of freed ones, and a run of fresh ones. */
-  uint32_t free_head;
-  int32_t free_count; /* at most as many as there are; see records.c */
-  uint32_t second_chain; /* the outermost slot but one chain of those freed; see records.c */
+  /* Record slots at hand: freed ones, in free_slots below, and a run of fresh ones. */
+  uint32_t free_count;
   uint32_t run_next, run_end;
 
   /* Since the last fold: what became of live bytes, and the most of them at a free. Since ever: what became of live blocks; private, so
@@ -50,6 +51,8 @@ struct mh_thread {
   uint64_t newest_time; /* of the thread's last allocation; see clock.h */
   uint32_t newest; /* slot of the thread's last allocation; 0 once that is freed */
   struct mh_totals totals;
+
+  uint32_t free_slots[MH_FETCHED + MH_FREE_SLOTS]; /* from MH_FETCHED on, newest last; see records.c */
 
   struct mh_walk *walk; /* the unwinder's memory of this thread, NULL until it is wanted */
   uintptr_t *frames;    /* room for the frames of one stack, NULL until it is wanted */

@@ -9,7 +9,7 @@
  *
  * Then everything is counted, exactly:
  * - each block that is live is found by its address, and its record says what was recorded; no record is left over;
- * - each slot of the records array is live, or free in exactly one chain or run, or waits to be given back;
+ * - each slot of the records array is live, or free in exactly one thread, bundle or run, or waits to be given back;
  * - what threads counted, what stacks counted, and what is live, agree; for each stack, too;
  * - each frame, node and stack is there once, refers only to what was there before it, and had the same id for everyone;
  * - a row that is found is the right one.
@@ -166,7 +166,7 @@ static uint64_t some_size(struct worker *me) {
   return draw(me, 50) ? 1 + draw(me, 700) : MH_INDEX_LARGE_BYTES + draw(me, 10000);
 }
 
-/* Odd threads make blocks, even ones free them: so slots of records wander in whole chains. The handing over is the program's, and
+/* Odd threads make blocks, even ones free them: so slots of records wander in whole bundles. The handing over is the program's, and
  * synchronises as a program must. */
 static void pass(struct worker *me) {
   struct block *parcel = NULL;
@@ -356,13 +356,9 @@ static void expect_regions(const struct worker *me) {
   if (memcmp(seen, me->regions, sizeof seen) != 0) fault("regions of thread %u", me->number);
 }
 
-static void walk_chain(uint32_t slot, uint32_t most) {
-  for (uint32_t i = 0; slot && i < most; slot = mh_record(slot)->stack, i++)
-    if (owned[slot]++) fault("slot %u is in a chain and elsewhere", slot);
-}
-
 static void count_free_slots(struct mh_thread *thread) {
-  walk_chain(thread->free_head, thread->free_count);
+  for (uint32_t i = 0; i < thread->free_count; i++)
+    if (owned[thread->free_slots[MH_FETCHED + i]]++) fault("slot %u is free twice, or not free", thread->free_slots[MH_FETCHED + i]);
   for (uint32_t slot = thread->run_next; slot < thread->run_end; slot++)
     if (owned[slot]++) fault("slot %u is in a run and elsewhere", slot);
   for (uint32_t i = 0; i < thread->freed_count; i++)
@@ -388,7 +384,12 @@ static void check_records(void) {
     if (mh_record(slot)->address && !owned[slot]) fault("slot %u is live, of nobody", slot);
 
   mh_thread_each(count_free_slots);
-  for (uint32_t chain = (uint32_t)common; chain; chain = (uint32_t)mh_record(chain)->size) walk_chain(chain, CHAIN_SLOTS);
+  uint32_t bundle[BUNDLE_SLOTS];
+  for (bundle[0] = (uint32_t)common; bundle[0]; bundle[0] = mh_record(bundle[0])->stack) {
+    unpack_bundle(bundle);
+    for (unsigned i = 0; i < BUNDLE_SLOTS; i++)
+      if (owned[bundle[i]]++) fault("slot %u is in a bundle and elsewhere", bundle[i]);
+  }
   uint32_t lost = 0;
   for (uint32_t slot = 1; slot < count; slot++) lost += !owned[slot];
   if (lost) fault("%u slots of %u are neither live nor free", lost, count);
