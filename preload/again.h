@@ -7,10 +7,18 @@
 #include "sys.h"
 #include "walk.h"
 
+/* A slot that never holds its value: it ends a comparison that goes from the inside outwards, so that the loop has one condition. */
+static inline void mh_slot_guard(struct mh_walk_slot *slot) {
+  *slot = (struct mh_walk_slot){.at = (uintptr_t)&slot->at, .value = (uintptr_t)&slot->at + 1};
+}
+
 /* Compares slots[count − 1 … 0] with the stack. Returns 0 if all are the same, else the number of the one that is
- * not, counted from 1. The guard in front of the slots ends the loop. */
+ * not, counted from 1. A guard in front of the slots ends the loop. */
 MH_INLINE uint32_t mh_first_changed(const struct mh_walk_slot *slots, uint32_t count) {
-  return (uint32_t)(mh_changed_slot(slots + count) - (slots - 1));
+  const struct mh_walk_slot *slot = slots + count - 1;
+#pragma clang loop unroll_count(4)
+  while (*(const mh_word *)slot->at == slot->value) slot--;
+  return (uint32_t)(slot - (slots - 1));
 }
 
 /* Whether a walk is in that very frame: then the way out of it depends on the remembered slots alone. */

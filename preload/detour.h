@@ -27,19 +27,6 @@
 
 typedef uintptr_t mh_word __attribute__((may_alias, aligned(1)));
 
-/* A slot that never holds its value: it ends a comparison that goes from the inside outwards, so that the loop has one condition. */
-static inline void mh_slot_guard(struct mh_walk_slot *slot) {
-  *slot = (struct mh_walk_slot){.at = (uintptr_t)&slot->at, .value = (uintptr_t)&slot->at + 1};
-}
-
-/* The innermost slot before `end` that does not hold its value any more; there is a guard further out. */
-MH_INLINE const struct mh_walk_slot *mh_changed_slot(const struct mh_walk_slot *end) {
-  const struct mh_walk_slot *slot = end - 1;
-#pragma clang loop unroll_count(4)
-  while (*(const mh_word *)slot->at == slot->value) slot--;
-  return slot;
-}
-
 /* Which set a detour from there is in, and its tag in it. */
 struct mh_detour_key {
   uint32_t set;
@@ -72,13 +59,14 @@ MH_INLINE const struct mh_walk_detour *mh_detour_find(struct mh_walk *walk, uint
   for (uint32_t same = mh_detour_same(walk->detour_tags[key.set], key.tag); same; same &= same - 1) {
     const struct mh_walk_detour *detour = &walk->detours[key.set][__builtin_ctz(same)];
     if (detour->pc != pc || detour->sp != sp || (detour->need_fp && detour->fp != fp)) continue;
-    const struct mh_walk_slot *changed = mh_changed_slot(detour->slot + 1 + detour->slots);
-    if (changed > detour->slot + (MH_MUTATION == MUTATION_NO_DETOUR_SLOT && detour->slots > 1)) continue;
+    uint32_t slots = detour->slots, last = MH_MUTATION == MUTATION_NO_DETOUR_SLOT && slots > 1;
+    while (slots > last && *(const mh_word *)(sp + detour->at[slots - 1] * sizeof(mh_word)) == detour->value[slots - 1]) slots--;
+    if (slots > last) continue;
     if (detour->outer > walk->depth) continue;
     /* The same node is the same chain of program counters, so the same rows lead out of it, and need the same. */
     const struct mh_walk_frame *joined = &walk->frames[detour->outer - 1];
-    if (joined->sp != detour->joined.sp || (joined->node != detour->joined.node && MH_MUTATION != MUTATION_NO_DETOUR_NODE)) continue;
-    if (joined->slots & MH_FRAME_NEED && joined->fp != detour->joined.fp) continue;
+    if (joined->sp != detour->joined_sp || (joined->node != detour->joined_node && MH_MUTATION != MUTATION_NO_DETOUR_NODE)) continue;
+    if (joined->slots & MH_FRAME_NEED && joined->fp != detour->joined_fp) continue;
     return detour;
   }
   return NULL;
@@ -109,21 +97,30 @@ static inline bool mh_detour_wanted(struct mh_walk *walk, uint32_t walks) {
  * outermost first, MH_DETOUR_SLOTS at most. */
 static inline void mh_detour_note(struct mh_walk *walk, const struct mh_entry *entry, uint32_t outer, const struct mh_walk_slot *slots,
                                   uint32_t count, bool need_fp, uint32_t stack) {
+  for (uint32_t i = 0; i < count; i++) {
+    uintptr_t bytes = slots[i].at - entry->sp;
+    if (bytes % sizeof(mh_word) || bytes / sizeof(mh_word) > UINT16_MAX) return; /* a frame of half a megabyte: it is walked */
+  }
   struct mh_detour_key key = mh_detour_key(entry->pc, entry->sp);
   uint32_t way = walk->detour_turn++ % MH_DETOUR_WAYS;
   struct mh_walk_detour *detour = &walk->detours[key.set][way];
   detour->pc = 0; /* a signal handler may jump out of here */
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  for (uint32_t i = 0; i < count; i++) {
+    detour->at[i] = (uint16_t)((slots[i].at - entry->sp) / sizeof(mh_word));
+    detour->value[i] = slots[i].value;
+  }
+  const struct mh_walk_frame *joined = &walk->frames[outer - 1];
   walk->detour_tags[key.set][way] = key.tag;
   detour->sp = entry->sp;
   detour->fp = entry->fp;
-  detour->joined = walk->frames[outer - 1];
+  detour->joined_sp = joined->sp;
+  detour->joined_fp = joined->fp;
+  detour->joined_node = joined->node;
   detour->outer = outer;
   detour->stack = stack;
-  detour->slots = count;
+  detour->slots = (uint8_t)count;
   detour->need_fp = need_fp;
-  mh_slot_guard(&detour->slot[0]);
-  for (uint32_t i = 0; i < count; i++) detour->slot[1 + i] = slots[i];
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   detour->pc = entry->pc;
 }

@@ -58,17 +58,20 @@ struct mh_walk_path {
 };
 #define MH_PATHS 512
 
-/* A way from an innermost frame to a remembered one; detour.h explains it. */
-#define MH_DETOUR_SLOTS 14
+/* A way from an innermost frame to a remembered one; detour.h explains it. Three cache lines: threads have few, but look at them often. */
+#define MH_DETOUR_SLOTS 13
 struct mh_walk_detour {
-  uintptr_t pc, sp, fp;        /* the innermost frame; pc 0: free */
-  struct mh_walk_frame joined; /* the remembered frame that it led to, as it was */
-  uint32_t outer;              /* that frame's number, from 1 */
-  uint32_t stack;              /* interned: all of it */
-  uint32_t slots;              /* words of the way, outermost first */
-  uint32_t need_fp;            /* the way depends on fp */
-  struct mh_walk_slot slot[1 + MH_DETOUR_SLOTS]; /* the first is a guard; see detour.h */
-};
+  uintptr_t pc, sp, fp;           /* the innermost frame; pc 0: free */
+  uintptr_t joined_sp, joined_fp; /* the remembered frame that it led to, as it was */
+  uint32_t joined_node;
+  uint32_t outer;                 /* that frame's number, from 1 */
+  uint32_t stack;                 /* interned: all of it */
+  uint8_t slots;                  /* words of the way, outermost first */
+  bool need_fp;                   /* the way depends on fp */
+  uint16_t at[MH_DETOUR_SLOTS];   /* where each is, in words from sp */
+  uintptr_t value[MH_DETOUR_SLOTS];
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct mh_walk_detour) == 192, "three cache lines");
 #define MH_DETOUR_SETS 8
 #define MH_DETOUR_WAYS 16
 
@@ -85,7 +88,7 @@ struct mh_walk {
   bool cut;            /* the outermost remembered frame has callers */
   bool plain;          /* what is remembered begins at the stack's end, and all of it is on the thread's own stack */
   struct mh_walk_frame *frames;
-  struct mh_walk_slot *slots; /* with a guard in front; see detour.h */
+  struct mh_walk_slot *slots; /* with a guard in front; see again.h */
   struct mh_walk_step *steps;
   struct mh_walk_known known[MH_WALK_KNOWN]; /* by hash of parent and frame */
   struct mh_walk_path paths[MH_PATHS] __attribute__((aligned(64))); /* by hash of node and frames */
