@@ -76,8 +76,8 @@ static void mend(void) {
   uint32_t kept = 0, written = count < capacity ? count + 1 : count; /* while one is taken out there is one behind the last */
   for (uint32_t i = 0; i < written; i++) {
     struct region region = regions[i];
-    bool in_order = region.start < region.end && (!kept || regions[kept - 1].end <= region.start);
-    if (!in_order || !region.slot || MH_GET(mh_record(region.slot)->address) != region.start) continue;
+    if (region.start >= region.end || (kept && region.start < regions[kept - 1].end)) continue;
+    if (!region.slot || MH_GET(mh_record(region.slot)->address) != region.start) continue;
     regions[kept++] = region;
   }
   if (kept < count) mh_store_drop(0);

@@ -50,6 +50,16 @@ function sqlScript(rows) {
   return `${lines.join("\n")}\n`;
 }
 
+/** An XML document of rows with attributes, elements and text. */
+function xmlRows(rows) {
+  const lines = ["<?xml version='1.0'?>", "<rows>"];
+  for (let i = 0; i < rows; i++)
+    lines.push(
+      `<row id="${i}" name="name ${(i * 7919) % 5003}"><tag>t${i % 17}</tag><tag>u${i % 5}</tag><note>note ${i} &amp; more</note></row>`,
+    );
+  return `${lines.join("\n")}\n</rows>\n`;
+}
+
 /** A C file with many functions, each with loops, switches and arithmetic for the optimizer. */
 function cSource(functions) {
   const parts = ["#include <stddef.h>", "struct item { struct item *next; int kind; long value; char name[16]; };"];
@@ -202,6 +212,18 @@ export async function workloads(folder, out) {
     name: "jq: group rows",
     missing: absent("jq"),
     command: (size) => ({ argv: ["jq", "-c", filter, input("rows.json", jsonRows, scaled(10_000, size))] }),
+  });
+  all.push({
+    name: "lua: trees of tables",
+    missing: absent("lua5.4"),
+    command: (size) => ({ argv: ["lua5.4", join(sources, "trees.lua"), `${scaled(60, size)}`] }),
+  });
+  all.push({
+    name: "xmllint: parse and query",
+    missing: absent("xmllint"),
+    command: (size) => ({
+      argv: ["xmllint", "--xpath", "count(//row[tag='t7'])", input("rows.xml", xmlRows, scaled(60_000, size))],
+    }),
   });
   return all;
 }
