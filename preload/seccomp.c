@@ -152,8 +152,10 @@ static bool read_filters(const char *name, uint64_t *filters, uint64_t *parent) 
 }
 
 bool mh_seccomp_sandboxed(void) {
-  uint64_t own, parent, above, next;
-  if (!read_filters("self", &own, &parent) || own == 0) return false;
+  uint64_t own = 0, parent, above, next;
+  bool known = read_filters("self", &own, &parent);
+  mh_syscall_filtered = !known || own;
+  if (!known || own == 0) return false;
   for (unsigned turn = 0; turn < ANCESTORS_MAX && parent > 1; turn++, parent = next) {
     MH_TEXT(name, 24);
     mh_text_add_number(&name, parent);

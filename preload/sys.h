@@ -22,6 +22,9 @@
  * of the library are also built without that. */
 __attribute__((weak, visibility("hidden"))) bool (*mh_syscall_forbidden)(const long call[7]);
 
+/* Whether there were filters before the program began, which cannot be asked: then no call is made that can be done without. */
+__attribute__((weak, visibility("hidden"))) bool mh_syscall_filtered;
+
 static inline long mh_syscall(long number, long a, long b, long c, long d, long e, long f) {
   if (MH_UNLIKELY(mh_syscall_forbidden != NULL)) {
     const long call[] = {number, a, b, c, d, e, f};
