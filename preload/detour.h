@@ -53,8 +53,7 @@ _Static_assert(MH_DETOUR_WAYS == 16, "a bit each");
 
 /* The detour that leads from there into the remembered walk as it is now: the inner half of the proof. The outer half, the remembered
  * slots of frame number `outer`, is the caller's. NULL if there is none. */
-MH_INLINE const struct mh_walk_detour *mh_detour_find(struct mh_walk *walk, uintptr_t pc,
-                                                                                         uintptr_t sp, uintptr_t fp) {
+MH_INLINE const struct mh_walk_detour *mh_detour_find(struct mh_walk *walk, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
   struct mh_detour_key key = mh_detour_key(pc, sp);
   for (uint32_t same = mh_detour_same(walk->detour_tags[key.set], key.tag); same; same &= same - 1) {
     const struct mh_walk_detour *detour = &walk->detours[key.set][__builtin_ctz(same)];

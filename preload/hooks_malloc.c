@@ -110,8 +110,7 @@ static void *move_early(void *block, size_t size) {
 }
 
 /* The record of `old` was taken away for the call that made `block` of it. */
-MH_INLINE void moved(void *old, void *block, size_t size, const struct mh_taken *taken,
-                                                        const struct mh_entry *entry) {
+MH_INLINE void moved(void *old, void *block, size_t size, const struct mh_taken *taken, const struct mh_entry *entry) {
   mh_begin();
   if (MH_LIKELY(block != NULL && mh_sample_wants(size))) {
     mh_record_moved(block, size, taken, entry);

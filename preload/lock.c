@@ -10,8 +10,7 @@
 
 /* Whether a thread of this process that held a lock is no more: a signal handler ended it in the middle. */
 static bool gone(uint32_t holder) {
-  if (!holder || holder == MH_LOCK_SOMEBODY) return false;
-  return mh_tgkill(mh_getpid(), (int)holder, 0) == -ESRCH;
+  return holder && mh_tgkill(mh_getpid(), (int)holder, 0) == -ESRCH;
 }
 
 enum mh_lock_result mh_lock_wait(struct mh_lock *lock, uint32_t self) {

@@ -13,7 +13,7 @@
 #include "sys.h"
 
 struct mh_lock {
-  uint32_t held; /* 0: free, else by whom: a thread's id, or MH_LOCK_SOMEBODY */
+  uint32_t held; /* 0: free, else by whom: a thread's id */
   uint32_t given_up;
 };
 
@@ -25,16 +25,10 @@ static inline void mh_pause(void) {
 #endif
 }
 
-#define MH_LOCK_SOMEBODY UINT32_MAX
-
 /* Whose it is, and that it is held, is said at once: a signal handler may jump out at any instruction. */
 static inline bool mh_lock_try_as(struct mh_lock *lock, uint32_t holder) {
   uint32_t nobody = 0;
   return __atomic_compare_exchange_n(&lock->held, &nobody, holder, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
-}
-
-static inline bool mh_lock_try(struct mh_lock *lock) {
-  return mh_lock_try_as(lock, MH_LOCK_SOMEBODY);
 }
 
 enum mh_lock_result {

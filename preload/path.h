@@ -30,8 +30,7 @@ MH_INLINE struct mh_walk_path *mh_path_at(struct mh_walk *walk, uint64_t hash, u
 }
 
 /* Whether it is the way that leads from the remembered frame with `node` through steps[count − 1 … 0]. */
-MH_INLINE bool mh_path_is(const struct mh_walk_path *path, uint32_t node, const struct mh_walk_step *steps,
-                                                             uint32_t count) {
+MH_INLINE bool mh_path_is(const struct mh_walk_path *path, uint32_t node, const struct mh_walk_step *steps, uint32_t count) {
   if (path->node != node || path->count != count) return false;
   uint32_t same = 0;
   while (same < count && path->frames[same] == mh_row_frame(steps[same].row)) same++;

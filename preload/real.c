@@ -4,7 +4,6 @@
 #include <dlfcn.h>
 #include <stdint.h>
 
-#include "lock.h"
 #include "sys.h"
 #include "thread.h"
 
@@ -58,9 +57,8 @@ void *mh_real_next(const char *symbol, const char *library) {
 }
 
 void mh_real_find(void) {
-  static struct mh_lock lock;
-  static bool found;
-  if (__atomic_load_n(&found, __ATOMIC_ACQUIRE) || !mh_lock_try(&lock)) return;
+  static bool begun;
+  if (__atomic_load_n(&begun, __ATOMIC_RELAXED) || __atomic_exchange_n(&begun, true, __ATOMIC_ACQ_REL)) return;
   struct mh_guard guard = mh_guard_raise();
 #define F(name, result, parameters) \
   __atomic_store_n((void **)&mh_real.name, dlsym(RTLD_NEXT, #name), __ATOMIC_RELEASE);
@@ -68,5 +66,4 @@ void mh_real_find(void) {
 #undef F
   clear_error(); /* not every libc has them all */
   mh_guard_lower(guard);
-  __atomic_store_n(&found, true, __ATOMIC_RELEASE);
 }

@@ -28,8 +28,6 @@
 #define KEPT_SLOTS 5 /* of a bundle, in one free record */
 _Static_assert(BUNDLE_SLOTS % KEPT_SLOTS == 1, "the numbers of all slots but the first fill records");
 
-#define INLINE MH_INLINE
-
 static uint64_t common; /* top bundle of the common stack: its first slot low, a count against ABA high */
 
 static void push_bundle(const uint32_t slots[BUNDLE_SLOTS]) {
@@ -96,7 +94,7 @@ static __attribute__((noinline)) void give_bundle(struct mh_thread *thread) {
   push_bundle(bundle);
 }
 
-INLINE void give_slot(struct mh_thread *thread, uint32_t slot) {
+MH_INLINE void give_slot(struct mh_thread *thread, uint32_t slot) {
   if (MH_UNLIKELY(!thread)) return; /* lost until the process ends: rare, and better than a lock */
   MH_ASSERT(!mh_record(slot)->address);
   if (MH_UNLIKELY(thread->free_count == MH_FREE_SLOTS)) give_bundle(thread);
@@ -129,7 +127,7 @@ static __attribute__((noinline)) void settle(struct mh_thread *thread) {
   if (MH_UNLIKELY(thread->live_bytes <= -MH_FOLD_BYTES || thread->counters->frees - thread->folded_frees >= MH_FOLD_CALLS)) mh_count_fold(thread);
 }
 
-INLINE uint32_t pop_slot(struct mh_thread *thread) {
+MH_INLINE uint32_t pop_slot(struct mh_thread *thread) {
   uint32_t count = thread->free_count - 1;
   thread->free_count = count;
   /* Free slots begin MH_FETCHED places into the array: this is the one that comes after so many others, or none. */
@@ -164,7 +162,7 @@ static __attribute__((noinline)) uint32_t take_more(struct mh_thread *thread) {
   return thread->free_count ? pop_slot(thread) : 0;
 }
 
-INLINE uint32_t take_slot(struct mh_thread *thread) {
+MH_INLINE uint32_t take_slot(struct mh_thread *thread) {
   return MH_LIKELY(thread && thread->free_count) ? pop_slot(thread) : take_more(thread);
 }
 
@@ -181,7 +179,7 @@ static __attribute__((noinline)) void count_sampled_allocation(struct mh_thread 
   mh_count_allocation(thread, stack, mh_sample_scale(size), time);
 }
 
-INLINE void count_allocation(struct mh_thread *thread, uint32_t stack, uint64_t size, uint64_t time) {
+MH_INLINE void count_allocation(struct mh_thread *thread, uint32_t stack, uint64_t size, uint64_t time) {
   if (MH_LIKELY(!mh_settings.sample))
     mh_count_allocation(thread, stack, (struct mh_amount){.count = 1, .bytes = size}, time);
   else
@@ -204,7 +202,7 @@ static __attribute__((noinline)) void retire_stale(struct mh_thread *thread, uin
 }
 
 /* mh_capture, but a stack that is the same again is known in here. The copy keeps the entry in registers until then. */
-INLINE uint32_t capture(struct mh_thread *thread, const struct mh_entry *entry) {
+MH_INLINE uint32_t capture(struct mh_thread *thread, const struct mh_entry *entry) {
   uint32_t stack = MH_LIKELY(thread->walk != NULL) ? mh_walk_again(thread->walk, entry) : 0;
   if (MH_LIKELY(stack != 0)) return stack;
   struct mh_entry copy = *entry;
@@ -212,7 +210,7 @@ INLINE uint32_t capture(struct mh_thread *thread, const struct mh_entry *entry) 
 }
 
 /* Fills the slot and makes it findable. */
-INLINE void publish(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
+MH_INLINE void publish(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
   struct mh_record *record = mh_record(slot);
   MH_ASSERT(!record->address);
   uint32_t *place = kind == MH_MEMORY_CUSTOM ? NULL : mh_index_ready((uintptr_t)block);
@@ -237,7 +235,7 @@ INLINE void publish(struct mh_thread *thread, uint32_t slot, const void *block, 
 }
 
 /* Fills a slot of its own, as far as there is one. A thread that could get no state has `thread` NULL. */
-INLINE void record_in(struct mh_thread *thread, const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
+MH_INLINE void record_in(struct mh_thread *thread, const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
   uint32_t slot = take_slot(thread);
   if (MH_UNLIKELY(!slot)) {
     mh_store_drop(size);
@@ -250,7 +248,7 @@ static __attribute__((noinline)) void record_without_thread(const void *block, u
   record_in(NULL, block, size, kind, NULL);
 }
 
-INLINE void record_allocation(const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
+MH_INLINE void record_allocation(const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
   struct mh_thread *thread = mh_thread_mine();
   if (MH_LIKELY(thread != NULL))
     record_in(thread, block, size, kind, entry);
@@ -274,7 +272,7 @@ static __attribute__((noinline)) void free_at_once(struct mh_thread *thread, uin
   give_slot(thread, slot);
 }
 
-INLINE void record_free(const void *block, uint32_t slot) {
+MH_INLINE void record_free(const void *block, uint32_t slot) {
   if (MH_UNLIKELY(!slot)) return;
   struct mh_thread *thread = mh_thread_mine();
   MH_ASSERT(mh_record(slot)->address == (uintptr_t)block);

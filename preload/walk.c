@@ -49,7 +49,6 @@
 
 #include "again.h"
 #include "capture_libunwind.h"
-#include "debug.h"
 #include "intern.h"
 #include "modules.h"
 #include "mutation.h"

@@ -45,7 +45,7 @@ const MUTATIONS = [
     "growing a table begins anew after a jump out of it",
     "store.c",
     "enough ? !mh_lock_try_again(lock, self) : !mh_lock_take_again(lock, self)",
-    "!mh_lock_try(lock)",
+    "!mh_lock_try_as(lock, UINT32_MAX)",
     "threads",
     "signal_storm.c jump",
   ],
@@ -68,7 +68,7 @@ const MUTATIONS = [
   [
     "the lock of a thread that has ended is taken over",
     "lock.c",
-    "  return mh_tgkill(mh_getpid(), (int)holder, 0) == -ESRCH;",
+    "  return holder && mh_tgkill(mh_getpid(), (int)holder, 0) == -ESRCH;",
     "  return false;",
     "threads",
     "signal_storm.c leave",

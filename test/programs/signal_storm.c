@@ -86,6 +86,14 @@ NOINLINE static void churn(uint64_t *random) {
   }
 }
 
+/* SIG_BLOCK or SIG_UNBLOCK: whether the signals may come to this thread. */
+static void alarms(int how) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGALRM);
+  CHECK(pthread_sigmask(how, &set, NULL) == 0);
+}
+
 /* Uses a mapping as a pool. */
 NOINLINE static void map_and_unmap(void) {
   char *region = mmap(NULL, REGION, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -119,10 +127,7 @@ NOINLINE static void go_right(unsigned way) {
 /* Never returns by itself. */
 static void *map_far_away_always(void *unused) {
   static unsigned way;
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGALRM);
-  CHECK(pthread_sigmask(SIG_UNBLOCK, &set, NULL) == 0);
+  alarms(SIG_UNBLOCK);
   for (;; way++) map_far_away(way % 60000);
   return unused;
 }
@@ -147,13 +152,10 @@ static void set_alternate(void *start, unsigned flags) {
 
 static void *churn_in_thread(void *alternate) {
   set_alternate(alternate, strcmp(((char **)alternate)[-1], "disarm") == 0 ? SS_AUTODISARM : 0);
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGALRM);
-  CHECK(pthread_sigmask(SIG_UNBLOCK, &set, NULL) == 0);
+  alarms(SIG_UNBLOCK);
   uint64_t random = 1;
   while (signals < wanted) churn(&random);
-  CHECK(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+  alarms(SIG_BLOCK);
   return NULL;
 }
 
@@ -162,10 +164,7 @@ static void churn_below(char *how) {
   static char both[5 * REGION];
   char *middle = both + 4 * REGION - (uintptr_t)both % 4096;
   ((char **)(void *)middle)[-1] = how;
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGALRM);
-  CHECK(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+  alarms(SIG_BLOCK);
   pthread_attr_t attributes;
   pthread_t thread;
   pthread_attr_init(&attributes);
@@ -176,10 +175,7 @@ static void churn_below(char *how) {
 
 /* Threads that a signal ends, one after the other. */
 static void lose_threads(void) {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGALRM);
-  CHECK(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+  alarms(SIG_BLOCK);
   while (signals < wanted) {
     pthread_t thread;
     CHECK(pthread_create(&thread, NULL, map_far_away_always, NULL) == 0);
@@ -190,7 +186,8 @@ static void lose_threads(void) {
 int main(int argc, char **argv) {
   CHECK(argc == 3);
   wanted = atoi(argv[2]);
-  int jumping = strcmp(argv[1], "jump") == 0, leaving = strcmp(argv[1], "leave") == 0, below = strcmp(argv[1], "above") == 0 || strcmp(argv[1], "disarm") == 0;
+  int jumping = strcmp(argv[1], "jump") == 0, leaving = strcmp(argv[1], "leave") == 0;
+  int below = strcmp(argv[1], "above") == 0 || strcmp(argv[1], "disarm") == 0;
   static char alternate[REGION];
   if (!below) set_alternate(alternate, 0);
   struct sigaction action = {.sa_handler = in_handler, .sa_flags = SA_ONSTACK | SA_RESTART};
