@@ -19,7 +19,7 @@ uint32_t mh_capture(struct mh_thread *thread, const struct mh_entry *entry) {
 }
 
 void mh_capture_new_owner(struct mh_thread *thread) {
-  if (thread->walk) thread->walk->plain = false; /* it was of another stack, which the next walk sees */
+  if (thread->walk) mh_walk_new_owner(thread->walk);
 }
 
 void mh_capture_modules_changed(void) {

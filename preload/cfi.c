@@ -1,13 +1,10 @@
 #include "cfi.h"
 
-#include <errno.h>
-#include <sys/uio.h>
-
 #include "cursor.h"
 #include "lock.h"
 #include "modules.h"
+#include "peek.h"
 #include "row.h"
-#include "span.h"
 #include "step.h"
 #include "sys.h"
 
@@ -34,28 +31,13 @@ struct source {
   bool direct; /* false: through the kernel */
 };
 
-/* Copies memory that may not be there, through the kernel. */
-static bool copy_checked(uintptr_t address, void *into, size_t bytes) {
-  struct iovec here = {.iov_base = into, .iov_len = bytes};
-  struct iovec there = {.iov_base = (void *)address, .iov_len = bytes};
-  long got = mh_syscall(SYS_process_vm_readv, mh_getpid(), (long)&here, 1, (long)&there, 1, 0);
-  if (got == -EPERM || got == -ENOSYS) {
-    /* Not every sandbox and emulator allows that call. Nearly as good: ask whether the memory is there, then read. */
-    for (uintptr_t page = address; page < address + bytes; page = (page | 4095) + 1)
-      if (!mh_readable(page)) return false;
-    memcpy(into, (const void *)address, bytes);
-    got = (long)bytes;
-  }
-  return got == (long)bytes;
-}
-
 static bool copy(const struct source *source, uintptr_t address, void *into, size_t bytes) {
   if (address < source->low || address > source->high || bytes > source->high - address) return false;
   if (source->direct) {
     memcpy(into, (const void *)address, bytes);
     return true;
   }
-  return copy_checked(address, into, bytes);
+  return mh_peek(into, address, bytes);
 }
 
 /* A cursor over one CIE or FDE at `address`, behind its length. `buffer` is used where it cannot be read in place. */
@@ -444,7 +426,7 @@ static uint64_t row_in_module(const struct source *source, const struct mh_modul
  * no module: known by its instructions. */
 static bool signal_return(uintptr_t pc) {
   uint8_t bytes[MH_SIGNAL_CODE_BYTES];
-  return copy_checked(pc, bytes, sizeof bytes) && mh_is_signal_code(bytes);
+  return mh_peek(bytes, pc, sizeof bytes) && mh_is_signal_code(bytes);
 }
 
 uint64_t mh_cfi_row(uintptr_t pc, bool exact) {

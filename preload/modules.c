@@ -8,12 +8,12 @@
 #include "modules.h"
 
 #include <elf.h>
-#include <errno.h>
 #include <link.h>
 
 #include "capture.h"
 #include "clock.h"
 #include "lock.h"
+#include "peek.h"
 #include "process.h"
 #include "sections.h"
 #include "store.h"
@@ -112,21 +112,6 @@ static bool next_mapping(void) {
   return true;
 }
 
-/* Copies memory that another thread may be unmapping. */
-static bool copy(void *target, uintptr_t source, size_t bytes) {
-  struct {
-    void *base;
-    size_t length;
-  } local = {target, bytes}, remote = {(void *)source, bytes};
-  long result = mh_syscall(SYS_process_vm_readv, (long)mh_process.pid, (long)&local, 1, (long)&remote, 1, 0);
-  if (result == -EPERM || result == -ENOSYS) {
-    /* A sandbox forbids it: then trust that what was mapped a moment ago still is. */
-    __builtin_memcpy(target, (const void *)source, bytes);
-    return true;
-  }
-  return result == (long)bytes;
-}
-
 struct image {
   uintptr_t bias, start, end, text_start, text_end;
   uintptr_t eh_frame_hdr, eh_frame;
@@ -139,7 +124,7 @@ struct image {
 static void read_build_id(struct image *image, uintptr_t notes, size_t bytes) {
   uint8_t *buffer = notes_buffer;
   if (bytes > sizeof(notes_buffer)) bytes = sizeof(notes_buffer);
-  if (!copy(buffer, notes, bytes)) return;
+  if (!mh_peek(buffer, notes, bytes)) return;
   for (size_t at = 0; at + sizeof(ElfW(Nhdr)) <= bytes;) {
     ElfW(Nhdr) note;
     __builtin_memcpy(&note, buffer + at, sizeof(note));
@@ -168,9 +153,9 @@ static void find_segment(struct image *image, unsigned count, uintptr_t address)
 /* Reads the ELF file that is mapped at `base`. */
 static bool read_image(uintptr_t base, struct image *image) {
   ElfW(Ehdr) file;
-  if (!copy(&file, base, sizeof(file)) || __builtin_memcmp(file.e_ident, ELFMAG, SELFMAG) != 0 ||
+  if (!mh_peek(&file, base, sizeof(file)) || __builtin_memcmp(file.e_ident, ELFMAG, SELFMAG) != 0 ||
       file.e_phentsize != sizeof(segments[0]) || file.e_phnum == 0 || file.e_phnum > HEADERS_MAX ||
-      file.e_phoff > MH_BLOCK_BYTES || !copy(segments, base + file.e_phoff, file.e_phnum * sizeof(segments[0])))
+      file.e_phoff > MH_BLOCK_BYTES || !mh_peek(segments, base + file.e_phoff, file.e_phnum * sizeof(segments[0])))
     return false;
   *image = (struct image){.text_start = UINTPTR_MAX};
   bool found = false;
@@ -277,7 +262,7 @@ static void find_eh_frame(struct image *image) {
   ElfW(Ehdr) file;
   uintptr_t address;
   size_t bytes;
-  if (image->eh_frame_hdr || !copy(&file, first.start, sizeof(file)) ||
+  if (image->eh_frame_hdr || !mh_peek(&file, first.start, sizeof(file)) ||
       !mh_section_find(first.path, first.inode, &file, ".eh_frame", &address, &bytes))
     return;
   find_segment(image, file.e_phnum, image->bias + address);

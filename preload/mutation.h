@@ -14,4 +14,5 @@ enum {
   MUTATION_NO_DETOUR_SLOT,        /* the outermost word of a detour is not compared */
   MUTATION_NO_DETOUR_NODE,        /* nor which frame of the walk a detour leads to, but by its registers */
   MUTATION_NO_PATH_FRAME,         /* the frames of a path are not compared, only how many they are, and where they begin */
+  MUTATION_NO_OTHER_STACK,        /* words on another stack than the thread's own are not compared */
 };

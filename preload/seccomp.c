@@ -5,7 +5,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 
-#include "span.h"
+#include "peek.h"
 #include "sys.h"
 #include "text.h"
 
@@ -108,20 +108,12 @@ static bool beyond_loader(const long words[7]) {
   return words[0] != SYS_openat && words[0] != SYS_read && words[0] != SYS_close && words[0] != SYS_write;
 }
 
-/* Copies what the program names, if it is there. */
-static bool copy(void *target, const void *source, size_t bytes) {
-  for (uintptr_t page = (uintptr_t)source & ~(uintptr_t)4095; page < (uintptr_t)source + bytes; page += 4096)
-    if (!mh_readable(page)) return false;
-  __builtin_memcpy(target, source, bytes);
-  return true;
-}
-
 bool mh_seccomp_add(const void *program) {
   struct sock_fprog named;
-  if (!program || !copy(&named, program, sizeof(named)) || named.len == 0 || named.len > BPF_MAXINSNS) return false;
+  if (!program || !mh_peek(&named, (uintptr_t)program, sizeof(named)) || named.len == 0 || named.len > BPF_MAXINSNS) return false;
   size_t bytes = named.len * sizeof(struct sock_filter);
   struct sock_filter *code = filter_count < FILTERS_MAX ? mh_map_private(bytes) : NULL;
-  if (!code || !copy(code, named.filter, bytes)) {
+  if (!code || !mh_peek(code, (uintptr_t)named.filter, bytes)) {
     /* What cannot be asked may say no to everything. */
     mh_seccomp_strict();
     return false;

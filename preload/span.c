@@ -1,29 +1,23 @@
 #include "span.h"
 
-#include <errno.h>
+#include <string.h>
 #include <sys/auxv.h>
 
-#include "sys.h"
+#include "peek.h"
 
 /* Stacks may have larger pages; no stack has smaller ones. */
 #define PAGE 4096u
 /* Most pages tested to find an own stack's end or its new depth: some milliseconds, once. */
 #define MOST_OWN_PAGES (64u << 20 >> 12)
-/* Most pages tested in one walk on another stack. */
-#define MOST_FOREIGN_PAGES 1024u
+/* Most copies in one walk on other stacks. */
+#define MOST_COPIES 256u
+/* What an interrupted function may have kept below its stack pointer: the red zone. */
+#define BELOW_SP 128
 
 static uintptr_t main_stack_end;
 
 void mh_span_start(void) {
   main_stack_end = getauxval(AT_EXECFN) & ~(uintptr_t)7;
-}
-
-/* The kernel reads the set before it looks at the (invalid) operation: EFAULT if there is nothing, else EINVAL.
- * Every process may make this call, it never blocks, and it changes nothing. */
-bool mh_readable(uintptr_t address) {
-  uintptr_t page = address & ~(uintptr_t)(PAGE - 1);
-  /* Page 0 would be taken for no set at all. */
-  return page && mh_syscall(SYS_rt_sigprocmask, -1, (long)page, 0, 8, 0, 0) == -EINVAL;
 }
 
 /* Whether all pages of [low, high) are readable. Tested from the top if `down`. */
@@ -54,7 +48,7 @@ static bool find_own(struct mh_own_stack *own, uintptr_t sp) {
   return false;
 }
 
-void mh_span_find(struct mh_own_stack *own, uintptr_t sp, struct mh_span *span) {
+void mh_span_find(struct mh_own_stack *own, struct mh_stack_copy *copy, uintptr_t sp, struct mh_span *span) {
   bool found = false;
   if (!own->high)
     found = find_own(own, sp);
@@ -62,18 +56,38 @@ void mh_span_find(struct mh_own_stack *own, uintptr_t sp, struct mh_span *span) 
     own->low = sp & ~(uintptr_t)(PAGE - 1);
     found = true;
   }
-  uintptr_t page = sp & ~(uintptr_t)(PAGE - 1);
-  if (found)
-    *span = (struct mh_span){.low = own->low, .high = own->high, .own = true};
-  else
-    *span = (struct mh_span){.low = page, .high = mh_readable(page) ? page + PAGE : page, .pages = 1};
+  if (found) {
+    mh_span_at(own, copy, sp, span);
+    return;
+  }
+  *span = (struct mh_span){.low = sp - BELOW_SP, .high = sp - BELOW_SP, .copy = copy};
+  copy->low = copy->high = 0;
 }
 
-bool mh_span_extend(struct mh_span *span, uintptr_t end) {
-  while (span->high < end) {
-    if (span->high == span->low || span->pages == MOST_FOREIGN_PAGES || !mh_readable(span->high)) return false;
-    span->pages++;
-    span->high += PAGE;
+static bool has(const struct mh_stack_copy *copy, uintptr_t address) {
+  return address >= copy->low && address < copy->high && copy->high - address >= sizeof(mh_word);
+}
+
+/* Has the copy begin at the page of `address`, which is `beyond` bytes behind the span. */
+static void make(struct mh_stack_copy *copy, uintptr_t address, uintptr_t beyond) {
+  size_t bytes = copy->reach_before > beyond ? copy->reach_before - beyond : 0;
+  bytes = (bytes / PAGE + 1) * PAGE;
+  if (bytes > sizeof copy->bytes) bytes = sizeof copy->bytes;
+  copy->made++;
+  copy->low = address & ~(uintptr_t)(PAGE - 1);
+  copy->high = copy->low + mh_peek_ahead(copy->bytes, copy->low, PAGE, bytes);
+}
+
+bool mh_span_beyond(const struct mh_span *span, uintptr_t address, uintptr_t *word) {
+  struct mh_stack_copy *copy = span->copy;
+  if (address < span->low) return false;
+  uintptr_t beyond = address > span->high ? address - span->high : 0;
+  if (!has(copy, address)) {
+    if (copy->made == MOST_COPIES) return false;
+    make(copy, address, beyond);
+    if (!has(copy, address)) return false;
   }
+  if (beyond > copy->reach && beyond < sizeof copy->bytes) copy->reach = (uint32_t)beyond;
+  memcpy(word, copy->bytes + (address - copy->low), sizeof *word);
   return true;
 }

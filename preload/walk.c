@@ -59,10 +59,6 @@
 
 uint32_t mh_depth_limit = 256;
 
-MH_INLINE uintptr_t load(uintptr_t address) {
-  return *(const mh_word *)address;
-}
-
 /* ── Memory ────────────────────────────────────────────────────────────────────────────────────── */
 
 size_t mh_walk_bytes(void) {
@@ -112,17 +108,17 @@ enum stepped { STEPPED, ENDED, ASTRAY, FALLBACK };
 
 /* Steps through the frame in which the kernel called a signal handler. */
 static enum stepped step_signal(struct mh_walk *walk, struct mh_walk_step *step, struct place *place, struct mh_span *span, bool *switched) {
-  uintptr_t highest = MH_SIGNAL_PC > MH_SIGNAL_SP ? MH_SIGNAL_PC : MH_SIGNAL_SP;
-  if (!mh_span_has(span, step->sp) || !mh_span_has(span, step->sp + highest)) return ASTRAY;
-  place->pc = step->ra = load(step->sp + MH_SIGNAL_PC);
-  place->sp = step->cfa = load(step->sp + MH_SIGNAL_SP);
-  place->fp = load(step->sp + MH_SIGNAL_FP);
+  if (!mh_span_word(span, step->sp + MH_SIGNAL_PC, &step->ra) || !mh_span_word(span, step->sp + MH_SIGNAL_SP, &step->cfa) ||
+      !mh_span_word(span, step->sp + MH_SIGNAL_FP, &place->fp))
+    return ASTRAY;
 #if defined(__aarch64__)
-  place->lr = load(step->sp + MH_SIGNAL_LR);
+  if (!mh_span_word(span, step->sp + MH_SIGNAL_LR, &place->lr)) return ASTRAY;
 #endif
+  place->pc = step->ra;
+  place->sp = step->cfa;
   place->exact = true;
   if (place->sp <= step->sp || place->sp >= span->high) {
-    mh_span_at(&walk->own, place->sp, span);
+    mh_span_at(&walk->own, &walk->copy, place->sp, span);
     *switched = true;
   }
   return place->pc ? STEPPED : ENDED;
@@ -145,8 +141,8 @@ static __attribute__((noinline)) enum stepped step_out(struct mh_walk *walk, str
     cfa = (kind == MH_ROW_FP ? place->fp : place->sp) + (uintptr_t)mh_row_cfa(row);
   } else if (kind == MH_ROW_FP_LOAD || kind == MH_ROW_SP_LOAD) {
     uintptr_t at = (kind == MH_ROW_FP_LOAD ? place->fp : place->sp) + (uintptr_t)mh_row_near(row);
-    if (!mh_span_has(span, at)) return ASTRAY;
-    cfa = load(at) + (uintptr_t)mh_row_far(row);
+    if (!mh_span_word(span, at, &cfa)) return ASTRAY;
+    cfa += (uintptr_t)mh_row_far(row);
   } else if (kind == MH_ROW_SIGNAL) {
     return step_signal(walk, step, place, span, switched);
   } else {
@@ -160,15 +156,10 @@ static __attribute__((noinline)) enum stepped step_out(struct mh_walk *walk, str
     step->ra = place->lr;
 #endif
   } else {
-    uintptr_t ra_at = mh_ra_at(row, cfa);
-    if (!mh_span_has(span, ra_at)) return end_unread(step);
-    step->ra = load(ra_at);
+    if (!mh_span_word(span, mh_ra_at(row, cfa), &step->ra)) return end_unread(step);
   }
   uintptr_t fp_at = mh_fp_at(row, cfa, place->fp);
-  if (fp_at) {
-    if (!mh_span_has(span, fp_at)) return ASTRAY;
-    place->fp = load(fp_at);
-  }
+  if (fp_at && !mh_span_word(span, fp_at, &place->fp)) return ASTRAY;
   place->sp = cfa;
   place->pc = mh_strip(step->ra);
   place->exact = false;
@@ -183,11 +174,11 @@ MH_INLINE bool step_plainly(struct mh_walk_step *step, uint64_t row, uintptr_t *
   uintptr_t cfa = (kind == MH_ROW_FP ? *fp : *sp) + (uintptr_t)mh_row_cfa(row);
   uintptr_t ra_at = mh_ra_at(row, cfa), fp_at = mh_fp_at(row, cfa, *fp);
   if (MH_UNLIKELY(cfa <= *sp || ra_at - low >= room)) return false;
-  uintptr_t ra = load(ra_at), caller = mh_strip(ra);
+  uintptr_t ra = *(const mh_word *)ra_at, caller = mh_strip(ra);
   if (MH_UNLIKELY(!caller)) return false;
   if (fp_at) {
     if (MH_UNLIKELY(fp_at - low >= room)) return false;
-    *fp = load(fp_at);
+    *fp = *(const mh_word *)fp_at;
   }
   step->cfa = cfa;
   step->ra = ra;
@@ -201,6 +192,14 @@ MH_INLINE bool step_plainly(struct mh_walk_step *step, uint64_t row, uintptr_t *
 /* The stack pointer in the innermost of `outer` remembered frames. */
 MH_INLINE uintptr_t sp_of(const struct mh_walk_frame *frames, uint32_t outer) {
   return outer ? frames[outer - 1].sp : UINTPTR_MAX;
+}
+
+/* mh_first_changed for a span that cannot be read by loads alone. What cannot be read has changed. */
+static __attribute__((noinline)) uint32_t first_changed(const struct mh_walk_slot *slots, uint32_t count, struct mh_span *span) {
+  uintptr_t word;
+  if (MH_MUTATION == MUTATION_NO_OTHER_STACK) return 0;
+  while (count && mh_span_word(span, slots[count - 1].at, &word) && word == slots[count - 1].value) count--;
+  return count;
 }
 
 /* Computes a row and puts it in the table, unless it says "nobody knows" of a place that the module table does not know yet:
@@ -222,8 +221,9 @@ MH_INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const st
     renew(walk, thread_pointer, generation);
 
   struct mh_span span;
-  mh_span_at(&walk->own, entry->sp, &span);
-  bool plain = walk->plain && span.own;
+  mh_span_at(&walk->own, &walk->copy, entry->sp, &span);
+  mh_span_begin(&span, entry->sp);
+  bool plain = walk->plain && !span.copy;
   uintptr_t low = span.low, room = mh_span_room(&span); /* words may be read from `low` and the `room` bytes behind it on */
   uintptr_t pc = entry->pc, sp = entry->sp, fp = entry->fp;
   struct place place = {.exact = false}; /* the same in memory, for step_out */
@@ -240,8 +240,9 @@ MH_INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const st
     if (sp >= next_sp) {
       while (outer && frames[outer - 1].sp < sp) outer--;
       if (outer && !place.exact && mh_walk_meets(&frames[outer - 1], pc, sp, fp) &&
-          (walk->cut ? count + outer == limit : count + outer <= limit) && mh_span_reaches(&span, walk->top)) {
-        uint32_t changed = mh_first_changed(walk->slots, frames[outer - 1].slots >> 2);
+          (walk->cut ? count + outer == limit : count + outer <= limit) && (MH_LIKELY(walk->top <= span.high) || span.copy)) {
+        uint32_t slots = frames[outer - 1].slots >> 2;
+        uint32_t changed = MH_UNLIKELY(span.copy != NULL) ? first_changed(walk->slots, slots, &span) : mh_first_changed(walk->slots, slots);
         if (!changed) break;
         /* Of the frames inside of the change none can be the same. */
         while (outer && frames[outer - 1].slots >> 2 >= changed) outer--;
@@ -314,7 +315,7 @@ MH_INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const st
                          : mh_intern_stack(joined.node, walk->cut);
   bool whole = walk->depth == outer + count; /* all of it is remembered */
   if (whole) walk->stack = stack;
-  walk->plain = span.own && walk->depth && !walk->cut && walk->top <= span.high;
+  walk->plain = !span.copy && walk->depth && !walk->cut && walk->top <= span.high;
   if (path && walk->plain && whole && stack) mh_path_note(path, node, walk->steps, count, stack, walks);
   return stack;
 }

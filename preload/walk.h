@@ -95,6 +95,7 @@ struct mh_walk {
   uint32_t detour_turn;                      /* which way of a set is replaced next */
   uint8_t detour_tags[MH_DETOUR_SETS][MH_DETOUR_WAYS] __attribute__((aligned(16))); /* of the hash of pc and sp */
   struct mh_walk_detour detours[MH_DETOUR_SETS][MH_DETOUR_WAYS]; /* by hash of pc and sp */
+  struct mh_stack_copy copy;                                     /* of another stack than the thread's own */
 };
 
 /* Forgets the last walk. */
@@ -116,6 +117,12 @@ size_t mh_walk_bytes(void);
 
 /* Called once, before the first walk. */
 void mh_walk_start(void);
+
+/* To be called when another thread takes `walk` over. */
+static inline void mh_walk_new_owner(struct mh_walk *walk) {
+  walk->plain = false;
+  walk->own = (struct mh_own_stack){.thread_pointer = walk->own.thread_pointer}; /* even at the same place it may be another stack */
+}
 
 /* Each walks the stack at `entry`, which is not known to be the same again (again.h), and returns its id, 0 if it could not be kept.
  * `walk` is the calling thread's. One thread uses either the one or the other. */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <ucontext.h>
 
 #include "../../preload/again.h"
 #include "../../preload/capture.h"
@@ -82,6 +83,30 @@ CONTESTANT(capture_chain) {
   return count;
 }
 
+/* run_omit on a stack that is not the thread's own. */
+static ucontext_t caller;
+static struct {
+  struct plan *plan;
+  int depth;
+  long result;
+} elsewhere;
+static void run_there(void) {
+  elsewhere.result = run_omit(elsewhere.plan, elsewhere.depth);
+}
+static long run_elsewhere(struct plan *plan, int depth) {
+  static char stack[1 << 18];
+  ucontext_t callee;
+  getcontext(&callee);
+  callee.uc_stack.ss_sp = stack;
+  callee.uc_stack.ss_size = sizeof stack;
+  callee.uc_link = &caller;
+  makecontext(&callee, run_there, 0);
+  elsewhere.plan = plan;
+  elsewhere.depth = depth;
+  swapcontext(&caller, &callee);
+  return elsewhere.result;
+}
+
 static struct contestant {
   const char *name;
   long (*capture)(struct plan *);
@@ -94,6 +119,7 @@ static struct contestant {
     {"LLVM libunwind, unw_step", capture_llvm, run_omit, 100, {0}},
     {"memhook, rows", capture_rows, run_omit, 5000, {0}},
     {"memhook, rows + remembered walk", capture_remembered, run_omit, 20000, {0}},
+    {"the same on a coroutine's stack", capture_remembered, run_elsewhere, 5000, {0}},
     {"memhook, frame pointers", capture_fp_alone, run_keep, 5000, {0}},
     {"memhook, frame pointers + remembered walk", capture_fp, run_keep, 20000, {0}},
     {"frame pointers into an array", capture_chain, run_keep, 20000, {0}},

@@ -47,7 +47,7 @@ static void descend(Random &random, int depth);
 
 // A frame whose size is known only when it runs.
 static NOINLINE void with_alloca(Random &random, int depth) {
-  volatile char *room = (volatile char *)__builtin_alloca(16 + random(3000));
+  volatile char *room = (volatile char *)__builtin_alloca(16 + random(random(8) ? 3000 : 15000)); // up to several pages
   room[0] = 1;
   descend(random, depth - 1);
   touch(room[0]);
