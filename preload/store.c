@@ -68,13 +68,26 @@ static int store_fd(void) {
   return file.fd = fd;
 }
 
+/* Zeros that are written have their place in the file system, and are in the page cache in large pieces, which take a quarter of the time to
+ * populate (ext4). */
 static bool write_zeros(int fd, uint64_t offset, uint64_t bytes) {
   static uint8_t zeros[65536]; /* not const: those would be in the library's file */
-  for (uint64_t at = 0, piece; at < bytes; at += piece) {
-    piece = bytes - at < sizeof zeros ? bytes - at : sizeof zeros;
-    if (mh_pwrite(fd, zeros, piece, offset + at) != (long)piece) return false;
+  while (bytes) {
+    long written = mh_pwrite(fd, zeros, bytes < sizeof zeros ? bytes : sizeof zeros, offset);
+    if (written <= 0) return false;
+    offset += (uint64_t)written;
+    bytes -= (uint64_t)written;
   }
   return true;
+}
+
+/* Asks the file system for the bytes. Under a filter that cannot be asked (seccomp.h) as few calls are made as do: fallocate, where there is that. */
+static bool ask_for_bytes(int fd, uint64_t offset, uint64_t bytes) {
+  if (!mh_syscall_filtered) return write_zeros(fd, offset, bytes);
+  int result = mh_fallocate(fd, offset, bytes);
+  /* Memory file systems give up when a signal is pending; its handler has run by now. */
+  for (unsigned turn = 0; result == -EINTR && turn < EINTR_TURNS; turn++) result = mh_fallocate(fd, offset, bytes);
+  return result == 0 || ((result == -EOPNOTSUPP || result == -ENOSYS) && write_zeros(fd, offset, bytes));
 }
 
 /* Gets backing for a range of the file within the limits, without SIGXFSZ or SIGBUS. `mapped` is where it is mapped. */
@@ -88,14 +101,7 @@ static bool back(uint8_t *mapped, uint64_t offset, uint64_t bytes) {
     return false;
   int fd = store_fd();
   if (fd < 0 && !mh_settings.net_host) return false;
-  int result = fd < 0 ? 0 : mh_fallocate(fd, offset, bytes);
-  /* Memory file systems give up when a signal is pending; its handler has run by now. */
-  for (unsigned turn = 0; result == -EINTR && turn < EINTR_TURNS; turn++) result = mh_fallocate(fd, offset, bytes);
-  bool unsupported = result == -EOPNOTSUPP || result == -ENOSYS;
-  if (result < 0 && !unsupported) return false;
-  /* What was written is in the page cache in large pieces, which then take a quarter of the time to populate (ext4). */
-  bool written = fd >= 0 && (unsupported || !mh_syscall_filtered) && write_zeros(fd, offset, bytes);
-  if (unsupported && !written) return false;
+  if (fd >= 0 && !ask_for_bytes(fd, offset, bytes)) return false;
   int populated = mh_madvise(mapped, bytes, MADV_POPULATE_WRITE);
   if (populated < 0 && populated != -EINVAL) return false;
   if (header) MH_SET(header->committed_bytes, committed + bytes);

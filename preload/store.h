@@ -2,7 +2,7 @@
  * the structs here are pinned to asm/layout.ts. This part knows the header, the blocks and how arrays grow; what the
  * elements mean is for records.c, intern.c and modules.c.
  *
- * Nothing is touched that has no backing: growth asks the file system for the bytes first (fallocate) and the
+ * Nothing is touched that has no backing: growth asks the file system for the bytes first (writes zeros) and the
  * memory second (populate), so a full disk is an answer and never a SIGBUS.
  */
 #pragma once

@@ -135,8 +135,8 @@ const MUTATIONS = [
   [
     "no cancellation point in a hook",
     "sys.h",
-    "return (int)mh_syscall(SYS_fallocate, fd, 0, (long)offset, (long)bytes, 0, 0);",
-    "extern int fallocate(int, int, off_t, off_t);\n  return fallocate(fd, 0, (off_t)offset, (off_t)bytes) == 0 ? 0 : -28;",
+    "return mh_syscall(SYS_pwrite64, fd, (long)buffer, (long)bytes, (long)offset, 0, 0);",
+    'extern long libc_pwrite(int, const void *, size_t, long) __asm__("pwrite");\n  return libc_pwrite(fd, buffer, bytes, (long)offset);',
     "threads",
     "cancel.c",
   ],
@@ -364,8 +364,8 @@ const MUTATIONS = [
   [
     "the file system is asked before a page is touched",
     "store.c",
-    "int result = fd < 0 ? 0 : mh_fallocate(fd, offset, bytes);",
-    "int result = 0;",
+    "if (fd >= 0 && !ask_for_bytes(fd, offset, bytes)) return false;",
+    "if (fd >= 0 && offset == UINT64_MAX && !ask_for_bytes(fd, offset, bytes)) return false;",
     "limits",
     "a full file system",
   ],

@@ -4,11 +4,11 @@
  */
 #define _GNU_SOURCE 1
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "program.h"
 
@@ -26,8 +26,8 @@ int main(int argc, char **argv) {
   CHECK(argc == 2);
   struct sock_filter code[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fallocate, 0, 3),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])), /* the offset, its lower half */
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pwrite64, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[3])), /* the offset, its lower half */
       BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (uint32_t)atol(argv[1]), 0, 1),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EDQUOT),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
   struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
   CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0);
   errno = 0;
-  CHECK(fallocate(-1, 0, 1 << 30, 1) == -1 && errno == EDQUOT);
+  CHECK(pwrite(-1, "", 1, 1 << 30) == -1 && errno == EDQUOT);
   for (int i = 0; i < BLOCKS; i++) blocks[i] = allocate();
   CHECK(errno == EDQUOT);
   for (int i = 0; i < BLOCKS; i += 2) free(blocks[i]);
