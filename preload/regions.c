@@ -22,6 +22,7 @@ struct region {
 static struct region *regions;
 static uint32_t count, capacity; /* count is also read without the lock */
 static struct mh_lock lock;
+uint32_t mh_region_changes;
 
 static uint64_t whole_pages(uint64_t bytes) {
   uint64_t page = mh_header()->page_bytes;
@@ -71,6 +72,11 @@ static bool in_order(uint32_t at) {
   return (!at || regions[at - 1].end <= regions[at].start) && (at + 1 == count || regions[at].end <= regions[at + 1].start);
 }
 
+/* The lock is held. */
+static void changed(void) {
+  MH_SET(mh_region_changes, mh_region_changes + 1);
+}
+
 /* Somebody was in the middle of a change: keeps the regions that are in order and have their records. */
 static void mend(void) {
   uint32_t kept = 0, written = count < capacity ? count + 1 : count; /* while one is taken out there is one behind the last */
@@ -81,13 +87,17 @@ static void mend(void) {
     regions[kept++] = region;
   }
   if (kept < count) mh_store_drop(0);
+  changed();
   MH_SET(count, kept);
 }
 
-static bool take(struct mh_thread *thread) {
-  enum mh_lock_result taken = mh_lock_take_again(&lock, mh_thread_id(thread));
+static bool mended(enum mh_lock_result taken) {
   if (MH_UNLIKELY(taken == MH_LOCK_TAKEN_OVER)) mend();
   return taken != MH_LOCK_REFUSED;
+}
+
+static bool take(struct mh_thread *thread) {
+  return mended(mh_lock_take_again(&lock, mh_thread_id(thread)));
 }
 
 /* Inserts a region and its record. The lock is held, and nothing overlaps. */
@@ -98,6 +108,7 @@ static void insert(struct mh_thread *thread, const struct mh_piece *piece) {
     return;
   }
   uint32_t at = first_behind(piece->start);
+  changed();
   __builtin_memmove(&regions[at + 1], &regions[at], (count - at) * sizeof(struct region));
   regions[at] = (struct region){piece->start, piece->start + whole_pages(piece->size), slot};
   MH_SET(count, count + 1);
@@ -119,6 +130,7 @@ static void note_piece(struct mh_cut *cut, const struct mh_piece *piece) {
 static void cut_out(struct mh_thread *thread, uintptr_t start, uintptr_t end, struct mh_cut *cut) {
   for (uint32_t at = first_behind(start); at < count && regions[at].start < end;) {
     struct region *region = &regions[at];
+    changed();
     const struct mh_record *record = mh_record(region->slot);
     struct mh_piece whole = {
         .start = region->start,
@@ -199,6 +211,14 @@ void mh_region_restore(const struct mh_cut *cut) {
     insert(thread, whole);
   }
   mh_lock_release(&lock);
+}
+
+uintptr_t mh_region_end(uintptr_t address) {
+  if (!MH_GET(count) || !mended(mh_lock_try_again(&lock, mh_thread_id(mh_thread_mine())))) return 0;
+  uint32_t at = first_behind(address);
+  uintptr_t end = at < count && regions[at].start <= address ? regions[at].end : 0;
+  mh_lock_release(&lock);
+  return end;
 }
 
 uint32_t mh_region_peek(uintptr_t start, uint64_t size) {

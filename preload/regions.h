@@ -25,6 +25,11 @@ void mh_region_add(uintptr_t start, uint64_t size, const struct mh_entry *entry)
 void mh_region_cut(uintptr_t start, uint64_t size, struct mh_cut *cut);
 void mh_region_restore(const struct mh_cut *cut);
 
+/* Where the region around `address` ends, 0 if it is in none. Asked for the memory that the calling thread runs on, which nobody unmaps
+ * meanwhile, that holds until `mh_region_changes` changes. */
+uintptr_t mh_region_end(uintptr_t address);
+extern uint32_t mh_region_changes;
+
 /* The record slot of the region that starts at `start` and has `size` bytes (to whole pages), 0 if there is none. */
 uint32_t mh_region_peek(uintptr_t start, uint64_t size);
 

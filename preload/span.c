@@ -4,13 +4,14 @@
 #include <sys/auxv.h>
 
 #include "peek.h"
+#include "regions.h"
 
 /* Stacks may have larger pages; no stack has smaller ones. */
 #define PAGE 4096u
 /* Most pages tested to find an own stack's end or its new depth: some milliseconds, once. */
 #define MOST_OWN_PAGES (64u << 20 >> 12)
-/* Most copies in one walk on other stacks. */
-#define MOST_COPIES 256u
+/* Most questions to the kernel in one walk on another stack. */
+#define MOST_QUESTIONS 1024u
 /* What an interrupted function may have kept below its stack pointer: the red zone. */
 #define BELOW_SP 128
 
@@ -48,7 +49,7 @@ static bool find_own(struct mh_own_stack *own, uintptr_t sp) {
   return false;
 }
 
-void mh_span_find(struct mh_own_stack *own, struct mh_stack_copy *copy, uintptr_t sp, struct mh_span *span) {
+void mh_span_find(struct mh_own_stack *own, struct mh_other_stack *other, uintptr_t sp, struct mh_span *span) {
   bool found = false;
   if (!own->high)
     found = find_own(own, sp);
@@ -57,37 +58,67 @@ void mh_span_find(struct mh_own_stack *own, struct mh_stack_copy *copy, uintptr_
     found = true;
   }
   if (found) {
-    mh_span_at(own, copy, sp, span);
+    mh_span_at(own, other, sp, span);
     return;
   }
-  *span = (struct mh_span){.low = sp - BELOW_SP, .high = sp - BELOW_SP, .copy = copy};
-  copy->low = copy->high = 0;
+  *span = (struct mh_span){.low = sp - BELOW_SP, .high = sp - BELOW_SP, .other = other};
+  other->copy_low = other->copy_high = 0;
 }
 
-static bool has(const struct mh_stack_copy *copy, uintptr_t address) {
-  return address >= copy->low && address < copy->high && copy->high - address >= sizeof(mh_word);
+void mh_span_begin_elsewhere(struct mh_span *span, uintptr_t sp) {
+  struct mh_other_stack *other = span->other;
+  uint32_t changes = __atomic_load_n(&mh_region_changes, __ATOMIC_ACQUIRE);
+  if (other->region_changes != changes || sp < other->region_low || sp >= other->region_high) {
+    other->region_low = sp;
+    other->region_high = mh_region_end(sp);
+    other->region_changes = changes;
+  }
+  other->asked = 0;
+  other->reach_before = other->reach;
+  other->reach = 0;
+  span->high = (sp | (PAGE - 1)) + 1; /* the page is there, and stays while the walk lasts */
+  span->most = other->region_high;
+}
+
+static bool may_ask(struct mh_other_stack *other) {
+  return other->asked < MOST_QUESTIONS && ++other->asked;
+}
+
+/* Has the span reach up to the word at `address`. */
+static bool extend(struct mh_span *span, uintptr_t address) {
+  while (span->high - address < sizeof(mh_word) || span->high <= address) {
+    if (!may_ask(span->other) || !mh_readable(span->high)) return false;
+    span->high += PAGE;
+  }
+  return true;
+}
+
+static bool copied(const struct mh_other_stack *other, uintptr_t address) {
+  return address >= other->copy_low && address < other->copy_high && other->copy_high - address >= sizeof(mh_word);
 }
 
 /* Has the copy begin at the page of `address`, which is `beyond` bytes behind the span. */
-static void make(struct mh_stack_copy *copy, uintptr_t address, uintptr_t beyond) {
-  size_t bytes = copy->reach_before > beyond ? copy->reach_before - beyond : 0;
+static bool copy(struct mh_other_stack *other, uintptr_t address, uintptr_t beyond) {
+  if (!may_ask(other)) return false;
+  size_t bytes = other->reach_before > beyond ? other->reach_before - beyond : 0;
   bytes = (bytes / PAGE + 1) * PAGE;
-  if (bytes > sizeof copy->bytes) bytes = sizeof copy->bytes;
-  copy->made++;
-  copy->low = address & ~(uintptr_t)(PAGE - 1);
-  copy->high = copy->low + mh_peek_ahead(copy->bytes, copy->low, PAGE, bytes);
+  if (bytes > sizeof other->copy) bytes = sizeof other->copy;
+  other->copy_low = address & ~(uintptr_t)(PAGE - 1);
+  other->copy_high = other->copy_low + mh_peek_ahead(other->copy, other->copy_low, PAGE, bytes);
+  return copied(other, address);
 }
 
-bool mh_span_beyond(const struct mh_span *span, uintptr_t address, uintptr_t *word) {
-  struct mh_stack_copy *copy = span->copy;
+bool mh_span_beyond(struct mh_span *span, uintptr_t address, uintptr_t *word) {
+  struct mh_other_stack *other = span->other;
   if (address < span->low) return false;
-  uintptr_t beyond = address > span->high ? address - span->high : 0;
-  if (!has(copy, address)) {
-    if (copy->made == MOST_COPIES) return false;
-    make(copy, address, beyond);
-    if (!has(copy, address)) return false;
+  if (address < span->most && span->most - address >= sizeof *word) {
+    if (!extend(span, address)) return false;
+    *word = *(const mh_word *)address;
+    return true;
   }
-  if (beyond > copy->reach && beyond < sizeof copy->bytes) copy->reach = (uint32_t)beyond;
-  memcpy(word, copy->bytes + (address - copy->low), sizeof *word);
+  uintptr_t beyond = address > span->high ? address - span->high : 0;
+  if (!copied(other, address) && !copy(other, address, beyond)) return false;
+  if (beyond > other->reach && beyond < sizeof other->copy) other->reach = (uint32_t)beyond;
+  memcpy(word, other->copy + (address - other->copy_low), sizeof *word);
   return true;
 }

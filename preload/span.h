@@ -6,9 +6,11 @@
  * pointer goes deeper, the new pages are tested. After that the span is known, and a walk in it costs two comparisons a
  * word. Neither the loader nor the thread library is asked: they take locks.
  *
- * Of any other stack (alternate signal stacks, coroutines) nobody says where it ends. A walk that damaged frame information leads
- * beyond its end gets among memory that another thread may unmap at any instant, also between a test and a load. So only the page that the
- * program runs on is read by loads, and all further words in copies that the kernel makes (peek.h), anew in each walk.
+ * Any other stack (alternate signal stacks, coroutines) may not be there any more in the next walk. Where the program itself mapped it, it ends
+ * where that mapping ends at the latest (regions.h), and its pages up to there are tested in each walk anew: some may be protected. Of all others
+ * nobody says where they end. A walk that damaged frame information leads beyond the end gets among memory that another thread may unmap at any
+ * instant, also between a test and a load. So only the page that the program runs on is read by loads, and all further words in copies that the
+ * kernel makes (peek.h), which takes some times as long.
  */
 #pragma once
 #include <stdbool.h>
@@ -26,41 +28,42 @@ struct mh_own_stack {
   uint32_t failures;
 };
 
-/* A part of another stack, as it was a moment ago. */
-struct mh_stack_copy {
-  uintptr_t low, high;
-  uint32_t made;         /* copies, in this walk */
-  uint32_t reach;        /* bytes beyond the span that this walk has asked for */
-  uint32_t reach_before; /* and the walk before it: this one is likely to need as much */
-  uint8_t bytes[32768];
+/* What a thread knows about the stack that it runs on if that is another one. All zero at first. */
+struct mh_other_stack {
+  uintptr_t region_low, region_high; /* around it, as looked up */
+  uint32_t region_changes;           /* when that was */
+  uint32_t asked;                    /* how often the kernel was asked in this walk */
+  uint32_t reach;                    /* bytes beyond the span that this walk has wanted */
+  uint32_t reach_before;             /* and the walk before it: this one is likely to want as many */
+  uintptr_t copy_low, copy_high;     /* a part of it, as it was a moment ago */
+  uint8_t copy[32768];
 };
 
 /* Memory that may be read in this walk. */
 struct mh_span {
-  uintptr_t low, high;        /* by loads */
-  struct mh_stack_copy *copy; /* for what is above; NULL: nothing is, it is the thread's own stack */
+  uintptr_t low, high;          /* by loads */
+  uintptr_t most;               /* what `high` may become, page by page */
+  struct mh_other_stack *other; /* NULL: it is the thread's own stack, and this all */
 };
 
 /* Called once, before the first walk. */
 void mh_span_start(void);
 
 /* The span around `sp` if that is not in what is known of the own stack. */
-void mh_span_find(struct mh_own_stack *own, struct mh_stack_copy *copy, uintptr_t sp, struct mh_span *span);
+void mh_span_find(struct mh_own_stack *own, struct mh_other_stack *other, uintptr_t sp, struct mh_span *span);
 
-static inline void mh_span_at(struct mh_own_stack *own, struct mh_stack_copy *copy, uintptr_t sp, struct mh_span *span) {
+static inline void mh_span_at(struct mh_own_stack *own, struct mh_other_stack *other, uintptr_t sp, struct mh_span *span) {
   if (MH_LIKELY(sp >= own->low && sp < own->high))
     *span = (struct mh_span){.low = own->low, .high = own->high};
   else
-    mh_span_find(own, copy, sp, span);
+    mh_span_find(own, other, sp, span);
 }
 
-/* Begins a walk in `span`, where the program is running, at `sp`: so that page is there, and stays while the walk lasts. */
+/* Begins a walk in `span`, which is not the own stack's, where the program is running, at `sp`. */
+void mh_span_begin_elsewhere(struct mh_span *span, uintptr_t sp);
+
 static inline void mh_span_begin(struct mh_span *span, uintptr_t sp) {
-  if (MH_LIKELY(!span->copy)) return;
-  span->high = (sp | 4095) + 1;
-  span->copy->made = 0;
-  span->copy->reach_before = span->copy->reach;
-  span->copy->reach = 0;
+  if (MH_UNLIKELY(span->other != NULL)) mh_span_begin_elsewhere(span, sp);
 }
 
 /* How many bytes of it a word may begin at. */
@@ -70,11 +73,11 @@ static inline uintptr_t mh_span_room(const struct mh_span *span) {
 }
 
 /* The word at `address`, which is outside of `span` and may be on that other stack. */
-bool mh_span_beyond(const struct mh_span *span, uintptr_t address, uintptr_t *word);
+bool mh_span_beyond(struct mh_span *span, uintptr_t address, uintptr_t *word);
 
 /* The word at `address`, if it may be read. */
-static inline bool mh_span_word(const struct mh_span *span, uintptr_t address, uintptr_t *word) {
-  if (MH_UNLIKELY(address - span->low >= mh_span_room(span))) return span->copy && mh_span_beyond(span, address, word);
+static inline bool mh_span_word(struct mh_span *span, uintptr_t address, uintptr_t *word) {
+  if (MH_UNLIKELY(address - span->low >= mh_span_room(span))) return span->other && mh_span_beyond(span, address, word);
   *word = *(const mh_word *)address;
   return true;
 }

@@ -118,7 +118,7 @@ static enum stepped step_signal(struct mh_walk *walk, struct mh_walk_step *step,
   place->sp = step->cfa;
   place->exact = true;
   if (place->sp <= step->sp || place->sp >= span->high) {
-    mh_span_at(&walk->own, &walk->copy, place->sp, span);
+    mh_span_at(&walk->own, &walk->other, place->sp, span);
     *switched = true;
   }
   return place->pc ? STEPPED : ENDED;
@@ -221,9 +221,9 @@ MH_INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const st
     renew(walk, thread_pointer, generation);
 
   struct mh_span span;
-  mh_span_at(&walk->own, &walk->copy, entry->sp, &span);
+  mh_span_at(&walk->own, &walk->other, entry->sp, &span);
   mh_span_begin(&span, entry->sp);
-  bool plain = walk->plain && !span.copy;
+  bool plain = walk->plain && !span.other;
   uintptr_t low = span.low, room = mh_span_room(&span); /* words may be read from `low` and the `room` bytes behind it on */
   uintptr_t pc = entry->pc, sp = entry->sp, fp = entry->fp;
   struct place place = {.exact = false}; /* the same in memory, for step_out */
@@ -240,9 +240,9 @@ MH_INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const st
     if (sp >= next_sp) {
       while (outer && frames[outer - 1].sp < sp) outer--;
       if (outer && !place.exact && mh_walk_meets(&frames[outer - 1], pc, sp, fp) &&
-          (walk->cut ? count + outer == limit : count + outer <= limit) && (MH_LIKELY(walk->top <= span.high) || span.copy)) {
+          (walk->cut ? count + outer == limit : count + outer <= limit) && (MH_LIKELY(walk->top <= span.high) || span.other)) {
         uint32_t slots = frames[outer - 1].slots >> 2;
-        uint32_t changed = MH_UNLIKELY(span.copy != NULL) ? first_changed(walk->slots, slots, &span) : mh_first_changed(walk->slots, slots);
+        uint32_t changed = MH_UNLIKELY(span.other != NULL) ? first_changed(walk->slots, slots, &span) : mh_first_changed(walk->slots, slots);
         if (!changed) break;
         /* Of the frames inside of the change none can be the same. */
         while (outer && frames[outer - 1].slots >> 2 >= changed) outer--;
@@ -315,7 +315,7 @@ MH_INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const st
                          : mh_intern_stack(joined.node, walk->cut);
   bool whole = walk->depth == outer + count; /* all of it is remembered */
   if (whole) walk->stack = stack;
-  walk->plain = !span.copy && walk->depth && !walk->cut && walk->top <= span.high;
+  walk->plain = !span.other && walk->depth && !walk->cut && walk->top <= span.high;
   if (path && walk->plain && whole && stack) mh_path_note(path, node, walk->steps, count, stack, walks);
   return stack;
 }

@@ -95,7 +95,7 @@ struct mh_walk {
   uint32_t detour_turn;                      /* which way of a set is replaced next */
   uint8_t detour_tags[MH_DETOUR_SETS][MH_DETOUR_WAYS] __attribute__((aligned(16))); /* of the hash of pc and sp */
   struct mh_walk_detour detours[MH_DETOUR_SETS][MH_DETOUR_WAYS]; /* by hash of pc and sp */
-  struct mh_stack_copy copy;                                     /* of another stack than the thread's own */
+  struct mh_other_stack other;
 };
 
 /* Forgets the last walk. */

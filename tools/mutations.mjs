@@ -362,6 +362,14 @@ const MUTATIONS = [
     "descriptors.c low",
   ],
   [
+    "a coroutine's stack is read beyond its first page",
+    "span.c",
+    "if (address < span->low) return false;",
+    "if (address < span->low || address) return false;",
+    "control",
+    "MEMHOOK_UNWIND=libunwind",
+  ],
+  [
     "the file system is asked before a page is touched",
     "store.c",
     "if (fd >= 0 && !ask_for_bytes(fd, offset, bytes)) return false;",

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <ucontext.h>
 
@@ -22,6 +23,7 @@
 #include "frames.h"
 
 #define REPEATS 15
+#define STACK (1 << 18)
 
 static int (*nongnu_backtrace)(void **, int);
 static void *addresses[DEEPEST + 64];
@@ -93,18 +95,27 @@ static struct {
 static void run_there(void) {
   elsewhere.result = run_omit(elsewhere.plan, elsewhere.depth);
 }
-static long run_elsewhere(struct plan *plan, int depth) {
-  static char stack[1 << 18];
+static long run_elsewhere(struct plan *plan, int depth, void *stack) {
   ucontext_t callee;
   getcontext(&callee);
   callee.uc_stack.ss_sp = stack;
-  callee.uc_stack.ss_size = sizeof stack;
+  callee.uc_stack.ss_size = STACK;
   callee.uc_link = &caller;
   makecontext(&callee, run_there, 0);
   elsewhere.plan = plan;
   elsewhere.depth = depth;
   swapcontext(&caller, &callee);
   return elsewhere.result;
+}
+static long run_on_mapped(struct plan *plan, int depth) {
+  static void *stack;
+  if (!stack) stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return run_elsewhere(plan, depth, stack);
+}
+static long run_on_malloced(struct plan *plan, int depth) {
+  static void *stack;
+  if (!stack) stack = malloc(STACK);
+  return run_elsewhere(plan, depth, stack);
 }
 
 static struct contestant {
@@ -119,7 +130,8 @@ static struct contestant {
     {"LLVM libunwind, unw_step", capture_llvm, run_omit, 100, {0}},
     {"memhook, rows", capture_rows, run_omit, 5000, {0}},
     {"memhook, rows + remembered walk", capture_remembered, run_omit, 20000, {0}},
-    {"the same on a coroutine's stack", capture_remembered, run_elsewhere, 5000, {0}},
+    {"the same on a coroutine's stack, from mmap", capture_remembered, run_on_mapped, 5000, {0}},
+    {"the same on a coroutine's stack, from malloc", capture_remembered, run_on_malloced, 5000, {0}},
     {"memhook, frame pointers", capture_fp_alone, run_keep, 5000, {0}},
     {"memhook, frame pointers + remembered walk", capture_fp, run_keep, 20000, {0}},
     {"frame pointers into an array", capture_chain, run_keep, 20000, {0}},
@@ -167,7 +179,7 @@ static void measure(int depth, int change) {
     qsort(c->nanoseconds, REPEATS, sizeof(double), ascending);
     double median = c->nanoseconds[REPEATS / 2];
     if (i == 0) reference = median;
-    printf("%5d  %-22s  %-42s %8.0f %8.0f %8.0f", depth, change ? "four frames changed" : "same stack again", c->name, median,
+    printf("%5d  %-22s  %-44s %8.0f %8.0f %8.0f", depth, change ? "four frames changed" : "same stack again", c->name, median,
            c->nanoseconds[0], c->nanoseconds[REPEATS - 1]);
     if (reference > 0)
       printf("  %7.2f\n", reference / median);
@@ -189,7 +201,7 @@ int main(int argc, char **argv) {
   }
   int depths[] = {12, 30, 62}, one = argc > 1 ? atoi(argv[1]) : 0;
   only = argc > 2 ? atoi(argv[2]) : -1;
-  printf("depth  stacks                  contestant                                  median ns      min      max  ratio\n");
+  printf("depth  stacks                  contestant                                    median ns      min      max  ratio\n");
   for (unsigned i = 0; i < sizeof depths / sizeof *depths; i++) {
     if (one && depths[i] != one) continue;
     measure(depths[i], 0);

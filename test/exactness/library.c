@@ -14,6 +14,7 @@
 #define _GNU_SOURCE
 #define UNW_LOCAL_ONLY
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <libunwind.h>
 #include <link.h>
@@ -29,6 +30,7 @@
 #include "../../preload/intern.h"
 #include "../../preload/lock.h"
 #include "../../preload/modules.h"
+#include "../../preload/regions.h"
 #include "../../preload/row.h"
 #include "../../preload/step.h"
 #include "../../preload/sys.h"
@@ -447,6 +449,55 @@ EXPORT __attribute__((noinline)) int posix_memalign(void **block, size_t alignme
   CAPTURE();
   *block = __libc_memalign(alignment, bytes);
   return *block ? 0 : 12;
+}
+
+/* Regions: what the program maps for the stacks of its coroutines. */
+static struct {
+  uintptr_t start, end;
+} regions[256];
+#define REGIONS (sizeof regions / sizeof *regions)
+static struct mh_lock regions_lock;
+uint32_t mh_region_changes;
+
+uintptr_t mh_region_end(uintptr_t address) {
+  if (!mh_lock_take_again(&regions_lock, (uint32_t)mh_gettid())) return 0;
+  uintptr_t end = 0;
+  for (unsigned i = 0; i < REGIONS; i++)
+    if (address >= regions[i].start && address < regions[i].end) end = regions[i].end;
+  mh_lock_release(&regions_lock);
+  return end;
+}
+
+/* Notes [start, end) in the place of what is in its way. */
+static void change_regions(uintptr_t start, uintptr_t end, bool mapped) {
+  if (!mh_lock_take_again(&regions_lock, (uint32_t)mh_gettid())) return;
+  __atomic_add_fetch(&mh_region_changes, 1, __ATOMIC_ACQ_REL);
+  for (unsigned i = 0; i < REGIONS; i++) {
+    if (regions[i].start < end && regions[i].end > start) regions[i].start = regions[i].end = 0;
+    if (!mapped || regions[i].end) continue;
+    regions[i].start = start;
+    regions[i].end = end;
+    mapped = false;
+  }
+  mh_lock_release(&regions_lock);
+}
+
+static long answer(long result) {
+  if (result >= 0 || result < -4095) return result;
+  errno = (int)-result;
+  return -1;
+}
+
+EXPORT void *mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset) {
+  long start = answer(mh_syscall(SYS_mmap, (long)address, (long)bytes, protection, flags, fd, offset));
+  if (start != -1) change_regions((uintptr_t)start, (uintptr_t)start + bytes, flags & MAP_ANONYMOUS);
+  return (void *)start;
+}
+EXPORT void *mmap64(void *address, size_t bytes, int protection, int flags, int fd, off_t offset) __attribute__((alias("mmap")));
+
+EXPORT int munmap(void *start, size_t bytes) {
+  change_regions((uintptr_t)start, (uintptr_t)start + bytes, false);
+  return (int)answer(mh_syscall(SYS_munmap, (long)start, (long)bytes, 0, 0, 0, 0));
 }
 
 /* The module generation advances before a dlopen and after a dlclose. */

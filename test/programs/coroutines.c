@@ -1,7 +1,8 @@
-/* Control flow that does not go up and down one stack: coroutines on stacks of their own (small, from malloc; freed and used
+/* Control flow that does not go up and down one stack: coroutines on stacks of their own (small, from malloc and mmap; freed and used
  * again), longjmp over frames, very deep recursion, threads with tiny stacks.
  *
  * live 300 x 71 heap in_coroutine
+ * live 30 x 77 heap pages_away
  * live 100 x 72 heap before_longjmp
  * live 10 x 73 heap after_longjmp
  * live 50 x 74 heap at_the_bottom
@@ -12,6 +13,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <sys/mman.h>
 #include <ucontext.h>
 
 #include "program.h"
@@ -22,7 +24,19 @@ static ucontext_t scheduler, coroutines[COROUTINES];
 
 NOINLINE static void in_coroutine(void) { keep(malloc(71), 71); }
 
+/* Frames of more than a page. */
+NOINLINE static void pages_away(int depth) {
+  char frame[5000];
+  __asm__ volatile("" : : "r"(frame) : "memory"); /* it is used whole */
+  if (depth > 0)
+    pages_away(depth - 1);
+  else
+    keep(malloc(77), 77);
+  __asm__ volatile("" : : "r"(frame) : "memory");
+}
+
 static void coroutine(int self) {
+  pages_away(self % 5);
   for (int turn = 0; turn < TURNS; turn++) {
     in_coroutine();
     void *volatile passing = malloc((size_t)(turn * 8));
@@ -34,7 +48,8 @@ static void coroutine(int self) {
 NOINLINE static void run_coroutines(void) {
   void *stacks[COROUTINES];
   for (int i = 0; i < COROUTINES; i++) {
-    stacks[i] = malloc(STACK);
+    stacks[i] = i % 2 ? malloc(STACK) : mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(stacks[i] != NULL && stacks[i] != MAP_FAILED);
     getcontext(&coroutines[i]);
     coroutines[i].uc_stack.ss_sp = stacks[i];
     coroutines[i].uc_stack.ss_size = STACK;
@@ -43,7 +58,12 @@ NOINLINE static void run_coroutines(void) {
   }
   for (int turn = 0; turn <= TURNS; turn++)
     for (int i = 0; i < COROUTINES; i++) swapcontext(&scheduler, &coroutines[i]);
-  for (int i = 0; i < COROUTINES; i++) free(stacks[i]);
+  for (int i = 0; i < COROUTINES; i++) {
+    if (i % 2)
+      free(stacks[i]);
+    else
+      CHECK(munmap(stacks[i], STACK) == 0);
+  }
 }
 
 static jmp_buf back;

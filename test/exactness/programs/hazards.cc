@@ -287,7 +287,8 @@ static void coroutine() {
 }
 static void coroutines(Random &random) {
   size_t bytes = 256 << 10;
-  void *stack = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  bool own_mapping = random(2);
+  void *stack = own_mapping ? mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : malloc(bytes);
   getcontext(&callee);
   callee.uc_stack.ss_sp = stack;
   callee.uc_stack.ss_size = bytes;
@@ -298,7 +299,10 @@ static void coroutines(Random &random) {
     swapcontext(&caller, &callee);
     touch(i);
   }
-  munmap(stack, bytes);
+  if (own_mapping)
+    munmap(stack, bytes);
+  else
+    free(stack);
 }
 
 // Modules: the same address range holds different code after a dlclose and a dlopen.
