@@ -1,3 +1,4 @@
+/* Call frame information; see cfi.h. */
 #include "cfi.h"
 
 #include "cursor.h"

@@ -1,3 +1,4 @@
+/* Expressions of call frame information; see cfi_expression.h. */
 #include "cfi_expression.h"
 
 #include "cursor.h"

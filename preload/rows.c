@@ -1,3 +1,4 @@
+/* The table of rows; see rows.h. */
 #include "rows.h"
 
 #include "lock.h"

@@ -1,3 +1,4 @@
+/* Spans; see span.h. */
 #include "span.h"
 
 #include <string.h>
