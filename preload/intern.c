@@ -1,7 +1,9 @@
 /* Interning; see intern.h.
  *
  * Three sets, each a table of ids (open addressing, a power of two) over the elements in the store itself: an id is
- * compared by looking at the element it names, so a set costs four bytes an entry and nothing is kept twice.
+ * compared by looking at the element it names, so a set costs four bytes an entry and nothing is kept twice. An id is less than the
+ * table's capacity, so above it there is room for the upper bits of the element's hash: of elements that are not the one, which are in no
+ * cache as a rule, hardly any is looked at.
  *
  * Readers take no lock. A larger table is published by one pointer; the old one's pages are then given back to the
  * kernel but stay mapped: a reader still in it finds zeros, which is a miss, and looks again under the lock.
@@ -18,7 +20,7 @@
 
 struct table {
   uint32_t capacity;
-  uint32_t ids[];
+  uint32_t entries[]; /* an id and, above it, those bits of the hash; 0: free */
 };
 
 struct set {
@@ -27,22 +29,22 @@ struct set {
   uint32_t moved;       /* the first id that may not be in it yet */
   struct mh_lock lock;
   uint32_t kind;
-  uint64_t (*hash_of)(uint32_t id); /* hash of the element with this id */
+  uint32_t (*hash_of)(uint32_t id); /* hash of the element with this id */
 };
 
-static uint64_t hash_pair(uint64_t a, uint64_t b) {
+static uint32_t hash_pair(uint64_t a, uint64_t b) {
   uint64_t hash = (a ^ b * 0xff51afd7ed558ccdu) * 0x9e3779b97f4a7c15u;
-  return hash ^ hash >> 32;
+  return (uint32_t)(hash ^ hash >> 32);
 }
 
-static uint64_t hash_node(uint32_t id) {
+static uint32_t hash_node(uint32_t id) {
   return hash_pair(mh_node(id)->parent, mh_node(id)->frame);
 }
-static uint64_t hash_frame(uint32_t id) {
+static uint32_t hash_frame(uint32_t id) {
   const struct mh_frame *frame = mh_frame(id);
   return hash_pair(frame->offset, (uint64_t)frame->module << 1 | frame->flags);
 }
-static uint64_t hash_stack(uint32_t id) {
+static uint32_t hash_stack(uint32_t id) {
   return hash_pair(mh_stack(id)->node, mh_stack(id)->flags);
 }
 
@@ -56,11 +58,11 @@ static size_t table_bytes(uint32_t capacity) {
 
 /* Fills the larger table. When a signal handler jumped out of it, it goes on where it was, or it might never come to an end. */
 static void fill_larger(struct set *set, uint32_t count) {
-  uint32_t *ids = set->larger->ids, mask = set->larger->capacity - 1;
+  uint32_t *entries = set->larger->entries, mask = set->larger->capacity - 1;
   for (uint32_t id = set->moved; id < count; id++) {
-    uint32_t at = (uint32_t)set->hash_of(id) & mask;
-    while (ids[at] && ids[at] != id) at = (at + 1) & mask;
-    ids[at] = id;
+    uint32_t hash = set->hash_of(id), at = hash & mask, entry = (hash & ~mask) | id;
+    while (entries[at] && entries[at] != entry) at = (at + 1) & mask;
+    entries[at] = entry;
     __atomic_signal_fence(__ATOMIC_RELEASE);
     set->moved = id + 1;
   }
@@ -95,17 +97,22 @@ static bool make_room(struct set *set) {
   do {                                                                                \
     const struct table *table_ = __atomic_load_n(&(set)->table, __ATOMIC_ACQUIRE);    \
     if (!table_) break;                                                               \
-    uint32_t mask_ = table_->capacity - 1, at_ = (uint32_t)(hash)&mask_;              \
-    while ((id = __atomic_load_n(&table_->ids[at_], __ATOMIC_ACQUIRE)) && !(same)) at_ = (at_ + 1) & mask_; \
+    uint32_t mask_ = table_->capacity - 1, at_ = (hash) & mask_, entry_;              \
+    while ((entry_ = __atomic_load_n(&table_->entries[at_], __ATOMIC_ACQUIRE))) {     \
+      id = entry_ & mask_;                                                            \
+      if (((entry_ ^ (hash)) & ~mask_) == 0 && (same)) break;                         \
+      at_ = (at_ + 1) & mask_;                                                        \
+    }                                                                                 \
+    if (!entry_) id = 0;                                                              \
   } while (0)
 
 /* Publishes element `id`, already written, in array and table. The lock is held and make_room said yes. */
-static void publish(struct set *set, uint32_t id, uint64_t hash) {
+static void publish(struct set *set, uint32_t id, uint32_t hash) {
   struct table *table = set->table;
-  uint32_t mask = table->capacity - 1, at = (uint32_t)hash & mask;
-  while (table->ids[at]) at = (at + 1) & mask;
+  uint32_t mask = table->capacity - 1, at = hash & mask;
+  while (table->entries[at]) at = (at + 1) & mask;
   mh_store_publish(set->kind, id + 1);
-  __atomic_store_n(&table->ids[at], id, __ATOMIC_RELEASE);
+  __atomic_store_n(&table->entries[at], (hash & ~mask) | id, __ATOMIC_RELEASE);
 }
 
 /* The id for a new element, 0 if the store is full. The lock is held. */
@@ -115,7 +122,7 @@ static uint32_t new_id(struct set *set) {
 }
 
 uint32_t mh_intern_node(uint32_t parent, uint32_t frame) {
-  uint64_t hash = hash_pair(parent, frame);
+  uint32_t hash = hash_pair(parent, frame);
   uint32_t id = 0;
 #define SAME_NODE (mh_node(id)->parent == parent && mh_node(id)->frame == frame)
   LOOK_UP(&nodes, hash, id, SAME_NODE);
@@ -133,7 +140,7 @@ uint32_t mh_intern_node(uint32_t parent, uint32_t frame) {
 
 uint32_t mh_intern_stack(uint32_t node, bool cut) {
   uint32_t flags = cut ? MH_STACK_FLAG_CUT : 0;
-  uint64_t hash = hash_pair(node, flags);
+  uint32_t hash = hash_pair(node, flags);
   uint32_t id = 0;
 #define SAME_STACK (mh_stack(id)->node == node && mh_stack(id)->flags == flags)
   LOOK_UP(&stacks, hash, id, SAME_STACK);
@@ -156,7 +163,7 @@ uint32_t mh_intern_frame(uintptr_t pc, bool exact) {
   uint32_t module_id = module ? module->id : 0;
   uint64_t offset = module_id ? pc - module->bias : pc;
   uint32_t flags = exact ? MH_FRAME_FLAG_EXACT : 0;
-  uint64_t hash = hash_pair(offset, (uint64_t)module_id << 1 | flags);
+  uint32_t hash = hash_pair(offset, (uint64_t)module_id << 1 | flags);
   uint32_t id = 0;
 #define SAME_FRAME (mh_frame(id)->offset == offset && mh_frame(id)->module == module_id && mh_frame(id)->flags == flags)
   LOOK_UP(&frames, hash, id, SAME_FRAME);
