@@ -56,13 +56,17 @@ static size_t table_bytes(uint32_t capacity) {
   return sizeof(struct table) + (size_t)capacity * sizeof(uint32_t);
 }
 
+/* Puts an element's id where its hash says, unless it is there. */
+static void put(struct table *table, uint32_t hash, uint32_t id) {
+  uint32_t mask = table->capacity - 1, at = hash & mask, entry = (hash & ~mask) | id;
+  while (table->entries[at] && table->entries[at] != entry) at = (at + 1) & mask;
+  __atomic_store_n(&table->entries[at], entry, __ATOMIC_RELEASE);
+}
+
 /* Fills the larger table. When a signal handler jumped out of it, it goes on where it was, or it might never come to an end. */
 static void fill_larger(struct set *set, uint32_t count) {
-  uint32_t *entries = set->larger->entries, mask = set->larger->capacity - 1;
   for (uint32_t id = set->moved; id < count; id++) {
-    uint32_t hash = set->hash_of(id), at = hash & mask, entry = (hash & ~mask) | id;
-    while (entries[at] && entries[at] != entry) at = (at + 1) & mask;
-    entries[at] = entry;
+    put(set->larger, set->hash_of(id), id);
     __atomic_signal_fence(__ATOMIC_RELEASE);
     set->moved = id + 1;
   }
@@ -108,11 +112,8 @@ static bool make_room(struct set *set) {
 
 /* Publishes element `id`, already written, in array and table. The lock is held and make_room said yes. */
 static void publish(struct set *set, uint32_t id, uint32_t hash) {
-  struct table *table = set->table;
-  uint32_t mask = table->capacity - 1, at = hash & mask;
-  while (table->entries[at]) at = (at + 1) & mask;
   mh_store_publish(set->kind, id + 1);
-  __atomic_store_n(&table->entries[at], (hash & ~mask) | id, __ATOMIC_RELEASE);
+  put(set->table, hash, id);
 }
 
 /* The id for a new element, 0 if the store is full. The lock is held. */

@@ -7,13 +7,10 @@
 
 #include "sys.h"
 
-/* There may be larger pages; there are no smaller ones. */
-#define PAGE 4096u
-
 /* The kernel reads the set before it looks at the (invalid) operation: EFAULT if there is nothing, else EINVAL.
  * Every process may make this call, it never blocks, and it changes nothing. */
 bool mh_readable(uintptr_t address) {
-  uintptr_t page = address & ~(uintptr_t)(PAGE - 1);
+  uintptr_t page = address & ~(uintptr_t)(MH_PAGE - 1);
   /* Page 0 would be taken for no set at all. */
   return page && mh_syscall(SYS_rt_sigprocmask, -1, (long)page, 0, 8, 0, 0) == -EINVAL;
 }
@@ -22,7 +19,7 @@ bool mh_readable(uintptr_t address) {
 static size_t ask_then_read(void *into, uintptr_t address, size_t bytes) {
   size_t done = 0;
   while (done < bytes && mh_readable(address + done)) {
-    size_t part = PAGE - (address + done) % PAGE;
+    size_t part = MH_PAGE - (address + done) % MH_PAGE;
     if (part > bytes - done) part = bytes - done;
     memcpy((char *)into + done, (const void *)(address + done), part);
     done += part;

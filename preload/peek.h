@@ -4,6 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* There may be larger pages; there are no smaller ones. */
+#define MH_PAGE 4096u
+
 /* Whether the byte at `address` can be read, without reading it. */
 bool mh_readable(uintptr_t address);
 

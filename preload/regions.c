@@ -213,12 +213,15 @@ void mh_region_restore(const struct mh_cut *cut) {
   mh_lock_release(&lock);
 }
 
-uintptr_t mh_region_end(uintptr_t address) {
-  if (!MH_GET(count) || !mended(mh_lock_try_again(&lock, mh_thread_id(mh_thread_mine())))) return 0;
+bool mh_region_around(uintptr_t address, uintptr_t *low, uintptr_t *high) {
+  *low = *high = 0;
+  if (!mended(mh_lock_try_again(&lock, mh_thread_id(mh_thread_mine())))) return false;
   uint32_t at = first_behind(address);
-  uintptr_t end = at < count && regions[at].start <= address ? regions[at].end : 0;
+  bool inside = at < count && regions[at].start <= address;
+  *low = inside ? regions[at].start : at ? regions[at - 1].end : 0;
+  *high = inside ? regions[at].end : at < count ? regions[at].start : UINTPTR_MAX;
   mh_lock_release(&lock);
-  return end;
+  return inside;
 }
 
 uint32_t mh_region_peek(uintptr_t start, uint64_t size) {

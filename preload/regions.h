@@ -25,9 +25,9 @@ void mh_region_add(uintptr_t start, uint64_t size, const struct mh_entry *entry)
 void mh_region_cut(uintptr_t start, uint64_t size, struct mh_cut *cut);
 void mh_region_restore(const struct mh_cut *cut);
 
-/* Where the region around `address` ends, 0 if it is in none. Asked for the memory that the calling thread runs on, which nobody unmaps
- * meanwhile, that holds until `mh_region_changes` changes. */
-uintptr_t mh_region_end(uintptr_t address);
+/* The region around `address`, or the gap between two: [*low, *high). False if it is a gap, or another thread is changing them: then that is
+ * empty. Asked for the memory that the calling thread runs on, which nobody unmaps meanwhile, it holds until `mh_region_changes` changes. */
+bool mh_region_around(uintptr_t address, uintptr_t *low, uintptr_t *high);
 extern uint32_t mh_region_changes;
 
 /* The record slot of the region that starts at `start` and has `size` bytes (to whole pages), 0 if there is none. */

@@ -7,8 +7,6 @@
 #include "peek.h"
 #include "regions.h"
 
-/* Stacks may have larger pages; no stack has smaller ones. */
-#define PAGE 4096u
 /* Most pages tested to find an own stack's end or its new depth: some milliseconds, once. */
 #define MOST_OWN_PAGES (64u << 20 >> 12)
 /* Most questions to the kernel in one walk on another stack. */
@@ -24,10 +22,10 @@ void mh_span_start(void) {
 
 /* Whether all pages of [low, high) are readable. Tested from the top if `down`. */
 static bool all_readable(uintptr_t low, uintptr_t high, bool down) {
-  low &= ~(uintptr_t)(PAGE - 1);
-  if (high <= low || (high - low) / PAGE > MOST_OWN_PAGES) return false;
-  uintptr_t last = (high - 1) & ~(uintptr_t)(PAGE - 1);
-  for (uintptr_t offset = 0; offset <= last - low; offset += PAGE)
+  low &= ~(uintptr_t)(MH_PAGE - 1);
+  if (high <= low || (high - low) / MH_PAGE > MOST_OWN_PAGES) return false;
+  uintptr_t last = (high - 1) & ~(uintptr_t)(MH_PAGE - 1);
+  for (uintptr_t offset = 0; offset <= last - low; offset += MH_PAGE)
     if (!mh_readable(down ? last - offset : low + offset)) return false;
   return true;
 }
@@ -41,7 +39,7 @@ static bool find_own(struct mh_own_stack *own, uintptr_t sp) {
   uintptr_t ends[] = {own->thread_pointer, main_stack_end};
   for (unsigned i = 0; i < 2; i++) {
     if (sp >= ends[i] || !all_readable(sp, ends[i], false)) continue;
-    own->low = sp & ~(uintptr_t)(PAGE - 1);
+    own->low = sp & ~(uintptr_t)(MH_PAGE - 1);
     own->high = ends[i];
     own->failures = 0;
     return true;
@@ -55,7 +53,7 @@ void mh_span_find(struct mh_own_stack *own, struct mh_other_stack *other, uintpt
   if (!own->high)
     found = find_own(own, sp);
   else if (sp < own->low && all_readable(sp, own->low, true)) {
-    own->low = sp & ~(uintptr_t)(PAGE - 1);
+    own->low = sp & ~(uintptr_t)(MH_PAGE - 1);
     found = true;
   }
   if (found) {
@@ -70,15 +68,14 @@ void mh_span_begin_elsewhere(struct mh_span *span, uintptr_t sp) {
   struct mh_other_stack *other = span->other;
   uint32_t changes = __atomic_load_n(&mh_region_changes, __ATOMIC_ACQUIRE);
   if (other->region_changes != changes || sp < other->region_low || sp >= other->region_high) {
-    other->region_low = sp;
-    other->region_high = mh_region_end(sp);
+    other->in_region = mh_region_around(sp, &other->region_low, &other->region_high);
     other->region_changes = changes;
   }
   other->asked = 0;
   other->reach_before = other->reach;
   other->reach = 0;
-  span->high = (sp | (PAGE - 1)) + 1; /* the page is there, and stays while the walk lasts */
-  span->most = other->region_high;
+  span->high = (sp | (MH_PAGE - 1)) + 1; /* the page is there, and stays while the walk lasts */
+  span->most = other->in_region ? other->region_high : 0;
 }
 
 static bool may_ask(struct mh_other_stack *other) {
@@ -89,7 +86,7 @@ static bool may_ask(struct mh_other_stack *other) {
 static bool extend(struct mh_span *span, uintptr_t address) {
   while (span->high - address < sizeof(mh_word) || span->high <= address) {
     if (!may_ask(span->other) || !mh_readable(span->high)) return false;
-    span->high += PAGE;
+    span->high += MH_PAGE;
   }
   return true;
 }
@@ -102,10 +99,10 @@ static bool copied(const struct mh_other_stack *other, uintptr_t address) {
 static bool copy(struct mh_other_stack *other, uintptr_t address, uintptr_t beyond) {
   if (!may_ask(other)) return false;
   size_t bytes = other->reach_before > beyond ? other->reach_before - beyond : 0;
-  bytes = (bytes / PAGE + 1) * PAGE;
+  bytes = (bytes / MH_PAGE + 1) * MH_PAGE;
   if (bytes > sizeof other->copy) bytes = sizeof other->copy;
-  other->copy_low = address & ~(uintptr_t)(PAGE - 1);
-  other->copy_high = other->copy_low + mh_peek_ahead(other->copy, other->copy_low, PAGE, bytes);
+  other->copy_low = address & ~(uintptr_t)(MH_PAGE - 1);
+  other->copy_high = other->copy_low + mh_peek_ahead(other->copy, other->copy_low, MH_PAGE, bytes);
   return copied(other, address);
 }
 

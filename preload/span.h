@@ -30,7 +30,8 @@ struct mh_own_stack {
 
 /* What a thread knows about the stack that it runs on if that is another one. All zero at first. */
 struct mh_other_stack {
-  uintptr_t region_low, region_high; /* around it, as looked up */
+  uintptr_t region_low, region_high; /* the region around it, or the gap between two, as looked up */
+  bool in_region;
   uint32_t region_changes;           /* when that was */
   uint32_t asked;                    /* how often the kernel was asked in this walk */
   uint32_t reach;                    /* bytes beyond the span that this walk has wanted */

@@ -459,13 +459,16 @@ static struct {
 static struct mh_lock regions_lock;
 uint32_t mh_region_changes;
 
-uintptr_t mh_region_end(uintptr_t address) {
-  if (!mh_lock_take_again(&regions_lock, (uint32_t)mh_gettid())) return 0;
-  uintptr_t end = 0;
-  for (unsigned i = 0; i < REGIONS; i++)
-    if (address >= regions[i].start && address < regions[i].end) end = regions[i].end;
+bool mh_region_around(uintptr_t address, uintptr_t *low, uintptr_t *high) {
+  *low = *high = 0;
+  if (!mh_lock_take_again(&regions_lock, (uint32_t)mh_gettid())) return false;
+  for (unsigned i = 0; i < REGIONS; i++) {
+    if (address < regions[i].start || address >= regions[i].end) continue;
+    *low = regions[i].start;
+    *high = regions[i].end;
+  }
   mh_lock_release(&regions_lock);
-  return end;
+  return *high != 0;
 }
 
 /* Notes [start, end) in the place of what is in its way. */
