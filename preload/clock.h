@@ -12,9 +12,16 @@
 
 extern uint64_t mh_clock_start; /* CLOCK_MONOTONIC at the store's start */
 
+/* clock_gettime, which fails for none of these clocks and leaves errno alone: the kernel's (vDSO) where it can be found, else libc's. Never the one of that
+ * name that a program or another preloaded library has put in front of them, which may tell another time, or allocate. */
+extern int (*mh_clock_gettime)(clockid_t clock, struct timespec *now);
+
+/* Called once, at the start. */
+void mh_clock_find(void);
+
 static inline uint64_t mh_clock_read(clockid_t clock) {
   struct timespec now;
-  clock_gettime(clock, &now); /* vDSO; leaves errno alone: these clocks always exist */
+  mh_clock_gettime(clock, &now);
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 

@@ -93,6 +93,7 @@ static bool begin(void) {
     mh_log("off: this program began in a sandbox, which may kill it for a system call of memhook's", "", "");
     return false;
   }
+  mh_clock_find();
   mh_process_identify();
   mh_index_start();
   if (!mh_store_create()) return false;

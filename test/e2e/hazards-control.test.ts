@@ -41,7 +41,7 @@ for (const compiler of compilers) {
     }
   });
 
-  for (const source of ["coroutines.c", "exceptions.cc", "own_new.cc", "own_malloc.c", "generated.c"]) {
+  for (const source of ["coroutines.c", "exceptions.cc", "own_new.cc", "own_malloc.c", "own_clock.c", "generated.c"]) {
     test(`${source} with ${compiler.name}: the store holds exactly what is in its table`, async () => {
       const store = join(folder, `${source}-${compiler.name}.mem`);
       const program = build(source, { compiler });

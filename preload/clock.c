@@ -1,0 +1,72 @@
+/* Finding the clock; see clock.h. The vDSO is a shared library that the kernel maps into each process. Its symbol table is read here, since the loader
+ * would allocate to answer, on behalf of a program whose allocator may not be ready.
+ */
+#include "clock.h"
+
+#include <link.h>
+#include <sys/auxv.h>
+
+#include "real.h"
+#include "text.h"
+
+int (*mh_clock_gettime)(clockid_t clock, struct timespec *now);
+
+#if defined(__x86_64__)
+#define KERNEL_CLOCK "__vdso_clock_gettime"
+#elif defined(__aarch64__)
+#define KERNEL_CLOCK "__kernel_clock_gettime"
+#endif
+
+/* What its dynamic section tells of a library. */
+struct symbols {
+  const ElfW(Sym) *table;
+  const char *names;
+  uint32_t count;
+};
+
+/* The number of symbols is that of the chains of a hash table; of GNU's: of where the last chain ends. */
+static uint32_t count_in_gnu_hash(const uint32_t *hash) {
+  uint32_t buckets = hash[0], first = hash[1], bloom = hash[2], last = 0;
+  const uint32_t *bucket = (const uint32_t *)((const uintptr_t *)(hash + 4) + bloom), *chain = bucket + buckets;
+  for (uint32_t i = 0; i < buckets; i++)
+    if (bucket[i] > last) last = bucket[i];
+  if (last < first) return 0;
+  while (!(chain[last - first] & 1)) last++;
+  return last + 1;
+}
+
+static struct symbols read_symbols(const ElfW(Dyn) *dynamic, uintptr_t bias) {
+  struct symbols symbols = {0};
+  for (; dynamic->d_tag != DT_NULL; dynamic++) {
+    const void *at = (const void *)(bias + dynamic->d_un.d_ptr);
+    if (dynamic->d_tag == DT_SYMTAB) symbols.table = at;
+    if (dynamic->d_tag == DT_STRTAB) symbols.names = at;
+    if (dynamic->d_tag == DT_HASH) symbols.count = ((const uint32_t *)at)[1];
+    if (dynamic->d_tag == DT_GNU_HASH && !symbols.count) symbols.count = count_in_gnu_hash(at);
+  }
+  return symbols;
+}
+
+/* Where a function of the vDSO is; 0 if there is none of that name, or no vDSO. */
+static uintptr_t find_in_kernel(const char *name) {
+  const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)getauxval(AT_SYSINFO_EHDR);
+  if (!header) return 0;
+  const ElfW(Phdr) *segments = (const ElfW(Phdr) *)((uintptr_t)header + header->e_phoff), *dynamic = NULL;
+  uintptr_t bias = 0;
+  for (unsigned i = header->e_phnum; i-- > 0;) {
+    if (segments[i].p_type == PT_LOAD) bias = (uintptr_t)header + segments[i].p_offset - segments[i].p_vaddr;
+    if (segments[i].p_type == PT_DYNAMIC) dynamic = &segments[i];
+  }
+  if (!dynamic) return 0;
+  struct symbols symbols = read_symbols((const ElfW(Dyn) *)(bias + dynamic->p_vaddr), bias);
+  for (uint32_t i = 0; symbols.table && symbols.names && i < symbols.count; i++)
+    if (symbols.table[i].st_shndx != SHN_UNDEF && mh_equal(symbols.names + symbols.table[i].st_name, name)) return bias + symbols.table[i].st_value;
+  return 0;
+}
+
+void mh_clock_find(void) {
+  int (*found)(clockid_t, struct timespec *) = (int (*)(clockid_t, struct timespec *))find_in_kernel(KERNEL_CLOCK);
+  struct timespec now;
+  bool works = found && found(CLOCK_MONOTONIC, &now) == 0 && found(CLOCK_MONOTONIC_COARSE, &now) == 0;
+  mh_clock_gettime = works ? found : mh_real.clock_gettime;
+}
