@@ -17,6 +17,10 @@
  * still has that frame, and compares the remembered words from there on. If all are the same, so is the stack, by the same
  * induction as for the walk itself. Nothing is stepped, interned or written, and the remembered walk stays as it is.
  *
+ * Programs repeat themselves, so each detour remembers which one came next, the last time that the same ones had come before it. That one is
+ * looked at first, already fetched; so it is known where the others, which often begin at the same frame, would have to be compared until a
+ * word differs. In a program that does not repeat itself most of that is in vain, so it is done only while four of five come as expected.
+ *
  * Looking for a detour that is not there costs as much as a step or two. So a way becomes a detour when it is walked a second time soon
  * after the first, and while the walks show that most ways do not come again soon, no detour is looked for or noted.
  */
@@ -51,23 +55,77 @@ MH_INLINE uint32_t mh_detour_same(const uint8_t tags[MH_DETOUR_WAYS], uint8_t ta
 }
 _Static_assert(MH_DETOUR_WAYS == 16, "a bit each");
 
-/* The detour that leads from there into the remembered walk as it is now: the inner half of the proof. The outer half, the remembered
- * slots of frame number `outer`, is the caller's. NULL if there is none. */
+/* Whether the detour leads from there into the remembered walk as it is now: the inner half of the proof. The outer half, the remembered
+ * slots of frame number `outer`, is the caller's. */
+MH_INLINE bool mh_detour_leads(const struct mh_walk *walk, const struct mh_walk_detour *detour, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
+  if (detour->pc != pc || detour->sp != sp || (detour->need_fp && detour->fp != fp)) return false;
+  const uint16_t *at = &detour->at[detour->slots];
+  const uintptr_t *value = &detour->value[detour->slots];
+#pragma clang loop unroll_count(4)
+  while (*(const mh_word *)(sp + *at * sizeof(mh_word)) == *value) at--, value--;
+  if (at != detour->at || detour->outer > walk->depth) return false;
+  /* The same node is the same chain of program counters, so the same rows lead out of it, and need the same. */
+  const struct mh_walk_frame *joined = &walk->frames[detour->outer - 1];
+  if (joined->sp != detour->joined_sp || (joined->node != detour->joined_node && MH_MUTATION != MUTATION_NO_DETOUR_NODE)) return false;
+  return !(joined->slots & MH_FRAME_NEED) || joined->fp == detour->joined_fp;
+}
+
+/* Trust is won by 1 with each detour that comes as expected, and lost by MH_TRUST_LOSS with what comes instead. When none is left nothing is expected
+ * for MH_TRUST_PAUSE detours, while it is negative. */
+#define MH_TRUST_MOST 256
+#define MH_TRUST_TRIAL 128
+#define MH_TRUST_LOSS 4
+#define MH_TRUST_PAUSE 1024
+
+/* Expects what came after detour `number`, and has the processor fetch it. */
+MH_INLINE void mh_detour_expect(struct mh_walk *walk, uint32_t number) {
+  struct mh_walk_detour *all = &walk->detours[0][0];
+  uint32_t before = (walk->lately & 0xffffff) * 0x9e3779b1u >> 29;
+  walk->lately = walk->lately << 8 | number;
+  walk->expects = &all[number].next[before];
+  walk->expected = &all[*walk->expects];
+  for (size_t line = 0; line < sizeof *all; line += 64) __builtin_prefetch((const char *)walk->expected + line);
+}
+_Static_assert(MH_DETOUR_NEXT == 8, "three bits of the hash");
+_Static_assert(MH_DETOUR_SETS * MH_DETOUR_WAYS <= 256, "numbers are bytes");
+
+static inline void mh_detour_expect_anew(struct mh_walk *walk) {
+  walk->trust = MH_TRUST_TRIAL;
+  mh_detour_expect(walk, 0);
+}
+
+static inline void mh_detour_distrust(struct mh_walk *walk) {
+  walk->trust = walk->trust > MH_TRUST_LOSS ? walk->trust - MH_TRUST_LOSS : -MH_TRUST_PAUSE;
+}
+
+/* Detour `number` came and not the expected one. */
+static __attribute__((noinline)) void mh_detour_learn(struct mh_walk *walk, uint32_t number) {
+  mh_detour_distrust(walk);
+  *walk->expects = (uint8_t)number;
+  mh_detour_expect(walk, number);
+}
+
+/* The detour that leads from there into the remembered walk as it is now, by the inner half of the proof. NULL if there is none. */
 MH_INLINE const struct mh_walk_detour *mh_detour_find(struct mh_walk *walk, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
-  struct mh_detour_key key = mh_detour_key(pc, sp);
-  for (uint32_t same = mh_detour_same(walk->detour_tags[key.set], key.tag); same; same &= same - 1) {
-    const struct mh_walk_detour *detour = &walk->detours[key.set][__builtin_ctz(same)];
-    if (detour->pc != pc || detour->sp != sp || (detour->need_fp && detour->fp != fp)) continue;
-    uint32_t slots = detour->slots, last = MH_MUTATION == MUTATION_NO_DETOUR_SLOT && slots > 1;
-    while (slots > last && *(const mh_word *)(sp + detour->at[slots - 1] * sizeof(mh_word)) == detour->value[slots - 1]) slots--;
-    if (slots > last) continue;
-    if (detour->outer > walk->depth) continue;
-    /* The same node is the same chain of program counters, so the same rows lead out of it, and need the same. */
-    const struct mh_walk_frame *joined = &walk->frames[detour->outer - 1];
-    if (joined->sp != detour->joined_sp || (joined->node != detour->joined_node && MH_MUTATION != MUTATION_NO_DETOUR_NODE)) continue;
-    if (joined->slots & MH_FRAME_NEED && joined->fp != detour->joined_fp) continue;
+  const struct mh_walk_detour *detour = walk->expected;
+  int32_t trust = walk->trust;
+  if (trust > 0 && mh_detour_leads(walk, detour, pc, sp, fp)) {
+    walk->trust = trust < MH_TRUST_MOST ? trust + 1 : trust;
+    mh_detour_expect(walk, *walk->expects);
     return detour;
   }
+  struct mh_detour_key key = mh_detour_key(pc, sp);
+  for (uint32_t same = mh_detour_same(walk->detour_tags[key.set], key.tag); same; same &= same - 1) {
+    uint32_t way = (uint32_t)__builtin_ctz(same);
+    detour = &walk->detours[key.set][way];
+    if (!mh_detour_leads(walk, detour, pc, sp, fp)) continue;
+    if (MH_UNLIKELY(trust > 0))
+      mh_detour_learn(walk, key.set * MH_DETOUR_WAYS + way);
+    else if (++walk->trust == 0)
+      walk->trust = MH_TRUST_TRIAL;
+    return detour;
+  }
+  if (trust > 0) mh_detour_distrust(walk);
   return NULL;
 }
 
@@ -96,6 +154,8 @@ static inline bool mh_detour_wanted(struct mh_walk *walk, uint32_t walks) {
  * outermost first, MH_DETOUR_SLOTS at most. */
 static inline void mh_detour_note(struct mh_walk *walk, const struct mh_entry *entry, uint32_t outer, const struct mh_walk_slot *slots,
                                   uint32_t count, bool need_fp, uint32_t stack) {
+  if (MH_MUTATION == MUTATION_NO_DETOUR_SLOT && count > 1) slots++, count--;
+  if (!count) return;
   for (uint32_t i = 0; i < count; i++) {
     uintptr_t bytes = slots[i].at - entry->sp;
     if (bytes % sizeof(mh_word) || bytes / sizeof(mh_word) > UINT16_MAX) return; /* a frame of half a megabyte: it is walked */
@@ -106,9 +166,12 @@ static inline void mh_detour_note(struct mh_walk *walk, const struct mh_entry *e
   detour->pc = 0; /* a signal handler may jump out of here */
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   for (uint32_t i = 0; i < count; i++) {
-    detour->at[i] = (uint16_t)((slots[i].at - entry->sp) / sizeof(mh_word));
-    detour->value[i] = slots[i].value;
+    detour->at[1 + i] = (uint16_t)((slots[i].at - entry->sp) / sizeof(mh_word));
+    detour->value[1 + i] = slots[i].value;
   }
+  /* The guard ends the comparison: where the outermost word was the same a moment ago, it is not its complement. */
+  detour->at[0] = detour->at[1];
+  detour->value[0] = ~detour->value[1];
   const struct mh_walk_frame *joined = &walk->frames[outer - 1];
   walk->detour_tags[key.set][way] = key.tag;
   detour->sp = entry->sp;

@@ -59,17 +59,19 @@ struct mh_walk_path {
 #define MH_PATHS 512
 
 /* A way from an innermost frame to a remembered one; detour.h explains it. Three cache lines: threads have few, but look at them often. */
-#define MH_DETOUR_SLOTS 13
+#define MH_DETOUR_SLOTS 12
+#define MH_DETOUR_NEXT 8
 struct mh_walk_detour {
   uintptr_t pc, sp, fp;           /* the innermost frame; pc 0: free */
   uintptr_t joined_sp, joined_fp; /* the remembered frame that it led to, as it was */
   uint32_t joined_node;
-  uint32_t outer;                 /* that frame's number, from 1 */
-  uint32_t stack;                 /* interned: all of it */
-  uint8_t slots;                  /* words of the way, outermost first */
-  bool need_fp;                   /* the way depends on fp */
-  uint16_t at[MH_DETOUR_SLOTS];   /* where each is, in words from sp */
-  uintptr_t value[MH_DETOUR_SLOTS];
+  uint32_t outer;                         /* that frame's number, from 1 */
+  uint32_t stack;                         /* interned: all of it */
+  uint8_t slots;                          /* words of the way, from 1, outermost first; number 0 is a guard */
+  bool need_fp;                           /* the way depends on fp */
+  uint16_t at[1 + MH_DETOUR_SLOTS];       /* where each is, in words from sp */
+  uintptr_t value[1 + MH_DETOUR_SLOTS];
+  uint8_t next[MH_DETOUR_NEXT];           /* numbers of the detours that came after this one, by what had come before it */
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct mh_walk_detour) == 192, "three cache lines");
 #define MH_DETOUR_SETS 8
@@ -82,7 +84,11 @@ struct mh_walk {
   uint32_t depth;      /* frames remembered, outermost first */
   uint32_t calm;       /* of them, the outermost: those that every walk since has met */
   uint32_t walks;      /* taken; wraps round */
-  uint32_t doubt;      /* whether to look for detours; see detour.h */
+  uint32_t doubt;      /* whether to look for detours; this and the next four: see detour.h */
+  int32_t trust;       /* whether to expect one */
+  uint32_t lately;     /* numbers of the last four taken, a byte each, the last one lowest */
+  uint8_t *expects;    /* where the number of the next one is kept */
+  struct mh_walk_detour *expected; /* that one */
   uint32_t stack;      /* interned: all of them; 0 if not known */
   uintptr_t top;       /* end of the highest remembered slot */
   bool cut;            /* the outermost remembered frame has callers */
