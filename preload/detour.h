@@ -75,7 +75,7 @@ MH_INLINE bool mh_detour_leads(const struct mh_walk *walk, const struct mh_walk_
 #define MH_TRUST_MOST 256
 #define MH_TRUST_TRIAL 128
 #define MH_TRUST_LOSS 4
-#define MH_TRUST_PAUSE 1024
+#define MH_TRUST_PAUSE 8192
 
 /* Expects what came after detour `number`, and has the processor fetch it. */
 MH_INLINE void mh_detour_expect(struct mh_walk *walk, uint32_t number) {
