@@ -225,5 +225,19 @@ export async function workloads(folder, out) {
       argv: ["xmllint", "--xpath", "count(//row[tag='t7'])", input("rows.xml", xmlRows, scaled(60_000, size))],
     }),
   });
+  all.push({
+    name: "gawk: words of rows",
+    missing: absent("gawk"),
+    command: (size) => ({
+      argv: ["gawk", "-f", join(sources, "words.awk"), input("rows.xml", xmlRows, scaled(60_000, size))],
+    }),
+  });
+  all.push({
+    name: "ruby: parse and group rows",
+    missing: absent("ruby"),
+    command: (size) => ({
+      argv: ["ruby", join(sources, "rows.rb"), input("rows.json", jsonRows, scaled(40_000, size))],
+    }),
+  });
   return all;
 }
