@@ -32,6 +32,6 @@ static inline uint64_t mh_clock_now(void) {
 
 /* The time for an allocation, later than any given out before for this thread. `newest` is that one. */
 static inline uint64_t mh_clock_tell(uint64_t *newest) {
-  uint64_t tick = mh_clock_read(CLOCK_MONOTONIC_COARSE), time = tick > mh_clock_start ? tick - mh_clock_start : 0;
-  return *newest = MH_LIKELY(time > *newest) ? time : *newest + 1;
+  int64_t time = (int64_t)(mh_clock_read(CLOCK_MONOTONIC_COARSE) - mh_clock_start); /* less than 0 until the first tick after the start */
+  return *newest = MH_LIKELY(time > (int64_t)*newest) ? (uint64_t)time : *newest + 1;
 }

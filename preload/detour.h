@@ -56,16 +56,16 @@ MH_INLINE uint32_t mh_detour_same(const uint8_t tags[MH_DETOUR_WAYS], uint8_t ta
 _Static_assert(MH_DETOUR_WAYS == 16, "a bit each");
 
 /* Whether the detour leads from there into the remembered walk as it is now: the inner half of the proof. The outer half, the remembered
- * slots of frame number `outer`, is the caller's. */
+ * slots of the joined frame, is the caller's. */
 MH_INLINE bool mh_detour_leads(const struct mh_walk *walk, const struct mh_walk_detour *detour, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
   if (detour->pc != pc || detour->sp != sp || (detour->need_fp && detour->fp != fp)) return false;
   const uint16_t *at = &detour->at[detour->slots];
   const uintptr_t *value = &detour->value[detour->slots];
 #pragma clang loop unroll_count(4)
   while (*(const mh_word *)(sp + *at * sizeof(mh_word)) == *value) at--, value--;
-  if (at != detour->at || detour->outer > walk->depth) return false;
+  if (at != detour->at || detour->joined >= walk->depth) return false;
   /* The same node is the same chain of program counters, so the same rows lead out of it, and need the same. */
-  const struct mh_walk_frame *joined = &walk->frames[detour->outer - 1];
+  const struct mh_walk_frame *joined = &walk->frames[detour->joined];
   if (joined->sp != detour->joined_sp || (joined->node != detour->joined_node && MH_MUTATION != MUTATION_NO_DETOUR_NODE)) return false;
   return !(joined->slots & MH_FRAME_NEED) || joined->fp == detour->joined_fp;
 }
@@ -79,15 +79,14 @@ MH_INLINE bool mh_detour_leads(const struct mh_walk *walk, const struct mh_walk_
 
 /* Expects what came after detour `number`, and has the processor fetch it. */
 MH_INLINE void mh_detour_expect(struct mh_walk *walk, uint32_t number) {
-  struct mh_walk_detour *all = &walk->detours[0][0];
   uint32_t before = (walk->lately & 0xffffff) * 0x9e3779b1u >> 29;
   walk->lately = walk->lately << 8 | number;
-  walk->expects = &all[number].next[before];
-  walk->expected = &all[*walk->expects];
-  for (size_t line = 0; line < sizeof *all; line += 64) __builtin_prefetch((const char *)walk->expected + line);
+  walk->expects = &walk->detours[number].next[before];
+  walk->expected = &walk->detours[*walk->expects];
+  for (size_t line = 0; line < sizeof *walk->expected; line += 64) __builtin_prefetch((const char *)walk->expected + line);
 }
 _Static_assert(MH_DETOUR_NEXT == 8, "three bits of the hash");
-_Static_assert(MH_DETOUR_SETS * MH_DETOUR_WAYS <= 256, "numbers are bytes");
+_Static_assert(MH_DETOURS <= 256, "numbers are bytes");
 
 static inline void mh_detour_expect_anew(struct mh_walk *walk) {
   walk->trust = MH_TRUST_TRIAL;
@@ -116,11 +115,11 @@ MH_INLINE const struct mh_walk_detour *mh_detour_find(struct mh_walk *walk, uint
   }
   struct mh_detour_key key = mh_detour_key(pc, sp);
   for (uint32_t same = mh_detour_same(walk->detour_tags[key.set], key.tag); same; same &= same - 1) {
-    uint32_t way = (uint32_t)__builtin_ctz(same);
-    detour = &walk->detours[key.set][way];
+    uint32_t number = key.set * MH_DETOUR_WAYS + (uint32_t)__builtin_ctz(same);
+    detour = &walk->detours[number];
     if (!mh_detour_leads(walk, detour, pc, sp, fp)) continue;
     if (MH_UNLIKELY(trust > 0))
-      mh_detour_learn(walk, key.set * MH_DETOUR_WAYS + way);
+      mh_detour_learn(walk, number);
     else if (++walk->trust == 0)
       walk->trust = MH_TRUST_TRIAL;
     return detour;
@@ -130,7 +129,7 @@ MH_INLINE const struct mh_walk_detour *mh_detour_find(struct mh_walk *walk, uint
 }
 
 /* How many walks later is soon: less than there are detours, as what comes again later would no longer be there. */
-#define MH_DETOUR_SOON (MH_DETOUR_SETS * MH_DETOUR_WAYS / 2)
+#define MH_DETOUR_SOON (MH_DETOURS / 2)
 /* Walks of ways that did not come again soon, less those that did, since a detour was found: from how many on none is looked for, and how
  * many are counted. */
 #define MH_DOUBT 8
@@ -162,7 +161,7 @@ static inline void mh_detour_note(struct mh_walk *walk, const struct mh_entry *e
   }
   struct mh_detour_key key = mh_detour_key(entry->pc, entry->sp);
   uint32_t way = walk->detour_turn++ % MH_DETOUR_WAYS;
-  struct mh_walk_detour *detour = &walk->detours[key.set][way];
+  struct mh_walk_detour *detour = &walk->detours[key.set * MH_DETOUR_WAYS + way];
   detour->pc = 0; /* a signal handler may jump out of here */
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   for (uint32_t i = 0; i < count; i++) {
@@ -179,7 +178,7 @@ static inline void mh_detour_note(struct mh_walk *walk, const struct mh_entry *e
   detour->joined_sp = joined->sp;
   detour->joined_fp = joined->fp;
   detour->joined_node = joined->node;
-  detour->outer = outer;
+  detour->joined = outer - 1;
   detour->stack = stack;
   detour->slots = (uint8_t)count;
   detour->need_fp = need_fp;

@@ -209,29 +209,38 @@ MH_INLINE uint32_t capture(struct mh_thread *thread, const struct mh_entry *entr
   return mh_capture(thread, &copy);
 }
 
+/* Makes the record of a block findable where that is not a matter of one store: memory of a custom allocator, or a block that has no entry of its own, or
+ * the place of one whose free was missed. False, and the slot is given back, when there is no room. */
+static __attribute__((noinline)) bool index_elsewhere(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, unsigned kind) {
+  uint32_t stale;
+  bool room = kind == MH_MEMORY_CUSTOM ? mh_side_put(key_of(block), slot, &stale) : mh_index_put_any((uintptr_t)block, size, slot, &stale);
+  if (MH_LIKELY(room)) {
+    if (MH_UNLIKELY(stale)) retire_stale(thread, stale);
+    return true;
+  }
+  __atomic_store_n(&mh_record(slot)->address, 0, __ATOMIC_RELEASE);
+  mh_slot_give(thread, slot);
+  mh_store_drop(size);
+  return false;
+}
+
 /* Fills the slot and makes it findable. */
 MH_INLINE void publish(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
   struct mh_record *record = mh_record(slot);
   MH_ASSERT(!record->address);
   uint32_t *place = kind == MH_MEMORY_CUSTOM ? NULL : mh_index_ready((uintptr_t)block);
   uint64_t time = MH_LIKELY(thread != NULL) ? mh_clock_tell(&thread->newest_time) : mh_clock_now();
-  uint32_t stack = thread ? capture(thread, entry) : 0, stale;
+  uint32_t stack = thread ? capture(thread, entry) : 0;
   MH_SET(record->size, size | (uint64_t)kind << MH_RECORD_KIND_SHIFT);
   MH_SET(record->time, time);
   MH_SET(record->thread, mh_thread_id(thread));
   MH_SET(record->stack, stack);
   MH_ASSERT(stack < mh_header()->arrays[MH_KIND_STACKS].count);
   __atomic_store_n(&record->address, (uintptr_t)block, __ATOMIC_RELEASE);
-  bool room = kind == MH_MEMORY_CUSTOM ? mh_side_put(key_of(block), slot, &stale) : mh_index_put(place, (uintptr_t)block, size, slot, &stale);
-  if (MH_UNLIKELY(!room)) {
-    __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
-    mh_slot_give(thread, slot);
-    mh_store_drop(size);
-    return;
-  }
+  if (kind == MH_MEMORY_CUSTOM || MH_UNLIKELY(!mh_index_put(place, (uintptr_t)block, size, slot)))
+    if (!index_elsewhere(thread, slot, block, size, kind)) return;
   count_allocation(thread, stack, size, time);
   if (MH_LIKELY(thread != NULL)) thread->newest = slot;
-  if (MH_UNLIKELY(stale)) retire_stale(thread, stale);
 }
 
 /* Fills a slot of its own, as far as there is one. A thread that could get no state has `thread` NULL. */
@@ -313,7 +322,7 @@ void mh_record_restore(const void *block, const struct mh_taken *taken) {
   struct mh_record *record = mh_record(taken->slot);
   uint32_t stale;
   __atomic_store_n(&record->address, (uintptr_t)block, __ATOMIC_RELEASE);
-  if (mh_index_put(mh_index_ready((uintptr_t)block), (uintptr_t)block, taken->size, taken->slot, &stale)) return;
+  if (mh_index_put_any((uintptr_t)block, taken->size, taken->slot, &stale)) return;
   __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
   mh_record_forget(taken);
   mh_store_drop(taken->size);

@@ -37,8 +37,9 @@ extern uint8_t mh_granule_bits;
 
 /* The entry for an address, NULL if there is none yet. */
 MH_INLINE uint32_t *mh_shadow_entry(uintptr_t address) {
-  if (MH_UNLIKELY(address >> MH_SHADOW_ADDRESS_BITS)) return NULL;
-  struct mh_shadow_middle *middle = __atomic_load_n(&mh_shadow_top[address >> (MH_SHADOW_ADDRESS_BITS - MH_TOP_BITS)], __ATOMIC_ACQUIRE);
+  uintptr_t top = address >> (MH_SHADOW_ADDRESS_BITS - MH_TOP_BITS);
+  if (MH_UNLIKELY(top >= 1 << MH_TOP_BITS)) return NULL;
+  struct mh_shadow_middle *middle = __atomic_load_n(&mh_shadow_top[top], __ATOMIC_ACQUIRE);
   if (MH_UNLIKELY(!middle)) return NULL;
   uintptr_t number = address >> MH_CHUNK_BITS & ((1 << MH_MIDDLE_BITS) - 1);
   uint32_t *chunk = __atomic_load_n(&middle->chunks[number], __ATOMIC_ACQUIRE);

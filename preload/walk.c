@@ -195,8 +195,13 @@ MH_INLINE uintptr_t sp_of(const struct mh_walk_frame *frames, uint32_t outer) {
   return outer ? frames[outer - 1].sp : UINTPTR_MAX;
 }
 
-/* mh_first_changed for a span that cannot be read by loads alone. What cannot be read has changed. */
-static __attribute__((noinline)) uint32_t first_changed(const struct mh_walk_slot *slots, uint32_t count, struct mh_span *span) {
+/* The number of the innermost slot that has changed, from 1; 0: none has. */
+MH_INLINE uint32_t first_changed(const struct mh_walk_slot *slots, uint32_t count) {
+  return (uint32_t)(mh_changed_slot(slots, count) - (slots - 1));
+}
+
+/* The same for a span that cannot be read by loads alone. What cannot be read has changed. */
+static __attribute__((noinline)) uint32_t first_changed_elsewhere(const struct mh_walk_slot *slots, uint32_t count, struct mh_span *span) {
   uintptr_t word;
   if (MH_MUTATION == MUTATION_NO_OTHER_STACK) return 0;
   while (count && mh_span_word(span, slots[count - 1].at, &word) && word == slots[count - 1].value) count--;
@@ -243,7 +248,7 @@ MH_INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const st
       if (outer && !place.exact && mh_walk_meets(&frames[outer - 1], pc, sp, fp) &&
           (walk->cut ? count + outer == limit : count + outer <= limit) && (MH_LIKELY(walk->top <= span.high) || span.other)) {
         uint32_t slots = frames[outer - 1].slots >> 2;
-        uint32_t changed = MH_UNLIKELY(span.other != NULL) ? first_changed(walk->slots, slots, &span) : mh_first_changed(walk->slots, slots);
+        uint32_t changed = MH_UNLIKELY(span.other != NULL) ? first_changed_elsewhere(walk->slots, slots, &span) : first_changed(walk->slots, slots);
         if (!changed) break;
         /* Of the frames inside of the change none can be the same. */
         while (outer && frames[outer - 1].slots >> 2 >= changed) outer--;

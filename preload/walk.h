@@ -65,7 +65,7 @@ struct mh_walk_detour {
   uintptr_t pc, sp, fp;           /* the innermost frame; pc 0: free */
   uintptr_t joined_sp, joined_fp; /* the remembered frame that it led to, as it was */
   uint32_t joined_node;
-  uint32_t outer;                         /* that frame's number, from 1 */
+  uint32_t joined;                        /* that frame's number, from 0 */
   uint32_t stack;                         /* interned: all of it */
   uint8_t slots;                          /* words of the way, from 1, outermost first; number 0 is a guard */
   bool need_fp;                           /* the way depends on fp */
@@ -76,6 +76,7 @@ struct mh_walk_detour {
 _Static_assert(sizeof(struct mh_walk_detour) == 192, "three cache lines");
 #define MH_DETOUR_SETS 8
 #define MH_DETOUR_WAYS 16
+#define MH_DETOURS (MH_DETOUR_SETS * MH_DETOUR_WAYS)
 
 struct mh_walk {
   struct mh_own_stack own;
@@ -100,7 +101,7 @@ struct mh_walk {
   struct mh_walk_path paths[MH_PATHS] __attribute__((aligned(64))); /* by hash of node and frames */
   uint32_t detour_turn;                      /* which way of a set is replaced next */
   uint8_t detour_tags[MH_DETOUR_SETS][MH_DETOUR_WAYS] __attribute__((aligned(16))); /* of the hash of pc and sp */
-  struct mh_walk_detour detours[MH_DETOUR_SETS][MH_DETOUR_WAYS]; /* by hash of pc and sp */
+  struct mh_walk_detour detours[MH_DETOURS]; /* by hash of pc and sp, set after set */
   struct mh_other_stack other;
 };
 
