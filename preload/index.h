@@ -23,7 +23,8 @@ struct mh_index {
 };
 extern struct mh_index mh_index;
 
-/* The same for any block. If another record described it, a free was missed: `*stale` receives its slot, else 0. False when there is no room. */
+/* Says that record `slot` (not 0) describes the block at `address`. If another record did, a free was missed: `*stale` receives its slot, else 0. False
+ * when there is no room. */
 bool mh_index_put_any(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale);
 uint32_t mh_index_take_any(uintptr_t address);
 
@@ -35,8 +36,8 @@ MH_INLINE uint32_t *mh_index_ready(uintptr_t address) {
   return entry;
 }
 
-/* Says that record `slot` (not 0) describes the block at `address`, for which mh_index_ready answered `entry`. False, with nothing done: it is no ordinary
- * block, or another record describes it; mh_index_put_any has to look at it. */
+/* The same for an ordinary block, for which mh_index_ready answered `entry`. False, with nothing done: it is none, or another record describes it, and
+ * mh_index_put_any has to look at it. */
 MH_INLINE bool mh_index_put(uint32_t *entry, uintptr_t address, uint64_t size, uint32_t slot) {
   bool ordinary = !(address & mh_index.off_grid) && size - mh_index.least < MH_INDEX_LARGE_BYTES - mh_index.least && slot <= mh_index.slots;
   if (MH_UNLIKELY(!entry || !ordinary || __atomic_load_n(entry, __ATOMIC_RELAXED))) return false;

@@ -65,13 +65,13 @@ struct mh_walk_detour {
   uintptr_t pc, sp, fp;           /* the innermost frame; pc 0: free */
   uintptr_t joined_sp, joined_fp; /* the remembered frame that it led to, as it was */
   uint32_t joined_node;
-  uint32_t joined;                        /* that frame's number, from 0 */
-  uint32_t stack;                         /* interned: all of it */
-  uint8_t slots;                          /* words of the way, from 1, outermost first; number 0 is a guard */
-  bool need_fp;                           /* the way depends on fp */
-  uint16_t at[1 + MH_DETOUR_SLOTS];       /* where each is, in words from sp */
+  uint32_t joined;                /* that frame's number, from 0 */
+  uint32_t stack;                 /* interned: all of it */
+  uint8_t slots;                  /* words of the way, outermost first, numbered from 1; number 0 is a guard */
+  bool need_fp;                   /* the way depends on fp */
+  uint16_t at[1 + MH_DETOUR_SLOTS]; /* where each is, in words from sp */
   uintptr_t value[1 + MH_DETOUR_SLOTS];
-  uint8_t next[MH_DETOUR_NEXT];           /* numbers of the detours that came after this one, by what had come before it */
+  uint8_t next[MH_DETOUR_NEXT];   /* numbers of the detours that came after this one, by what had come before it */
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct mh_walk_detour) == 192, "three cache lines");
 #define MH_DETOUR_SETS 8
