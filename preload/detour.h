@@ -75,17 +75,17 @@ MH_INLINE bool mh_detour_leads(const struct mh_walk *walk, const struct mh_walk_
 #define MH_TRUST_MOST 256
 #define MH_TRUST_TRIAL 128
 #define MH_TRUST_LOSS 4
-#define MH_TRUST_PAUSE 8192
+#define MH_TRUST_PAUSE 4096
 
 /* Expects what came after detour `number`, and has the processor fetch it. */
 MH_INLINE void mh_detour_expect(struct mh_walk *walk, uint32_t number) {
-  uint32_t before = (walk->lately & 0xffffff) * 0x9e3779b1u >> 29;
+  uint32_t before = (walk->lately & 0xffffff) * 0x9e3779b1u >> 28;
   walk->lately = walk->lately << 8 | number;
   walk->expects = &walk->detours[number].next[before];
   walk->expected = &walk->detours[*walk->expects];
   for (size_t line = 0; line < sizeof *walk->expected; line += 64) __builtin_prefetch((const char *)walk->expected + line);
 }
-_Static_assert(MH_DETOUR_NEXT == 8, "three bits of the hash");
+_Static_assert(MH_DETOUR_NEXT == 16, "four bits of the hash");
 _Static_assert(MH_DETOURS <= 256, "numbers are bytes");
 
 static inline void mh_detour_expect_anew(struct mh_walk *walk) {

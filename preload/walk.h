@@ -59,8 +59,8 @@ struct mh_walk_path {
 #define MH_PATHS 512
 
 /* A way from an innermost frame to a remembered one; detour.h explains it. Three cache lines: threads have few, but look at them often. */
-#define MH_DETOUR_SLOTS 12
-#define MH_DETOUR_NEXT 8
+#define MH_DETOUR_SLOTS 11
+#define MH_DETOUR_NEXT 16
 struct mh_walk_detour {
   uintptr_t pc, sp, fp;           /* the innermost frame; pc 0: free */
   uintptr_t joined_sp, joined_fp; /* the remembered frame that it led to, as it was */
