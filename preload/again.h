@@ -4,26 +4,9 @@
 #pragma once
 #include "detour.h"
 #include "modules.h"
+#include "same.h"
 #include "sys.h"
 #include "walk.h"
-
-/* A slot that never holds its value: it ends a comparison that goes from the inside outwards, so that the loop has one condition. */
-static inline void mh_slot_guard(struct mh_walk_slot *slot) {
-  *slot = (struct mh_walk_slot){.at = (uintptr_t)&slot->at, .value = (uintptr_t)&slot->at + 1};
-}
-
-/* Compares slots[count − 1 … 0] with the stack. Returns the first that is not the same, or the guard in front of them, which ends the loop. */
-MH_INLINE const struct mh_walk_slot *mh_changed_slot(const struct mh_walk_slot *slots, uint32_t count) {
-  const struct mh_walk_slot *slot = slots + count - 1;
-#pragma clang loop unroll_count(4)
-  while (*(const mh_word *)slot->at == slot->value) slot--;
-  return slot;
-}
-
-/* Whether the remembered words that this frame and all outside of it depend on are the same. */
-MH_INLINE bool mh_same_from(const struct mh_walk *walk, const struct mh_walk_frame *frame) {
-  return mh_changed_slot(walk->slots, frame->slots >> 2) < walk->slots;
-}
 
 /* Whether a walk is in that very frame: then the way out of it depends on the remembered slots alone. */
 MH_INLINE bool mh_walk_meets(const struct mh_walk_frame *frame, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
@@ -43,7 +26,7 @@ MH_INLINE uint32_t mh_walk_again(struct mh_walk *walk, const struct mh_entry *en
   if (walk->stack && mh_walk_meets(inner, entry->pc, entry->sp, entry->fp) && mh_same_from(walk, inner)) return walk->stack;
   if (!mh_detours_pay(walk)) return 0;
   const struct mh_walk_detour *detour = mh_detour_find(walk, entry->pc, entry->sp, entry->fp);
-  if (!detour || !mh_same_from(walk, &walk->frames[detour->joined])) return 0;
+  if (!detour) return 0;
   walk->doubt = 0;
   return detour->stack;
 }

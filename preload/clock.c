@@ -3,10 +3,11 @@
  */
 #include "clock.h"
 
+#include <errno.h>
 #include <link.h>
 #include <sys/auxv.h>
 
-#include "real.h"
+#include "sys.h"
 #include "text.h"
 
 int (*mh_clock_gettime)(clockid_t clock, struct timespec *now);
@@ -47,9 +48,16 @@ static struct symbols read_symbols(const ElfW(Dyn) *dynamic, uintptr_t bias) {
   return symbols;
 }
 
-/* Where a function of the vDSO is; 0 if there is none of that name, or no vDSO. */
-static uintptr_t find_in_kernel(const char *name) {
+static const ElfW(Ehdr) *vdso(void) {
+  int before = errno;
   const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)getauxval(AT_SYSINFO_EHDR);
+  errno = before; /* it says when there is none */
+  return header;
+}
+
+/* Where a function of the vDSO is; 0 if there is none of that name, or no vDSO. */
+static uintptr_t find_in_vdso(const char *name) {
+  const ElfW(Ehdr) *header = vdso();
   if (!header) return 0;
   const ElfW(Phdr) *segments = (const ElfW(Phdr) *)((uintptr_t)header + header->e_phoff), *dynamic = NULL;
   uintptr_t bias = 0;
@@ -64,9 +72,14 @@ static uintptr_t find_in_kernel(const char *name) {
   return 0;
 }
 
+static int call_kernel(clockid_t clock, struct timespec *now) {
+  if (mh_syscall(SYS_clock_gettime, clock, (long)now, 0, 0, 0, 0) < 0) *now = (struct timespec){0};
+  return 0;
+}
+
 void mh_clock_find(void) {
-  int (*found)(clockid_t, struct timespec *) = (int (*)(clockid_t, struct timespec *))find_in_kernel(KERNEL_CLOCK);
+  int (*found)(clockid_t, struct timespec *) = (int (*)(clockid_t, struct timespec *))find_in_vdso(KERNEL_CLOCK);
   struct timespec now;
   bool works = found && found(CLOCK_MONOTONIC, &now) == 0 && found(CLOCK_MONOTONIC_COARSE, &now) == 0;
-  mh_clock_gettime = works ? found : mh_real.clock_gettime;
+  mh_clock_gettime = works ? found : call_kernel;
 }

@@ -12,8 +12,9 @@
 
 extern uint64_t mh_clock_start; /* CLOCK_MONOTONIC at the store's start */
 
-/* clock_gettime, which fails for none of these clocks and leaves errno alone: the kernel's (vDSO) where it can be found, else libc's. Never the one of that
- * name that a program or another preloaded library has put in front of them, which may tell another time, or allocate. */
+/* The kernel's clock_gettime: that of the vDSO, or the system call where there is none. Leaves errno alone, and fails for none of these clocks; where a
+ * filter forbids the call they stand still. Never the function of that name that a program or another preloaded library may have, which may
+ * tell another time, or allocate. */
 extern int (*mh_clock_gettime)(clockid_t clock, struct timespec *now);
 
 /* Called once, at the start. */

@@ -15,17 +15,19 @@
  *
  * A capture that starts at a detour's frame compares the detour's words from the inside outwards, looks whether the remembered walk
  * still has that frame, and compares the remembered words from there on. If all are the same, so is the stack, by the same
- * induction as for the walk itself. Nothing is stepped, interned or written, and the remembered walk stays as it is.
+ * induction as for the walk itself. Nothing is stepped or interned, and the remembered walk stays as it is.
  *
  * Programs repeat themselves, so each detour remembers which one came next, the last time that the same ones had come before it. That one is
  * looked at first, already fetched; so it is known where the others, which often begin at the same frame, would have to be compared until a
- * word differs. In a program that does not repeat itself most of that is in vain, so it is done only while four of five come as expected.
+ * word differs. In a program that does not repeat itself most of that is in vain, so it is done only while four of five come as expected. What is
+ * expected decides where to look first and nothing else: a signal handler that jumps out while it is noted may leave it wrong.
  *
  * Looking for a detour that is not there costs as much as a step or two. So a way becomes a detour when it is walked a second time soon
  * after the first, and while the walks show that most ways do not come again soon, no detour is looked for or noted.
  */
 #pragma once
 #include "mutation.h"
+#include "same.h"
 #include "sys.h"
 #include "walk.h"
 
@@ -55,8 +57,7 @@ MH_INLINE uint32_t mh_detour_same(const uint8_t tags[MH_DETOUR_WAYS], uint8_t ta
 }
 _Static_assert(MH_DETOUR_WAYS == 16, "a bit each");
 
-/* Whether the detour leads from there into the remembered walk as it is now: the inner half of the proof. The outer half, the remembered
- * slots of the joined frame, is the caller's. */
+/* Whether the detour leads from there into the remembered walk as it is now, and that goes on as it did. */
 MH_INLINE bool mh_detour_leads(const struct mh_walk *walk, const struct mh_walk_detour *detour, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
   if (detour->pc != pc || detour->sp != sp || (detour->need_fp && detour->fp != fp)) return false;
   const uint16_t *at = &detour->at[detour->slots];
@@ -67,7 +68,7 @@ MH_INLINE bool mh_detour_leads(const struct mh_walk *walk, const struct mh_walk_
   /* The same node is the same chain of program counters, so the same rows lead out of it, and need the same. */
   const struct mh_walk_frame *joined = &walk->frames[detour->joined];
   if (joined->sp != detour->joined_sp || (joined->node != detour->joined_node && MH_MUTATION != MUTATION_NO_DETOUR_NODE)) return false;
-  return !(joined->slots & MH_FRAME_NEED) || joined->fp == detour->joined_fp;
+  return (!(joined->slots & MH_FRAME_NEED) || joined->fp == detour->joined_fp) && mh_same_from(walk, joined);
 }
 
 /* Trust is won by 1 with each detour that comes as expected, and lost by MH_TRUST_LOSS with what comes instead. When none is left nothing is expected
@@ -88,9 +89,9 @@ MH_INLINE void mh_detour_expect(struct mh_walk *walk, uint32_t number) {
 _Static_assert(MH_DETOUR_NEXT == 16, "four bits of the hash");
 _Static_assert(MH_DETOURS <= 256, "numbers are bytes");
 
-static inline void mh_detour_expect_anew(struct mh_walk *walk) {
+static __attribute__((noinline)) void mh_detour_expect_anew(struct mh_walk *walk, uint32_t number) {
   walk->trust = MH_TRUST_TRIAL;
-  mh_detour_expect(walk, 0);
+  mh_detour_expect(walk, number);
 }
 
 static inline void mh_detour_distrust(struct mh_walk *walk) {
@@ -104,7 +105,7 @@ static __attribute__((noinline)) void mh_detour_learn(struct mh_walk *walk, uint
   mh_detour_expect(walk, number);
 }
 
-/* The detour that leads from there into the remembered walk as it is now, by the inner half of the proof. NULL if there is none. */
+/* The detour that leads from there to the end of the remembered walk. NULL if there is none. */
 MH_INLINE const struct mh_walk_detour *mh_detour_find(struct mh_walk *walk, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
   const struct mh_walk_detour *detour = walk->expected;
   int32_t trust = walk->trust;
@@ -120,8 +121,8 @@ MH_INLINE const struct mh_walk_detour *mh_detour_find(struct mh_walk *walk, uint
     if (!mh_detour_leads(walk, detour, pc, sp, fp)) continue;
     if (MH_UNLIKELY(trust > 0))
       mh_detour_learn(walk, number);
-    else if (++walk->trust == 0)
-      walk->trust = MH_TRUST_TRIAL;
+    else if (MH_UNLIKELY(++walk->trust == 0))
+      mh_detour_expect_anew(walk, number);
     return detour;
   }
   if (trust > 0) mh_detour_distrust(walk);

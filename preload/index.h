@@ -36,8 +36,8 @@ MH_INLINE uint32_t *mh_index_ready(uintptr_t address) {
   return entry;
 }
 
-/* The same for an ordinary block, for which mh_index_ready answered `entry`. False, with nothing done: it is none, or another record describes it, and
- * mh_index_put_any has to look at it. */
+/* mh_index_put_any for an ordinary block whose entry, for which mh_index_ready answered `entry`, is there and empty. False, with nothing done, in every
+ * other case. */
 MH_INLINE bool mh_index_put(uint32_t *entry, uintptr_t address, uint64_t size, uint32_t slot) {
   bool ordinary = !(address & mh_index.off_grid) && size - mh_index.least < MH_INDEX_LARGE_BYTES - mh_index.least && slot <= mh_index.slots;
   if (MH_UNLIKELY(!entry || !ordinary || __atomic_load_n(entry, __ATOMIC_RELAXED))) return false;

@@ -50,7 +50,6 @@
   F(gnu_get_libc_version, const char *, (void)) /* glibc alone has it */  \
   F(sigaltstack, int, (const stack_t *, stack_t *))                       \
   F(prctl, int, (int, unsigned long, unsigned long, unsigned long, unsigned long)) \
-  F(clock_gettime, int, (clockid_t, struct timespec *))                   \
   F(syscall, long, (long, long, long, long, long, long, long))            \
   F(unshare, int, (int))                                                  \
   F(setns, int, (int, int))                                               \

@@ -55,6 +55,7 @@
 #include "path.h"
 #include "remember.h"
 #include "rows.h"
+#include "same.h"
 #include "step.h"
 
 uint32_t mh_depth_limit = 256;
@@ -85,7 +86,7 @@ static __attribute__((noinline)) void renew(struct mh_walk *walk, uintptr_t thre
   if (walk->own.thread_pointer != thread_pointer) walk->own = (struct mh_own_stack){.thread_pointer = thread_pointer};
   mh_walk_forget(walk);
   memset(walk->detours, 0, sizeof walk->detours);
-  mh_detour_expect_anew(walk);
+  mh_detour_expect_anew(walk, 0);
   /* After a fork the store, and with it every id, may be another one; the generation is, too. */
   if (walk->generation && walk->generation != generation) {
     memset(walk->known, 0, sizeof walk->known);

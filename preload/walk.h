@@ -71,7 +71,7 @@ struct mh_walk_detour {
   bool need_fp;                   /* the way depends on fp */
   uint16_t at[1 + MH_DETOUR_SLOTS]; /* where each is, in words from sp */
   uintptr_t value[1 + MH_DETOUR_SLOTS];
-  uint8_t next[MH_DETOUR_NEXT];   /* numbers of the detours that came after this one, by what had come before it */
+  uint8_t next[MH_DETOUR_NEXT];   /* numbers of the detours to expect after this one, by what had come before it */
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct mh_walk_detour) == 192, "three cache lines");
 #define MH_DETOUR_SETS 8
@@ -95,7 +95,7 @@ struct mh_walk {
   bool cut;            /* the outermost remembered frame has callers */
   bool plain;          /* what is remembered begins at the stack's end, and all of it is on the thread's own stack */
   struct mh_walk_frame *frames;
-  struct mh_walk_slot *slots; /* with a guard in front; see again.h */
+  struct mh_walk_slot *slots; /* with a guard in front; see same.h */
   struct mh_walk_step *steps;
   struct mh_walk_known known[MH_WALK_KNOWN]; /* by hash of parent and frame */
   struct mh_walk_path paths[MH_PATHS] __attribute__((aligned(64))); /* by hash of node and frames */

@@ -330,9 +330,9 @@ const MUTATIONS = [
     "other allocators' small blocks share a granule",
     "index.h",
     "!(address & mh_index.off_grid) && size - mh_index.least < MH_INDEX_LARGE_BYTES - mh_index.least && slot <= mh_index.slots;\n" +
-      "  if (MH_UNLIKELY(!entry || !ordinary || __atomic_load_n(entry, __ATOMIC_RELAXED))) return mh_index_put_any(address, size, slot, stale);",
+      "  if (MH_UNLIKELY(!entry || !ordinary || __atomic_load_n(entry, __ATOMIC_RELAXED))) return false;",
     "address % 8 == 0 && size < MH_INDEX_LARGE_BYTES && slot <= mh_index.slots;\n" +
-      "  if (MH_UNLIKELY(!entry || !ordinary || __atomic_load_n(entry, __ATOMIC_RELAXED))) return mh_index_put_any(address, size, slot, stale);\n" +
+      "  if (MH_UNLIKELY(!entry || !ordinary || __atomic_load_n(entry, __ATOMIC_RELAXED))) return false;\n" +
       "  mh_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);",
     "control",
     "libjemalloc",
