@@ -28,20 +28,43 @@ import { contestants } from "./contestants.mjs";
 import { report } from "./report.mjs";
 import { workloads } from "./workloads.mjs";
 
-const { values: options } = parseArgs({
-  options: {
-    quick: { type: "boolean", default: false },
-    repeats: { type: "string" },
-    only: { type: "string", default: "" },
-    against: { type: "string", default: "" },
-    library: { type: "string" },
-    seconds: { type: "string", default: "60" },
-  },
+function fail(why) {
+  process.stderr.write(`bench/programs/run: ${why}; the first lines of bench/programs/main.mjs tell its options\n`);
+  process.exit(2);
+}
+
+function pattern(name, text) {
+  try {
+    return new RegExp(text);
+  } catch {
+    return fail(`--${name}: ${text} is no regular expression`);
+  }
+}
+
+function readOptions() {
+  const text = { type: "string" };
+  const flag = { type: "boolean" };
+  try {
+    const options = { quick: flag, repeats: text, only: text, against: text, library: text, seconds: text };
+    return parseArgs({ options }).values;
+  } catch (error) {
+    return fail(error.message.split("\n")[0]);
+  }
+}
+
+const options = readOptions();
+const quick = options.quick ?? false;
+const only = pattern("only", options.only ?? "");
+const against = pattern("against", options.against ?? "");
+const [repeats, seconds] = ["repeats", "seconds"].map((name) => {
+  const number = Number(options[name] ?? { repeats: quick ? 3 : 5, seconds: 60 }[name]);
+  return Number.isInteger(number) && number > 0
+    ? number
+    : fail(`--${name}: ${options[name]} is no whole number above 0`);
 });
 const architecture = { x64: "x86_64", arm64: "aarch64" }[process.arch] ?? process.arch;
 const memhook = resolve(options.library ?? `build/lib/${architecture}-gnu/libmemhook.so`);
 const out = resolve("bench/out/programs");
-const repeats = Number(options.repeats ?? (options.quick ? 3 : 5));
 const folder = mkdtempSync(join(tmpdir(), "memhook-bench-"));
 const note = (line) => process.stderr.write(`${line}\n`);
 
@@ -81,13 +104,13 @@ async function serve(server, size, words, result) {
 function run(workload, contestant) {
   return inFolder(async (own) => {
     const { variables, wrap } = contestant.prepare(own);
-    const size = (options.quick ? 0.4 : 1) / (contestant.slow ?? 1);
+    const size = (quick ? 0.4 : 1) / (contestant.slow ?? 1);
     const inside = workload.children && contestant.own;
     const command = workload.command(size, inside ? wrap : undefined, workload.server?.port);
     const argv = !inside && wrap ? [...wrap, ...command.argv] : command.argv;
     const set = [...(command.variables ?? []), ...(inside || wrap ? [] : variables)];
     const result = join(own, "result");
-    const words = [result, options.seconds, ...set, "--", ...argv];
+    const words = [result, `${seconds}`, ...set, "--", ...argv];
     if (workload.server) return serve(workload.server, size, words, result);
     spawnSync(join(out, "measure"), words, { stdio: "ignore", cwd: own });
     return readResult(result);
@@ -117,7 +140,7 @@ function memory(contestant) {
 try {
   mkdirSync(out, { recursive: true });
   const all = contestants(memhook, out);
-  const wanted = all.filter((one) => new RegExp(options.against).test(one.name));
+  const wanted = all.filter((one) => against.test(one.name));
   const bases = new Set(["native", ...wanted.map((one) => one.base)]);
   const field = all.filter((one) => bases.has(one.name) || (wanted.includes(one) && !one.hidden));
   const missing = [];
@@ -130,7 +153,7 @@ try {
 
   const results = [];
   for (const workload of await workloads(folder, out)) {
-    if (!new RegExp(options.only).test(workload.name)) continue;
+    if (!only.test(workload.name)) continue;
     if (workload.missing) {
       skip(workload.name, workload.missing);
       continue;
@@ -146,7 +169,7 @@ try {
         if (used) {
           runs.get(one).push(used);
         } else {
-          skip(`${workload.name}, ${one.title}`, `it failed or took more than ${options.seconds} s`);
+          skip(`${workload.name}, ${one.title}`, `it failed or took more than ${seconds} s`);
           runs.delete(one);
         }
       }
@@ -159,7 +182,7 @@ try {
     results,
     missing,
     repeats,
-    quick: options.quick,
+    quick,
     memory: hook && !options.only ? await memory(hook) : null,
   });
   const path = `bench/out/programs-${new Date().toISOString().slice(0, 10)}.md`;
