@@ -33,14 +33,14 @@
 
 typedef uintptr_t mh_word __attribute__((may_alias, aligned(1)));
 
-/* Which set a detour from there is in, and its tag in it. */
+/* Where the set of a detour from there begins, and its tag in it. */
 struct mh_detour_key {
-  uint32_t set;
+  uint32_t first;
   uint8_t tag;
 };
 MH_INLINE struct mh_detour_key mh_detour_key(uintptr_t pc, uintptr_t sp) {
   uint64_t hash = (pc + sp * 5) * 0x9e3779b97f4a7c15ull;
-  return (struct mh_detour_key){.set = hash >> 61, .tag = (uint8_t)(hash >> 53)};
+  return (struct mh_detour_key){.first = (uint32_t)(hash >> 61) * MH_DETOUR_WAYS, .tag = (uint8_t)(hash >> 53)};
 }
 _Static_assert(MH_DETOUR_SETS == 8, "three bits of the hash");
 
@@ -115,8 +115,8 @@ MH_INLINE const struct mh_walk_detour *mh_detour_find(struct mh_walk *walk, uint
     return detour;
   }
   struct mh_detour_key key = mh_detour_key(pc, sp);
-  for (uint32_t same = mh_detour_same(walk->detour_tags[key.set], key.tag); same; same &= same - 1) {
-    uint32_t number = key.set * MH_DETOUR_WAYS + (uint32_t)__builtin_ctz(same);
+  for (uint32_t same = mh_detour_same(&walk->detour_tags[key.first], key.tag); same; same &= same - 1) {
+    uint32_t number = key.first + (uint32_t)__builtin_ctz(same);
     detour = &walk->detours[number];
     if (!mh_detour_leads(walk, detour, pc, sp, fp)) continue;
     if (MH_UNLIKELY(trust > 0))
@@ -161,8 +161,8 @@ static inline void mh_detour_note(struct mh_walk *walk, const struct mh_entry *e
     if (bytes % sizeof(mh_word) || bytes / sizeof(mh_word) > UINT16_MAX) return; /* a frame of half a megabyte: it is walked */
   }
   struct mh_detour_key key = mh_detour_key(entry->pc, entry->sp);
-  uint32_t way = walk->detour_turn++ % MH_DETOUR_WAYS;
-  struct mh_walk_detour *detour = &walk->detours[key.set * MH_DETOUR_WAYS + way];
+  uint32_t number = key.first + walk->detour_turn++ % MH_DETOUR_WAYS;
+  struct mh_walk_detour *detour = &walk->detours[number];
   detour->pc = 0; /* a signal handler may jump out of here */
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   for (uint32_t i = 0; i < count; i++) {
@@ -173,7 +173,7 @@ static inline void mh_detour_note(struct mh_walk *walk, const struct mh_entry *e
   detour->at[0] = detour->at[1];
   detour->value[0] = ~detour->value[1];
   const struct mh_walk_frame *joined = &walk->frames[outer - 1];
-  walk->detour_tags[key.set][way] = key.tag;
+  walk->detour_tags[number] = key.tag;
   detour->sp = entry->sp;
   detour->fp = entry->fp;
   detour->joined_sp = joined->sp;

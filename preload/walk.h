@@ -100,7 +100,7 @@ struct mh_walk {
   struct mh_walk_known known[MH_WALK_KNOWN]; /* by hash of parent and frame */
   struct mh_walk_path paths[MH_PATHS] __attribute__((aligned(64))); /* by hash of node and frames */
   uint32_t detour_turn;                      /* which way of a set is replaced next */
-  uint8_t detour_tags[MH_DETOUR_SETS][MH_DETOUR_WAYS] __attribute__((aligned(16))); /* of the hash of pc and sp */
+  uint8_t detour_tags[MH_DETOURS] __attribute__((aligned(16))); /* of the hash of pc and sp */
   struct mh_walk_detour detours[MH_DETOURS]; /* by hash of pc and sp, set after set */
   struct mh_other_stack other;
 };
