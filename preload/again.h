@@ -18,13 +18,13 @@ static inline uint32_t mh_walk_generation(void) {
   return MH_MUTATION == MUTATION_NO_GENERATION ? 1 : __atomic_load_n(&mh_generation, __ATOMIC_ACQUIRE);
 }
 
-/* The stack that starts at `entry`, if it is the remembered one, or a detour into that. 0 if it has to be walked. */
+/* The stack that starts at `entry`, if it is the remembered one, or a detour into that. 0 if it has to be walked. Both were on the thread's own stack, so
+ * where the stack pointer is the same the words that are compared can be read. */
 MH_INLINE uint32_t mh_walk_again(struct mh_walk *walk, const struct mh_entry *entry) {
-  if (MH_UNLIKELY(!walk->plain || walk->generation != mh_walk_generation())) return 0;
-  if (MH_UNLIKELY(entry->sp - walk->own.low >= walk->own.high - walk->own.low)) return 0;
-  const struct mh_walk_frame *inner = &walk->frames[walk->depth - 1];
-  if (walk->stack && mh_walk_meets(inner, entry->pc, entry->sp, entry->fp) && mh_same_from(walk, inner)) return walk->stack;
-  if (!mh_detours_pay(walk)) return 0;
+  if (MH_UNLIKELY(walk->plain != mh_walk_generation())) return 0;
+  const struct mh_walk_frame *inner = walk->inner;
+  if (mh_walk_meets(inner, entry->pc, entry->sp, entry->fp) && walk->stack && mh_same_from(walk, inner)) return walk->stack;
+  if (MH_UNLIKELY(!mh_detours_pay(walk))) return 0;
   const struct mh_walk_detour *detour = mh_detour_find(walk, entry->pc, entry->sp, entry->fp);
   if (!detour) return 0;
   walk->doubt = 0;

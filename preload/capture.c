@@ -12,7 +12,10 @@ void mh_capture_start(void) {
 }
 
 uint32_t mh_capture(struct mh_thread *thread, const struct mh_entry *entry) {
-  if (MH_UNLIKELY(!thread->walk) && mh_settings.unwind != MH_UNWIND_LIBUNWIND) thread->walk = mh_map_private(mh_walk_bytes());
+  if (MH_UNLIKELY(!thread->walk) && mh_settings.unwind != MH_UNWIND_LIBUNWIND) {
+    thread->walk = mh_map_private(mh_walk_bytes());
+    mh_thread_judge();
+  }
   if (MH_UNLIKELY(!thread->walk)) return mh_capture_libunwind(thread, entry);
   if (mh_settings.unwind == MH_UNWIND_FP) return mh_walk_fp(thread->walk, entry);
   return mh_walk_dwarf(thread, thread->walk, entry);

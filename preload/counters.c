@@ -66,9 +66,10 @@ static void extend_timeline(uint64_t time) {
 /* Counts what the thread freed last, and leaves it where it is. */
 static void count_freed(struct mh_thread *thread) {
   uint32_t end = __atomic_load_n(&thread->freed_count, __ATOMIC_ACQUIRE);
+  uint32_t counted = thread->freed_counted;
   uint64_t bytes = 0;
-  for (uint32_t i = thread->freed_counted; i < end; i++) mh_count_freed(thread, &thread->freed[i], mh_record(thread->freed[i].slot), &bytes);
-  thread->freed_counted = end;
+  mh_count_freed_begin(thread, end);
+  for (uint32_t i = counted; i < end; i++) mh_count_freed(thread, &thread->freed[i], mh_record(thread->freed[i].slot), &bytes);
   mh_count_freed_bytes(thread, bytes);
 }
 
@@ -150,7 +151,8 @@ void mh_count_fold_all(void) {
 static int64_t threads_live_count;
 
 static void add_live(struct mh_thread *thread) {
-  threads_live_count += thread->live_count;
+  uint32_t end = thread->freed_count, counted = thread->freed_counted;
+  threads_live_count += thread->live_count - (end > counted ? end - counted : 0);
 }
 
 int64_t mh_count_live(void) {

@@ -24,12 +24,8 @@ void mh_count_fold(struct mh_thread *thread);
 /* The rare way of the next. */
 void mh_count_shared_allocation(uint32_t stack, struct mh_amount amount, uint64_t time);
 
-/* `thread` may be NULL: then the shared slot counts, atomically. `time` is the relative time of the allocation. */
-MH_INLINE void mh_count_allocation(struct mh_thread *thread, uint32_t stack, struct mh_amount amount, uint64_t time) {
-  if (MH_UNLIKELY(!thread || !thread->slot)) {
-    mh_count_shared_allocation(stack, amount, time);
-    return;
-  }
+/* For a thread with a slot of its own. */
+MH_INLINE void mh_count_own_allocation(struct mh_thread *thread, uint32_t stack, struct mh_amount amount) {
   mh_total_allocation(&thread->totals, stack, amount);
   struct mh_thread_slot *counters = thread->counters;
   uint64_t allocations = counters->allocations + amount.count;
@@ -41,25 +37,40 @@ MH_INLINE void mh_count_allocation(struct mh_thread *thread, uint32_t stack, str
   if (MH_UNLIKELY(live >= MH_FOLD_BYTES || allocations - thread->folded_allocations >= MH_FOLD_CALLS)) mh_count_fold(thread);
 }
 
+/* `thread` may be NULL: then the shared slot counts, atomically. `time` is the relative time of the allocation. */
+MH_INLINE void mh_count_allocation(struct mh_thread *thread, uint32_t stack, struct mh_amount amount, uint64_t time) {
+  if (MH_LIKELY(thread && thread->slot))
+    mh_count_own_allocation(thread, stack, amount);
+  else
+    mh_count_shared_allocation(stack, amount, time);
+}
+
 /* `stack` made the allocation. `temporary`: by this thread, which made no other since. */
 void mh_count_free(struct mh_thread *thread, uint32_t stack, struct mh_amount amount, bool temporary);
 
-/* The same, of the record `slot`, for a thread that counts later and has room for one more. */
-MH_INLINE void mh_count_free_later(struct mh_thread *thread, uint32_t slot, bool temporary) {
+/* The same, of the record `slot`, for a plain thread that has room for one more. Returns whether it has room for another. */
+MH_INLINE bool mh_count_free_later(struct mh_thread *thread, uint32_t slot) {
   struct mh_thread_slot *counters = thread->counters;
   uint32_t count = thread->freed_count;
-  MH_ASSERT(thread->counts_later && count < MH_FREED);
+  MH_ASSERT(count < MH_FREED);
   MH_SET(counters->frees, counters->frees + 1);
-  thread->live_count--;
-  thread->freed[count] = (struct mh_freed){.live_bytes = thread->live_bytes, .slot = slot, .temporary = temporary};
+  thread->freed[count] = (struct mh_freed){.live_bytes = thread->live_bytes, .slot = slot, .newest = thread->newest};
   __atomic_store_n(&thread->freed_count, count + 1, __ATOMIC_RELEASE);
+  return count + 1 != MH_FREED;
 }
 
-/* Counts one of those, all but its bytes, which are added to `bytes` and counted together, after the last. Between frees the live bytes only
+/* Begins to count those that are not counted yet, to the last of `count`. Begun anew after a jump out of the rest, that counts nothing twice. */
+MH_INLINE void mh_count_freed_begin(struct mh_thread *thread, uint32_t count) {
+  thread->live_count -= count - thread->freed_counted;
+  thread->freed_counted = count;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/* Counts one of them, all but its bytes, which are added to `bytes` and counted together, after the last. Between frees the live bytes only
  * grow: where they were highest is known at the frees. */
 MH_INLINE void mh_count_freed(struct mh_thread *thread, const struct mh_freed *freed, const struct mh_record *record, uint64_t *bytes) {
   struct mh_amount amount = {.count = 1, .bytes = mh_record_size(record)};
-  mh_total_free(&thread->totals, record->stack, amount, freed->temporary);
+  mh_total_free(&thread->totals, record->stack, amount, freed->newest == freed->slot);
   int64_t live = freed->live_bytes - (int64_t)*bytes;
   if (live > thread->live_bytes_max) thread->live_bytes_max = live;
   *bytes += amount.bytes;

@@ -39,7 +39,7 @@ struct mh_detour_key {
   uint8_t tag;
 };
 MH_INLINE struct mh_detour_key mh_detour_key(uintptr_t pc, uintptr_t sp) {
-  uint64_t hash = (pc + sp * 5) * 0x9e3779b97f4a7c15ull;
+  uint64_t hash = (pc + sp * 8) * 0x9e3779b97f4a7c15ull;
   return (struct mh_detour_key){.first = (uint32_t)(hash >> 61) * MH_DETOUR_WAYS, .tag = (uint8_t)(hash >> 53)};
 }
 _Static_assert(MH_DETOUR_SETS == 8, "three bits of the hash");
@@ -60,13 +60,12 @@ _Static_assert(MH_DETOUR_WAYS == 16, "a bit each");
 /* Whether the detour leads from there into the remembered walk as it is now, and that goes on as it did. */
 MH_INLINE bool mh_detour_leads(const struct mh_walk *walk, const struct mh_walk_detour *detour, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
   if (detour->pc != pc || detour->sp != sp || (detour->need_fp && detour->fp != fp)) return false;
-  const uint16_t *at = &detour->at[detour->slots];
-  const uintptr_t *value = &detour->value[detour->slots];
+  size_t slot = detour->slots;
 #pragma clang loop unroll_count(4)
-  while (*(const mh_word *)(sp + *at * sizeof(mh_word)) == *value) at--, value--;
-  if (at != detour->at || detour->joined >= walk->depth) return false;
+  while (*(const mh_word *)(sp + detour->at[slot] * sizeof(mh_word)) == detour->value[slot]) slot--;
+  const struct mh_walk_frame *joined = (const struct mh_walk_frame *)((const char *)walk->frames + detour->joined);
+  if (slot || joined > walk->inner) return false;
   /* The same node is the same chain of program counters, so the same rows lead out of it, and need the same. */
-  const struct mh_walk_frame *joined = &walk->frames[detour->joined];
   if (joined->sp != detour->joined_sp || (joined->node != detour->joined_node && MH_MUTATION != MUTATION_NO_DETOUR_NODE)) return false;
   return (!(joined->slots & MH_FRAME_NEED) || joined->fp == detour->joined_fp) && mh_same_from(walk, joined);
 }
@@ -118,6 +117,7 @@ MH_INLINE const struct mh_walk_detour *mh_detour_find(struct mh_walk *walk, uint
   for (uint32_t same = mh_detour_same(&walk->detour_tags[key.first], key.tag); same; same &= same - 1) {
     uint32_t number = key.first + (uint32_t)__builtin_ctz(same);
     detour = &walk->detours[number];
+    __asm__("" : "+r"(detour)); /* or its address is computed twice, in two ways */
     if (!mh_detour_leads(walk, detour, pc, sp, fp)) continue;
     if (MH_UNLIKELY(trust > 0))
       mh_detour_learn(walk, number);
@@ -179,7 +179,7 @@ static inline void mh_detour_note(struct mh_walk *walk, const struct mh_entry *e
   detour->joined_sp = joined->sp;
   detour->joined_fp = joined->fp;
   detour->joined_node = joined->node;
-  detour->joined = outer - 1;
+  detour->joined = (outer - 1) * (uint32_t)sizeof *joined;
   detour->stack = stack;
   detour->slots = (uint8_t)count;
   detour->need_fp = need_fp;

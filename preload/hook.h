@@ -3,19 +3,24 @@
 #include "index.h"
 #include "real.h"
 #include "sample.h"
-#include "start.h"
+#include "guard.h"
 #include "sys.h"
 
 /* A function that programs call instead of the real one. It keeps its frame: MH_ENTRY starts there. */
 #define MH_HOOK __attribute__((visibility("default"), noinline))
 
-/* Records what an allocation function returned, inside mh_enter and mh_leave. */
-MH_INLINE void mh_hook_record(const void *block, uint64_t size, const struct mh_entry *entry) {
-  if (!mh_sample_wants(size)) return;
-  mh_begin();
-  mh_record_heap_allocation(block, size, entry->pc, entry->sp, entry->fp);
-  mh_finish();
-}
+/* Ends a hook: records the block that `call`, the real function, returns, and returns it. */
+#define MH_RETURN_RECORDED(call, size)                                               \
+  do {                                                                               \
+    void *block_ = (call);                                                           \
+    if (MH_UNLIKELY(!block_)) {                                                      \
+      mh_leave();                                                                    \
+      return NULL;                                                                   \
+    }                                                                                \
+    struct mh_entry entry_ = MH_ENTRY();                                             \
+    mh_begin();                                                                      \
+    return mh_record_and_leave(block_, size, entry_.pc, entry_.sp, entry_.fp);       \
+  } while (0)
 
 /* Removes a block's record, before the real function gives the block back. */
 MH_INLINE void mh_hook_forget(const void *block) {
@@ -29,3 +34,6 @@ MH_INLINE void mh_hook_forget(const void *block) {
   mh_finish();
   mh_leave();
 }
+
+/* The hook free, for others that do the same. */
+void mh_own_free(void *block);

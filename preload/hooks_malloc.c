@@ -16,37 +16,41 @@
     if (MH_UNLIKELY(!mh_real.name)) mh_real_find();  \
   } while (0)
 
-#define RECORDED(size, call)                       \
-  do {                                             \
-    if (MH_UNLIKELY(!mh_enter(MH_HOOK_HEAP))) {                \
-      void *nested_ = (call);                      \
-      mh_nested_allocation(nested_, size, MH_HOOK_HEAP, __builtin_return_address(0)); \
-      return nested_;                              \
-    }                                              \
-    struct mh_entry entry_ = MH_ENTRY();           \
-    void *block_ = (call);                         \
-    if (MH_LIKELY(block_ != NULL)) mh_hook_record(block_, size, &entry_); \
-    mh_leave();                                    \
-    return block_;                                 \
+#define NESTED(size, call)                                                           \
+  do {                                                                               \
+    void *nested_ = (call);                                                          \
+    mh_nested_allocation(nested_, size, MH_HOOK_HEAP, __builtin_return_address(0));  \
+    return nested_;                                                                  \
+  } while (0)
+
+#define RECORDED(size, call)                                     \
+  do {                                                           \
+    if (MH_UNLIKELY(!mh_enter(MH_HOOK_HEAP))) NESTED(size, call); \
+    MH_RETURN_RECORDED(call, size);                              \
+  } while (0)
+
+/* The same for those that are called all the time. `early`: what to return before the real functions are known. */
+#define RECORDED_FAST(size, call, early)                           \
+  do {                                                             \
+    if (MH_UNLIKELY(!mh_enter_plainly(MH_HOOK_HEAP))) {            \
+      if (mh_sample_passes(size)) return call;                     \
+      if (MH_UNLIKELY(!mh_real.malloc)) mh_real_find();            \
+      if (MH_UNLIKELY(!mh_real.malloc)) return early;              \
+      if (MH_UNLIKELY(!mh_enter(MH_HOOK_HEAP))) NESTED(size, call); \
+    }                                                              \
+    MH_RETURN_RECORDED(call, size);                                \
   } while (0)
 
 MH_HOOK void *malloc(size_t size) {
-  FIND_REAL(malloc);
-  if (MH_UNLIKELY(!mh_real.malloc)) return mh_early_allocate(size, 16);
-  if (mh_sample_passes(size)) return mh_real.malloc(size);
-  RECORDED(size, mh_real.malloc(size));
+  RECORDED_FAST(size, mh_real.malloc(size), mh_early_allocate(size, 16));
 }
 
 extern void *mh_own_malloc(size_t size) __attribute__((alias("malloc"), visibility("hidden")));
 
 MH_HOOK void *calloc(size_t count, size_t size) {
-  FIND_REAL(calloc);
-  if (MH_UNLIKELY(!mh_real.calloc)) {
-    size_t bytes;
-    return __builtin_mul_overflow(count, size, &bytes) ? NULL : mh_early_allocate(bytes, 16);
-  }
-  if (mh_sample_passes(count * size)) return mh_real.calloc(count, size);
-  RECORDED(count * size, mh_real.calloc(count, size));
+  size_t bytes;
+  bool sane = !__builtin_mul_overflow(count, size, &bytes);
+  RECORDED_FAST(bytes, mh_real.calloc(count, size), sane ? mh_early_allocate(bytes, 16) : NULL);
 }
 
 MH_HOOK void *memalign(size_t alignment, size_t size) {
@@ -81,21 +85,44 @@ MH_HOOK int posix_memalign(void **block, size_t alignment, size_t size) {
     if (result == 0) mh_nested_allocation(*block, size, MH_HOOK_HEAP, __builtin_return_address(0));
     return result;
   }
-  struct mh_entry entry = MH_ENTRY();
   int result = mh_real.posix_memalign(block, alignment, size);
-  if (MH_LIKELY(result == 0 && *block)) mh_hook_record(*block, size, &entry);
-  mh_leave();
-  return result;
+  if (MH_UNLIKELY(result != 0 || !*block)) {
+    mh_leave();
+    return result;
+  }
+  struct mh_entry entry = MH_ENTRY();
+  mh_begin();
+  mh_record_and_leave(*block, size, entry.pc, entry.sp, entry.fp);
+  return 0;
 }
 
-MH_HOOK void free(void *block) {
-  if (MH_UNLIKELY(!block)) return;
-  if (MH_UNLIKELY(mh_early_owns(block))) return;
+/* Gives back a block that is no ordinary one, or has no record at all. */
+static __attribute__((noinline)) void free_otherwise(void *block) {
+  mh_record_heap_free(block);
+  mh_finish();
+  mh_leave();
+  if (MH_LIKELY(!mh_early_owns(block))) mh_real.free(block);
+}
+
+/* What free does where mh_enter_plainly says no. */
+static __attribute__((noinline)) void free_unusually(void *block) {
+  if (MH_UNLIKELY(!block || mh_early_owns(block))) return;
   FIND_REAL(free);
   if (MH_UNLIKELY(!mh_real.free)) return;
   mh_hook_forget(block);
   mh_real.free(block);
 }
+
+MH_HOOK void free(void *block) {
+  if (MH_UNLIKELY(!block || !mh_enter_plainly(MH_HOOK_WRAP))) {
+    free_unusually(block);
+    return;
+  }
+  mh_begin();
+  mh_forget_and_leave(block, mh_real.free, free_otherwise);
+}
+
+extern void mh_own_free(void *block) __attribute__((alias("free"), visibility("hidden")));
 
 MH_HOOK void cfree(void *block) {
   free(block);

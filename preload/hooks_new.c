@@ -80,25 +80,21 @@ static inline bool is_known_plain(struct real *real, const char *symbol) {
     }                                                                      \
     void *(*call) parameters;                                              \
     if (MH_UNLIKELY(!mh_enter(MH_HOOK_WRAP))) return (call = find(&real, #symbol)) ? call arguments : direct; \
-    struct mh_entry entry = MH_ENTRY();                                    \
     void *block = MH_LIKELY(plain) ? direct : NULL;                        \
     if (MH_UNLIKELY(!block) && (call = find(&real, #symbol))) block = call arguments; /* or throws */ \
-    if (MH_LIKELY(block != NULL)) mh_hook_record(block, size, &entry);     \
-    mh_leave();                                                            \
-    return block;                                                          \
+    MH_RETURN_RECORDED(block, size);                                       \
   }
 
 #define DELETE(symbol, parameters, arguments)        \
   MH_HOOK void symbol parameters {                   \
     static struct real real;                         \
-    bool plain = is_known_plain(&real, #symbol);     \
-    if (MH_LIKELY(block != NULL)) mh_hook_forget(block); \
-    if (MH_LIKELY(plain)) {                          \
-      mh_real.free(block);                           \
-    } else {                                         \
-      void (*call) parameters = find(&real, #symbol); \
-      call arguments;                                \
+    if (MH_LIKELY(is_known_plain(&real, #symbol))) { \
+      mh_own_free(block);                            \
+      return;                                        \
     }                                                \
+    if (MH_LIKELY(block != NULL)) mh_hook_forget(block); \
+    void (*call) parameters = find(&real, #symbol);  \
+    call arguments;                                  \
   }
 
 #define PLAIN mh_real.malloc(size ? size : 1)

@@ -46,10 +46,15 @@ void mh_index_inherit(void) {
   mh_side_inherit();
 }
 
+static void suit(uint32_t off_grid, uint32_t least) {
+  MH_SET(mh_index.least, least);
+  MH_SET(mh_index.room, MH_INDEX_LARGE_BYTES - least);
+  MH_SET(mh_index.off_grid, off_grid);
+}
+
 void mh_index_no_grid(void) {
   uint32_t granule = 1u << mh_granule_bits;
-  MH_SET(mh_index.least, granule - 7);
-  MH_SET(mh_index.off_grid, granule - 1);
+  suit(granule - 1, granule - 7);
 }
 
 void mh_index_start(void) {
@@ -59,10 +64,10 @@ void mh_index_start(void) {
 void mh_index_suit(bool libc_allocates, bool glibc) {
   /* glibc's blocks begin 16 bytes behind those of its chunks, which have 32 bytes at least; musl's have 16. */
   if (libc_allocates && glibc) mh_granule_bits = 5;
-  mh_index_no_grid();
-  if (!libc_allocates) return;
-  mh_index.least = 0;
-  mh_index.off_grid = 15;
+  if (libc_allocates)
+    suit(15, 0);
+  else
+    mh_index_no_grid();
 }
 
 void mh_index_reset(void) {

@@ -19,7 +19,8 @@
 struct mh_index {
   uint32_t slots;    /* an entry means what it says for slots 1 … `slots`: 0 where only a sample is recorded, or entries were inherited */
   uint32_t off_grid; /* bits of an address that are 0 where a block is alone in its granule, */
-  uint32_t least;    /* if it has at least so many bytes */
+  uint32_t least;    /* if it has at least so many bytes; */
+  uint32_t room;     /* and so many more make it a large one */
 };
 extern struct mh_index mh_index;
 
@@ -28,19 +29,11 @@ extern struct mh_index mh_index;
 bool mh_index_put_any(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale);
 uint32_t mh_index_take_any(uintptr_t address);
 
-/* Where the block at `address` has its entry, if that is an ordinary one, and has the processor fetch it: asked before other work, for the
- * entry of a block that the heap has not used for a while is in no cache. */
-MH_INLINE uint32_t *mh_index_ready(uintptr_t address) {
+/* mh_index_put_any for an ordinary block whose entry is there and empty. False, with nothing done, in every other case. */
+MH_INLINE bool mh_index_put_plainly(uintptr_t address, uint64_t size, uint32_t slot) {
+  if (MH_UNLIKELY(address & mh_index.off_grid || size - mh_index.least >= mh_index.room || slot > mh_index.slots)) return false;
   uint32_t *entry = mh_shadow_entry(address);
-  __builtin_prefetch(entry, 1);
-  return entry;
-}
-
-/* mh_index_put_any for an ordinary block whose entry, for which mh_index_ready answered `entry`, is there and empty. False, with nothing done, in every
- * other case. */
-MH_INLINE bool mh_index_put(uint32_t *entry, uintptr_t address, uint64_t size, uint32_t slot) {
-  bool ordinary = !(address & mh_index.off_grid) && size - mh_index.least < MH_INDEX_LARGE_BYTES - mh_index.least && slot <= mh_index.slots;
-  if (MH_UNLIKELY(!entry || !ordinary || __atomic_load_n(entry, __ATOMIC_RELAXED))) return false;
+  if (MH_UNLIKELY(!entry || __atomic_load_n(entry, __ATOMIC_RELAXED))) return false;
   __atomic_store_n(entry, slot | mh_shadow_place(address), __ATOMIC_RELAXED);
   return true;
 }
@@ -59,13 +52,20 @@ static inline bool mh_index_may_have(const void *block) {
   return MH_LIKELY(!mh_settings.sample) || __atomic_load_n(mh_index_page((uintptr_t)block), __ATOMIC_RELAXED) != 0;
 }
 
-/* Takes the block's record out of the index and returns its slot, 0 if it has none. */
-MH_INLINE uint32_t mh_index_take(uintptr_t address) {
+/* Takes the record of an ordinary block out of the index and returns its slot. 0, with nothing done, in every other case. */
+MH_INLINE uint32_t mh_index_take_plainly(uintptr_t address) {
   uint32_t *entry = mh_shadow_entry(address);
-  uint32_t slot = MH_LIKELY(entry != NULL) ? __atomic_load_n(entry, __ATOMIC_RELAXED) ^ mh_shadow_place(address) : 0;
-  if (MH_UNLIKELY(slot - 1 >= mh_index.slots || address % 8)) return mh_index_take_any(address);
+  if (MH_UNLIKELY(!entry)) return 0;
+  uint32_t slot = __atomic_load_n(entry, __ATOMIC_RELAXED) ^ mh_shadow_place(address);
+  if (MH_UNLIKELY(slot - 1 >= mh_index.slots || address % 8)) return 0;
   __atomic_store_n(entry, 0, __ATOMIC_RELAXED);
   return slot;
+}
+
+/* Takes the block's record out of the index and returns its slot, 0 if it has none. */
+MH_INLINE uint32_t mh_index_take(uintptr_t address) {
+  uint32_t slot = mh_index_take_plainly(address);
+  return MH_LIKELY(slot != 0) ? slot : mh_index_take_any(address);
 }
 
 /* The same for a signal handler that interrupted our own bookkeeping: looks only where no lock is needed. */

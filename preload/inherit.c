@@ -30,7 +30,7 @@
 #include "records.h"
 #include "regions.h"
 #include "sample.h"
-#include "start.h"
+#include "guard.h"
 #include "thread.h"
 
 #define LOG_ENTRIES (1u << 20)

@@ -44,7 +44,7 @@ static void clear_error(void) {
 }
 
 void *mh_real_next(const char *symbol, const char *library) {
-  struct mh_guard guard = mh_guard_raise();
+  uintptr_t guard = mh_guard_raise();
   void *found = dlsym(RTLD_NEXT, symbol);
   if (!found) {
     /* Loaded with RTLD_LOCAL it is in nobody's search order; but it calls our definition all the same. */
@@ -56,14 +56,21 @@ void *mh_real_next(const char *symbol, const char *library) {
   return found;
 }
 
+static bool found_all;
+
+bool mh_real_found(void) {
+  return __atomic_load_n(&found_all, __ATOMIC_ACQUIRE);
+}
+
 void mh_real_find(void) {
   static bool begun;
   if (__atomic_load_n(&begun, __ATOMIC_RELAXED) || __atomic_exchange_n(&begun, true, __ATOMIC_ACQ_REL)) return;
-  struct mh_guard guard = mh_guard_raise();
+  uintptr_t guard = mh_guard_raise();
 #define F(name, result, parameters) \
   __atomic_store_n((void **)&mh_real.name, dlsym(RTLD_NEXT, #name), __ATOMIC_RELEASE);
   MH_REAL_FUNCTIONS(F)
 #undef F
   clear_error(); /* not every libc has them all */
+  __atomic_store_n(&found_all, true, __ATOMIC_RELEASE);
   mh_guard_lower(guard);
 }

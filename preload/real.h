@@ -66,6 +66,9 @@ extern struct mh_real mh_real;
 /* Looks all of them up, once. While that goes on, allocations come from a small static buffer. */
 void mh_real_find(void);
 
+/* Whether that has been done. */
+bool mh_real_found(void);
+
 /* The next definition of a symbol; NULL if there is none. `library`: where to look besides, if it is loaded privately. */
 void *mh_real_next(const char *symbol, const char *library);
 

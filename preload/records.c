@@ -18,6 +18,7 @@
 
 #include "again.h"
 #include "counters.h"
+#include "guard.h"
 #include "index.h"
 #include "inherit.h"
 #include "store.h"
@@ -85,6 +86,7 @@ static uint32_t take_run(uint32_t *count) {
 /* Makes room for one more slot by giving away those that were freed first, no more in the cache. */
 static __attribute__((noinline)) void give_bundle(struct mh_thread *thread) {
   uint32_t bundle[BUNDLE_SLOTS], *slots = thread->free_slots + MH_FETCHED, kept = thread->free_count - BUNDLE_SLOTS;
+  if (thread->newest && !mh_record(thread->newest)->address) thread->newest = 0; /* it may be another thread's soon */
   __builtin_memcpy(bundle, slots, sizeof bundle);
   thread->free_count = 0;
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -110,19 +112,17 @@ static __attribute__((noinline)) void settle(struct mh_thread *thread) {
   uint64_t bytes = 0;
   if (MH_UNLIKELY(thread->free_count > MH_FREE_SLOTS - MH_FREED)) give_bundle(thread);
   uint32_t free_count = thread->free_count, *free_slots = thread->free_slots + MH_FETCHED;
-  thread->freed_counted = count; /* begun anew after a jump out of here, this counts nothing twice */
-  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  mh_count_freed_begin(thread, count);
+  for (uint32_t i = counted; i < count; i++) mh_count_freed(thread, &thread->freed[i], mh_record(thread->freed[i].slot), &bytes);
   for (uint32_t i = 0; i < count; i++) {
-    const struct mh_freed *freed = &thread->freed[i];
-    if (MH_LIKELY(i >= counted)) mh_count_freed(thread, freed, mh_record(freed->slot), &bytes);
-    MH_ASSERT(!mh_record(freed->slot)->address);
-    free_slots[free_count++] = freed->slot;
+    MH_ASSERT(!mh_record(thread->freed[i].slot)->address);
+    free_slots[free_count + i] = thread->freed[i].slot;
   }
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   thread->freed_count = 0;
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   thread->freed_counted = 0;
-  thread->free_count = free_count;
+  thread->free_count = free_count + count;
   mh_count_freed_bytes(thread, bytes);
   if (MH_UNLIKELY(thread->live_bytes <= -MH_FOLD_BYTES || thread->counters->frees - thread->folded_frees >= MH_FOLD_CALLS)) mh_count_fold(thread);
 }
@@ -174,17 +174,6 @@ void mh_slot_give(struct mh_thread *thread, uint32_t slot) {
   give_slot(thread, slot);
 }
 
-/* Where only a sample is recorded, a block counts for others. */
-static __attribute__((noinline)) void count_sampled_allocation(struct mh_thread *thread, uint32_t stack, uint64_t size, uint64_t time) {
-  mh_count_allocation(thread, stack, mh_sample_scale(size), time);
-}
-
-MH_INLINE void count_allocation(struct mh_thread *thread, uint32_t stack, uint64_t size, uint64_t time) {
-  if (MH_LIKELY(!mh_settings.sample))
-    mh_count_allocation(thread, stack, (struct mh_amount){.count = 1, .bytes = size}, time);
-  else
-    count_sampled_allocation(thread, stack, size, time);
-}
 static void count_free(struct mh_thread *thread, uint32_t stack, uint64_t size, bool temporary) {
   mh_count_free(thread, stack, mh_sample_amount(size), temporary);
 }
@@ -201,17 +190,16 @@ static __attribute__((noinline)) void retire_stale(struct mh_thread *thread, uin
   mh_slot_give(thread, slot);
 }
 
-/* mh_capture, but a stack that is the same again is known in here. The copy keeps the entry in registers until then. */
+/* mh_capture for a plain thread: a stack that is the same again is known in here. The copy keeps the entry in registers until then. */
 MH_INLINE uint32_t capture(struct mh_thread *thread, const struct mh_entry *entry) {
-  uint32_t stack = MH_LIKELY(thread->walk != NULL) ? mh_walk_again(thread->walk, entry) : 0;
+  uint32_t stack = mh_walk_again(thread->walk, entry);
   if (MH_LIKELY(stack != 0)) return stack;
   struct mh_entry copy = *entry;
   return mh_capture(thread, &copy);
 }
 
-/* Makes the record of a block findable where that is not a matter of one store: memory of a custom allocator, or a block that has no entry of its own, or
- * the place of one whose free was missed. False, and the slot is given back, when there is no room. */
-static __attribute__((noinline)) bool index_elsewhere(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, unsigned kind) {
+/* Makes the record of a block findable. False, and the slot is given back, when there is no room. */
+static __attribute__((noinline)) bool put_in_index(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, unsigned kind) {
   uint32_t stale;
   bool room = kind == MH_MEMORY_CUSTOM ? mh_side_put(key_of(block), slot, &stale) : mh_index_put_any((uintptr_t)block, size, slot, &stale);
   if (MH_LIKELY(room)) {
@@ -225,75 +213,87 @@ static __attribute__((noinline)) bool index_elsewhere(struct mh_thread *thread, 
 }
 
 /* Fills the slot and makes it findable. */
-MH_INLINE void publish(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
+static void publish(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
   struct mh_record *record = mh_record(slot);
   MH_ASSERT(!record->address);
-  uint32_t *place = kind == MH_MEMORY_CUSTOM ? NULL : mh_index_ready((uintptr_t)block);
-  uint64_t time = MH_LIKELY(thread != NULL) ? mh_clock_tell(&thread->newest_time) : mh_clock_now();
-  uint32_t stack = thread ? capture(thread, entry) : 0;
+  uint64_t time = thread ? mh_clock_tell(&thread->newest_time) : mh_clock_now();
+  uint32_t stack = thread ? mh_capture(thread, entry) : 0;
   MH_SET(record->size, size | (uint64_t)kind << MH_RECORD_KIND_SHIFT);
   MH_SET(record->time, time);
   MH_SET(record->thread, mh_thread_id(thread));
   MH_SET(record->stack, stack);
   MH_ASSERT(stack < mh_header()->arrays[MH_KIND_STACKS].count);
   __atomic_store_n(&record->address, (uintptr_t)block, __ATOMIC_RELEASE);
-  if (kind == MH_MEMORY_CUSTOM || MH_UNLIKELY(!mh_index_put(place, (uintptr_t)block, size, slot)))
-    if (!index_elsewhere(thread, slot, block, size, kind)) return;
-  count_allocation(thread, stack, size, time);
-  if (MH_LIKELY(thread != NULL)) thread->newest = slot;
+  if (!put_in_index(thread, slot, block, size, kind)) return;
+  mh_count_allocation(thread, stack, mh_sample_amount(size), time);
+  if (thread) thread->newest = slot;
+}
+
+/* The same for a block of the heap, in a plain thread. In the order in which the least has to be kept at a time: the clock is a call, and the stack takes
+ * all registers. A signal handler that jumps out of here takes the block along, which the program will never see: nobody looks for it in the index. */
+MH_INLINE void publish_plainly(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, const struct mh_entry *entry) {
+  uint64_t time = mh_clock_tell(&thread->newest_time);
+  struct mh_record *record = mh_record(slot);
+  MH_ASSERT(!record->address);
+  MH_SET(record->size, size | (uint64_t)MH_MEMORY_HEAP << MH_RECORD_KIND_SHIFT);
+  MH_SET(record->time, time);
+  MH_SET(record->thread, mh_thread_id(thread));
+  if (MH_UNLIKELY(!mh_index_put_plainly((uintptr_t)block, size, slot)) && !put_in_index(thread, slot, block, size, MH_MEMORY_HEAP)) return;
+  uint32_t stack = capture(thread, entry);
+  MH_SET(record->stack, stack);
+  MH_ASSERT(stack < mh_header()->arrays[MH_KIND_STACKS].count);
+  __atomic_store_n(&record->address, (uintptr_t)block, __ATOMIC_RELEASE);
+  mh_count_own_allocation(thread, stack, (struct mh_amount){.count = 1, .bytes = size});
+  thread->newest = slot;
 }
 
 /* Fills a slot of its own, as far as there is one. A thread that could get no state has `thread` NULL. */
-MH_INLINE void record_in(struct mh_thread *thread, const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
-  uint32_t slot = take_slot(thread);
-  if (MH_UNLIKELY(!slot)) {
-    mh_store_drop(size);
-    return;
-  }
-  publish(thread, slot, block, size, kind, entry);
-}
-
-static __attribute__((noinline)) void record_without_thread(const void *block, uint64_t size, unsigned kind) {
-  record_in(NULL, block, size, kind, NULL);
-}
-
-MH_INLINE void record_allocation(const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
+static void record_allocation(const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
   struct mh_thread *thread = mh_thread_mine();
-  if (MH_LIKELY(thread != NULL))
-    record_in(thread, block, size, kind, entry);
+  uint32_t slot = mh_slot_take(thread);
+  if (MH_LIKELY(slot != 0))
+    publish(thread, slot, block, size, kind, entry);
   else
-    record_without_thread(block, size, kind);
-}
-
-void mh_record_heap_allocation(const void *block, uint64_t size, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
-  record_allocation(block, size, MH_MEMORY_HEAP, &(struct mh_entry){.pc = pc, .sp = sp, .fp = fp});
+    mh_store_drop(size);
 }
 
 void mh_record_custom_allocation(const void *block, uint64_t size, const struct mh_entry *entry) {
   record_allocation(block, size, MH_MEMORY_CUSTOM, entry);
 }
 
-static __attribute__((noinline)) void free_at_once(struct mh_thread *thread, uint32_t slot) {
+static __attribute__((noinline)) void record_otherwise(const void *block, uint64_t size, const struct mh_entry *entry) {
+  if (mh_sample_wants(size)) record_allocation(block, size, MH_MEMORY_HEAP, entry);
+}
+
+void *mh_record_and_leave(void *block, uint64_t size, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
+  struct mh_thread *thread = mh_tls.plain;
+  struct mh_entry entry = {.pc = pc, .sp = sp, .fp = fp};
+  if (MH_LIKELY(thread != NULL)) {
+    uint32_t slot = take_slot(thread);
+    if (MH_LIKELY(slot != 0))
+      publish_plainly(thread, slot, block, size, &entry);
+    else
+      mh_store_drop(size);
+  } else {
+    struct mh_entry copy = entry;
+    record_otherwise(block, size, &copy);
+  }
+  mh_finish();
+  mh_leave();
+  __asm__("" : "+r"(block)); /* if the compiler knew what is returned, it would keep that for the hook, which could not jump here */
+  return block;
+}
+
+static void record_free(const void *block, uint32_t slot) {
+  if (!slot) return;
+  struct mh_thread *thread = mh_thread_mine();
   struct mh_record *record = mh_record(slot);
+  MH_ASSERT(record->address == (uintptr_t)block);
+  mh_record_retire(slot, record);
   bool temporary = thread && thread->newest == slot;
   if (temporary) thread->newest = 0;
   count_free(thread, record->stack, mh_record_size(record), temporary);
   give_slot(thread, slot);
-}
-
-MH_INLINE void record_free(const void *block, uint32_t slot) {
-  if (MH_UNLIKELY(!slot)) return;
-  struct mh_thread *thread = mh_thread_mine();
-  MH_ASSERT(mh_record(slot)->address == (uintptr_t)block);
-  mh_record_retire(slot, mh_record(slot));
-  if (MH_UNLIKELY(!thread || !thread->counts_later)) {
-    free_at_once(thread, slot);
-    return;
-  }
-  bool temporary = thread->newest == slot;
-  if (temporary) thread->newest = 0;
-  if (MH_UNLIKELY(thread->freed_count == MH_FREED)) settle(thread);
-  mh_count_free_later(thread, slot, temporary);
 }
 
 void mh_record_heap_free(const void *block) {
@@ -302,6 +302,26 @@ void mh_record_heap_free(const void *block) {
 
 void mh_record_custom_free(const void *block) {
   record_free(block, mh_side_take(key_of(block)));
+}
+
+/* What is due now and then after a free. */
+static __attribute__((noinline)) void forget_more(struct mh_thread *thread, void *block, void (*then)(void *)) {
+  if (thread->freed_count == MH_FREED) settle(thread);
+  mh_finish();
+  mh_leave();
+  then(block);
+}
+
+void mh_forget_and_leave(void *block, void (*then)(void *), void (*otherwise)(void *)) {
+  struct mh_thread *thread = mh_tls.plain;
+  uint32_t slot = MH_LIKELY(thread && !mh_fork_log) ? mh_index_take_plainly((uintptr_t)block) : 0;
+  if (MH_UNLIKELY(!slot)) return otherwise(block);
+  MH_ASSERT(mh_record(slot)->address == (uintptr_t)block);
+  __atomic_store_n(&mh_record(slot)->address, 0, __ATOMIC_RELEASE);
+  bool room = mh_count_free_later(thread, slot);
+  if (MH_UNLIKELY(!room || mh_tls.pending_count)) return forget_more(thread, block, then);
+  mh_leave();
+  then(block);
 }
 
 struct mh_taken mh_record_take(const void *block) {
@@ -343,6 +363,8 @@ void mh_record_moved(const void *block, uint64_t size, const struct mh_taken *ta
     slot = mh_slot_take(thread);
   if (MH_UNLIKELY(!slot))
     mh_store_drop(size);
+  else if (MH_LIKELY(thread && thread == mh_tls.plain))
+    publish_plainly(thread, slot, block, size, entry);
   else
     publish(thread, slot, block, size, MH_MEMORY_HEAP, entry);
 }

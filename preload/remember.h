@@ -124,7 +124,7 @@ MH_INLINE uint32_t mh_remember(struct mh_walk *walk, struct mh_outer outer, uint
     frames[depth].pc = step->pc;
     frames[depth].fp = step->fp;
     frames[depth].node = outer.node;
-    frames[depth].slots = outer.slot_count << 2 | (outer.need ? MH_FRAME_NEED : 0) | (step->flags & MH_STEP_EXACT ? MH_FRAME_EXACT : 0);
+    frames[depth].slots = outer.slot_count * (uint32_t)sizeof(struct mh_walk_slot) | (outer.need ? MH_FRAME_NEED : 0) | (step->flags & MH_STEP_EXACT ? MH_FRAME_EXACT : 0);
     walk->top = outer.top;
     __atomic_signal_fence(__ATOMIC_RELEASE);
     walk->depth = ++depth;

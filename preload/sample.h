@@ -28,7 +28,7 @@ bool mh_sample_draw(struct mh_tls *tls);
 MH_INLINE bool mh_sample_passes(uint64_t size) {
   struct mh_tls *tls = &mh_tls;
   int64_t until = tls->until_sample;
-  if (MH_LIKELY(until <= 0) || size >= (uint64_t)until || tls->inside) return false;
+  if (MH_LIKELY(until <= 0) || size >= (uint64_t)until || tls->guard) return false;
   tls->until_sample = until - (int64_t)(size ? size : 1);
   return true;
 }

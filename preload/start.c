@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "counters.h"
+#include "guard.h"
 #include "index.h"
 #include "inherit.h"
 #include "intern.h"
@@ -110,15 +111,15 @@ bool mh_start(void) {
     /* A child that was forked while its parent started has no thread that will finish that. */
     return false;
   }
-  if (!mh_real.malloc) return false;
+  if (!mh_real_found()) return false;
   if (now == RECORDING && mh_process.pid == (uint32_t)mh_getpid()) return false;
   if (!__atomic_compare_exchange_n(&phase, &now, STARTING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) return false;
-  struct mh_guard guard = mh_guard_raise();
+  uintptr_t guard = mh_guard_raise();
   bool begun = now == RECORDING ? begin_child() : begin();
   mh_guard_lower(guard);
   __atomic_store_n(&phase, begun ? RECORDING : OFF, __ATOMIC_RELEASE);
   if (begun) {
-    __atomic_store_n(&mh_alive->recording, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&mh_alive->recording, mh_settings.sample ? MH_RECORDING_SAMPLE : MH_RECORDING_ALL, __ATOMIC_RELEASE);
     mh_sender_start();
   }
   return begun;
@@ -139,11 +140,11 @@ bool mh_libc_calls(uintptr_t caller) {
 bool mh_guard_is_stale(uintptr_t frame) {
   /* Deeper on the stack: a call from inside that hook. The same or further out: that hook's frame cannot exist any more, unless
    * this is a signal handler on another stack. */
-  if (frame < mh_tls.inside) return false;
+  if (frame < (mh_tls.guard & ~(uintptr_t)MH_GUARD_BITS)) return false;
   stack_t alternate;
   if (mh_syscall(SYS_sigaltstack, 0, (long)&alternate, 0, 0, 0, 0) < 0 || alternate.ss_flags & SS_ONSTACK) return false;
   if (mh_tls.disarms && alternate.ss_flags & SS_DISABLE) return false;
-  mh_tls.recording = 0;
+  mh_tls.guard = 0;
   return true;
 }
 
@@ -181,7 +182,7 @@ __attribute__((constructor)) static void construct(void) {
   mh_real_find();
   if (!__atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED)) mh_start();
   if (__atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED)) {
-    struct mh_guard guard = mh_guard_raise();
+    uintptr_t guard = mh_guard_raise();
     watch_exit();
     mh_inherit_watch();
     mh_guard_lower(guard);

@@ -77,13 +77,13 @@ struct mh_thread *mh_thread_acquire(void) {
   if (!state) state = new_state();
   if (state) {
     state->tid = tid;
-    state->counts_later = state->slot && !mh_settings.sample;
     if (state->slot) {
       MH_SET(state->counters->tid, tid);
       MH_SET(state->counters->state, MH_THREAD_LIVE);
     }
     mh_capture_new_owner(state);
     mh_tls.thread = state;
+    mh_thread_judge();
   }
   mh_lock_release(&lock);
   return state;
@@ -101,5 +101,6 @@ void mh_thread_reset(void) {
   backed_slots = FIRST_BACKED;
   lock = (struct mh_lock){0};
   mh_tls.thread = NULL;
+  mh_thread_judge();
   mh_tls.pending_count = 0;
 }

@@ -11,17 +11,18 @@
 #include "clock.h"
 #include "debug.h"
 #include "process.h"
+#include "settings.h"
 #include "store.h"
 #include "sys.h"
 #include "totals.h"
 
 struct mh_walk;
 
-/* A block just freed, not counted yet; see counters.h. */
+/* A block just freed, not counted yet, with what was so then; see counters.h. */
 struct mh_freed {
-  int64_t live_bytes; /* of its thread, as it was at the free; see below */
-  uint32_t slot;      /* of the record, whose size and stack are still there */
-  uint32_t temporary; /* 1: freed by the thread that allocated it, which had made no other since */
+  int64_t live_bytes; /* of its thread; see below */
+  uint32_t slot;   /* of the record, whose size and stack are still there */
+  uint32_t newest; /* slot of the thread's last allocation: if it is the same, the block was a temporary one */
 };
 #define MH_FREED 16
 
@@ -44,12 +45,11 @@ struct mh_thread {
   uint64_t folded_allocations, folded_frees;
 
   /* What it freed last: the first `freed_counted` are counted, and only wait for their slots to be given back. */
-  bool counts_later; /* it has a slot, and everything is recorded */
   uint32_t freed_count, freed_counted;
   struct mh_freed freed[MH_FREED];
 
   uint64_t newest_time; /* of the thread's last allocation; see clock.h */
-  uint32_t newest; /* slot of the thread's last allocation; 0 once that is freed */
+  uint32_t newest; /* slot of the thread's last allocation; 0 or a free one once that is freed */
   struct mh_totals totals;
 
   uint32_t free_slots[MH_FETCHED + MH_FREE_SLOTS]; /* from MH_FETCHED on, newest last; see records.c */
@@ -65,13 +65,17 @@ enum mh_hook_kind {
   MH_HOOK_WRAP, /* operators new and delete, libc calls: they allocate through the hooks, and are recorded themselves or not at all */
 };
 
+/* A guard is the frame address of a hook, which is aligned, and in its lowest bits the kind of hook and these. */
+enum {
+  MH_GUARD_HOOK = 3,
+  MH_GUARD_RECORDING = 4, /* inside our own bookkeeping: whoever allocates now is a signal handler */
+  MH_GUARD_BITS = 7,
+};
+
 struct mh_tls {
   struct mh_thread *thread;
-  /* Not 0: this thread is inside the hook with this frame address, and what it allocates there is not the program's. */
-  uintptr_t inside;
-  enum mh_hook_kind hook; /* which it is */
-  /* Inside our own bookkeeping: whoever allocates now is a signal handler. */
-  uint32_t recording;
+  struct mh_thread *plain; /* the same, if it has a slot of its own and a walk, and everything is recorded */
+  uintptr_t guard; /* not 0: this thread is inside that hook, and what it allocates there is not the program's */
   bool disarms; /* its alternate signal stack has SS_AUTODISARM; see hooks_signal.c */
   int64_t until_sample; /* bytes to allocate until the next sample; see sample.h */
   uint64_t random;
@@ -82,25 +86,24 @@ struct mh_tls {
 
 extern __thread struct mh_tls mh_tls __attribute__((tls_model("initial-exec")));
 
-struct mh_guard {
-  uintptr_t inside;
-  enum mh_hook_kind hook;
-};
-
 /* Raises the guard around work of memhook's own that may allocate; returns what it was, for mh_guard_lower. */
-MH_INLINE struct mh_guard mh_guard_raise(void) {
-  struct mh_guard before = {.inside = mh_tls.inside, .hook = mh_tls.hook};
-  mh_tls.inside = (uintptr_t)__builtin_frame_address(0);
-  mh_tls.hook = MH_HOOK_WRAP;
+MH_INLINE uintptr_t mh_guard_raise(void) {
+  uintptr_t before = mh_tls.guard;
+  mh_tls.guard = (uintptr_t)__builtin_frame_address(0) | MH_HOOK_WRAP | (before & MH_GUARD_RECORDING);
   return before;
 }
-static inline void mh_guard_lower(struct mh_guard before) {
-  mh_tls.inside = before.inside;
-  mh_tls.hook = before.hook;
+static inline void mh_guard_lower(uintptr_t before) {
+  mh_tls.guard = before;
 }
 
 /* The calling thread's state; NULL if there is no memory for one (then it shares slot 0, without stacks). */
 struct mh_thread *mh_thread_acquire(void);
+
+/* To be called when what decides it has changed. */
+static inline void mh_thread_judge(void) {
+  struct mh_thread *thread = mh_tls.thread;
+  mh_tls.plain = thread && thread->slot && thread->walk && !mh_settings.sample ? thread : NULL;
+}
 
 /* A state is its thread's alone; a child of vfork is the parent's thread. */
 static inline bool mh_thread_owns(const struct mh_thread *thread) {

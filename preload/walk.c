@@ -63,7 +63,7 @@ uint32_t mh_depth_limit = 256;
 /* ── Memory ────────────────────────────────────────────────────────────────────────────────────── */
 
 size_t mh_walk_bytes(void) {
-  return sizeof(struct mh_walk) + (1 + mh_walk_slots(mh_depth_limit)) * sizeof(struct mh_walk_slot) +
+  return sizeof(struct mh_walk) + mh_walk_slots(mh_depth_limit) * sizeof(struct mh_walk_slot) +
          mh_depth_limit * (sizeof(struct mh_walk_frame) + sizeof(struct mh_walk_step));
 }
 
@@ -77,10 +77,9 @@ void mh_capture_dwarf_modules_changed(void) {
 
 static __attribute__((noinline)) void renew(struct mh_walk *walk, uintptr_t thread_pointer, uint32_t generation) {
   if (!walk->limit) {
-    walk->frames = (struct mh_walk_frame *)(walk + 1);
-    walk->slots = (struct mh_walk_slot *)(walk->frames + mh_depth_limit) + 1;
-    mh_slot_guard(walk->slots - 1);
-    walk->steps = (struct mh_walk_step *)(walk->slots + mh_walk_slots(mh_depth_limit));
+    walk->frames = (struct mh_walk_frame *)(walk->slots + mh_walk_slots(mh_depth_limit));
+    walk->steps = (struct mh_walk_step *)(walk->frames + mh_depth_limit);
+    mh_slot_guard(&walk->guard);
     walk->limit = mh_depth_limit;
   }
   if (walk->own.thread_pointer != thread_pointer) walk->own = (struct mh_own_stack){.thread_pointer = thread_pointer};
@@ -198,7 +197,7 @@ MH_INLINE uintptr_t sp_of(const struct mh_walk_frame *frames, uint32_t outer) {
 
 /* The number of the innermost slot that has changed, from 1; 0: none has. */
 MH_INLINE uint32_t first_changed(const struct mh_walk_slot *slots, uint32_t count) {
-  return (uint32_t)(mh_changed_slot(slots, count) - (slots - 1));
+  return (uint32_t)(mh_changed_slot(slots + count) - (slots - 1));
 }
 
 /* The same for a span that cannot be read by loads alone. What cannot be read has changed. */
@@ -230,7 +229,7 @@ MH_INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const st
   struct mh_span span;
   mh_span_at(&walk->own, &walk->other, entry->sp, &span);
   mh_span_begin(&span, entry->sp);
-  bool plain = walk->plain && !span.other;
+  bool plain = walk->plain != 0 && !span.other;
   uintptr_t low = span.low, room = mh_span_room(&span); /* words may be read from `low` and the `room` bytes behind it on */
   uintptr_t pc = entry->pc, sp = entry->sp, fp = entry->fp;
   struct place place = {.exact = false}; /* the same in memory, for step_out */
@@ -248,11 +247,11 @@ MH_INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const st
       while (outer && frames[outer - 1].sp < sp) outer--;
       if (outer && !place.exact && mh_walk_meets(&frames[outer - 1], pc, sp, fp) &&
           (walk->cut ? count + outer == limit : count + outer <= limit) && (MH_LIKELY(walk->top <= span.high) || span.other)) {
-        uint32_t slots = frames[outer - 1].slots >> 2;
+        uint32_t slots = mh_frame_slots(&frames[outer - 1]);
         uint32_t changed = MH_UNLIKELY(span.other != NULL) ? first_changed_elsewhere(walk->slots, slots, &span) : first_changed(walk->slots, slots);
         if (!changed) break;
         /* Of the frames inside of the change none can be the same. */
-        while (outer && frames[outer - 1].slots >> 2 >= changed) outer--;
+        while (outer && mh_frame_slots(&frames[outer - 1]) >= changed) outer--;
       }
       next_sp = sp_of(frames, outer);
     }
@@ -307,13 +306,12 @@ MH_INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const st
     }
   }
   struct mh_outer joined = {.slots = walk->slots, .node = node};
-  walk->plain = false;
+  walk->plain = 0;
   walk->stack = 0;
   walk->depth = walk->calm = outer;
   if (outer) {
-    uint32_t slots = frames[outer - 1].slots;
-    joined.slot_count = slots >> 2;
-    joined.need = slots & MH_FRAME_NEED;
+    joined.slot_count = mh_frame_slots(&frames[outer - 1]);
+    joined.need = frames[outer - 1].slots & MH_FRAME_NEED;
     joined.top = walk->top;
   } else {
     walk->cut = cut;
@@ -322,7 +320,10 @@ MH_INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const st
                          : mh_intern_stack(joined.node, walk->cut);
   bool whole = walk->depth == outer + count; /* all of it is remembered */
   if (whole) walk->stack = stack;
-  walk->plain = !span.other && walk->depth && !walk->cut && walk->top <= span.high;
+  if (!span.other && walk->depth && !walk->cut && walk->top <= span.high) {
+    walk->inner = &frames[walk->depth - 1];
+    walk->plain = generation;
+  }
   if (path && walk->plain && whole && stack) mh_path_note(path, node, walk->steps, count, stack, walks);
   return stack;
 }

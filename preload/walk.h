@@ -20,12 +20,17 @@ struct mh_walk_slot {
 struct mh_walk_frame {
   uintptr_t sp, pc, fp; /* registers in this frame */
   uint32_t node;        /* interned: this frame and all outside of it */
-  uint32_t slots;       /* words that this frame and all outside of it depend on, slots[0 … n − 1]: n × 4, and flags */
+  uint32_t slots;       /* words that this frame and all outside of it depend on, slots[0 … n − 1]: their bytes, and flags */
 };
 enum {
   MH_FRAME_NEED = 1,  /* the way out depends on fp */
   MH_FRAME_EXACT = 2, /* pc is an interrupted instruction, not a return address */
+  MH_FRAME_BITS = 15,
 };
+_Static_assert(sizeof(struct mh_walk_slot) == MH_FRAME_BITS + 1, "below them there is room for the flags");
+static inline uint32_t mh_frame_slots(const struct mh_walk_frame *frame) {
+  return frame->slots / sizeof(struct mh_walk_slot);
+}
 
 /* A frame of the walk being taken. */
 struct mh_walk_step {
@@ -65,7 +70,7 @@ struct mh_walk_detour {
   uintptr_t pc, sp, fp;           /* the innermost frame; pc 0: free */
   uintptr_t joined_sp, joined_fp; /* the remembered frame that it led to, as it was */
   uint32_t joined_node;
-  uint32_t joined;                /* that frame's number, from 0 */
+  uint32_t joined;                /* bytes from frames[0] to that frame */
   uint32_t stack;                 /* interned: all of it */
   uint8_t slots;                  /* words of the way, outermost first, numbered from 1; number 0 is a guard */
   bool need_fp;                   /* the way depends on fp */
@@ -82,6 +87,7 @@ struct mh_walk {
   struct mh_own_stack own;
   uint32_t limit;      /* most frames; 0 before the first use */
   uint32_t generation; /* module generation of what is remembered */
+  uint32_t plain;      /* the same where all of that is on the thread's own stack, and begins at the stack's end; else 0 */
   uint32_t depth;      /* frames remembered, outermost first */
   uint32_t calm;       /* of them, the outermost: those that every walk since has met */
   uint32_t walks;      /* taken; wraps round */
@@ -93,9 +99,8 @@ struct mh_walk {
   uint32_t stack;      /* interned: all of them; 0 if not known */
   uintptr_t top;       /* end of the highest remembered slot */
   bool cut;            /* the outermost remembered frame has callers */
-  bool plain;          /* what is remembered begins at the stack's end, and all of it is on the thread's own stack */
   struct mh_walk_frame *frames;
-  struct mh_walk_slot *slots; /* with a guard in front; see same.h */
+  const struct mh_walk_frame *inner; /* the innermost one, while plain */
   struct mh_walk_step *steps;
   struct mh_walk_known known[MH_WALK_KNOWN]; /* by hash of parent and frame */
   struct mh_walk_path paths[MH_PATHS] __attribute__((aligned(64))); /* by hash of node and frames */
@@ -103,12 +108,14 @@ struct mh_walk {
   uint8_t detour_tags[MH_DETOURS] __attribute__((aligned(16))); /* of the hash of pc and sp */
   struct mh_walk_detour detours[MH_DETOURS]; /* by hash of pc and sp, set after set */
   struct mh_other_stack other;
+  struct mh_walk_slot guard; /* in front of the slots; see same.h */
+  struct mh_walk_slot slots[];
 };
 
 /* Forgets the last walk. */
 static inline void mh_walk_forget(struct mh_walk *walk) {
   walk->depth = walk->calm = walk->stack = 0;
-  walk->plain = false;
+  walk->plain = 0;
 }
 
 /* Most frames kept of a stack: the innermost ones. Set before the first walk, not changed afterwards. */
@@ -127,7 +134,7 @@ void mh_walk_start(void);
 
 /* To be called when another thread takes `walk` over. */
 static inline void mh_walk_new_owner(struct mh_walk *walk) {
-  walk->plain = false;
+  walk->plain = 0;
   walk->own = (struct mh_own_stack){.thread_pointer = walk->own.thread_pointer}; /* even at the same place it may be another stack */
 }
 

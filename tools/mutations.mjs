@@ -142,8 +142,8 @@ const MUTATIONS = [
   ],
   [
     "a handler in a hook finds it busy",
-    "start.h",
-    "if (MH_UNLIKELY(tls->inside) && !mh_guard_is_stale(frame)) return false;",
+    "guard.h",
+    "if (MH_UNLIKELY(tls->guard) && !mh_guard_is_stale(frame)) return false;",
     "",
     "threads",
     "signal_storm.c return",
@@ -166,8 +166,8 @@ const MUTATIONS = [
   ],
   [
     "what a handler allocates in a hook is counted",
-    "start.h",
-    "if (MH_UNLIKELY(tls->recording || !(expected || mh_libc_calls((uintptr_t)caller)))) mh_store_drop(size);",
+    "guard.h",
+    "if (MH_UNLIKELY(guard & MH_GUARD_RECORDING || !(expected || mh_libc_calls((uintptr_t)caller)))) mh_store_drop(size);",
     "(void)size, (void)expected, (void)caller;",
     "threads",
     "signal_storm.c malloc",
@@ -175,16 +175,16 @@ const MUTATIONS = [
   [
     "a hook that was jumped out of is known",
     "start.c",
-    "if (frame < mh_tls.inside) return false;",
+    "if (frame < (mh_tls.guard & ~(uintptr_t)MH_GUARD_BITS)) return false;",
     "if (frame) return false;",
     "threads",
     "signal_storm.c jump",
   ],
   [
     "hooks have unwind tables",
-    "hooks_malloc.c",
-    "MH_HOOK void *malloc(size_t size) {",
-    "MH_HOOK __attribute__((nouwtable)) void *malloc(size_t size) {",
+    "records.c",
+    "void *mh_record_and_leave(void *block,",
+    "__attribute__((nouwtable)) void *mh_record_and_leave(void *block,",
     "threads",
     "profiler.c",
   ],
@@ -204,10 +204,10 @@ const MUTATIONS = [
     "programs",
     "threads.c with",
   ],
-  ["a hook lowers the guard", "start.h", "  mh_tls.inside = 0;", "", "programs", "signals.c with"],
+  ["a hook lowers the guard", "guard.h", "  mh_tls.guard = 0;", "", "programs", "signals.c with"],
   [
     "allocation starts memhook, not its constructor",
-    "start.h",
+    "guard.h",
     "RELAXED)) && !mh_start()) return false;",
     "RELAXED))) return false;",
     "programs",
@@ -216,8 +216,8 @@ const MUTATIONS = [
   [
     "operators new are recorded",
     "hooks_new.c",
-    "    if (MH_LIKELY(block != NULL)) mh_hook_record(block, size, &entry);     \\\n",
-    "",
+    "    MH_RETURN_RECORDED(block, size); ",
+    "    mh_leave(); return block; ",
     "programs",
     "lifecycle_cxx.cc with",
   ],
@@ -231,9 +231,9 @@ const MUTATIONS = [
   ],
   [
     "errno stays",
-    "hooks_malloc.c",
-    "    mh_leave();                                    \\\n    return block_; ",
-    "    mh_leave(); errno = 5;                         \\\n    return block_; ",
+    "records.c",
+    '  __asm__("" : "+r"(block));',
+    "  extern int *__errno_location(void);\n  *__errno_location() = 5;",
     "programs",
     "functions.c with",
   ],
@@ -248,16 +248,16 @@ const MUTATIONS = [
   [
     "delete removes the record",
     "hooks_new.c",
-    "    if (MH_LIKELY(block != NULL)) mh_hook_forget(block); \\\n",
-    "",
+    "      mh_own_free(block); ",
+    "      mh_real.free(block); ",
     "control",
     "exceptions.cc with",
   ],
   [
     "free removes the record",
     "hooks_malloc.c",
-    "  mh_hook_forget(block);\n  mh_real.free(block);",
-    "  mh_real.free(block);",
+    "  mh_forget_and_leave(block, mh_real.free, free_otherwise);",
+    "  mh_finish();\n  mh_leave();\n  mh_real.free(block);",
     "control",
     "own_new.cc with",
   ],
@@ -329,10 +329,12 @@ const MUTATIONS = [
   [
     "other allocators' small blocks share a granule",
     "index.h",
-    "!(address & mh_index.off_grid) && size - mh_index.least < MH_INDEX_LARGE_BYTES - mh_index.least && slot <= mh_index.slots;\n" +
-      "  if (MH_UNLIKELY(!entry || !ordinary || __atomic_load_n(entry, __ATOMIC_RELAXED))) return false;",
-    "address % 8 == 0 && size < MH_INDEX_LARGE_BYTES && slot <= mh_index.slots;\n" +
-      "  if (MH_UNLIKELY(!entry || !ordinary || __atomic_load_n(entry, __ATOMIC_RELAXED))) return false;\n" +
+    "  if (MH_UNLIKELY(address & mh_index.off_grid || size - mh_index.least >= mh_index.room || slot > mh_index.slots)) return false;\n" +
+      "  uint32_t *entry = mh_shadow_entry(address);\n" +
+      "  if (MH_UNLIKELY(!entry || __atomic_load_n(entry, __ATOMIC_RELAXED))) return false;",
+    "  if (address % 8 || size >= MH_INDEX_LARGE_BYTES || slot > mh_index.slots) return false;\n" +
+      "  uint32_t *entry = mh_shadow_entry(address);\n" +
+      "  if (MH_UNLIKELY(!entry || __atomic_load_n(entry, __ATOMIC_RELAXED))) return false;\n" +
       "  mh_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);",
     "control",
     "libjemalloc",

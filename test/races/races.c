@@ -81,13 +81,13 @@ static __attribute__((noinline)) void record(void *block, uint64_t size, bool cu
   }
   mh_enter(MH_HOOK_HEAP);
   struct mh_entry entry = MH_ENTRY();
-  if (custom) {
-    mh_begin();
-    mh_record_custom_allocation(block, size, &entry);
-    mh_finish();
-  } else {
-    mh_hook_record(block, size, &entry);
+  mh_begin();
+  if (!custom) {
+    mh_record_and_leave(block, size, entry.pc, entry.sp, entry.fp);
+    return;
   }
+  mh_record_custom_allocation(block, size, &entry);
+  mh_finish();
   mh_leave();
 }
 
@@ -97,13 +97,18 @@ static struct block allocate(uint64_t size, unsigned depth) {
   return block;
 }
 
-static void forget(const void *block) {
-  mh_hook_forget(block);
+/* A block that was recorded, but is no ordinary one. */
+static void free_otherwise(void *block) {
+  mh_record_heap_free(block);
+  mh_finish();
+  mh_leave();
+  free(block);
 }
 
 static void give_back(struct block block) {
-  forget(block.start);
-  free(block.start);
+  mh_enter(MH_HOOK_WRAP);
+  mh_begin();
+  mh_forget_and_leave(block.start, free, free_otherwise);
 }
 
 static __attribute__((noinline)) struct block resize(struct block block, uint64_t size) {
@@ -242,7 +247,7 @@ static void use_cells(struct worker *me) {
   uint64_t mine = draw(me, CELLS / THREADS);
   uint64_t *cell = &cells[mine * THREADS + me->number];
   if (me->cells[mine])
-    forget(cell);
+    mh_hook_forget(cell);
   else
     record(cell, 8, false, 0);
   me->cells[mine] = !me->cells[mine];

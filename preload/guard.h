@@ -1,0 +1,82 @@
+/* The guard: what a thread is inside of. Hooks raise it, so that what the real functions do in them is not taken for the program's, and so do
+ * memhook's own calls of functions that may allocate. It is one word: no signal handler sees half of it. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "debug.h"
+#include "records.h"
+#include "start.h"
+#include "thread.h"
+
+/* On a page that the kernel wipes in a child of fork, however it was made: 0 there until the child has started anew. */
+struct mh_alive {
+  uint32_t recording;
+};
+enum {
+  MH_RECORDING_ALL = 1,
+  MH_RECORDING_SAMPLE = 2,
+};
+extern struct mh_alive *mh_alive;
+
+/* Whether the hook that set the guard is gone: a signal handler jumped out of it. `frame`: of the hook called now. */
+bool mh_guard_is_stale(uintptr_t frame);
+
+/* Begins a hook: true when this call of the program is to be recorded; then the hook ends with mh_leave. */
+MH_INLINE bool mh_enter(enum mh_hook_kind hook) {
+  struct mh_tls *tls = &mh_tls;
+  uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+  if (MH_UNLIKELY(tls->guard) && !mh_guard_is_stale(frame)) return false;
+  if (MH_UNLIKELY(!__atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED)) && !mh_start()) return false;
+  tls->guard = frame | hook;
+  return true;
+}
+
+/* The same where that is a matter of two comparisons: memhook has started, the guard is down, and everything is recorded. False, with nothing done,
+ * in every other case. */
+MH_INLINE bool mh_enter_plainly(enum mh_hook_kind hook) {
+  struct mh_tls *tls = &mh_tls;
+  if (MH_UNLIKELY(tls->guard || __atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED) != MH_RECORDING_ALL)) return false;
+  tls->guard = (uintptr_t)__builtin_frame_address(0) | hook;
+  return true;
+}
+
+/* Whoever interrupts from here on is a signal handler, and finds our tables as they are; see mh_nested_. */
+MH_INLINE void mh_begin(void) {
+  MH_ASSERT(mh_tls.guard && !(mh_tls.guard & MH_GUARD_RECORDING));
+  mh_tls.guard |= MH_GUARD_RECORDING;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+void mh_give_pending(void);
+MH_INLINE void mh_finish(void) {
+  if (MH_UNLIKELY(mh_tls.pending_count)) mh_give_pending();
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  MH_ASSERT(mh_tls.guard & MH_GUARD_RECORDING);
+  mh_tls.guard &= ~(uintptr_t)MH_GUARD_RECORDING;
+}
+
+MH_INLINE void mh_leave(void) {
+  mh_tls.guard = 0;
+}
+
+/* What a hook that may not record (mh_enter said no) owes all the same. A call that neither memhook nor the real function made
+ * is a signal handler's: it cannot be recorded, so it is counted. `caller`: where the hook was called from. */
+static inline void mh_nested_allocation(const void *block, uint64_t size, enum mh_hook_kind hook, const void *caller) {
+  uintptr_t guard = mh_tls.guard;
+  if (MH_LIKELY(!guard || !block)) return;
+  uintptr_t inside = guard & MH_GUARD_HOOK;
+  bool expected = inside == MH_HOOK_WRAP || (inside == MH_HOOK_HEAP && hook == MH_HOOK_MAP && !mh_libc_allocates());
+  if (MH_UNLIKELY(guard & MH_GUARD_RECORDING || !(expected || mh_libc_calls((uintptr_t)caller)))) mh_store_drop(size);
+}
+static inline void mh_nested_free(const void *block) {
+  uintptr_t guard = mh_tls.guard;
+  if (MH_LIKELY(!guard || !block)) return;
+  if (guard & MH_GUARD_RECORDING) {
+    mh_record_free_nested(block);
+    return;
+  }
+  /* Inside the real function: a new_handler that gives its reserve back, or a signal handler. Our tables are whole. */
+  mh_begin();
+  mh_record_heap_free(block);
+  mh_finish();
+}
