@@ -73,12 +73,13 @@ uint32_t mh_capture_libunwind(struct mh_thread *thread, const struct mh_entry *e
     if (moved && pc && count < limit) thread->frames[count++] = pc | (exact ? EXACT : 0);
     break;
   }
-  uint32_t node = 0;
+  uint32_t node = 0, hash = 0;
   while (count) {
     uintptr_t frame = thread->frames[--count];
     uint32_t id = mh_intern_frame(frame & ~EXACT, (frame & EXACT) != 0);
-    node = id ? mh_intern_node(node, id) : 0;
+    hash = mh_node_hash(hash, id);
+    node = id ? mh_intern_node(node, id, hash) : 0;
     if (!node) return 0;
   }
-  return mh_intern_stack(node, cut);
+  return mh_intern_stack(node, cut, mh_stack_hash(hash, cut));
 }

@@ -1,9 +1,8 @@
 /* Interning; see intern.h.
  *
  * Three sets, each a table of ids (open addressing, a power of two) over the elements in the store itself: an id is
- * compared by looking at the element it names, so a set costs four bytes an entry and nothing is kept twice. An id is less than the
- * table's capacity, so above it there is room for the upper bits of the element's hash: of elements that are not the one, which are in no
- * cache as a rule, hardly any is looked at.
+ * compared by looking at the element it names. Beside it lies the element's hash: of elements that are not the one, which are in no cache as
+ * a rule, none is looked at, and a larger table is filled without looking at any.
  *
  * Readers take no lock. A larger table is published by one pointer; the old one's pages are then given back to the
  * kernel but stay mapped: a reader still in it finds zeros, which is a miss, and looks again under the lock.
@@ -20,55 +19,39 @@
 
 struct table {
   uint32_t capacity;
-  uint32_t entries[]; /* an id and, above it, those bits of the hash; 0: free */
+  uint64_t entries[]; /* an id and, above it, the hash; 0: free */
 };
 
 struct set {
   struct table *table;
   struct table *larger; /* being filled, NULL mostly */
-  uint32_t moved;       /* the first id that may not be in it yet */
+  uint32_t moved;       /* the first entry that may not be in it yet */
   struct mh_lock lock;
   uint32_t kind;
-  uint32_t (*hash_of)(uint32_t id); /* hash of the element with this id */
 };
 
-static uint32_t hash_pair(uint64_t a, uint64_t b) {
-  uint64_t hash = (a ^ b * 0xff51afd7ed558ccdu) * 0x9e3779b97f4a7c15u;
-  return (uint32_t)(hash ^ hash >> 32);
-}
-
-static uint32_t hash_node(uint32_t id) {
-  return hash_pair(mh_node(id)->parent, mh_node(id)->frame);
-}
-static uint32_t hash_frame(uint32_t id) {
-  const struct mh_frame *frame = mh_frame(id);
-  return hash_pair(frame->offset, (uint64_t)frame->module << 1 | frame->flags);
-}
-static uint32_t hash_stack(uint32_t id) {
-  return hash_pair(mh_stack(id)->node, mh_stack(id)->flags);
-}
-
-static struct set nodes = {.kind = MH_KIND_NODES, .hash_of = hash_node};
-static struct set frames = {.kind = MH_KIND_FRAMES, .hash_of = hash_frame};
-static struct set stacks = {.kind = MH_KIND_STACKS, .hash_of = hash_stack};
+static struct set nodes = {.kind = MH_KIND_NODES};
+static struct set frames = {.kind = MH_KIND_FRAMES};
+static struct set stacks = {.kind = MH_KIND_STACKS};
 
 static size_t table_bytes(uint32_t capacity) {
-  return sizeof(struct table) + (size_t)capacity * sizeof(uint32_t);
+  return sizeof(struct table) + (size_t)capacity * sizeof(uint64_t);
 }
 
-/* Puts an element's id where its hash says, unless it is there. */
-static void put(struct table *table, uint32_t hash, uint32_t id) {
-  uint32_t mask = table->capacity - 1, at = hash & mask, entry = (hash & ~mask) | id;
+/* Puts an entry where its hash says, unless it is there. */
+static void put(struct table *table, uint64_t entry) {
+  uint32_t mask = table->capacity - 1, at = (uint32_t)(entry >> 32) & mask;
   while (table->entries[at] && table->entries[at] != entry) at = (at + 1) & mask;
   __atomic_store_n(&table->entries[at], entry, __ATOMIC_RELEASE);
 }
 
-/* Fills the larger table. When a signal handler jumped out of it, it goes on where it was, or it might never come to an end. */
-static void fill_larger(struct set *set, uint32_t count) {
-  for (uint32_t id = set->moved; id < count; id++) {
-    put(set->larger, set->hash_of(id), id);
+/* Fills the larger table. When a signal handler jumped out of it, it goes on where it was, or it might never come to an end; what came to the old table
+ * since is in both. */
+static void fill_larger(struct set *set) {
+  for (uint32_t at = set->moved; set->table && at < set->table->capacity; at++) {
+    if (set->table->entries[at]) put(set->larger, set->table->entries[at]);
     __atomic_signal_fence(__ATOMIC_RELEASE);
-    set->moved = id + 1;
+    set->moved = at + 1;
   }
 }
 
@@ -82,11 +65,11 @@ static bool make_room(struct set *set) {
     struct table *larger = mh_map_private(table_bytes(capacity));
     if (!larger) return false;
     larger->capacity = capacity;
-    set->moved = 1;
+    set->moved = 0;
     __atomic_signal_fence(__ATOMIC_RELEASE);
     set->larger = larger;
   }
-  fill_larger(set, count);
+  fill_larger(set);
   __atomic_store_n(&set->table, set->larger, __ATOMIC_RELEASE);
   set->larger = NULL;
   /* All but the first page, which holds the capacity that a reader may still use. */
@@ -101,10 +84,11 @@ static bool make_room(struct set *set) {
   do {                                                                                \
     const struct table *table_ = __atomic_load_n(&(set)->table, __ATOMIC_ACQUIRE);    \
     if (!table_) break;                                                               \
-    uint32_t mask_ = table_->capacity - 1, at_ = (hash) & mask_, entry_;              \
+    uint32_t mask_ = table_->capacity - 1, at_ = (hash) & mask_;                      \
+    uint64_t entry_;                                                                  \
     while ((entry_ = __atomic_load_n(&table_->entries[at_], __ATOMIC_ACQUIRE))) {     \
-      id = entry_ & mask_;                                                            \
-      if (((entry_ ^ (hash)) & ~mask_) == 0 && (same)) break;                         \
+      id = (uint32_t)entry_;                                                          \
+      if (entry_ >> 32 == (hash) && (same)) break;                                    \
       at_ = (at_ + 1) & mask_;                                                        \
     }                                                                                 \
     if (!entry_) id = 0;                                                              \
@@ -112,8 +96,10 @@ static bool make_room(struct set *set) {
 
 /* Publishes element `id`, already written, in array and table. The lock is held and make_room said yes. */
 static void publish(struct set *set, uint32_t id, uint32_t hash) {
+  uint64_t entry = (uint64_t)hash << 32 | id;
   mh_store_publish(set->kind, id + 1);
-  put(set->table, hash, id);
+  if (MH_UNLIKELY(set->larger != NULL)) put(set->larger, entry);
+  put(set->table, entry);
 }
 
 /* The id for a new element, 0 if the store is full. The lock is held. */
@@ -122,8 +108,18 @@ static uint32_t new_id(struct set *set) {
   return make_room(set) && mh_store_reserve(set->kind, id + 1) ? id : 0;
 }
 
-uint32_t mh_intern_node(uint32_t parent, uint32_t frame) {
-  uint32_t hash = hash_pair(parent, frame);
+static void fetch(const struct set *set, uint32_t hash) {
+  const struct table *table = __atomic_load_n(&set->table, __ATOMIC_ACQUIRE);
+  if (MH_LIKELY(table != NULL)) __builtin_prefetch(&table->entries[hash & (table->capacity - 1)]);
+}
+void mh_intern_fetch_node(uint32_t hash) {
+  fetch(&nodes, hash);
+}
+void mh_intern_fetch_stack(uint32_t hash) {
+  fetch(&stacks, hash);
+}
+
+uint32_t mh_intern_node(uint32_t parent, uint32_t frame, uint32_t hash) {
   uint32_t id = 0;
 #define SAME_NODE (mh_node(id)->parent == parent && mh_node(id)->frame == frame)
   LOOK_UP(&nodes, hash, id, SAME_NODE);
@@ -139,9 +135,8 @@ uint32_t mh_intern_node(uint32_t parent, uint32_t frame) {
   return id;
 }
 
-uint32_t mh_intern_stack(uint32_t node, bool cut) {
+uint32_t mh_intern_stack(uint32_t node, bool cut, uint32_t hash) {
   uint32_t flags = cut ? MH_STACK_FLAG_CUT : 0;
-  uint32_t hash = hash_pair(node, flags);
   uint32_t id = 0;
 #define SAME_STACK (mh_stack(id)->node == node && mh_stack(id)->flags == flags)
   LOOK_UP(&stacks, hash, id, SAME_STACK);
@@ -164,7 +159,7 @@ uint32_t mh_intern_frame(uintptr_t pc, bool exact) {
   uint32_t module_id = module ? module->id : 0;
   uint64_t offset = module_id ? pc - module->bias : pc;
   uint32_t flags = exact ? MH_FRAME_FLAG_EXACT : 0;
-  uint32_t hash = hash_pair(offset, (uint64_t)module_id << 1 | flags);
+  uint32_t hash = mh_hash_pair(offset, (uint64_t)module_id << 1 | flags);
   uint32_t id = 0;
 #define SAME_FRAME (mh_frame(id)->offset == offset && mh_frame(id)->module == module_id && mh_frame(id)->flags == flags)
   LOOK_UP(&frames, hash, id, SAME_FRAME);

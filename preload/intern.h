@@ -16,11 +16,28 @@
  * interrupted) rather than a return address. Depends on the modules loaded now. */
 uint32_t mh_intern_frame(uintptr_t pc, bool exact);
 
-/* Node for `frame` called from `parent` (0: outermost). Touches shared memory only for a new node. */
-uint32_t mh_intern_node(uint32_t parent, uint32_t frame);
+/* Hashes of nodes and stacks come from the hash of what is outside of them and not from its id: so those of a whole walk are known, and their places
+ * can be fetched, all at once, before the first is looked up. No parent has the hash 0. */
+static inline uint32_t mh_hash_pair(uint64_t a, uint64_t b) {
+  uint64_t hash = (a ^ b * 0xff51afd7ed558ccdu) * 0x9e3779b97f4a7c15u;
+  return (uint32_t)(hash ^ hash >> 32);
+}
+static inline uint32_t mh_node_hash(uint32_t parent_hash, uint32_t frame) {
+  return mh_hash_pair(parent_hash, frame);
+}
+static inline uint32_t mh_stack_hash(uint32_t node_hash, bool cut) {
+  return mh_hash_pair(node_hash, cut);
+}
 
-/* Stack whose innermost frame is `node`. `cut`: outer frames are missing because of the depth limit. */
-uint32_t mh_intern_stack(uint32_t node, bool cut);
+/* Have the processor fetch the place of a node or stack. */
+void mh_intern_fetch_node(uint32_t hash);
+void mh_intern_fetch_stack(uint32_t hash);
+
+/* Node for `frame` called from `parent` (0: outermost), with its hash. Touches shared memory only for a new node. */
+uint32_t mh_intern_node(uint32_t parent, uint32_t frame, uint32_t hash);
+
+/* Stack whose innermost frame is `node`, with its hash. `cut`: outer frames are missing because of the depth limit. */
+uint32_t mh_intern_stack(uint32_t node, bool cut, uint32_t hash);
 
 /* In a child of fork that goes on with its parent's stacks: frees the locks that other threads held. */
 void mh_intern_unlock(void);

@@ -16,7 +16,7 @@
 struct mh_outer {
   struct mh_walk_slot *slots;
   uintptr_t top; /* end of the highest slot */
-  uint32_t slot_count, node;
+  uint32_t slot_count, node, hash;
   bool need;    /* the way out depends on fp */
   bool need_lr; /* the way out depends on the link register */
 };
@@ -72,8 +72,8 @@ MH_INLINE uint32_t mh_frame_of(const struct mh_walk_step *step, uint32_t generat
   return MH_LIKELY(frame) ? frame : mh_new_frame(step, mh_frame_key(step->pc, step->flags & MH_STEP_EXACT, generation, chain));
 }
 
-static __attribute__((noinline)) struct mh_walk_known *mh_learn_node(struct mh_walk_known *known, uint32_t parent, uint32_t frame) {
-  uint32_t node = mh_intern_node(parent, frame);
+static __attribute__((noinline)) struct mh_walk_known *mh_learn_node(struct mh_walk_known *known, uint32_t parent, uint32_t frame, uint32_t hash) {
+  uint32_t node = mh_intern_node(parent, frame, hash);
   if (!node) return NULL;
   known->node = 0; /* a signal handler may jump out of here */
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -85,12 +85,31 @@ static __attribute__((noinline)) struct mh_walk_known *mh_learn_node(struct mh_w
   return known;
 }
 
+MH_INLINE struct mh_walk_known *mh_known_at(struct mh_walk *walk, uint32_t hash) {
+  return &walk->known[hash & (MH_WALK_KNOWN - 1)];
+}
+
 /* The node for `frame` called from `parent`: from the few that this thread knows, or interned. NULL if it could not be. */
-MH_INLINE struct mh_walk_known *mh_node_of(struct mh_walk *walk, uint32_t parent, uint32_t frame) {
-  uint64_t hash = ((uint64_t)parent << 32 | frame) * 0x9e3779b97f4a7c15ull;
-  struct mh_walk_known *known = &walk->known[hash >> 32 & (MH_WALK_KNOWN - 1)];
+MH_INLINE struct mh_walk_known *mh_node_of(struct mh_walk *walk, uint32_t parent, uint32_t frame, uint32_t hash) {
+  struct mh_walk_known *known = mh_known_at(walk, hash);
   if (MH_LIKELY(known->parent == parent && known->frame == frame && known->node)) return known;
-  return mh_learn_node(known, parent, frame);
+  return mh_learn_node(known, parent, frame, hash);
+}
+
+/* Notes the interned frames of new steps and the hashes of their nodes, and has fetched what is likely to be looked up. `hash`: of the node that they
+ * hang from. False if a frame could not be interned. */
+MH_INLINE bool mh_prepare(struct mh_walk *walk, uint32_t count, uint32_t hash, bool cut, bool chain) {
+  for (uint32_t i = count; i-- > 0;) {
+    struct mh_walk_step *step = &walk->steps[i];
+    step->frame = mh_frame_of(step, walk->generation, chain);
+    if (MH_UNLIKELY(!step->frame)) return false;
+    step->hash = hash = mh_node_hash(hash, step->frame);
+    const struct mh_walk_known *known = mh_known_at(walk, hash);
+    if (known->frame == step->frame) continue;
+    mh_intern_fetch_node(hash);
+    if (i == 0) mh_intern_fetch_stack(mh_stack_hash(hash, cut));
+  }
+  return true;
 }
 
 /* Interns the new frames from the outside in and then the stack that they end, and remembers those from steps[first] on outwards. Each is remembered
@@ -98,18 +117,17 @@ MH_INLINE struct mh_walk_known *mh_node_of(struct mh_walk *walk, uint32_t parent
 MH_INLINE uint32_t mh_remember(struct mh_walk *walk, struct mh_outer outer, uint32_t count, uint32_t first, uintptr_t caller_fp, bool cut, bool chain) {
   const struct mh_walk_step *steps = walk->steps;
   struct mh_walk_frame *frames = walk->frames;
-  uint32_t depth = walk->depth, generation = walk->generation, stack = 0;
+  uint32_t depth = walk->depth, stack = 0;
+  if (MH_UNLIKELY(!mh_prepare(walk, count, outer.hash, cut, chain))) return 0;
   size_t most_slots = mh_walk_slots(walk->limit) - MH_SLOTS_OF_A_FRAME;
   for (uint32_t i = count; i-- > 0;) {
     const struct mh_walk_step *step = &steps[i];
-    uint32_t frame = mh_frame_of(step, generation, chain);
-    if (MH_UNLIKELY(!frame)) return 0;
-    struct mh_walk_known *known = mh_node_of(walk, outer.node, frame);
+    struct mh_walk_known *known = mh_node_of(walk, outer.node, step->frame, step->hash);
     if (MH_UNLIKELY(!known)) return 0;
     outer.node = known->node;
     if (i == 0) {
       stack = cut ? 0 : known->stack;
-      if (!stack) stack = mh_intern_stack(outer.node, cut);
+      if (!stack) stack = mh_intern_stack(outer.node, cut, mh_stack_hash(step->hash, cut));
       if (!cut) known->stack = stack;
     }
     if (MH_UNLIKELY(i < first || outer.slot_count > most_slots)) {
@@ -124,6 +142,7 @@ MH_INLINE uint32_t mh_remember(struct mh_walk *walk, struct mh_outer outer, uint
     frames[depth].pc = step->pc;
     frames[depth].fp = step->fp;
     frames[depth].node = outer.node;
+    frames[depth].hash = step->hash;
     frames[depth].slots = outer.slot_count * (uint32_t)sizeof(struct mh_walk_slot) | (outer.need ? MH_FRAME_NEED : 0) | (step->flags & MH_STEP_EXACT ? MH_FRAME_EXACT : 0);
     walk->top = outer.top;
     __atomic_signal_fence(__ATOMIC_RELEASE);

@@ -311,13 +311,14 @@ MH_INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const st
   walk->depth = walk->calm = outer;
   if (outer) {
     joined.slot_count = mh_frame_slots(&frames[outer - 1]);
+    joined.hash = frames[outer - 1].hash;
     joined.need = frames[outer - 1].slots & MH_FRAME_NEED;
     joined.top = walk->top;
   } else {
     walk->cut = cut;
   }
   uint32_t stack = count ? mh_remember(walk, joined, count, astray ? UINT32_MAX : first, fp, walk->cut, chain)
-                         : mh_intern_stack(joined.node, walk->cut);
+                         : mh_intern_stack(joined.node, walk->cut, mh_stack_hash(joined.hash, walk->cut));
   bool whole = walk->depth == outer + count; /* all of it is remembered */
   if (whole) walk->stack = stack;
   if (!span.other && walk->depth && !walk->cut && walk->top <= span.high) {

@@ -19,7 +19,7 @@ struct mh_walk_slot {
 /* A frame of the last walk. */
 struct mh_walk_frame {
   uintptr_t sp, pc, fp; /* registers in this frame */
-  uint32_t node;        /* interned: this frame and all outside of it */
+  uint32_t node, hash;  /* interned: this frame and all outside of it */
   uint32_t slots;       /* words that this frame and all outside of it depend on, slots[0 … n − 1]: their bytes, and flags */
 };
 enum {
@@ -38,7 +38,8 @@ struct mh_walk_step {
   uintptr_t cfa; /* sp of the caller */
   uintptr_t ra;  /* as found on the stack: pc of the caller, perhaps signed */
   uint64_t row;
-  uint64_t flags;
+  uint32_t flags;
+  uint32_t frame, hash; /* interned; the hash of its node; see remember.h */
 };
 enum {
   MH_STEP_EXACT = 1,  /* pc is an interrupted instruction, not a return address */

@@ -195,10 +195,18 @@ static uint32_t intern(struct set *set, uint64_t key) {
 uint32_t mh_intern_frame(uintptr_t pc, bool exact) {
   return intern(&frames_set, pc << 1 | exact);
 }
-uint32_t mh_intern_node(uint32_t parent, uint32_t frame) {
+void mh_intern_fetch_node(uint32_t hash) {
+  (void)hash;
+}
+void mh_intern_fetch_stack(uint32_t hash) {
+  (void)hash;
+}
+uint32_t mh_intern_node(uint32_t parent, uint32_t frame, uint32_t hash) {
+  (void)hash;
   return intern(&nodes_set, (uint64_t)parent << 32 | frame);
 }
-uint32_t mh_intern_stack(uint32_t node, bool cut) {
+uint32_t mh_intern_stack(uint32_t node, bool cut, uint32_t hash) {
+  (void)hash;
   return intern(&stacks_set, (uint64_t)node << 1 | cut);
 }
 

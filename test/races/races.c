@@ -230,11 +230,13 @@ static void use_rows(struct worker *me) {
 }
 
 /* Frame and node `number` of the tree that all threads intern. A node's parent has a lower number. */
-static uint32_t intern_tree(uint32_t number) {
+static uint32_t intern_tree(uint32_t number, uint32_t *hash) {
   static const char text[1024];
   uint32_t frame = mh_intern_frame((uintptr_t)text + number % 500, number & 1);
-  uint32_t parent = number < 20 ? 0 : intern_tree(number / 3);
-  uint32_t node = mh_intern_node(parent, frame), stack = mh_intern_stack(node, number & 4);
+  *hash = 0;
+  uint32_t parent = number < 20 ? 0 : intern_tree(number / 3, hash);
+  *hash = mh_node_hash(*hash, frame);
+  uint32_t node = mh_intern_node(parent, frame, *hash), stack = mh_intern_stack(node, number & 4, mh_stack_hash(*hash, number & 4));
   if (!frame || !node || !stack) fault("not interned");
   uint32_t expected = 0;
   if (!__atomic_compare_exchange_n(&tree_ids[number], &expected, node, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) && expected != node)
@@ -270,9 +272,10 @@ static void load_and_unload(void) {
 
 static void *work(void *argument) {
   struct worker *me = argument;
+  uint32_t hash;
   pthread_barrier_wait(&start);
   /* All of them make the same nodes at the same time. */
-  for (uint32_t i = 0; i < TREE / 2 / GENERATIONS; i++) intern_tree(me->generation * (TREE / 2 / GENERATIONS) + i);
+  for (uint32_t i = 0; i < TREE / 2 / GENERATIONS; i++) intern_tree(me->generation * (TREE / 2 / GENERATIONS) + i, &hash);
   for (unsigned round = 0; round < rounds; round++) {
     struct block *block = &me->blocks[draw(me, BLOCKS)], *custom = &me->customs[draw(me, BLOCKS)];
     switch (draw(me, 12)) {
@@ -283,7 +286,7 @@ static void *work(void *argument) {
         for (unsigned i = 0; i < 40; i++) use_rows(me);
         break;
       case 2:
-        for (unsigned i = 0; i < 4; i++) intern_tree((uint32_t)draw(me, TREE));
+        for (unsigned i = 0; i < 4; i++) intern_tree((uint32_t)draw(me, TREE), &hash);
         break;
       case 3:
         if (custom->start) {
