@@ -29,28 +29,41 @@
     MH_RETURN_RECORDED(call, size);                              \
   } while (0)
 
-/* The same for those that are called all the time. `early`: what to return before the real functions are known. */
-#define RECORDED_FAST(size, call, early)                           \
-  do {                                                             \
-    if (MH_UNLIKELY(!mh_enter_plainly(MH_HOOK_HEAP))) {            \
-      if (mh_sample_passes(size)) return call;                     \
-      if (MH_UNLIKELY(!mh_real.malloc)) mh_real_find();            \
-      if (MH_UNLIKELY(!mh_real.malloc)) return early;              \
-      if (MH_UNLIKELY(!mh_enter(MH_HOOK_HEAP))) NESTED(size, call); \
-    }                                                              \
-    MH_RETURN_RECORDED(call, size);                                \
+/* What malloc and calloc do where mh_enter_plainly says no: in functions that they jump to, so that the frame is the hook's all the same. `early`: what
+ * to return before the real functions are known. */
+#define RECORDED_UNUSUALLY(size, call, early)         \
+  do {                                                \
+    if (MH_UNLIKELY(!mh_real.malloc)) mh_real_find(); \
+    if (MH_UNLIKELY(!mh_real.malloc)) return early;   \
+    RECORDED(size, call);                             \
   } while (0)
 
+static __attribute__((noinline)) void *malloc_unusually(size_t size) {
+  RECORDED_UNUSUALLY(size, mh_real.malloc(size), mh_early_allocate(size, 16));
+}
+
 MH_HOOK void *malloc(size_t size) {
-  RECORDED_FAST(size, mh_real.malloc(size), mh_early_allocate(size, 16));
+  if (mh_sample_passes(size)) return mh_real.malloc(size);
+  if (MH_UNLIKELY(!mh_enter_plainly(MH_HOOK_HEAP))) __attribute__((musttail)) return malloc_unusually(size);
+  MH_RETURN_RECORDED(mh_real.malloc(size), size);
 }
 
 extern void *mh_own_malloc(size_t size) __attribute__((alias("malloc"), visibility("hidden")));
 
-MH_HOOK void *calloc(size_t count, size_t size) {
+static __attribute__((noinline)) void *calloc_unusually(size_t count, size_t size) {
   size_t bytes;
-  bool sane = !__builtin_mul_overflow(count, size, &bytes);
-  RECORDED_FAST(bytes, mh_real.calloc(count, size), sane ? mh_early_allocate(bytes, 16) : NULL);
+  if (__builtin_mul_overflow(count, size, &bytes)) {
+    errno = ENOMEM;
+    return NULL;
+  }
+  RECORDED_UNUSUALLY(bytes, mh_real.calloc(count, size), mh_early_allocate(bytes, 16));
+}
+
+/* No block comes of a product that is too large. */
+MH_HOOK void *calloc(size_t count, size_t size) {
+  if (mh_sample_passes(count * size)) return mh_real.calloc(count, size);
+  if (MH_UNLIKELY(!mh_enter_plainly(MH_HOOK_HEAP))) __attribute__((musttail)) return calloc_unusually(count, size);
+  MH_RETURN_RECORDED(mh_real.calloc(count, size), count * size);
 }
 
 MH_HOOK void *memalign(size_t alignment, size_t size) {
@@ -104,9 +117,9 @@ static __attribute__((noinline)) void free_otherwise(void *block) {
   if (MH_LIKELY(!mh_early_owns(block))) mh_real.free(block);
 }
 
-/* What free does where mh_enter_plainly says no. */
-static __attribute__((noinline)) void free_unusually(void *block) {
-  if (MH_UNLIKELY(!block || mh_early_owns(block))) return;
+/* What free does with a block that may have a record, where mh_enter_plainly says no. */
+static __attribute__((noinline)) void forget_and_free(void *block) {
+  if (MH_UNLIKELY(mh_early_owns(block))) return;
   FIND_REAL(free);
   if (MH_UNLIKELY(!mh_real.free)) return;
   mh_hook_forget(block);
@@ -114,12 +127,16 @@ static __attribute__((noinline)) void free_unusually(void *block) {
 }
 
 MH_HOOK void free(void *block) {
-  if (MH_UNLIKELY(!block || !mh_enter_plainly(MH_HOOK_WRAP))) {
-    free_unusually(block);
+  if (MH_UNLIKELY(!block)) return;
+  if (MH_LIKELY(mh_enter_plainly(MH_HOOK_WRAP))) {
+    mh_begin();
+    mh_forget_and_leave(block, mh_real.free, free_otherwise);
     return;
   }
-  mh_begin();
-  mh_forget_and_leave(block, mh_real.free, free_otherwise);
+  if (mh_index_may_have(block))
+    forget_and_free(block);
+  else
+    mh_real.free(block);
 }
 
 extern void mh_own_free(void *block) __attribute__((alias("free"), visibility("hidden")));

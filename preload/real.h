@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -73,6 +74,10 @@ bool mh_real_found(void);
 void *mh_real_next(const char *symbol, const char *library);
 
 /* The static buffer: for what the lookup itself allocates. */
+#define MH_EARLY_BYTES 65536
+extern uint8_t mh_early[MH_EARLY_BYTES];
 void *mh_early_allocate(size_t size, size_t alignment);
-bool mh_early_owns(const void *block);
 size_t mh_early_size(const void *block);
+static inline bool mh_early_owns(const void *block) {
+  return (uintptr_t)block - (uintptr_t)mh_early < MH_EARLY_BYTES;
+}
