@@ -48,15 +48,14 @@ MH_INLINE void mh_count_allocation(struct mh_thread *thread, uint32_t stack, str
 /* `stack` made the allocation. `temporary`: by this thread, which made no other since. */
 void mh_count_free(struct mh_thread *thread, uint32_t stack, struct mh_amount amount, bool temporary);
 
-/* The same, of the record `slot`, for a plain thread that has room for one more. Returns whether it has room for another. */
-MH_INLINE bool mh_count_free_later(struct mh_thread *thread, uint32_t slot) {
+/* The same, of the record `slot`, for a plain thread that has room for one more. */
+MH_INLINE void mh_count_free_later(struct mh_thread *thread, uint32_t slot) {
   struct mh_thread_slot *counters = thread->counters;
   uint32_t count = thread->freed_count;
   MH_ASSERT(count < MH_FREED);
   MH_SET(counters->frees, counters->frees + 1);
   thread->freed[count] = (struct mh_freed){.live_bytes = thread->live_bytes, .slot = slot, .newest = thread->newest};
   __atomic_store_n(&thread->freed_count, count + 1, __ATOMIC_RELEASE);
-  return count + 1 != MH_FREED;
 }
 
 /* Begins to count those that are not counted yet, to the last of `count`. Begun anew after a jump out of the rest, that counts nothing twice. */

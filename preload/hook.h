@@ -1,9 +1,9 @@
 /* What every hook's source file needs. */
 #pragma once
+#include "guard.h"
 #include "index.h"
 #include "real.h"
 #include "sample.h"
-#include "guard.h"
 #include "sys.h"
 
 /* A function that programs call instead of the real one. It keeps its frame: MH_ENTRY starts there. */

@@ -23,6 +23,7 @@
 
 #include "clock.h"
 #include "counters.h"
+#include "guard.h"
 #include "index.h"
 #include "intern.h"
 #include "log.h"
@@ -30,7 +31,6 @@
 #include "records.h"
 #include "regions.h"
 #include "sample.h"
-#include "guard.h"
 #include "thread.h"
 
 #define LOG_ENTRIES (1u << 20)

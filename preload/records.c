@@ -185,8 +185,10 @@ static uint64_t key_of(const void *block) {
 /* The record at this address says of a block what was freed where no hook saw it. */
 static __attribute__((noinline)) void retire_stale(struct mh_thread *thread, uint32_t slot) {
   struct mh_record *record = mh_record(slot);
-  mh_record_retire(slot, record);
-  count_free(thread, record->stack, mh_record_size(record), false);
+  if (record->address) { /* else its hook was left in the middle, and nothing was counted */
+    mh_record_retire(slot, record);
+    count_free(thread, record->stack, mh_record_size(record), false);
+  }
   mh_slot_give(thread, slot);
 }
 
@@ -304,9 +306,12 @@ void mh_record_custom_free(const void *block) {
   record_free(block, mh_side_take(key_of(block)));
 }
 
-/* What is due now and then after a free. */
-static __attribute__((noinline)) void forget_more(struct mh_thread *thread, void *block, void (*then)(void *)) {
-  if (thread->freed_count == MH_FREED) settle(thread);
+static __attribute__((noinline)) void settle_and_forget(struct mh_thread *thread, void *block, void (*then)(void *), void (*otherwise)(void *)) {
+  settle(thread);
+  mh_forget_and_leave(block, then, otherwise);
+}
+
+static __attribute__((noinline)) void finish_and_leave(void *block, void (*then)(void *)) {
   mh_finish();
   mh_leave();
   then(block);
@@ -314,12 +319,15 @@ static __attribute__((noinline)) void forget_more(struct mh_thread *thread, void
 
 void mh_forget_and_leave(void *block, void (*then)(void *), void (*otherwise)(void *)) {
   struct mh_thread *thread = mh_tls.plain;
-  uint32_t slot = MH_LIKELY(thread && !mh_fork_log) ? mh_index_take_plainly((uintptr_t)block) : 0;
+  if (MH_UNLIKELY(!thread || mh_fork_log)) return otherwise(block);
+  /* Asked first and not after the last one was noted: a signal handler may jump out of settling. */
+  if (MH_UNLIKELY(thread->freed_count == MH_FREED)) return settle_and_forget(thread, block, then, otherwise);
+  uint32_t slot = mh_index_take_plainly((uintptr_t)block);
   if (MH_UNLIKELY(!slot)) return otherwise(block);
   MH_ASSERT(mh_record(slot)->address == (uintptr_t)block);
   __atomic_store_n(&mh_record(slot)->address, 0, __ATOMIC_RELEASE);
-  bool room = mh_count_free_later(thread, slot);
-  if (MH_UNLIKELY(!room || mh_tls.pending_count)) return forget_more(thread, block, then);
+  mh_count_free_later(thread, slot);
+  if (MH_UNLIKELY(mh_tls.pending_count)) return finish_and_leave(block, then);
   mh_leave();
   then(block);
 }

@@ -21,8 +21,8 @@ struct mh_walk;
 /* A block just freed, not counted yet, with what was so then; see counters.h. */
 struct mh_freed {
   int64_t live_bytes; /* of its thread; see below */
-  uint32_t slot;   /* of the record, whose size and stack are still there */
-  uint32_t newest; /* slot of the thread's last allocation: if it is the same, the block was a temporary one */
+  uint32_t slot;      /* of the record, whose size and stack are still there */
+  uint32_t newest;    /* slot of the thread's last allocation: if it is the same, the block was a temporary one */
 };
 #define MH_FREED 16
 

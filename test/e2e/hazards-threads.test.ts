@@ -54,6 +54,9 @@ test("crowd.c: memdb gets a difference each millisecond while threads end, and h
   assert.equal(await memdb.exit, 0);
 });
 
+/** Our library, and behind it a malloc that may be called, and left, in signal handlers. */
+const withSafeMalloc = () => `${library} ${preloadAlways(build("safe_malloc.c", { shared: true }))}`;
+
 // In its own function the handler is like any other code; in a hook of ours it finds our tables in the middle of a change.
 for (const how of ["return", "above", "disarm", "malloc"]) {
   test(`signal_storm.c ${how}: the program's blocks are exact, the handler's recorded or counted`, {
@@ -61,8 +64,7 @@ for (const how of ["return", "above", "disarm", "malloc"]) {
   }, async () => {
     const store = join(folder, `storm-${how}.mem`);
     const program = build("signal_storm.c");
-    const env =
-      how === "malloc" ? { LD_PRELOAD: `${library} ${preloadAlways(build("safe_malloc.c", { shared: true }))}` } : {};
+    const env = how === "malloc" ? { LD_PRELOAD: withSafeMalloc() } : {};
     // safe_malloc.c never uses a block again, and has 1 GiB: enough for some 20,000 signals.
     const signals = rounds(3000, how === "malloc" ? 6000 : 20_000);
     const { stdout } = await runWell(program, [how, signals], { store, env, limit: patience });
@@ -82,6 +84,7 @@ for (const how of ["return", "above", "disarm", "malloc"]) {
 
 for (const [how, signals] of [
   ["jump", rounds(2000, 20_000)],
+  ["free", rounds(2000, 10_000)],
   ["leave", rounds(500, 20_000)],
 ] as const) {
   test(`signal_storm.c ${how}: after handlers left our own hooks everything is recorded as before`, {
@@ -90,7 +93,8 @@ for (const [how, signals] of [
     for (let round = 0; round < 3; round++) {
       const store = join(folder, `${how}-${round}.mem`);
       const program = build("signal_storm.c");
-      await runWell(program, [how, signals], { store, limit: patience });
+      const env = how === "free" ? { LD_PRELOAD: withSafeMalloc() } : {};
+      await runWell(program, [how, signals], { store, env, limit: patience });
       const { allocations } = await readReport(store);
       const known = allocations.filter(({ stack }) => stack[0]?.function === "afterwards");
       const sizes = known.map(({ size }) => size).sort((a, b) => a - b);

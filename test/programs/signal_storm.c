@@ -10,6 +10,7 @@
  * jump:   the main thread maps, uses a pool and unmaps in ever new call stacks; the handler leaves by siglongjmp, also out of the hook it interrupted.
  *         Afterwards everything must be recorded as before, by `afterwards`: ten blocks of 321 bytes, three of five of a pool, and
  *         three mappings of four, one of them only in part.
+ * free:   the same, and the thread allocates and frees instead. With safe_malloc.c preloaded, which may be left anywhere.
  * leave:  the same in threads, one after the other; the handler ends its thread, also in the middle of the hook it interrupted.
  */
 #define _GNU_SOURCE 1
@@ -132,6 +133,12 @@ static void *map_far_away_always(void *unused) {
   return unused;
 }
 
+NOINLINE static void allocate_and_free(void) {
+  void *blocks[3];
+  for (int i = 0; i < 3; i++) blocks[i] = malloc(16);
+  for (int i = 0; i < 3; i++) free(blocks[i]);
+}
+
 NOINLINE static void afterwards(void) {
   for (int i = 0; i < 10; i++) keep(malloc(321), 321);
   char *mapped[4];
@@ -186,7 +193,7 @@ static void lose_threads(void) {
 int main(int argc, char **argv) {
   CHECK(argc == 3);
   wanted = atoi(argv[2]);
-  int jumping = strcmp(argv[1], "jump") == 0, leaving = strcmp(argv[1], "leave") == 0;
+  int freeing = strcmp(argv[1], "free") == 0, jumping = freeing || strcmp(argv[1], "jump") == 0, leaving = strcmp(argv[1], "leave") == 0;
   int below = strcmp(argv[1], "above") == 0 || strcmp(argv[1], "disarm") == 0;
   static char alternate[REGION];
   if (!below) set_alternate(alternate, 0);
@@ -203,6 +210,7 @@ int main(int argc, char **argv) {
     (void)sigsetjmp(back, 1);
     if (signals < wanted) {
       CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
+      while (freeing) allocate_and_free();
       for (;; way++) map_far_away(way % 60000);
     }
     CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
