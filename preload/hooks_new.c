@@ -44,8 +44,9 @@ static bool is_plain(void *operator_) {
  * privately has a C++ runtime of its own inside. malloc and free serve it as well. */
 struct real {
   void *function;
-  bool plain;
-  bool known;
+  bool plain; /* malloc or free does it */
+  bool known; /* it was found */
+  bool both;
 };
 
 static void *find(struct real *real, const char *symbol) {
@@ -59,42 +60,52 @@ static void *find(struct real *real, const char *symbol) {
   __atomic_store_n(&real->plain, plain, __ATOMIC_RELAXED);
   /* A runtime may still be loaded later. */
   __atomic_store_n(&real->known, found != NULL, __ATOMIC_RELEASE);
+  __atomic_store_n(&real->both, plain && found != NULL, __ATOMIC_RELEASE);
   return found;
 }
 
-/* Whether malloc or free does it: asked first, for they nearly always do. */
-static inline bool is_known_plain(struct real *real, const char *symbol) {
-  if (MH_LIKELY(__atomic_load_n(&real->plain, __ATOMIC_RELAXED) && real->known)) return true;
-  find(real, symbol);
-  return __atomic_load_n(&real->plain, __ATOMIC_RELAXED);
-}
-
-#define NEW(symbol, parameters, arguments, direct)                         \
-  MH_HOOK void *symbol parameters {                                        \
-    ENDS_WHEN_THROWN;                                                      \
-    static struct real real;                                               \
-    bool plain = is_known_plain(&real, #symbol);                           \
-    if (MH_LIKELY(plain) && mh_sample_passes(size)) {                      \
-      void *passed = direct;                                               \
-      if (MH_LIKELY(passed != NULL)) return passed;                        \
-    }                                                                      \
-    void *(*call) parameters;                                              \
-    if (MH_UNLIKELY(!mh_enter(MH_HOOK_WRAP))) return (call = find(&real, #symbol)) ? call arguments : direct; \
-    void *block = MH_LIKELY(plain) ? direct : NULL;                        \
-    if (MH_UNLIKELY(!block) && (call = find(&real, #symbol))) block = call arguments; /* or throws */ \
-    MH_RETURN_RECORDED(block, size);                                       \
+/* Each is two functions, as malloc is: the second, to which the first jumps, does whatever is not what happens nearly always. */
+#define NEW(symbol, parameters, arguments, direct)                                                  \
+  static struct real symbol##_real;                                                                 \
+  static __attribute__((noinline)) void *symbol##_unusually parameters {                            \
+    ENDS_WHEN_THROWN;                                                                               \
+    void *(*call) parameters = find(&symbol##_real, #symbol);                                       \
+    if (MH_UNLIKELY(!mh_enter(MH_HOOK_WRAP))) return call ? call arguments : direct;                \
+    void *block = MH_GET(symbol##_real.plain) ? direct : NULL;                                      \
+    if (!block && call) block = call arguments; /* or throws */                                     \
+    MH_RETURN_RECORDED(block, size);                                                                \
+  }                                                                                                 \
+  MH_HOOK void *symbol parameters {                                                                 \
+    if (MH_LIKELY(__atomic_load_n(&symbol##_real.both, __ATOMIC_ACQUIRE))) {                        \
+      void *block = NULL;                                                                           \
+      if (mh_sample_passes(size)) {                                                                 \
+        block = direct;                                                                             \
+        if (MH_LIKELY(block != NULL)) return block;                                                 \
+      } else if (MH_LIKELY(mh_enter_plainly(MH_HOOK_HEAP))) {                                       \
+        block = direct;                                                                             \
+        if (MH_LIKELY(block != NULL)) MH_RETURN_RECORDED(block, size);                              \
+        mh_leave();                                                                                 \
+      }                                                                                             \
+    }                                                                                               \
+    __attribute__((musttail)) return symbol##_unusually arguments;                                  \
   }
 
-#define DELETE(symbol, parameters, arguments)        \
-  MH_HOOK void symbol parameters {                   \
-    static struct real real;                         \
-    if (MH_LIKELY(is_known_plain(&real, #symbol))) { \
-      mh_own_free(block);                            \
-      return;                                        \
-    }                                                \
-    if (MH_LIKELY(block != NULL)) mh_hook_forget(block); \
-    void (*call) parameters = find(&real, #symbol);  \
-    call arguments;                                  \
+#define DELETE(symbol, parameters, arguments)                                \
+  static struct real symbol##_real;                                          \
+  static __attribute__((noinline)) void symbol##_unusually parameters {      \
+    void (*call) parameters = find(&symbol##_real, #symbol);                 \
+    if (MH_GET(symbol##_real.plain)) {                                       \
+      mh_own_free(block);                                                    \
+    } else {                                                                 \
+      if (MH_LIKELY(block != NULL)) mh_hook_forget(block);                   \
+      call arguments;                                                        \
+    }                                                                        \
+  }                                                                          \
+  MH_HOOK void symbol parameters {                                           \
+    if (MH_LIKELY(__atomic_load_n(&symbol##_real.both, __ATOMIC_ACQUIRE)))   \
+      mh_own_free(block);                                                    \
+    else                                                                     \
+      symbol##_unusually arguments;                                          \
   }
 
 #define PLAIN mh_real.malloc(size ? size : 1)

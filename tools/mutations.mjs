@@ -216,8 +216,8 @@ const MUTATIONS = [
   [
     "operators new are recorded",
     "hooks_new.c",
-    "    MH_RETURN_RECORDED(block, size); ",
-    "    mh_leave(); return block; ",
+    "if (MH_LIKELY(block != NULL)) MH_RETURN_RECORDED(block, size); ",
+    "if (MH_LIKELY(block != NULL)) return mh_leave(), block; ",
     "programs",
     "lifecycle_cxx.cc with",
   ],
@@ -248,8 +248,8 @@ const MUTATIONS = [
   [
     "delete removes the record",
     "hooks_new.c",
-    "      mh_own_free(block); ",
-    "      mh_real.free(block); ",
+    "__ATOMIC_ACQUIRE)))   \\\n      mh_own_free(block); ",
+    "__ATOMIC_ACQUIRE)))   \\\n      mh_real.free(block); ",
     "control",
     "exceptions.cc with",
   ],
