@@ -14,19 +14,13 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { root } from "../../test/support/run.js";
+import { readOptions } from "../options.js";
 import { type Case, cases } from "./cases.js";
 import { heaptrack, memhook, type Tool } from "./tools.js";
 
-const { values: options } = parseArgs({
-  options: {
-    only: { type: "string", default: "" },
-    runs: { type: "string", default: "3" },
-    seconds: { type: "string", default: "30" },
-  },
-});
-const LIMIT = Number(options.seconds) * 1000;
+const { only, numbers } = readOptions("bench/hazards/main", { runs: 3, seconds: 30 });
+const LIMIT = numbers.seconds * 1000;
 
 interface Outcome {
   pid: number;
@@ -125,14 +119,14 @@ const tools = [memhook, heaptrack].filter((tool) => {
   return !tool.missing;
 });
 const folder = mkdtempSync(join(tmpdir(), "memhook-hazards-"));
-const wanted = cases().filter(({ name }) => new RegExp(options.only).test(name));
+const wanted = cases().filter(({ name }) => only.test(name));
 const rows: { name: string; verdicts: Verdict[][] }[] = [];
 try {
   for (const one of wanted) {
     const work = mkdtempSync(join(folder, "alone-"));
     const alone = await run([one.program, ...one.args], one.env, work);
     const verdicts: Verdict[][] = tools.map(() => []);
-    for (let i = 0; i < Number(options.runs); i++) {
+    for (let i = 0; i < numbers.runs; i++) {
       for (const [at, tool] of tools.entries()) verdicts[at]!.push(await judge(tool, one, alone, folder));
     }
     rows.push({ name: one.name, verdicts });
@@ -158,7 +152,7 @@ const totals = (at: number) =>
     })
     .join(" | ");
 const report = [
-  `${cpus().length} processors (${cpus()[0]?.model}), Linux ${release()}, ${new Date().toISOString().slice(0, 10)}; ${options.runs} runs each, at most ${options.seconds} s.`,
+  `${cpus().length} processors (${cpus()[0]?.model}), Linux ${release()}, ${new Date().toISOString().slice(0, 10)}; ${numbers.runs} runs each, at most ${numbers.seconds} s.`,
   "",
   `| hazard | ${tools.map(({ name }) => `${name}: lives | readable | exact`).join(" | ")} |`,
   `|---|${tools.map(() => "---|---|---|").join("")}`,

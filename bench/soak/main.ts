@@ -28,18 +28,12 @@ import { arch, cpus, release, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { preloadAlways } from "../../runtime/preload.js";
+import { readOptions } from "../options.js";
 import { readStores, removeStores, type Stores } from "./stores.js";
 
-const { values: options } = parseArgs({
-  options: {
-    seconds: { type: "string", default: "600" },
-    only: { type: "string", default: "" },
-    rounds: { type: "string", default: "1" },
-    library: { type: "string" },
-  },
-});
+const options = readOptions("bench/soak/run", { seconds: 600, rounds: 1 }, true);
+const { only, numbers } = options;
 
 const RUN_LIMIT = 300_000;
 const SKIPPED = 77;
@@ -177,7 +171,7 @@ async function soak(name: string): Promise<Row | string> {
     ...{ largest: "", faults: [] },
   };
   let seconds = 0;
-  for (let round = 0; round < Number(options.rounds); round++) {
+  for (let round = 0; round < numbers.rounds; round++) {
     removeStores(stores);
     const hooked = await run(name, true);
     const found = await readStores(stores);
@@ -201,10 +195,10 @@ try {
   const names = readdirSync(programs)
     .filter((file) => file.endsWith(".sh"))
     .map((file) => file.slice(0, -3))
-    .filter((name) => new RegExp(options.only).test(name));
+    .filter((name) => only.test(name));
   for (const name of names) {
-    if ((Date.now() - begun) / 1000 > Number(options.seconds)) {
-      left.push(`${name}: left out, the ${options.seconds} s are over`);
+    if ((Date.now() - begun) / 1000 > numbers.seconds) {
+      left.push(`${name}: left out, the ${numbers.seconds} s are over`);
       continue;
     }
     const row = await soak(name);
