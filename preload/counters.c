@@ -66,25 +66,27 @@ static void extend_timeline(uint64_t time) {
 /* Counts what the thread freed last, and leaves it where it is. */
 static void count_freed(struct mh_thread *thread) {
   uint32_t end = __atomic_load_n(&thread->freed_count, __ATOMIC_ACQUIRE);
-  uint32_t counted = thread->freed_counted;
   uint64_t bytes = 0;
-  mh_count_freed_begin(thread, end);
-  for (uint32_t i = counted; i < end; i++) mh_count_freed(thread, &thread->freed[i], mh_record(thread->freed[i].slot), &bytes);
+  for (uint32_t i = thread->freed_counted; i < end; i++) mh_count_freed(thread, &thread->freed[i], mh_record(thread->freed[i].slot), &bytes);
+  thread->freed_counted = end;
   mh_count_freed_bytes(thread, bytes);
 }
 
 static void fold(struct mh_thread *thread, uint64_t time) {
+  int64_t bytes = thread->live_bytes, highest = bytes > thread->live_bytes_max ? bytes : thread->live_bytes_max;
+  int64_t count = thread->live_count - thread->folded_live_count;
   uint64_t made = thread->counters->allocations - thread->folded_allocations;
-  int64_t highest = thread->live_bytes > thread->live_bytes_max ? thread->live_bytes : thread->live_bytes_max;
-  highest += __atomic_fetch_add(&live_bytes, thread->live_bytes, __ATOMIC_RELAXED);
-  __atomic_fetch_add(&live_count, thread->live_count - thread->folded_live_count, __ATOMIC_RELAXED);
-  __atomic_fetch_add(&allocations, made, __ATOMIC_RELAXED);
-  mh_totals_fold(&thread->totals);
-  if (highest > 0 && raise_peak((uint64_t)highest, time)) mh_totals_peak();
+  /* Taken away here before it is added there: what a signal handler jumps out of is lost, and not added again and again. */
   thread->live_bytes = thread->live_bytes_max = 0;
   thread->folded_live_count = thread->live_count;
   thread->folded_allocations += made;
   thread->folded_frees = thread->counters->frees;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  highest += __atomic_fetch_add(&live_bytes, bytes, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&live_count, count, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&allocations, made, __ATOMIC_RELAXED);
+  mh_totals_fold(&thread->totals);
+  if (highest > 0 && raise_peak((uint64_t)highest, time)) mh_totals_peak();
   extend_timeline(time);
 }
 
@@ -151,8 +153,7 @@ void mh_count_fold_all(void) {
 static int64_t threads_live_count;
 
 static void add_live(struct mh_thread *thread) {
-  uint32_t end = thread->freed_count, counted = thread->freed_counted;
-  threads_live_count += thread->live_count - (end > counted ? end - counted : 0);
+  threads_live_count += thread->live_count;
 }
 
 int64_t mh_count_live(void) {

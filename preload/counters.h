@@ -54,18 +54,12 @@ MH_INLINE void mh_count_free_later(struct mh_thread *thread, uint32_t slot) {
   uint32_t count = thread->freed_count;
   MH_ASSERT(count < MH_FREED);
   MH_SET(counters->frees, counters->frees + 1);
+  thread->live_count--;
   thread->freed[count] = (struct mh_freed){.live_bytes = thread->live_bytes, .slot = slot, .newest = thread->newest};
   __atomic_store_n(&thread->freed_count, count + 1, __ATOMIC_RELEASE);
 }
 
-/* Begins to count those that are not counted yet, to the last of `count`. Begun anew after a jump out of the rest, that counts nothing twice. */
-MH_INLINE void mh_count_freed_begin(struct mh_thread *thread, uint32_t count) {
-  thread->live_count -= count - thread->freed_counted;
-  thread->freed_counted = count;
-  __atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-
-/* Counts one of them, all but its bytes, which are added to `bytes` and counted together, after the last. Between frees the live bytes only
+/* Counts one of those, all but its bytes, which are added to `bytes` and counted together, after the last. Between frees the live bytes only
  * grow: where they were highest is known at the frees. */
 MH_INLINE void mh_count_freed(struct mh_thread *thread, const struct mh_freed *freed, const struct mh_record *record, uint64_t *bytes) {
   struct mh_amount amount = {.count = 1, .bytes = mh_record_size(record)};

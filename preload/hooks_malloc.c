@@ -31,15 +31,15 @@
 
 /* What malloc and calloc do where mh_enter_plainly says no: in functions that they jump to, so that the frame is the hook's all the same. `early`: what
  * to return before the real functions are known. */
-#define RECORDED_UNUSUALLY(size, call, early)         \
+#define RECORDED_UNUSUALLY(name, size, call, early)   \
   do {                                                \
-    if (MH_UNLIKELY(!mh_real.malloc)) mh_real_find(); \
-    if (MH_UNLIKELY(!mh_real.malloc)) return early;   \
+    FIND_REAL(name);                                  \
+    if (MH_UNLIKELY(!mh_real.name)) return early;     \
     RECORDED(size, call);                             \
   } while (0)
 
 static __attribute__((noinline)) void *malloc_unusually(size_t size) {
-  RECORDED_UNUSUALLY(size, mh_real.malloc(size), mh_early_allocate(size, 16));
+  RECORDED_UNUSUALLY(malloc, size, mh_real.malloc(size), mh_early_allocate(size, 16));
 }
 
 MH_HOOK void *malloc(size_t size) {
@@ -56,7 +56,7 @@ static __attribute__((noinline)) void *calloc_unusually(size_t count, size_t siz
     errno = ENOMEM;
     return NULL;
   }
-  RECORDED_UNUSUALLY(bytes, mh_real.calloc(count, size), mh_early_allocate(bytes, 16));
+  RECORDED_UNUSUALLY(calloc, bytes, mh_real.calloc(count, size), mh_early_allocate(bytes, 16));
 }
 
 /* No block comes of a product that is too large. */

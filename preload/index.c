@@ -60,12 +60,16 @@ void mh_index_no_grid(void) {
 }
 
 void mh_index_start(void) {
-  mh_index.slots = mh_settings.sample ? 0 : MH_SHADOW_SLOTS - 1;
   /* Whoever frees a block of these has to look closer: the real function does not know them. */
   for (uintptr_t page = 0; page <= MH_EARLY_BYTES; page += 4096) *mh_index_page((uintptr_t)mh_early + page) = UINT8_MAX;
 }
 
+static void set_slots(void) {
+  mh_index.slots = mh_settings.sample ? 0 : MH_SHADOW_SLOTS - 1;
+}
+
 void mh_index_suit(bool libc_allocates, bool glibc) {
+  set_slots();
   /* glibc's blocks begin 16 bytes behind those of its chunks, which have 32 bytes at least; musl's have 16. */
   if (libc_allocates && glibc) mh_granule_bits = 5;
   if (libc_allocates)
@@ -77,6 +81,7 @@ void mh_index_suit(bool libc_allocates, bool glibc) {
 void mh_index_reset(void) {
   __builtin_memset(mh_index_pages, 0, sizeof(mh_index_pages));
   mh_index_start();
+  set_slots();
   mh_shadow_reset();
   mh_side_reset();
 }

@@ -74,7 +74,7 @@ uint32_t mh_index_take_lockless(uintptr_t address);
 /* The slot of the block's record, left where it is. `key`: an address, or one with MH_SIDE_CUSTOM. */
 uint32_t mh_index_peek(uint64_t key);
 
-/* Called when the settings are known, before anything is put. */
+/* Called before the settings are read: afterwards mh_index_may_have may say no. */
 void mh_index_start(void);
 
 /* Called once after it: whether the blocks are the C library's, and which one that is. */

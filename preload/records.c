@@ -112,7 +112,8 @@ static __attribute__((noinline)) void settle(struct mh_thread *thread) {
   uint64_t bytes = 0;
   if (MH_UNLIKELY(thread->free_count > MH_FREE_SLOTS - MH_FREED)) give_bundle(thread);
   uint32_t free_count = thread->free_count, *free_slots = thread->free_slots + MH_FETCHED;
-  mh_count_freed_begin(thread, count);
+  thread->freed_counted = count; /* begun anew after a jump out of here, this counts nothing twice */
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
   for (uint32_t i = counted; i < count; i++) mh_count_freed(thread, &thread->freed[i], mh_record(thread->freed[i].slot), &bytes);
   for (uint32_t i = 0; i < count; i++) {
     MH_ASSERT(!mh_record(thread->freed[i].slot)->address);
@@ -185,10 +186,8 @@ static uint64_t key_of(const void *block) {
 /* The record at this address says of a block what was freed where no hook saw it. */
 static __attribute__((noinline)) void retire_stale(struct mh_thread *thread, uint32_t slot) {
   struct mh_record *record = mh_record(slot);
-  if (record->address) { /* else its hook was left in the middle, and nothing was counted */
-    mh_record_retire(slot, record);
-    count_free(thread, record->stack, mh_record_size(record), false);
-  }
+  mh_record_retire(slot, record);
+  count_free(thread, record->stack, mh_record_size(record), false);
   mh_slot_give(thread, slot);
 }
 
@@ -232,7 +231,8 @@ static void publish(struct mh_thread *thread, uint32_t slot, const void *block, 
 }
 
 /* The same for a block of the heap, in a plain thread. In the order in which the least has to be kept at a time: the clock is a call, and the stack takes
- * all registers. A signal handler that jumps out of here takes the block along, which the program will never see: nobody looks for it in the index. */
+ * all registers. Nobody finds the record before it is whole: a signal handler may jump out of here and the program free the block, if it knows it already
+ * (from posix_memalign, or realloc that left it where it was). */
 MH_INLINE void publish_plainly(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, const struct mh_entry *entry) {
   uint64_t time = mh_clock_tell(&thread->newest_time);
   struct mh_record *record = mh_record(slot);
@@ -240,11 +240,11 @@ MH_INLINE void publish_plainly(struct mh_thread *thread, uint32_t slot, const vo
   MH_SET(record->size, size | (uint64_t)MH_MEMORY_HEAP << MH_RECORD_KIND_SHIFT);
   MH_SET(record->time, time);
   MH_SET(record->thread, mh_thread_id(thread));
-  if (MH_UNLIKELY(!mh_index_put_plainly((uintptr_t)block, size, slot)) && !put_in_index(thread, slot, block, size, MH_MEMORY_HEAP)) return;
   uint32_t stack = capture(thread, entry);
   MH_SET(record->stack, stack);
   MH_ASSERT(stack < mh_header()->arrays[MH_KIND_STACKS].count);
   __atomic_store_n(&record->address, (uintptr_t)block, __ATOMIC_RELEASE);
+  if (MH_UNLIKELY(!mh_index_put_plainly((uintptr_t)block, size, slot)) && !put_in_index(thread, slot, block, size, MH_MEMORY_HEAP)) return;
   mh_count_own_allocation(thread, stack, (struct mh_amount){.count = 1, .bytes = size});
   thread->newest = slot;
 }
@@ -311,6 +311,13 @@ static __attribute__((noinline)) void settle_and_forget(struct mh_thread *thread
   mh_forget_and_leave(block, then, otherwise);
 }
 
+static __attribute__((noinline)) void forget_and_log(void *block, uint32_t slot, void (*then)(void *)) {
+  record_free(block, slot);
+  mh_finish();
+  mh_leave();
+  then(block);
+}
+
 static __attribute__((noinline)) void finish_and_leave(void *block, void (*then)(void *)) {
   mh_finish();
   mh_leave();
@@ -319,11 +326,13 @@ static __attribute__((noinline)) void finish_and_leave(void *block, void (*then)
 
 void mh_forget_and_leave(void *block, void (*then)(void *), void (*otherwise)(void *)) {
   struct mh_thread *thread = mh_tls.plain;
-  if (MH_UNLIKELY(!thread || mh_fork_log)) return otherwise(block);
+  if (MH_UNLIKELY(!thread)) return otherwise(block);
   /* Asked first and not after the last one was noted: a signal handler may jump out of settling. */
   if (MH_UNLIKELY(thread->freed_count == MH_FREED)) return settle_and_forget(thread, block, then, otherwise);
   uint32_t slot = mh_index_take_plainly((uintptr_t)block);
   if (MH_UNLIKELY(!slot)) return otherwise(block);
+  /* Asked when the index says so no more: a child of a fork before that knows the block, and one after it does not. */
+  if (MH_UNLIKELY(mh_fork_log != NULL)) return forget_and_log(block, slot, then);
   MH_ASSERT(mh_record(slot)->address == (uintptr_t)block);
   __atomic_store_n(&mh_record(slot)->address, 0, __ATOMIC_RELEASE);
   mh_count_free_later(thread, slot);

@@ -24,7 +24,8 @@ static void *fresh(void **place, size_t bytes) {
 
 /* The entry for an address, made if there is none. */
 static uint32_t *make(uintptr_t address) {
-  struct mh_shadow_middle **place = &mh_shadow_top[address >> (MH_SHADOW_ADDRESS_BITS - MH_TOP_BITS) & ((1 << MH_TOP_BITS) - 1)];
+  if (address >> MH_SHADOW_ADDRESS_BITS) return NULL;
+  struct mh_shadow_middle **place = &mh_shadow_top[address >> (MH_SHADOW_ADDRESS_BITS - MH_TOP_BITS)];
   struct mh_shadow_middle *middle = __atomic_load_n(place, __ATOMIC_ACQUIRE);
   if (!middle) middle = fresh((void **)place, sizeof(struct mh_shadow_middle));
   if (!middle) return NULL;

@@ -1,8 +1,8 @@
 /* The shadow: one entry, a record's slot, for each granule of the heap.
  *
  *     address   0000 0000 0000 0000 aaaa aaaa aaaa aaab bbbb bbbb bbbb cccc cccc cccc cccq qqqq
- *               not looked at       └── 15: top ─────┘└ 13: middle ─┘ └ 15: granule ──┘└ 5: in it
- *                                   (x86-64 programs have 47 bits of addresses, aarch64 programs 48; an allocator may tag those above)
+ *               upper bits 0        └── 15: top ─────┘└ 13: middle ─┘ └ 15: granule ──┘└ 5: in it
+ *                                   (x86-64 programs have 47 bits of addresses, aarch64 programs 48)
  *
  *     top[a] ──▶ middle[b] ──▶ chunk[c] : slot of the record and place in the granule, 0 if no recorded block starts here
  *
@@ -37,7 +37,8 @@ extern uint8_t mh_granule_bits;
 
 /* The entry for an address, NULL if there is none yet. */
 MH_INLINE uint32_t *mh_shadow_entry(uintptr_t address) {
-  uintptr_t top = address >> (MH_SHADOW_ADDRESS_BITS - MH_TOP_BITS) & ((1 << MH_TOP_BITS) - 1);
+  uintptr_t top = address >> (MH_SHADOW_ADDRESS_BITS - MH_TOP_BITS);
+  if (MH_UNLIKELY(top >= 1 << MH_TOP_BITS)) return NULL;
   struct mh_shadow_middle *middle = __atomic_load_n(&mh_shadow_top[top], __ATOMIC_ACQUIRE);
   if (MH_UNLIKELY(!middle)) return NULL;
   uintptr_t number = address >> MH_CHUNK_BITS & ((1 << MH_MIDDLE_BITS) - 1);

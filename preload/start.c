@@ -89,6 +89,7 @@ static bool begin_child(void) {
 }
 
 static bool begin(void) {
+  mh_index_start();
   mh_settings_read();
   if (mh_seccomp_sandboxed()) {
     mh_log("off: this program began in a sandbox, which may kill it for a system call of memhook's", "", "");
@@ -96,7 +97,6 @@ static bool begin(void) {
   }
   mh_clock_find();
   mh_process_identify();
-  mh_index_start();
   if (!mh_store_create()) return false;
   mh_modules_start();
   mh_index_suit(mh_libc_allocates(), mh_real.gnu_get_libc_version != NULL);

@@ -264,8 +264,8 @@ const MUTATIONS = [
   [
     "nothing calls malloc while memhook starts",
     "start.c",
-    "  mh_process_identify();\n  mh_index_start();",
-    "  mh_process_identify();\n  void *volatile block = malloc(1);\n  free(block);\n  mh_index_start();",
+    "  mh_clock_find();\n  mh_process_identify();",
+    "  mh_clock_find();\n  void *volatile block = malloc(1);\n  free(block);\n  mh_process_identify();",
     "control",
     "own_malloc.c with",
   ],

@@ -134,7 +134,13 @@ static void *map_far_away_always(void *unused) {
 }
 
 NOINLINE static void allocate_and_free(void) {
-  void *blocks[3];
+  /* A block that may be known here although its hook was left: posix_memalign does not return it, but puts it there. */
+  static void *known;
+  static int (*volatile align)(void **, size_t, size_t) = posix_memalign;
+  void *blocks[3], *volatile from_before = known;
+  known = NULL;
+  free(from_before);
+  align(&known, 32, 16);
   for (int i = 0; i < 3; i++) blocks[i] = malloc(16);
   for (int i = 0; i < 3; i++) free(blocks[i]);
 }
