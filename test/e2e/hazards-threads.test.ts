@@ -114,7 +114,7 @@ test("profiler.c: SIGPROF and backtraces all the time, and counts are exact", { 
   assert.equal(totals.dropped, 0);
   // A few come while the thread starts.
   const reached = Number(/^reached (\d+)/m.exec(stdout)?.[1]);
-  assert.ok(reached >= Number(samples) * 0.9, `${reached} of ${samples} backtraces came through`);
+  assert.ok(reached >= Number(samples) * 0.95, `${reached} of ${samples} backtraces came through`);
 });
 
 test("a realloc race in one arena without caches: no lost record, no false leak", { skip }, async () => {
