@@ -143,7 +143,8 @@ MH_INLINE uint32_t mh_remember(struct mh_walk *walk, struct mh_outer outer, uint
     frames[depth].fp = step->fp;
     frames[depth].node = outer.node;
     frames[depth].hash = step->hash;
-    frames[depth].slots = outer.slot_count * (uint32_t)sizeof(struct mh_walk_slot) | (outer.need ? MH_FRAME_NEED : 0) | (step->flags & MH_STEP_EXACT ? MH_FRAME_EXACT : 0);
+    frames[depth].slots = outer.slot_count * (uint32_t)sizeof(struct mh_walk_slot) | (outer.need ? MH_FRAME_NEED : 0) |
+                          (step->flags & MH_STEP_EXACT ? MH_FRAME_EXACT : 0);
     walk->top = outer.top;
     __atomic_signal_fence(__ATOMIC_RELEASE);
     walk->depth = ++depth;

@@ -19,7 +19,7 @@ struct mh_walk_slot {
 /* A frame of the last walk. */
 struct mh_walk_frame {
   uintptr_t sp, pc, fp; /* registers in this frame */
-  uint32_t node, hash;  /* interned: this frame and all outside of it */
+  uint32_t node, hash;  /* interned: this frame and all outside of it; see intern.h for its hash */
   uint32_t slots;       /* words that this frame and all outside of it depend on, slots[0 … n − 1]: their bytes, and flags */
 };
 enum {
@@ -39,7 +39,7 @@ struct mh_walk_step {
   uintptr_t ra;  /* as found on the stack: pc of the caller, perhaps signed */
   uint64_t row;
   uint32_t flags;
-  uint32_t frame, hash; /* interned; the hash of its node; see remember.h */
+  uint32_t frame, hash; /* interned, and the hash of its node: only in what is being remembered; see remember.h */
 };
 enum {
   MH_STEP_EXACT = 1,  /* pc is an interrupted instruction, not a return address */
@@ -103,7 +103,7 @@ struct mh_walk {
   struct mh_walk_frame *frames;
   const struct mh_walk_frame *inner; /* the innermost one, while plain */
   struct mh_walk_step *steps;
-  struct mh_walk_known known[MH_WALK_KNOWN]; /* by hash of parent and frame */
+  struct mh_walk_known known[MH_WALK_KNOWN]; /* by the node's hash */
   struct mh_walk_path paths[MH_PATHS] __attribute__((aligned(64))); /* by hash of node and frames */
   uint32_t detour_turn;                      /* which way of a set is replaced next */
   uint8_t detour_tags[MH_DETOURS] __attribute__((aligned(16))); /* of the hash of pc and sp */
