@@ -17,7 +17,7 @@ import {
   runProgram,
   runWell,
 } from "../support/programs.js";
-import { temporaryFolder } from "../support/run.js";
+import { run, temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();
 const skip = noCompiler;
@@ -102,6 +102,21 @@ for (const [how, signals] of [
     }
   });
 }
+
+test("failed_exec.c: what an end that did not come counts of running threads stays near the truth", {
+  skip,
+}, async () => {
+  const store = join(folder, "failed-exec.mem");
+  await runWell(build("failed_exec.c"), [rounds(200_000, 2_000_000)], { store, limit: patience });
+  const info = run("memview", ["info", "--format", "json", store]);
+  assert.equal(info.code, 0, info.stderr);
+  const { timeline }: { timeline: { liveCount: number }[] } = JSON.parse(info.stdout);
+  assert.ok(timeline.length > 1);
+  for (const { liveCount } of timeline) {
+    const signed = liveCount < 2 ** 63 ? liveCount : liveCount - 2 ** 64;
+    assert.ok(Math.abs(signed) < 10_000, `${signed} live`);
+  }
+});
 
 test("profiler.c: SIGPROF and backtraces all the time, and counts are exact", { skip }, async () => {
   const store = join(folder, "profiler.mem");
