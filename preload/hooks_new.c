@@ -43,23 +43,22 @@ static bool is_plain(void *operator_) {
 /* The operator behind a hook, looked up when it is first called. There may be none that could be found: a library that was loaded
  * privately has a C++ runtime of its own inside. malloc and free serve it as well. */
 struct real {
-  void *function;
-  bool plain; /* malloc or free does it */
-  bool known; /* it was found */
-  bool both;
+  void *function; /* NULL until it is found */
+  bool plain;     /* malloc or free does it */
+  bool both;      /* it was found, and is plain */
 };
 
 static void *find(struct real *real, const char *symbol) {
-  if (__atomic_load_n(&real->known, __ATOMIC_ACQUIRE)) return real->function;
+  void *known = __atomic_load_n(&real->function, __ATOMIC_ACQUIRE);
+  if (known) return known;
   if (!mh_real.malloc) mh_real_find();
   void *found = mh_real_next(symbol, "libstdc++.so.6");
   if (!found) found = mh_real_next(symbol, "libc++.so.1");
-  real->function = found;
   bool plain = is_plain(found);
   if (!plain) mh_index_no_grid();
   __atomic_store_n(&real->plain, plain, __ATOMIC_RELAXED);
   /* A runtime may still be loaded later. */
-  __atomic_store_n(&real->known, found != NULL, __ATOMIC_RELEASE);
+  __atomic_store_n(&real->function, found, __ATOMIC_RELEASE);
   __atomic_store_n(&real->both, plain && found != NULL, __ATOMIC_RELEASE);
   return found;
 }

@@ -311,17 +311,15 @@ static __attribute__((noinline)) void settle_and_forget(struct mh_thread *thread
   mh_forget_and_leave(block, then, otherwise);
 }
 
-static __attribute__((noinline)) void forget_and_log(void *block, uint32_t slot, void (*then)(void *)) {
-  record_free(block, slot);
+static __attribute__((noinline)) void finish_and_leave(void *block, void (*then)(void *)) {
   mh_finish();
   mh_leave();
   then(block);
 }
 
-static __attribute__((noinline)) void finish_and_leave(void *block, void (*then)(void *)) {
-  mh_finish();
-  mh_leave();
-  then(block);
+static __attribute__((noinline)) void forget_and_log(void *block, uint32_t slot, void (*then)(void *)) {
+  record_free(block, slot);
+  finish_and_leave(block, then);
 }
 
 void mh_forget_and_leave(void *block, void (*then)(void *), void (*otherwise)(void *)) {
