@@ -45,7 +45,13 @@ MH_INLINE void mh_count_allocation(struct mh_thread *thread, uint32_t stack, str
     mh_count_shared_allocation(stack, amount, time);
 }
 
-/* `stack` made the allocation. `temporary`: by this thread, which made no other since. */
+/* Whether this thread made the allocation, and no other before it freed it: its last one then was at `newest_time`. Told by the time and not by the slot,
+ * which may have been freed and taken anew by other threads. */
+MH_INLINE bool mh_is_temporary(const struct mh_thread *thread, const struct mh_record *record, uint64_t newest_time) {
+  return record->time == newest_time && record->thread == thread->tid;
+}
+
+/* `stack` made the allocation. `temporary`: see mh_is_temporary. */
 void mh_count_free(struct mh_thread *thread, uint32_t stack, struct mh_amount amount, bool temporary);
 
 /* The same, of the record `slot`, for a plain thread that has room for one more. */
@@ -55,7 +61,7 @@ MH_INLINE void mh_count_free_later(struct mh_thread *thread, uint32_t slot) {
   MH_ASSERT(count < MH_FREED);
   MH_SET(counters->frees, counters->frees + 1);
   thread->live_count--;
-  thread->freed[count] = (struct mh_freed){.live_bytes = thread->live_bytes, .slot = slot, .newest = thread->newest};
+  thread->freed[count] = (struct mh_freed){.live_bytes = thread->live_bytes, .newest_time = thread->newest_time, .slot = slot};
   __atomic_store_n(&thread->freed_count, count + 1, __ATOMIC_RELEASE);
 }
 
@@ -63,7 +69,7 @@ MH_INLINE void mh_count_free_later(struct mh_thread *thread, uint32_t slot) {
  * grow: where they were highest is known at the frees. */
 MH_INLINE void mh_count_freed(struct mh_thread *thread, const struct mh_freed *freed, const struct mh_record *record, uint64_t *bytes) {
   struct mh_amount amount = {.count = 1, .bytes = mh_record_size(record)};
-  mh_total_free(&thread->totals, record->stack, amount, freed->newest == freed->slot);
+  mh_total_free(&thread->totals, record->stack, amount, mh_is_temporary(thread, record, freed->newest_time));
   int64_t live = freed->live_bytes - (int64_t)*bytes;
   if (live > thread->live_bytes_max) thread->live_bytes_max = live;
   *bytes += amount.bytes;

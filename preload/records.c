@@ -86,7 +86,6 @@ static uint32_t take_run(uint32_t *count) {
 /* Makes room for one more slot by giving away those that were freed first, no more in the cache. */
 static __attribute__((noinline)) void give_bundle(struct mh_thread *thread) {
   uint32_t bundle[BUNDLE_SLOTS], *slots = thread->free_slots + MH_FETCHED, kept = thread->free_count - BUNDLE_SLOTS;
-  if (thread->newest && !mh_record(thread->newest)->address) thread->newest = 0; /* it may be another thread's soon */
   __builtin_memcpy(bundle, slots, sizeof bundle);
   thread->free_count = 0;
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -227,7 +226,6 @@ static void publish(struct mh_thread *thread, uint32_t slot, const void *block, 
   __atomic_store_n(&record->address, (uintptr_t)block, __ATOMIC_RELEASE);
   if (!put_in_index(thread, slot, block, size, kind)) return;
   mh_count_allocation(thread, stack, mh_sample_amount(size), time);
-  if (thread) thread->newest = slot;
 }
 
 /* The same for a block of the heap, in a plain thread. In the order in which the least has to be kept at a time: the clock is a call, and the stack takes
@@ -246,7 +244,6 @@ MH_INLINE void publish_plainly(struct mh_thread *thread, uint32_t slot, const vo
   __atomic_store_n(&record->address, (uintptr_t)block, __ATOMIC_RELEASE);
   if (MH_UNLIKELY(!mh_index_put_plainly((uintptr_t)block, size, slot)) && !put_in_index(thread, slot, block, size, MH_MEMORY_HEAP)) return;
   mh_count_own_allocation(thread, stack, (struct mh_amount){.count = 1, .bytes = size});
-  thread->newest = slot;
 }
 
 /* Fills a slot of its own, as far as there is one. A thread that could get no state has `thread` NULL. */
@@ -292,8 +289,7 @@ static void record_free(const void *block, uint32_t slot) {
   struct mh_record *record = mh_record(slot);
   MH_ASSERT(record->address == (uintptr_t)block);
   mh_record_retire(slot, record);
-  bool temporary = thread && thread->newest == slot;
-  if (temporary) thread->newest = 0;
+  bool temporary = thread && mh_is_temporary(thread, record, thread->newest_time);
   count_free(thread, record->stack, mh_record_size(record), temporary);
   give_slot(thread, slot);
 }

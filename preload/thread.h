@@ -20,9 +20,9 @@ struct mh_walk;
 
 /* A block just freed, not counted yet, with what was so then; see counters.h. */
 struct mh_freed {
-  int64_t live_bytes; /* of its thread; see below */
-  uint32_t slot;      /* of the record, whose size and stack are still there */
-  uint32_t newest;    /* slot of the thread's last allocation: if it is the same, the block was a temporary one */
+  int64_t live_bytes;   /* of its thread; see below */
+  uint64_t newest_time; /* the same */
+  uint32_t slot;        /* of the record, which is still there, all but its address */
 };
 #define MH_FREED 16
 
@@ -48,8 +48,7 @@ struct mh_thread {
   uint32_t freed_count, freed_counted;
   struct mh_freed freed[MH_FREED];
 
-  uint64_t newest_time; /* of the thread's last allocation; see clock.h */
-  uint32_t newest; /* slot of the thread's last allocation; 0 or a free one once that is freed */
+  uint64_t newest_time; /* of the thread's last allocation, and of no other of this thread; see clock.h */
   struct mh_totals totals;
 
   uint32_t free_slots[MH_FETCHED + MH_FREE_SLOTS]; /* from MH_FETCHED on, newest last; see records.c */

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The hazard suites again and again, under Node: what passes once may still be a matter of luck. For the night, not for CI.
+# The hazard suites and the tables under ThreadSanitizer, again and again, under Node: what passes once may still be a matter of
+# luck. For the night, not for CI.
 #
 #   tools/hazards.sh                 once, with the library as it is shipped
 #   tools/hazards.sh --debug         with the build that asserts and traps instead (./build.sh debug)
 #   tools/hazards.sh --times 20      so many rounds
-#   tools/hazards.sh --full          with the long loops: 1,000 forks, 640,000 threads, 10,000,000 rounds of realloc
+#   tools/hazards.sh --full          with the long loops: 1,000 forks, 640,000 threads, 10,000,000 rounds of realloc, 100,000 of the tables
 #
 # Prints one line a round and, where a test failed, what it said. The last line is the sum; exit code 1 when a test failed.
 set -uo pipefail
@@ -25,7 +26,7 @@ done
 
 if [ -n "$kind" ]; then ./build.sh debug; else ./build.sh; fi || exit 2
 library=$PWD/build/lib/$(uname -m)-gnu$kind/libmemhook.so
-suites=(dist/test/e2e/{hazards-*,programs,limits,store-path}.test.js)
+suites=(dist/test/e2e/{hazards-*,programs,limits,store-path}.test.js dist/test/races/races.test.js)
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -37,3 +37,10 @@ test("peak.c: what was live at most, allocated and freed, to the byte", { skip: 
     `peak ${totals.peakBytes}\nallocated ${counters.allocations} ${counters.allocatedBytes}\nfreed ${counters.frees} ${counters.freedBytes}\n`,
   );
 });
+
+test("temporaries.c: how many of its blocks were temporary", { skip: noCompiler }, async () => {
+  const store = join(folder, "temporaries.mem");
+  const { stdout } = await runWell(build("temporaries.c"), [], { store });
+  const { stacks } = await readReport(store, { aggregate: true, sort: "temporary", freedStacks: true });
+  assert.equal(stdout, `temporary ${stacks!.reduce((sum, { temporary }) => sum + temporary!, 0)}\n`);
+});

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
 import { starter } from "../memdb/running.js";
+import { rounds } from "../support/counts.js";
 import { readReport } from "../support/programs.js";
 import { root, temporaryFolder } from "../support/run.js";
 
@@ -23,7 +24,7 @@ const skip = (() => {
 })();
 
 function races(env: Record<string, string>): Promise<string> {
-  const child = spawn("bash", [script, "500"], { env: { ...process.env, ...env } });
+  const child = spawn("bash", [script, rounds(500, 100_000)], { env: { ...process.env, ...env } });
   let text = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (piece) => (text += piece));
   return new Promise((resolve, reject) => {
