@@ -1,5 +1,6 @@
 // Hazards of control flow: jumps, coroutines, deep and tiny stacks, exceptions, generated code, tail calls, code without unwind
 // information, libraries that come and go, other allocators and other preloads. Signals are in hazards-threads.test.ts.
+// Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

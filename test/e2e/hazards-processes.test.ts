@@ -1,4 +1,5 @@
 // Hazards of processes: fork in all its kinds, starting other programs, every way to end.
+// Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, rmSync } from "node:fs";

@@ -1,4 +1,5 @@
 // Hazards of threads and signals: many that come and go, cancelled ones, handlers that interrupt our own hooks, profilers, jumps.
+// Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";

@@ -1,4 +1,5 @@
 // A store that fills up, places where no store can be, and settings that make no sense: the program always runs on.
+// Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, statSync } from "node:fs";

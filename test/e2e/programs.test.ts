@@ -1,4 +1,5 @@
 // The core cases on this machine's own target, with each compiler that is here; and that programs behave as without memhook.
+// Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";

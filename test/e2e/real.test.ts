@@ -1,5 +1,6 @@
 // Real programs, where the machine has them: the same output and exit code with memhook as without, a store that
 // can be read, nothing dropped, and totals that fit what the program does.
+// Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";

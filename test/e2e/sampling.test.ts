@@ -4,6 +4,7 @@
 //
 // A margin says 99.9 %: of the twenty largest stacks, all are within theirs in 98 runs of 100. The suite makes a few
 // runs and allows for one of its hundred estimates to be off; whoever asks for 100 runs gets the whole condition.
+// Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";

@@ -1,4 +1,5 @@
 // Servers under memhook, where the machine has them, with their own clients doing work: a soak of some seconds.
+// Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";
 import { chmodSync, chownSync, mkdirSync } from "node:fs";

@@ -1,4 +1,5 @@
 // Which process writes to which file: %p and %e, several processes with one MEMHOOK_FILE, exec, shared memory.
+// Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

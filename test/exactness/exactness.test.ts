@@ -1,4 +1,5 @@
 // The proof of exactness, in its short form: no stack captured in real programs differs from libunwind's.
+// Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

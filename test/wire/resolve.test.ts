@@ -1,4 +1,5 @@
 // Names of memdb's host: the resolver of preload/ against files and name servers of this test's own.
+// Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
