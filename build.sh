@@ -102,6 +102,18 @@ memdb_wasm() {
     -O3 --noAssert --runtime stub --bindings raw --enable bulk-memory
 }
 
+# The modules as code, because a program that is bundled has no folder to look for them in.
+embedded_wasm() {
+  local name module
+  mkdir -p build/wasm
+  for name in core symbols memdb demangle; do
+    module=build/$name.wasm
+    [ $name != demangle ] || module=node_modules/gecko-profiler-demangle/index_bg.wasm
+    stale build/wasm/$name.ts "$module" tools/embed-wasm.mjs || continue
+    quietly "$name.ts" node tools/embed-wasm.mjs "$module" build/wasm/$name.ts
+  done
+}
+
 # Sets own_target to the target of this machine's own programs.
 find_own_target() {
   own_target=$(uname -m)-musl
@@ -147,7 +159,7 @@ glibc_names() {
 }
 
 typescript() {
-  stale dist/.tsbuildinfo asm/layout.ts asm/symbols/layout.ts runtime api cli test bench tsconfig.json || return 0
+  stale dist/.tsbuildinfo asm/layout.ts asm/symbols/layout.ts build/wasm runtime api cli test bench tsconfig.json || return 0
   mkdir -p dist
   quietly "TypeScript" node_modules/.bin/tsc
   # What has no source any more would be packed.
@@ -167,12 +179,13 @@ bundles() {
   local program
   for program in memdb memhook memview; do
     quietly "$program" node_modules/.bin/bun build "dist/cli/$program.js" --outdir dist/bin --target node --splitting \
-      --external gecko-profiler-demangle --external zstddec
+      --external zstddec
   done
-  local package
-  for package in citty consola ms; do
+  local package licences
+  for package in citty consola gecko-profiler-demangle ms; do
     printf '%s\n\n' "$package"
-    cat node_modules/$package/[Ll][Ii][Cc][Ee][Nn][Ss][Ee]*
+    licences=(node_modules/$package/[Ll][Ii][Cc][Ee][Nn][Ss][Ee]*)
+    cat "${licences[-1]}" # of Apache's and MIT's, MIT's
   done >dist/bin/LICENSES
 }
 
@@ -195,6 +208,7 @@ build() {
   wasm
   symbols_wasm
   memdb_wasm
+  embedded_wasm
   find_own_target
   library "$own_target"
   typescript

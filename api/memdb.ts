@@ -4,6 +4,8 @@ import { DEFAULTS, LEAST_SIZE, serve as listen } from "../runtime/serve.js";
 import type { LogEntry } from "../runtime/types.js";
 import { askStatus, readToken, type Status } from "../runtime/wirestatus.js";
 
+import { AMOUNT, CALL, COUNT, checkMembers, type Kind, SWITCH, TEXT } from "./members.js";
+
 export type { LogEntry } from "../runtime/types.js";
 export type { SessionStatus, Status } from "../runtime/wirestatus.js";
 
@@ -27,6 +29,17 @@ export interface ServeOptions {
   log?: ((entry: LogEntry) => void) | undefined;
 }
 
+const SERVE_OPTIONS: Readonly<Record<keyof ServeOptions, Kind>> = {
+  store: TEXT,
+  size: AMOUNT,
+  host: TEXT,
+  port: COUNT,
+  unix: TEXT,
+  tokenFile: TEXT,
+  insecure: SWITCH,
+  log: CALL,
+};
+
 /** A memdb that listens. */
 export interface Memdb {
   /** Where it listens over TCP, if it does. */
@@ -41,10 +54,12 @@ export interface Memdb {
 
 /**
  * Listens, and returns when programs can connect. A program's mistakes end its own connection and nothing else.
- * @throws Error in one line when it cannot listen, RangeError for a size that is too small.
+ * @throws Error in one line when it cannot listen, TypeError and RangeError for options that make no sense.
  */
 export async function serve(options: ServeOptions): Promise<Memdb> {
+  checkMembers("options", options, SERVE_OPTIONS);
   const { store, size = DEFAULTS.size, host, port, unix, tokenFile, insecure = false, log = () => {} } = options;
+  if (store === undefined) throw new TypeError("options: store is missing; give the path of the first store");
   if (!(size >= LEAST_SIZE)) throw new RangeError(`size: ${size} is too small for a store; give ${LEAST_SIZE} or more`);
   const overTcp = unix === undefined || host !== undefined || port !== undefined;
   const memdb = await listen({
@@ -67,6 +82,8 @@ export async function serve(options: ServeOptions): Promise<Memdb> {
   };
 }
 
+const ADDRESS = { host: TEXT, port: COUNT, unix: TEXT, tokenFile: TEXT };
+
 /**
  * Asks a memdb that runs for its sessions and counters.
  * @throws Error in one line when there is none, or it does not answer within 5 s, or wants another token.
@@ -74,6 +91,7 @@ export async function serve(options: ServeOptions): Promise<Memdb> {
 export async function status(
   where: { host?: string; port?: number; unix?: string; tokenFile?: string } = {},
 ): Promise<Status> {
+  checkMembers("where", where, ADDRESS);
   const { host = DEFAULTS.host, port = DEFAULTS.port, unix, tokenFile } = where;
   const token = tokenFile === undefined ? undefined : readToken(tokenFile);
   return askStatus(unix === undefined ? { host, port } : { path: unix }, token);

@@ -6,6 +6,7 @@ import { StackResolver } from "../runtime/report.js";
 import { isoTime } from "../runtime/time.js";
 import type { Cut, Frame, Snapshot } from "../runtime/types.js";
 import { watch as looksAt } from "../runtime/watch.js";
+import { COUNT, checkMembers, DURATION, type Kind } from "./members.js";
 import { insideOf, type Store } from "./store.js";
 
 export type { GrowthKind, StackGrowth } from "../runtime/growth.js";
@@ -42,14 +43,15 @@ export interface WatchOptions {
   top?: number | undefined;
 }
 
+const WATCH_OPTIONS: Readonly<Record<keyof WatchOptions, Kind>> = { every: DURATION, looks: COUNT, top: COUNT };
+
 /**
  * Looks at a store again and again, as `memview watch` does. Ends after a last look when the process has ended.
- * @throws StoreError when the store cannot be read.
+ * @throws StoreError when the store cannot be read or was closed; TypeError and RangeError for options that make no sense.
  */
-export async function* watch(
-  store: Store,
-  { every = 10_000, looks = Number.POSITIVE_INFINITY, top = 10 }: WatchOptions = {},
-): AsyncGenerator<Look, void, undefined> {
+export async function* watch(store: Store, options: WatchOptions = {}): AsyncGenerator<Look, void, undefined> {
+  checkMembers("options", options, WATCH_OPTIONS);
+  const { every = 10_000, looks = Number.POSITIVE_INFINITY, top = 10 } = options;
   const { inside, names } = insideOf(store);
   const resolver = new StackResolver(inside, names);
   const wait = () => new Promise<void>((resolve) => setTimeout(resolve, every));

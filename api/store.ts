@@ -20,6 +20,7 @@ import type {
   StackRow,
   Totals,
 } from "../runtime/types.js";
+import { AMOUNT, COUNT, checkMembers, type Kind, oneOf, PATTERN, SWITCH, TEXT, TIME } from "./members.js";
 
 /**
  * Which live allocations; all conditions hold together. The names are those of memview's options. Sizes are bytes,
@@ -66,6 +67,33 @@ export interface StackQuestion extends Filter {
   top?: number | undefined;
 }
 
+const FILTER: Readonly<Record<keyof Filter, Kind>> = {
+  minSize: AMOUNT,
+  maxSize: AMOUNT,
+  minTimeFromNow: TIME,
+  maxTimeFromNow: TIME,
+  minTimeFromStart: TIME,
+  maxTimeFromStart: TIME,
+  minTime: TIME,
+  maxTime: TIME,
+  thread: COUNT,
+  kind: oneOf("heap", "mmap", "custom"),
+  module: PATTERN,
+  function: PATTERN,
+  suppressions: TEXT,
+  noDefaultSuppressions: SWITCH,
+};
+const ALLOCATION_QUESTION: Readonly<Record<keyof AllocationQuestion, Kind>> = {
+  ...FILTER,
+  sort: oneOf("time", "size", "address"),
+  top: COUNT,
+};
+const STACK_QUESTION: Readonly<Record<keyof StackQuestion, Kind>> = {
+  ...FILTER,
+  sort: oneOf("count", "size", "allocations", "temporary", "peak"),
+  top: COUNT,
+};
+
 /** What every answer says of the process, as of that question. */
 export interface Summary {
   process: ProcessInfo;
@@ -90,8 +118,8 @@ export interface StackReport extends Report {
 
 /**
  * The store of a process, running or not. Every question is answered as of now, without stopping the process; several may be
- * asked at once. All of them throw StoreError when the store is damaged or the answer too large to hold, RangeError for a
- * number that is none, and SuppressionsError.
+ * asked at once. All of them throw StoreError when the store is damaged, was closed, or the answer is too large to hold; TypeError
+ * for a member of a question that there is none, RangeError for a value that is none of its kind; and SuppressionsError.
  */
 export interface Store {
   readonly path: string;
@@ -103,7 +131,7 @@ export interface Store {
   allocations(question?: AllocationQuestion): Promise<AllocationReport>;
   /** What is live, by call stack: as `memview -ac --format json`. */
   stacks(question?: StackQuestion): Promise<StackReport>;
-  /** Closes the file and those that names were read from. */
+  /** Closes the file and those that names were read from. Closing it again does nothing. */
   close(): void;
 }
 
@@ -118,9 +146,10 @@ export async function openStore(path: string): Promise<Store> {
 /**
  * What is live in stores, for diff() and for a file: without addresses, process ids and times, so that another run and
  * another build can be compared with it. Several stores, such as a program's and its children's, become one snapshot.
- * @throws StoreError when one cannot be read; RangeError and SuppressionsError for a filter that makes no sense.
+ * @throws StoreError when one cannot be read; TypeError, RangeError and SuppressionsError for a filter that makes no sense.
  */
 export async function snapshot(stores: Store | readonly Store[], filter: Filter = {}): Promise<Snapshot> {
+  checkMembers("filter", filter, FILTER);
   const names = new Map([stores].flat().map((store) => [insideOf(store).inside, insideOf(store).names]));
   return takeSnapshot([...names.keys()], (store) => names.get(store)!, {
     query: (store) => conditions(store, filter),
@@ -155,12 +184,16 @@ class OpenStore implements Store {
     return { process, totals, ...(sample && { sample }) };
   }
 
-  async allocations({ sort = "time", top, ...filter }: AllocationQuestion = {}): Promise<AllocationReport> {
+  async allocations(question: AllocationQuestion = {}): Promise<AllocationReport> {
+    checkMembers("question", question, ALLOCATION_QUESTION);
+    const { sort = "time", top, ...filter } = question;
     const { allocations, ...head } = await this.#ask({ aggregate: false, sort, top }, filter);
     return { ...head, allocations: [...allocations!] };
   }
 
-  async stacks({ sort = "count", top, ...filter }: StackQuestion = {}): Promise<StackReport> {
+  async stacks(question: StackQuestion = {}): Promise<StackReport> {
+    checkMembers("question", question, STACK_QUESTION);
+    const { sort = "count", top, ...filter } = question;
     const { stacks, ...head } = await this.#ask({ aggregate: true, sort, top }, filter);
     return { ...head, stacks: [...stacks!] };
   }

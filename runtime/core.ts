@@ -3,7 +3,7 @@
 // core.wasm keeps all state in its own memory and imports nothing. Whatever it is given, what comes out of here is an
 // answer or a StoreError: also a trap, which only a bug in the checks can cause, is a statement about the file.
 
-import { readFileSync } from "node:fs";
+import { bytes } from "../build/wasm/core.js";
 import { StoreError } from "./errors.js";
 
 interface Functions {
@@ -88,7 +88,7 @@ let compiled: WebAssembly.Module | undefined;
 
 /** The release build of the core, compiled once. */
 export function releaseCore(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(readFileSync(new URL("../../build/core.wasm", import.meta.url)));
+  compiled ??= new WebAssembly.Module(bytes());
   return compiled;
 }
 

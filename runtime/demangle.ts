@@ -8,8 +8,7 @@
 // Its JavaScript wrapper imports the .wasm as a module, which needs a bundler, so the module is
 // instantiated here by hand: one import, five exports. That takes some 10 ms, and waits for the first mangled name.
 
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { bytes } from "../build/wasm/demangle.js";
 
 interface Exports {
   memory: WebAssembly.Memory;
@@ -78,9 +77,7 @@ function withoutEmptyPacks(text: string): string {
 }
 
 function instantiate(): Exports {
-  compiled ??= new WebAssembly.Module(
-    readFileSync(createRequire(import.meta.url).resolve("gecko-profiler-demangle/index_bg.wasm")),
-  );
+  compiled ??= new WebAssembly.Module(bytes());
   // The externref table starts with the four JavaScript constants that wasm-bindgen's code refers to by index.
   const initializeTable = () => {
     const table = exports.__wbindgen_export_0;

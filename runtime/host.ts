@@ -12,6 +12,7 @@ export interface ByteSource {
   size(): number;
   /** Fills `target` from `position` on; returns fewer bytes only at the end of the source. */
   read(target: Uint8Array, position: number): number;
+  /** From then on it has nothing to say; closing it again does nothing. */
   close(): void;
 }
 
@@ -20,19 +21,27 @@ export function openFile(path: string): ByteSource {
   // Asked first: opening a pipe would wait for somebody to write into it.
   const status = statSync(path);
   if (!status.isFile()) throw Object.assign(new Error("not a regular file"), { code: "ENOTFILE" });
-  const file = openSync(path, "r");
+  let file: number | undefined = openSync(path, "r");
+  // A descriptor that was closed is somebody else's, or will be.
+  const open = () => {
+    if (file === undefined) throw new Error("it was closed");
+    return file;
+  };
   return {
-    size: () => fstatSync(file).size,
+    size: () => fstatSync(open()).size,
     read(target, position) {
       let done = 0;
       while (done < target.length) {
-        const bytes = readSync(file, target, done, target.length - done, position + done);
+        const bytes = readSync(open(), target, done, target.length - done, position + done);
         if (bytes === 0) break;
         done += bytes;
       }
       return done;
     },
-    close: () => closeSync(file),
+    close() {
+      if (file !== undefined) closeSync(file);
+      file = undefined;
+    },
   };
 }
 

@@ -82,6 +82,7 @@ export class Store {
   readonly #idle: StoreImage[] = [];
   readonly #frames: StoreFrames;
   #liveness: Liveness = "gone";
+  #closed = false;
   /** What the last pass over the records found live, all filters aside. */
   #live: { count: number; bytes: number; newest: bigint } | undefined;
 
@@ -117,6 +118,7 @@ export class Store {
 
   /** Sums over the process, as of the last query; reads the records when there was none. */
   totals(): Totals {
+    this.#checkOpen();
     if (!this.#live) {
       this.#look();
       this.#borrow((image) => {
@@ -143,6 +145,7 @@ export class Store {
 
   /** Allocations that their thread freed before it allocated again, so far; read from all stacks. */
   temporaryCount(): number {
+    this.#checkOpen();
     let sum = 0n;
     this.#borrow((image) => {
       image.load(!this.#writing);
@@ -159,6 +162,7 @@ export class Store {
   async query(query: Query): Promise<QueryResult> {
     const { aggregate, selectStacks } = query;
     const order = orderOf(query.sort, aggregate);
+    this.#checkOpen();
     this.#look();
     const reading: Reading = !this.#writing ? "still" : query.noLock ? "hasty" : "settled";
     const top = query.top === undefined ? NO_TOP : Math.max(0, Math.min(Math.trunc(query.top), NO_TOP - 1));
@@ -268,8 +272,14 @@ export class Store {
     return this.#tables.u64(L.HEADER_START_WALL) + relative;
   }
 
+  /** Closes the file. Whoever asks afterwards gets a StoreError. */
   close(): void {
+    this.#closed = true;
     this.#source.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new StoreError(`${this.path}: was closed; open it again`);
   }
 
   /** Whether the process has said how it ended. */

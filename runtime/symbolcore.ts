@@ -3,7 +3,7 @@
 // symbols.wasm has no imports and keeps nothing between operations but what lies in its memory, a stack: take a mark,
 // reserve, call, read the answer, release the mark. One instance serves one Symbolizer.
 
-import { readFileSync } from "node:fs";
+import { bytes } from "../build/wasm/symbols.js";
 
 interface Exports {
   memory: WebAssembly.Memory;
@@ -105,6 +105,6 @@ export class SymbolCore {
 let compiled: WebAssembly.Module | undefined;
 
 function release(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(readFileSync(new URL("../../build/symbols.wasm", import.meta.url)));
+  compiled ??= new WebAssembly.Module(bytes());
   return compiled;
 }

@@ -54,7 +54,8 @@ function built(target: string): string {
   const path = fileURLToPath(new URL(`../../build/lib/${target}/libmemhook.so`, import.meta.url));
   if (existsSync(path)) return path;
   const how = target === ownTarget() ? "./build.sh" : "./build.sh targets";
-  throw new LaunchError(`the library for ${target} is not built: ${path} is missing; run ${how}`);
+  const bundled = "or, in a program that was bundled, leave the package memhook out of the bundle";
+  throw new LaunchError(`the library for ${target} is not built: ${path} is missing; run ${how}, ${bundled}`);
 }
 
 function ownTarget(): string {

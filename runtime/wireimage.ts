@@ -1,7 +1,7 @@
 // One session's store image in memdb.wasm: bytes of the wire go in, changed pages of the store file come out.
 
-import { readFileSync } from "node:fs";
 import * as L from "../asm/layout.js";
+import { bytes } from "../build/wasm/memdb.js";
 import { frameName, WireError } from "./wire.js";
 
 interface Variable<T> {
@@ -35,7 +35,7 @@ interface Exports {
 let compiled: WebAssembly.Module | undefined;
 
 function module(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(readFileSync(new URL("../../build/memdb.wasm", import.meta.url)));
+  compiled ??= new WebAssembly.Module(bytes());
   return compiled;
 }
 

@@ -44,7 +44,7 @@ function withoutComments(code) {
 /** Importer, what it may import: paths from the project's folder; "node:" for built-in modules, "npm:" for dependencies. */
 const ARROWS = [
   [/^asm\//, [/^asm\//]],
-  [/^runtime\//, [/^runtime\//, /^asm\/(.*\/)?layout\.ts$/, /^node:/, /^npm:/]],
+  [/^runtime\//, [/^runtime\//, /^build\/wasm\//, /^asm\/(.*\/)?layout\.ts$/, /^node:/, /^npm:/]],
   [/^api\//, [/^api\//, /^runtime\//]],
   // The modules that the launchers load; only they know the commands.
   [/^cli\/(memview|memhook|memdb)\.ts$/, [/^cli\//, /^runtime\//, /^node:/, /^npm:/]],

@@ -3,7 +3,15 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type Filter, openStore, type StackReport, StoreError, SuppressionsError } from "../../api/memhook.js";
+import {
+  type Filter,
+  openStore,
+  type StackReport,
+  StoreError,
+  SuppressionsError,
+  snapshot,
+} from "../../api/memhook.js";
+import { watch } from "../../api/memview.js";
 import { build, noCompiler, runWell } from "../support/programs.js";
 import { root, run, temporaryFolder } from "../support/run.js";
 import { StoreBuilder } from "../support/store-builder.js";
@@ -156,4 +164,55 @@ test("store: what cannot be opened, and questions that make no sense", async () 
   await assert.rejects(store.allocations({ maxTime: new Date("gibberish") }), RangeError);
   await assert.rejects(store.stacks({ suppressions: "leak\n" }), (error) => error instanceof SuppressionsError);
   store.close();
+});
+
+const WRONG: [question: object, name: string, message: RegExp][] = [
+  [{ minsize: 16 }, "TypeError", /^question: there is no minsize; there are minSize, /],
+  [{ toString: 1 }, "TypeError", /^question: there is no toString; /],
+  [{ minSize: "16" }, "RangeError", /^minSize: 16 is not a number$/],
+  [{ minSize: Number.NaN }, "RangeError", /^minSize: NaN is not a number$/],
+  [{ kind: "stack" }, "RangeError", /^kind: stack is not "heap" or "mmap" or "custom"$/],
+  [{ thread: 1.5 }, "RangeError", /^thread: 1.5 is not a whole number from 0 on$/],
+  [{ top: -1 }, "RangeError", /^top: -1 is not a whole number from 0 on$/],
+  [{ sort: "bytes" }, "RangeError", /^sort: bytes is not /],
+  [{ function: "main" }, "RangeError", /^function: main is not a regular expression$/],
+  [{ minTime: "2026-03-01" }, "RangeError", /^minTime: 2026-03-01 is not milliseconds or a Date$/],
+  [{ noDefaultSuppressions: "yes" }, "RangeError", /^noDefaultSuppressions: yes is not true or false$/],
+];
+test("store: members of questions that are none are errors, and those that are undefined are not there", async () => {
+  const store = await openStore(sample);
+  for (const [question, name, message] of WRONG) {
+    await assert.rejects(store.stacks(question), { name, message });
+    await assert.rejects(store.allocations(question), { name, message });
+    if (!("top" in question || "sort" in question))
+      await assert.rejects(snapshot(store, question), {
+        name,
+        message: new RegExp(message.source.replace("question", "filter")),
+      });
+  }
+  const names = ["minSize", "kind", "sort", "top", "minTime", "module", "suppressions"] as const;
+  const undefinedOnes = Object.fromEntries(names.map((name) => [name, undefined]));
+  assert.deepEqual(await store.stacks(undefinedOnes), await store.stacks());
+  store.close();
+});
+
+test("store: closed is a state, which no other store notices", async () => {
+  const other = join(folder, "other.mem");
+  new StoreBuilder().write(other);
+  const first = await openStore(sample);
+  const { matched } = await first.stacks();
+  first.close();
+  // Takes the descriptor that the first one had.
+  const second = await openStore(sample);
+  first.close();
+  assert.deepEqual((await second.stacks()).matched, matched);
+  second.close();
+  const third = await openStore(other);
+  const closed = { name: "StoreError", message: `${sample}: was closed; open it again` };
+  await assert.rejects(second.stacks(), closed);
+  await assert.rejects(second.allocations(), closed);
+  await assert.rejects(second.summary(), closed);
+  await assert.rejects(snapshot(second), closed);
+  await assert.rejects(watch(second).next(), closed);
+  third.close();
 });
