@@ -132,7 +132,7 @@ export function without(snapshot: Snapshot, patterns: readonly RegExp[], module:
   const { stacks, suppressed, dropped, sample } = snapshot;
   const left = { ...suppressed };
   const kept = stacks.filter(({ stack, count, bytes }) => {
-    const readable = () => stack.map((frame) => ({ ...frame, function: readableName(frame) }));
+    const readable = () => stack.map((frame) => ({ ...frame, function: readableName(frame), symbol: frame.function }));
     const listed = (module && stack.some((frame) => module.test(frame.module))) || isListed(readable(), patterns);
     if (listed) {
       left.count += count;

@@ -66,7 +66,7 @@ function isFrameText(bytes: Buffer, from: number, to: number): boolean {
   return (parts !== null && !parts.escaped) || isFrame(json(bytes.toString("utf8", from, to)));
 }
 
-type FrameTuple = [module: string, name: string | null, file: string | null, line: number | null];
+export type FrameTuple = [module: string, name: string | null, file: string | null, line: number | null];
 
 /** Whether a value of a document is a frame. */
 export function isFrame(value: unknown): value is FrameTuple {

@@ -3,11 +3,15 @@
 //
 //   ["app","make_leak","src/leak.c",12]   exact:  ["app","make_leak","leak.c",12]      a folder makes no difference
 //                                         loose:  ["app","make_leak"                   nor does a line
+//
+// Names and modules are compared by their keys (namekeys.ts). Where there is no line, what is only numbered differs exactly and is the same
+// loosely.
 
 import { type FrameParts, partsOf, QUOTE } from "./frametext.js";
 import { json } from "./json.js";
+import { mayHaveKey, moduleKey, nameKey } from "./namekeys.js";
 import { enlarged, Numbering } from "./numbering.js";
-import { Frames } from "./snapshotframes.js";
+import { Frames, type FrameTuple } from "./snapshotframes.js";
 import { numberFrames } from "./snapshotrow.js";
 import { isRuntimeName } from "./suppressions.js";
 import type { SnapshotStack } from "./types.js";
@@ -61,8 +65,9 @@ export class StackKeys {
   }
 
   #program(name: string): number {
-    const known = this.#programs.get(name) ?? this.#programs.size;
-    this.#programs.set(name, known);
+    const key = moduleKey(name);
+    const known = this.#programs.get(key) ?? this.#programs.size;
+    this.#programs.set(key, known);
     return known;
   }
 
@@ -78,12 +83,22 @@ export class StackKeys {
       [from, to] = [0, bytes.length];
       parts = partsOf(bytes, from, to)!;
     }
-    const { module, name, nameEnd } = parts;
-    const { runtime, library } = this.#kindOf(bytes, from, module);
-    const nameless = bytes[name] !== QUOTE || runtime || (bytes[name + 1] === PLUS && library);
+    const { runtime, library, keyed } = this.#kindOf(bytes, from, parts.module);
+    const named = bytes[parts.name] === QUOTE && bytes[parts.name + 1] !== PLUS;
     const at = FIELDS * this.#keyed++;
     if (at === this.#keys.length) this.#keys = enlarged(this.#keys, at + FIELDS);
-    this.#keys[at] = this.#exactOf(bytes, from, to, parts);
+    let exact = -1;
+    if (keyed || (named && mayHaveKey(bytes, parts.name + 1, parts.nameEnd - 1))) {
+      const [inModule, symbol, file, line] = json(bytes.toString("utf8", from, to)) as FrameTuple;
+      if (line === null) exact = this.#exactOf(bytes, from, to, parts);
+      const key = symbol === null || !named ? symbol : nameKey(symbol);
+      bytes = Buffer.from(JSON.stringify([moduleKey(inModule), key, file, line]));
+      [from, to] = [0, bytes.length];
+      parts = partsOf(bytes, from, to)!;
+    }
+    const { module, name, nameEnd } = parts;
+    const nameless = bytes[name] !== QUOTE || runtime || (!named && library);
+    this.#keys[at] = exact < 0 ? this.#exactOf(bytes, from, to, parts) : exact;
     this.#keys[at + 1] = this.#looseFrames.of(bytes, from, nameless ? module : nameEnd);
     this.#keys[at + 2] = Number(runtime);
   }
@@ -100,7 +115,8 @@ export class StackKeys {
     const number = this.#modules.of(bytes, from, end);
     if (this.#kinds[number] === undefined) {
       const name = json(bytes.toString("utf8", from + 1, end)) as string;
-      this.#kinds[number] = { runtime: isRuntimeName(name), library: /\.so(\.|$)/.test(name) };
+      const library = /\.so(\.|$)/.test(name);
+      this.#kinds[number] = { runtime: isRuntimeName(name), library, keyed: moduleKey(name) !== name };
     }
     return this.#kinds[number];
   }
@@ -110,4 +126,6 @@ interface ModuleKind {
   /** Of the C or C++ runtime. */
   runtime: boolean;
   library: boolean;
+  /** Whether its name is not its key. */
+  keyed: boolean;
 }

@@ -8,7 +8,8 @@
 //     leak:^parse_*_header$
 //
 // A stack is suppressed when a frame's function, source file or module has a part that matches: * stands for
-// any text, ^ and $ for the beginning and the end.
+// any text, ^ and $ for the beginning and the end. Names are matched as they are shown, and by their keys (namekeys.ts): a pattern with the
+// number of a lambda goes on matching when that number changes.
 //
 // The list that is built in is careful: it never hides a stack whose innermost frame is the program's own or another
 // library's. It wants the allocating frame in the C or C++ runtime, and then either that the loader's start-up code is
@@ -18,6 +19,7 @@
 
 import { basename } from "node:path";
 import { SuppressionsError } from "./errors.js";
+import { moduleKey, readableKey, textKey } from "./namekeys.js";
 import type { Frame } from "./types.js";
 
 /**
@@ -32,7 +34,8 @@ export function parseSuppressions(text: string, path: string): RegExp[] {
     if (pattern === undefined) {
       throw new SuppressionsError(`${path}: line ${i + 1}, '${trimmed}', is no suppression; write leak:PATTERN`);
     }
-    return [template(pattern)];
+    const key = moduleKey(textKey(pattern));
+    return key === pattern ? [template(pattern)] : [template(pattern), template(key)];
   });
 }
 
@@ -47,17 +50,15 @@ function template(pattern: string): RegExp {
 
 /** Whether a pattern fits a frame of the stack. */
 export function isListed(
-  frames: readonly Pick<Frame, "module" | "function" | "file">[],
+  frames: readonly Pick<Frame, "module" | "function" | "symbol" | "file">[],
   patterns: readonly RegExp[],
 ): boolean {
-  return frames.some((frame) =>
-    patterns.some(
-      (pattern) =>
-        pattern.test(frame.module) ||
-        (frame.function !== null && pattern.test(frame.function)) ||
-        (frame.file !== null && pattern.test(frame.file)),
-    ),
-  );
+  return frames.some((frame) => {
+    const texts = [frame.module, moduleKey(frame.module)];
+    if (frame.function !== null) texts.push(frame.function, readableKey(frame.function, frame.symbol));
+    if (frame.file !== null) texts.push(frame.file);
+    return patterns.some((pattern) => texts.some((text) => pattern.test(text)));
+  });
 }
 
 const LOADER = /^(ld-linux[\w.-]*|ld|ld-musl[\w.-]*|ld-[\d.]+)\.so[\d.]*$/;
