@@ -192,22 +192,21 @@ export class Symbolizer implements Names {
       (own && debugFileByLink(this.#core, own, this.#debugFolders));
     // Who asks for names only is in a hurry.
     if (file !== null || !this.#lines || info.buildId.length === 0) return file;
-    const path = await this.#debuginfod.find(hex(info.buildId));
-    let fetched: ElfFile | null = null;
-    if (path !== null) {
-      try {
-        fetched = new ElfFile(this.#core, path);
-      } catch (error) {
-        if (!(error instanceof ElfError)) throw error;
-      }
-      if (fetched === null || !equal(fetched.buildId, info.buildId)) {
-        fetched?.close();
-        fetched = null;
-        this.#debuginfod.reject(path);
-      }
-    }
+    const fetched = await this.#debuginfod.find(hex(info.buildId), (path) => this.#openDebugFile(path, info.buildId));
     for (const problem of this.#debuginfod.problems) this.#say(problem);
     return fetched;
+  }
+
+  #openDebugFile(path: string, buildId: Uint8Array): ElfFile | { wrong: string } {
+    try {
+      const file = new ElfFile(this.#core, path);
+      if (equal(file.buildId, buildId)) return file;
+      file.close();
+      return { wrong: file.buildId.length > 0 ? "is of another build" : "has no build id" };
+    } catch (error) {
+      if (!(error instanceof ElfError)) throw error;
+      return { wrong: `cannot be read: ${error.message}` };
+    }
   }
 
   #findShared(debug: ElfFile): ElfFile | null {

@@ -8,6 +8,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -391,6 +392,67 @@ test("goes on to the next server, and remembers for ten minutes that none has th
   });
 });
 
+test("what a debuginfod server answers wrongly does not hide the next one that has the file", async () => {
+  const right = elf({ symbols: [MAIN], buildId: BUILD_ID });
+  const liars: Record<string, RequestListener> = {
+    page: (_, response) => response.writeHead(200, { "content-type": "text/html" }).end("<html>Please log in</html>"),
+    nothing: (_, response) => response.end(),
+    half: (_, response) => response.end(right.subarray(0, right.length / 2)),
+    build: (_, response) => response.end(elf({ symbols: [MAIN], buildId: OTHER_ID })),
+    nameless: (_, response) => response.end(elf({ symbols: [MAIN] })),
+    failure: (_, response) => response.writeHead(503).end("busy"),
+    login: (_, response) => response.writeHead(302, { location: "/page/login" }).end(),
+  };
+  const listener: RequestListener = (request, response) => {
+    const name = request.url!.split("/")[1]!;
+    (liars[name] ?? ((_, good) => good.end(right)))(request, response);
+  };
+  const info = moduleOf(write(stripped({ buildId: BUILD_ID })), BUILD_ID);
+  await serving(listener, async (url) => {
+    for (const name of [...Object.keys(liars), "folder", "cache"]) {
+      const cache = join(folder, `cache${caches++}`);
+      const environment = { DEBUGINFOD_URLS: `${url}/${name} ${url}/good`, DEBUGINFOD_CACHE_PATH: cache };
+      const wrong = elf({ symbols: [MAIN], buildId: OTHER_ID });
+      if (name === "folder") {
+        write(wrong, `liar/buildid/${HEX_ID}/debuginfo`);
+        environment.DEBUGINFOD_URLS = `${pathToFileURL(join(folder, "liar")).href} ${url}/good`;
+      }
+      if (name === "cache") write(wrong, `${cache.slice(folder.length)}/${HEX_ID}/debuginfo`);
+      const { names, notes } = await look(info, [0x1100], { environment });
+      assert.deepStrictEqual(names, ["main"], `${name}: ${notes}`);
+      assert.deepStrictEqual(readFileSync(join(cache, HEX_ID, "debuginfo")), Buffer.from(right), name);
+      assert.deepStrictEqual(readdirSync(join(cache, HEX_ID)), ["debuginfo"]);
+    }
+  });
+});
+
+test("reads DEBUGINFOD_URLS and DEBUGINFOD_TIMEOUT as elfutils does", async () => {
+  const info = moduleOf(write(stripped({ buildId: BUILD_ID })), BUILD_ID);
+  const asked: (string | undefined)[] = [];
+  const listener: RequestListener = (request, response) => {
+    asked.push(request.url);
+    if (request.url!.startsWith("/none")) response.writeHead(404).end();
+    else response.end(elf({ symbols: [MAIN], buildId: BUILD_ID }));
+  };
+  await serving(listener, async (url) => {
+    for (const DEBUGINFOD_TIMEOUT of ["", "0", "90", "1e12", "99999999999", "soon", "-1"]) {
+      const DEBUGINFOD_CACHE_PATH = join(folder, `cache${caches++}`);
+      const DEBUGINFOD_URLS = `ima:enforcing ${url} ima:ignore`;
+      const environment = { DEBUGINFOD_URLS, DEBUGINFOD_CACHE_PATH, DEBUGINFOD_TIMEOUT };
+      const { names, notes } = await look(info, [0x1100], { environment });
+      assert.deepStrictEqual({ names, notes }, { names: ["main"], notes: [] }, DEBUGINFOD_TIMEOUT);
+    }
+    // Policies do not keep a miss from being remembered.
+    const DEBUGINFOD_CACHE_PATH = join(folder, `cache${caches++}`);
+    asked.length = 0;
+    for (let i = 0; i < 2; i++) {
+      const environment = { DEBUGINFOD_URLS: `ima:permissive ${url}/none`, DEBUGINFOD_CACHE_PATH };
+      assert.deepStrictEqual((await look(info, [0x1100], { environment })).notes, []);
+      assert.strictEqual(asked.length, 1);
+    }
+  });
+});
+
 test("a folder is a debuginfod server too, and its files stay", async () => {
   const served = `folder with spaces/buildid/${HEX_ID}/debuginfo`;
   const url = pathToFileURL(join(folder, "folder with spaces")).href;
@@ -436,7 +498,15 @@ test("says what is wrong with a debuginfod server, once, and does not ask it aga
       (_, response) => response.end(elf({ buildId: OTHER_ID })),
       /^debuginfod: the file for abcdef.* is of another build$/,
     ],
-    garbage: [(_, response) => response.end("<html>"), /^debuginfod: the file for abcdef.* is of another build$/],
+    garbage: [
+      (_, response) => response.end("<html>"),
+      /^debuginfod: the file for abcdef.* cannot be read: not an ELF file that can be read$/,
+    ],
+    nothing: [
+      (_, response) => response.end(),
+      /^debuginfod: the file for abcdef.* cannot be read: not an ELF file that can be read$/,
+    ],
+    nameless: [(_, response) => response.end(elf({})), /^debuginfod: the file for abcdef.* has no build id$/],
   };
   for (const [name, [listener, expected]] of Object.entries(answers)) {
     asked = 0;
@@ -457,7 +527,8 @@ test("says what is wrong with a debuginfod server, once, and does not ask it aga
           assert.strictEqual(locations?.[0]?.function, null, name);
         }
         symbolizer.close();
-        if (listener !== answers.wrong?.[0] && listener !== answers.garbage?.[0]) {
+        // What answers each question wrongly is told for each.
+        if (!["wrong", "garbage", "nothing", "nameless"].includes(name)) {
           assert.strictEqual(symbolizer.notes.length, 1, `${name}: ${symbolizer.notes}`);
           assert.strictEqual(asked, 1, name);
         }
