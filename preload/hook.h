@@ -9,6 +9,13 @@
 /* A function that programs call instead of the real one. It keeps its frame: MH_ENTRY starts there. */
 #define MH_HOOK __attribute__((visibility("default"), noinline))
 
+/* All of them. A header of libc that declares one otherwise (unistd.h: syscall) cannot be included besides. */
+#define F(name, result, parameters) MH_HOOK result name parameters;
+#define NONE(name, result, parameters)
+MH_FUNCTIONS(F, F, NONE)
+#undef F
+#undef NONE
+
 /* Ends a hook: records the block that `call`, the real function, returns, and returns it. */
 #define MH_RETURN_RECORDED(call, size)                                               \
   do {                                                                               \

@@ -2,7 +2,6 @@
  * it is preloaded too, makes a store of its own (at the same path: see claim.h). */
 #include <errno.h>
 #include <stdarg.h>
-#include <unistd.h>
 
 #include "hook.h"
 #include "process.h"

@@ -16,8 +16,8 @@
 struct nothrow;
 
 /* _Unwind_Personality_Fn; 2 is _UA_CLEANUP_PHASE, 8 is _URC_CONTINUE_UNWIND. */
-__attribute__((used, visibility("hidden"))) int mh_new_personality(int version, int actions, uint64_t language, void *exception,
-                                                                   void *context) {
+int mh_new_personality(int version, int actions, uint64_t language, void *exception, void *context) __attribute__((used));
+int mh_new_personality(int version, int actions, uint64_t language, void *exception, void *context) {
   (void)version, (void)language, (void)exception, (void)context;
   if (actions & 2) mh_leave();
   return 8;

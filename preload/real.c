@@ -63,8 +63,10 @@ void mh_real_find(void) {
   uintptr_t guard = mh_guard_raise();
 #define F(name, result, parameters) \
   __atomic_store_n((void **)&mh_real.name, dlsym(RTLD_NEXT, #name), __ATOMIC_RELEASE);
-  MH_REAL_FUNCTIONS(F)
+#define NONE(name, result, parameters)
+  MH_FUNCTIONS(F, NONE, F)
 #undef F
+#undef NONE
   clear_error(); /* not every libc has them all */
   __atomic_store_n(&found_all, true, __ATOMIC_RELEASE);
   mh_guard_lower(guard);

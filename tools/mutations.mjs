@@ -446,7 +446,7 @@ function build([, file, from, to]) {
         "-fvisibility=hidden",
       ],
       ...["-ftls-model=initial-exec", "-fno-omit-frame-pointer", "-fno-builtin-malloc", "-w", "-Wl,-z,now"],
-      ...["-Wl,--version-script=preload/libmemhook.map", `-I${join(root, "build")}`, "-o", library],
+      ...[`-Wl,--version-script=${join(root, "build/libmemhook.map")}`, `-I${join(root, "build")}`, "-o", library],
       ...sources.map((name) => `preload/${name}`),
       "-lunwind",
     ],
