@@ -23,6 +23,7 @@ import { uptime } from "node:os";
 import { basename, dirname, extname, join } from "node:path";
 import * as L from "../asm/layout.js";
 import { type Identity, liveness } from "./liveness.js";
+import { isPrivate } from "./private.js";
 import type { PageSink, SessionImage } from "./wireimage.js";
 
 /** How long the path of a process that this machine cannot see is kept for it to connect again. */
@@ -57,7 +58,7 @@ function machineKey({ namespace, bootId }: Pick<Identity, "namespace" | "bootId"
 
 // ── Whose path ───────────────────────────────────────────────────────────────────────────────────
 
-/** "own": a store of this very process. "foreign": no store at all, and never touched. */
+/** "own": a store of this very process. "foreign": no store at all, or not this user's alone; never touched. */
 type Owner = "nobody" | "own" | "living" | "foreign";
 
 function ownerOf(path: string, identity: Identity | undefined, started: number): Owner {
@@ -70,7 +71,7 @@ function ownerOf(path: string, identity: Identity | undefined, started: number):
   }
   try {
     const status = fstatSync(file);
-    if (!status.isFile()) return "foreign";
+    if (!isPrivate(status)) return "foreign";
     if (status.size === 0) return "nobody";
     const header = new DataView(new ArrayBuffer(L.HEADER_BYTES));
     const read = readSync(file, header, 0, L.HEADER_BYTES, 0);
@@ -113,7 +114,9 @@ export class StorePaths {
   constructor(path: string) {
     this.#path = path;
     if (ownerOf(path, undefined, this.#started) === "foreign") {
-      throw new Error(`${path}: there is something that is no store, and memdb does not touch it; name another path`);
+      throw new Error(
+        `${path}: there is something that is no store of this user's alone, and memdb does not touch it; name another path`,
+      );
     }
     const folder = dirname(path);
     if (!lstatSync(join(folder, "."), { throwIfNoEntry: false })?.isDirectory()) {
@@ -209,6 +212,7 @@ export class StoreFile implements PageSink {
     this.#file ??= this.#create();
     if (!image.write(this, budget)) return false;
     if (!this.#published) {
+      if (ownerOf(this.path, undefined, 0) === "foreign") throw new Error("something that is no store is there now");
       renameSync(this.#temporary, this.path);
       this.#published = true;
     }
