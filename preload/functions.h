@@ -60,6 +60,8 @@
   HOOKED(getgrnam, struct group *, (const char *))                                              \
   HOOKED(getgrgid, struct group *, (gid_t))                                                     \
   REAL(gnu_get_libc_version, const char *, (void)) /* glibc alone has it */                     \
+  REAL(__libc_start_main, int, (void)) /* never called: where it is, there is libc */           \
+  REAL(__tls_get_addr, void *, (void)) /* the same for the loader */                            \
   HOOK(_Znwm, void *, (size_t))                                                                 \
   HOOK(_Znam, void *, (size_t))                                                                 \
   HOOK(_ZnwmRKSt9nothrow_t, void *, (size_t, const struct nothrow *))                           \

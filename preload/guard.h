@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "debug.h"
+#include "origin.h"
 #include "records.h"
 #include "start.h"
 #include "thread.h"
@@ -60,13 +61,17 @@ MH_INLINE void mh_leave(void) {
 }
 
 /* What a hook that may not record (mh_enter said no) owes all the same. A call that neither memhook nor the real function made
- * is a signal handler's: it cannot be recorded, so it is counted. `caller`: where the hook was called from. */
-static inline void mh_nested_allocation(const void *block, uint64_t size, enum mh_hook_kind hook, const void *caller) {
+ * is a signal handler's: it cannot be recorded, so it is counted. */
+static inline void mh_nested_allocation(const void *block, uint64_t size, struct mh_entry entry) {
   uintptr_t guard = mh_tls.guard;
   if (MH_LIKELY(!guard || !block)) return;
-  uintptr_t inside = guard & MH_GUARD_HOOK;
-  bool expected = inside == MH_HOOK_WRAP || (inside == MH_HOOK_HEAP && hook == MH_HOOK_MAP && !mh_libc_allocates());
-  if (MH_UNLIKELY(guard & MH_GUARD_RECORDING || !(expected || mh_libc_calls((uintptr_t)caller)))) mh_store_drop(size);
+  bool dropped = guard & MH_GUARD_RECORDING;
+  if (!dropped && (guard & MH_GUARD_HOOK) != MH_HOOK_WRAP) {
+    mh_begin();
+    dropped = mh_handler_calls(&entry);
+    mh_finish();
+  }
+  if (dropped) mh_store_drop(size);
 }
 static inline void mh_nested_free(const void *block) {
   uintptr_t guard = mh_tls.guard;

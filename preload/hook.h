@@ -2,6 +2,7 @@
 #pragma once
 #include "guard.h"
 #include "index.h"
+#include "pass.h"
 #include "real.h"
 #include "sample.h"
 #include "sys.h"

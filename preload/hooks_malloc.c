@@ -19,7 +19,7 @@
 #define NESTED(size, call)                                                           \
   do {                                                                               \
     void *nested_ = (call);                                                          \
-    mh_nested_allocation(nested_, size, MH_HOOK_HEAP, __builtin_return_address(0));  \
+    mh_nested_allocation(nested_, size, MH_ENTRY());                                 \
     return nested_;                                                                  \
   } while (0)
 
@@ -43,7 +43,7 @@ static __attribute__((noinline)) void *malloc_unusually(size_t size) {
 }
 
 MH_HOOK void *malloc(size_t size) {
-  if (mh_sample_passes(size)) return mh_real.malloc(size);
+  if (mh_sample_passes(size)) return mh_pass.malloc(size);
   if (MH_UNLIKELY(!mh_enter_plainly(MH_HOOK_HEAP))) __attribute__((musttail)) return malloc_unusually(size);
   MH_RETURN_RECORDED(mh_real.malloc(size), size);
 }
@@ -61,7 +61,7 @@ static __attribute__((noinline)) void *calloc_unusually(size_t count, size_t siz
 
 /* No block comes of a product that is too large. */
 MH_HOOK void *calloc(size_t count, size_t size) {
-  if (mh_sample_passes(count * size)) return mh_real.calloc(count, size);
+  if (mh_sample_passes(count * size)) return mh_pass.calloc(count, size);
   if (MH_UNLIKELY(!mh_enter_plainly(MH_HOOK_HEAP))) __attribute__((musttail)) return calloc_unusually(count, size);
   MH_RETURN_RECORDED(mh_real.calloc(count, size), count * size);
 }
@@ -95,7 +95,7 @@ MH_HOOK int posix_memalign(void **block, size_t alignment, size_t size) {
   if (MH_UNLIKELY(!mh_real.posix_memalign)) return (*block = mh_early_allocate(size, alignment)) ? 0 : ENOMEM;
   if (MH_UNLIKELY(!mh_enter(MH_HOOK_HEAP))) {
     int result = mh_real.posix_memalign(block, alignment, size);
-    if (result == 0) mh_nested_allocation(*block, size, MH_HOOK_HEAP, __builtin_return_address(0));
+    if (result == 0) mh_nested_allocation(*block, size, MH_ENTRY());
     return result;
   }
   int result = mh_real.posix_memalign(block, alignment, size);
@@ -114,7 +114,7 @@ static __attribute__((noinline)) void free_otherwise(void *block) {
   mh_record_heap_free(block);
   mh_finish();
   mh_leave();
-  if (MH_LIKELY(!mh_early_owns(block))) mh_real.free(block);
+  if (MH_LIKELY(!mh_early_owns(block))) mh_pass.free(block);
 }
 
 /* What free does with a block that may have a record, where mh_enter_plainly says no. */
@@ -123,20 +123,20 @@ static __attribute__((noinline)) void forget_and_free(void *block) {
   FIND_REAL(free);
   if (MH_UNLIKELY(!mh_real.free)) return;
   mh_hook_forget(block);
-  mh_real.free(block);
+  mh_pass.free(block);
 }
 
 MH_HOOK void free(void *block) {
   if (MH_UNLIKELY(!block)) return;
   if (MH_LIKELY(mh_enter_plainly(MH_HOOK_WRAP))) {
     mh_begin();
-    mh_forget_and_leave(block, mh_real.free, free_otherwise);
+    mh_forget_and_leave(block, mh_pass.free, free_otherwise);
     return;
   }
   if (mh_index_may_have(block))
     forget_and_free(block);
   else
-    mh_real.free(block);
+    mh_pass.free(block);
 }
 
 extern void mh_own_free(void *block) __attribute__((alias("free"), visibility("hidden")));
@@ -182,7 +182,7 @@ MH_INLINE void *resize(void *old, size_t size) {
   if (MH_UNLIKELY(!mh_enter(MH_HOOK_HEAP))) {
     mh_nested_free(old);
     void *block = mh_real.realloc(old, size);
-    mh_nested_allocation(block, size, MH_HOOK_HEAP, __builtin_return_address(0));
+    mh_nested_allocation(block, size, MH_ENTRY());
     return block;
   }
   struct mh_entry entry = MH_ENTRY();

@@ -107,13 +107,13 @@ static void *find(struct real *real, const char *symbol) {
       symbol##_unusually arguments;                                          \
   }
 
-#define PLAIN mh_real.malloc(size ? size : 1)
+#define PLAIN mh_pass.malloc(size ? size : 1)
 NEW(_Znwm, (size_t size), (size), PLAIN)
 NEW(_Znam, (size_t size), (size), PLAIN)
 NEW(_ZnwmRKSt9nothrow_t, (size_t size, const struct nothrow *tag), (size, tag), PLAIN)
 NEW(_ZnamRKSt9nothrow_t, (size_t size, const struct nothrow *tag), (size, tag), PLAIN)
 
-#define ALIGNED mh_real.memalign(alignment, size ? size : 1)
+#define ALIGNED mh_pass.memalign(alignment, size ? size : 1)
 NEW(_ZnwmSt11align_val_t, (size_t size, size_t alignment), (size, alignment), ALIGNED)
 NEW(_ZnamSt11align_val_t, (size_t size, size_t alignment), (size, alignment), ALIGNED)
 NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t size, size_t alignment, const struct nothrow *tag), (size, alignment, tag), ALIGNED)

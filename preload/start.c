@@ -19,6 +19,8 @@
 #include "intern.h"
 #include "log.h"
 #include "modules.h"
+#include "origin.h"
+#include "pass.h"
 #include "process.h"
 #include "real.h"
 #include "regions.h"
@@ -100,6 +102,7 @@ static bool begin(void) {
   if (!mh_store_create()) return false;
   mh_modules_start();
   mh_index_suit(mh_libc_allocates(), mh_real.gnu_get_libc_version != NULL);
+  if (mh_allocator_is_silent()) mh_pass_directly();
   mh_capture_start();
   watch_forks();
   return mh_alive != &not_yet;
@@ -123,18 +126,6 @@ bool mh_start(void) {
     mh_sender_start();
   }
   return begun;
-}
-
-bool mh_libc_allocates(void) {
-  const struct mh_module *libc = mh_module_at((uintptr_t)mh_real.getpwnam);
-  return libc && libc == mh_module_at((uintptr_t)mh_real.malloc);
-}
-
-bool mh_libc_calls(uintptr_t caller) {
-  if (mh_real.gnu_get_libc_version) return false;
-  const struct mh_module *module = mh_module_at(caller);
-  /* musl's memalign jumps to aligned_alloc: then the caller is the hook that called memalign. */
-  return module && (module == mh_module_at((uintptr_t)mh_real.getpwnam) || module == mh_module_at((uintptr_t)mh_libc_calls));
 }
 
 bool mh_guard_is_stale(uintptr_t frame) {

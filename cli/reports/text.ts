@@ -127,7 +127,8 @@ export function suppressedLine({ count, bytes }: { count: number; bytes: number 
 /** What every text says when allocations are missing from the store; null when none are. */
 export function droppedLine(dropped: number): string | null {
   if (dropped === 0) return null;
-  return `${allocationCount(dropped)} ${dropped === 1 ? "was" : "were"} not recorded (store full or busy) and missing here; a larger store may help: MEMHOOK_SIZE`;
+  const [were, them] = dropped === 1 ? ["was", "it"] : ["were", "them"];
+  return `${allocationCount(dropped)} ${were} not recorded and missing here: the store was full (MEMHOOK_SIZE makes it larger) or busy, or a signal handler made ${them} inside of another`;
 }
 
 /** What is said of a store that lacks everything after some moment. */
