@@ -16,7 +16,7 @@
 export const STORE_MAGIC_LOW = 0x484d454d;
 export const STORE_MAGIC_HIGH = 0x0a4b4f4f;
 export const STORE_VERSION_MAJOR = 1;
-export const STORE_VERSION_MINOR = 0;
+export const STORE_VERSION_MINOR = 1;
 export const BLOCK_BYTES = 1048576;
 export const BLOCK_MAX_COUNT = 65536;
 
@@ -66,6 +66,7 @@ export const HEADER_THREAD_SLOTS = 172;
 export const HEADER_TIMELINE_STEP = 176;
 export const HEADER_UNWINDER = 184;
 export const HEADER_PEAK_NUMBER = 188;
+export const HEADER_END_NEWEST_PID = 192;
 export const HEADER_DROPPED = 256;
 export const HEADER_DROPPED_BYTES = 264;
 export const HEADER_ARRAYS = 512;

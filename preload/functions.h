@@ -37,6 +37,12 @@
   HOOKED(execvp, int, (const char *, char *const *))                                            \
   HOOKED(execvpe, int, (const char *, char *const *, char *const *))                            \
   HOOKED(fexecve, int, (int, char *const *, char *const *))                                     \
+  HOOKED(posix_spawn, int, (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, \
+                            char *const *, char *const *))                                      \
+  HOOKED(posix_spawnp, int, (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, \
+                             char *const *, char *const *))                                     \
+  HOOKED(system, int, (const char *))                                                           \
+  HOOKED(popen, FILE *, (const char *, const char *))                                           \
   HOOK(execl, int, (const char *, const char *, ...))                                           \
   HOOK(execlp, int, (const char *, const char *, ...))                                          \
   HOOK(execle, int, (const char *, const char *, ...))                                          \

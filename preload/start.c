@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "counters.h"
+#include "family.h"
 #include "guard.h"
 #include "index.h"
 #include "inherit.h"
@@ -76,7 +77,7 @@ static void watch_exit(void) {
 }
 
 static bool begin_child(void) {
-  mh_process_identify();
+  mh_process_identify(true);
   mh_sender_forget();
   if (mh_settings.children == MH_CHILDREN_OFF) {
     mh_store_forget(NULL);
@@ -98,7 +99,7 @@ static bool begin(void) {
     return false;
   }
   mh_clock_find();
-  mh_process_identify();
+  mh_process_identify(false);
   if (!mh_store_create()) return false;
   mh_modules_start();
   mh_index_suit(mh_libc_allocates(), mh_real.gnu_get_libc_version != NULL);
@@ -145,6 +146,7 @@ void mh_end(uint32_t kind, int status) {
   mh_count_fold_all();
   MH_SET(header->end_status, (uint32_t)status & 0xff);
   MH_SET(header->end_time, mh_clock_now());
+  if (kind != MH_END_EXEC) MH_SET(header->end_newest_pid, mh_family_newest_pid());
   __atomic_store_n(&header->end_kind, kind, __ATOMIC_RELEASE);
   /* After exit() there is still this library's destructor, and until then the program frees. */
   if (kind != MH_END_EXIT) mh_sender_end();
