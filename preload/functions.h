@@ -68,6 +68,7 @@
   REAL(gnu_get_libc_version, const char *, (void)) /* glibc alone has it */                     \
   REAL(__libc_start_main, int, (void)) /* never called: where it is, there is libc */           \
   REAL(__tls_get_addr, void *, (void)) /* the same for the loader */                            \
+  REAL(dl_iterate_phdr, int, (int (*)(struct dl_phdr_info *, size_t, void *), void *))          \
   HOOK(_Znwm, void *, (size_t))                                                                 \
   HOOK(_Znam, void *, (size_t))                                                                 \
   HOOK(_ZnwmRKSt9nothrow_t, void *, (size_t, const struct nothrow *))                           \

@@ -6,11 +6,13 @@
 #include "cfi.h"
 #include "hook.h"
 #include "modules.h"
+#include "operators.h"
 
 /* What was known about program counters ends here. */
 static void advance(void) {
   __atomic_fetch_add(&mh_generation, 1, __ATOMIC_ACQ_REL);
   mh_capture_modules_changed();
+  mh_operators_modules_change();
 }
 
 MH_HOOK void *dlopen(const char *file, int mode) {

@@ -38,19 +38,6 @@ static void clear_error(void) {
   if (mh_real.dlerror && mh_real.dlerror()) mh_real.dlerror();
 }
 
-void *mh_real_next(const char *symbol, const char *library) {
-  uintptr_t guard = mh_guard_raise();
-  void *found = dlsym(RTLD_NEXT, symbol);
-  if (!found) {
-    /* Loaded with RTLD_LOCAL it is in nobody's search order; but it calls our definition all the same. */
-    void *handle = mh_real.dlopen(library, RTLD_LAZY | RTLD_NOLOAD);
-    if (handle) found = dlsym(handle, symbol);
-    clear_error();
-  }
-  mh_guard_lower(guard);
-  return found;
-}
-
 static bool found_all;
 
 bool mh_real_found(void) {

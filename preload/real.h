@@ -15,6 +15,7 @@
 
 #include "functions.h"
 
+struct dl_phdr_info;
 struct nothrow; /* std::nothrow_t */
 
 /* All are looked up at the start: a lookup later would overwrite what dlerror has to tell the program. */
@@ -33,9 +34,6 @@ void mh_real_find(void);
 
 /* Whether that has been done. */
 bool mh_real_found(void);
-
-/* The next definition of a symbol; NULL if there is none. `library`: where to look besides, if it is loaded privately. */
-void *mh_real_next(const char *symbol, const char *library);
 
 /* The static buffer: for what the lookup itself allocates. */
 #define MH_EARLY_BYTES 65536
