@@ -255,7 +255,7 @@ export const WIRE_REFUSE_CODE = 0;
 export const WIRE_REFUSE_LENGTH = 4;
 export const WIRE_REFUSE_TEXT = 8;
 
-// WIRE_REFUSE_CODE: why memdb ends a connection.
+// WIRE_REFUSE_CODE: why memdb ends a connection. There may be more of them in the same version: the text says why, too.
 export const WIRE_ERROR_MAGIC = 1;
 export const WIRE_ERROR_VERSION = 2;
 export const WIRE_ERROR_LENGTH = 3;
@@ -269,6 +269,7 @@ export const WIRE_ERROR_TIMEOUT = 10;
 export const WIRE_ERROR_REPLACED = 11;
 export const WIRE_ERROR_CLOSING = 12;
 export const WIRE_ERROR_VALUE = 13;
+export const WIRE_ERROR_USER = 14;
 
 // ── Wire: data ───────────────────────────────────────────────────────────────────────────────────
 // WIRE_PROCESS and WIRE_HEADER carry the first bytes of the sender's header page.
