@@ -58,7 +58,7 @@ export async function compare(log: string, stores: ReadonlyMap<number, string>):
 /** The sizes of all blocks in these stores, in one text: of two runs of the same program it should be the same. */
 export async function sizesIn(stores: ReadonlyMap<number, string>): Promise<string> {
   const sizes: number[] = [];
-  for (const path of stores.values()) sizes.push(...(await readRecorded(path)).blocks.values());
+  for (const path of stores.values()) for (const size of (await readRecorded(path)).blocks.values()) sizes.push(size);
   return sizes.sort((a, b) => a - b).join(" ");
 }
 
