@@ -37,12 +37,17 @@ export function liveness(identity: Identity): Liveness {
 
 /** Who this process is. */
 export function ownIdentity(): Identity {
-  const stat = text("/proc/self/stat");
+  return { ...identityAt("self"), pid: process.pid };
+}
+
+/** Who the process is that /proc shows by this number or as "self". */
+export function identityAt(name: string): Identity {
+  const stat = text(`/proc/${name}/stat`);
   const bootId = text("/proc/sys/kernel/random/boot_id").trim().replaceAll("-", "");
   return {
-    pid: process.pid,
+    pid: Number(name),
     start: BigInt(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? 0),
-    namespace: namespaceOf("self"),
+    namespace: namespaceOf(name),
     bootId: Buffer.from(bootId, "hex"),
   };
 }
