@@ -135,7 +135,7 @@ library() {
   [ "$kind" != debug ] || how=(-O1 -g -DMH_DEBUG -fsanitize=undefined -fsanitize-trap=undefined)
   quietly "$out" "$zig" cc -target "$zig_target" -std=gnu11 "${how[@]}" -fPIC -shared \
     -Wall -Wextra -Wmissing-prototypes -Werror -fvisibility=hidden -ftls-model=initial-exec -fno-omit-frame-pointer \
-    -fno-builtin-malloc -Wl,--version-script=build/libmemhook.map -Wl,-z,now -Wl,--build-id=sha1 \
+    -fno-builtin-malloc -fno-plt -Wl,--version-script=build/libmemhook.map -Wl,-z,now -Wl,--build-id=sha1 \
     -Ibuild -o "$out.new" preload/*.c -lunwind "${needed[@]}"
   case $target in *-musl) quietly "$out" node tools/drop-needed.mjs "$out.new" libc.so ;; esac
   mv "$out.new" "$out"

@@ -1,11 +1,11 @@
-/* The one list of the functions that memhook takes over or calls. Made from it are the hooks' declarations (hook.h), the table of the
- * real functions (real.h), and what the library exports (libmemhook.map.in). The last is made by the preprocessor alone, so no
- * header is included here.
+/* The one list of the functions that memhook takes over or calls. Made from it are the hooks' declarations (hook.h),
+ * the table of the real functions (real.h), and what the library exports (libmemhook.map.in). The last is made by the
+ * preprocessor alone, so no header is included here.
  *
  * MH_FUNCTIONS(HOOKED, HOOK, REAL): each with name, result, parameters.
  *
  *   HOOKED  taken over; the real one is mh_real.name
- *   HOOK    taken over, or ours; it calls another of these, or nothing, or finds what is behind it when it is first called
+ *   HOOK    taken over, or ours; it calls another of these, or nothing, or looks up what is behind it when first called
  *   REAL    only called
  */
 #pragma once
@@ -65,10 +65,10 @@
   HOOKED(getpwuid, struct passwd *, (uid_t))                                                    \
   HOOKED(getgrnam, struct group *, (const char *))                                              \
   HOOKED(getgrgid, struct group *, (gid_t))                                                     \
+  REAL(dl_iterate_phdr, int, (int (*)(struct dl_phdr_info *, size_t, void *), void *))          \
   REAL(gnu_get_libc_version, const char *, (void)) /* glibc alone has it */                     \
   REAL(__libc_start_main, int, (void)) /* never called: where it is, there is libc */           \
   REAL(__tls_get_addr, void *, (void)) /* the same for the loader */                            \
-  REAL(dl_iterate_phdr, int, (int (*)(struct dl_phdr_info *, size_t, void *), void *))          \
   HOOK(_Znwm, void *, (size_t))                                                                 \
   HOOK(_Znam, void *, (size_t))                                                                 \
   HOOK(_ZnwmRKSt9nothrow_t, void *, (size_t, const struct nothrow *))                           \

@@ -23,14 +23,17 @@ extern struct mh_alive *mh_alive;
 /* Whether the hook that set the guard is gone: a signal handler jumped out of it. `frame`: of the hook called now. */
 bool mh_guard_is_stale(uintptr_t frame);
 
-/* Begins a hook: true when this call of the program is to be recorded; then the hook ends with mh_leave. */
-MH_INLINE bool mh_enter(enum mh_hook_kind hook) {
+/* Begins a hook: true when this call of the program is to be recorded; then the hook ends with mh_leave. `frame`: of the hook. */
+MH_INLINE bool mh_enter_at(enum mh_hook_kind hook, uintptr_t frame) {
   struct mh_tls *tls = &mh_tls;
-  uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
   if (MH_UNLIKELY(tls->guard) && !mh_guard_is_stale(frame)) return false;
   if (MH_UNLIKELY(!__atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED)) && !mh_start()) return false;
   tls->guard = frame | hook;
   return true;
+}
+
+MH_INLINE bool mh_enter(enum mh_hook_kind hook) {
+  return mh_enter_at(hook, (uintptr_t)__builtin_frame_address(0));
 }
 
 /* The same where that is a matter of two comparisons: memhook has started, the guard is down, and everything is recorded. False, with nothing done,

@@ -43,5 +43,33 @@ MH_INLINE void mh_hook_forget(const void *block) {
   mh_leave();
 }
 
+/* For what may move a block: takes its record away before the call, */
+MH_INLINE struct mh_taken mh_hook_take(void *block) {
+  mh_begin();
+  struct mh_taken taken = mh_record_take(block);
+  mh_finish();
+  return taken;
+}
+
+/* and says afterwards what has become of it. NULL: the call failed, and the old block is as it was, or `size` is 0
+ * and it is freed. */
+MH_INLINE void mh_hook_moved(void *old, void *block, size_t size, const struct mh_taken *taken,
+                             const struct mh_entry *entry) {
+  mh_begin();
+  if (MH_LIKELY(block != NULL && mh_sample_wants(size))) {
+    mh_record_moved(block, size, taken, entry);
+  } else if (block != NULL) {
+    mh_record_forget(taken); /* the old block was recorded, the new one is not: no sample fell into it */
+  } else if (size != 0) {
+    mh_record_restore(old, taken);
+  } else {
+    mh_record_forget(taken);
+  }
+  mh_finish();
+}
+
+/* The personality of a hook whose real function may throw; see hooks_new.c. 0x1b: pc-relative, four bytes. */
+#define MH_ENDS_WHEN_THROWN __asm__ volatile(".cfi_personality 0x1b, mh_new_personality")
+
 /* The hook free, for others that do the same. */
 void mh_own_free(void *block);

@@ -7,6 +7,7 @@
 #include "hook.h"
 #include "modules.h"
 #include "operators.h"
+#include "redirect.h"
 
 /* What was known about program counters ends here. */
 static void advance(void) {
@@ -15,9 +16,12 @@ static void advance(void) {
   mh_operators_modules_change();
 }
 
+#define DEEPBIND 8 /* RTLD_DEEPBIND, which musl does not have */
+
 MH_HOOK void *dlopen(const char *file, int mode) {
   if (MH_UNLIKELY(!mh_real.dlopen)) mh_real_find();
   advance();
+  mh_redirect_loading(mode & DEEPBIND);
   __attribute__((musttail)) return mh_real.dlopen(file, mode);
 }
 
@@ -25,6 +29,7 @@ MH_HOOK void *dlmopen(long namespace, const char *file, int mode) {
   if (MH_UNLIKELY(!mh_real.dlmopen)) mh_real_find();
   if (MH_UNLIKELY(!mh_real.dlmopen)) return NULL; /* musl has none, but a weak reference finds this one */
   advance();
+  mh_redirect_loading(mode & DEEPBIND);
   __attribute__((musttail)) return mh_real.dlmopen(namespace, file, mode);
 }
 

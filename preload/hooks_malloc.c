@@ -153,28 +153,6 @@ static void *move_early(void *block, size_t size) {
   return moved;
 }
 
-/* The record of `old` was taken away for the call that made `block` of it. */
-MH_INLINE void moved(void *old, void *block, size_t size, const struct mh_taken *taken, const struct mh_entry *entry) {
-  mh_begin();
-  if (MH_LIKELY(block != NULL && mh_sample_wants(size))) {
-    mh_record_moved(block, size, taken, entry);
-  } else if (block != NULL) {
-    mh_record_forget(taken); /* the old block was recorded, the new one is not: no sample fell into it */
-  } else if (size != 0) {
-    mh_record_restore(old, taken); /* it failed, and the old block is as it was */
-  } else {
-    mh_record_forget(taken); /* realloc(p, 0) freed it */
-  }
-  mh_finish();
-}
-
-static struct mh_taken take(void *block) {
-  mh_begin();
-  struct mh_taken taken = mh_record_take(block);
-  mh_finish();
-  return taken;
-}
-
 /* What realloc and reallocarray do alike, written into each: it takes the entry of the hook that it stands in. */
 MH_INLINE void *resize(void *old, size_t size) {
   if (MH_UNLIKELY(mh_early_owns(old))) return move_early(old, size);
@@ -187,9 +165,9 @@ MH_INLINE void *resize(void *old, size_t size) {
   }
   struct mh_entry entry = MH_ENTRY();
   struct mh_taken taken = {0};
-  if (old) taken = take(old);
+  if (old) taken = mh_hook_take(old);
   void *block = mh_real.realloc(old, size);
-  moved(old, block, size, &taken, &entry);
+  mh_hook_moved(old, block, size, &taken, &entry);
   mh_leave();
   return block;
 }

@@ -19,8 +19,6 @@ int mh_new_personality(int version, int actions, uint64_t language, void *except
   if (actions & 2) mh_leave();
   return 8;
 }
-/* 0x1b: pc-relative, four bytes. */
-#define ENDS_WHEN_THROWN __asm__ volatile(".cfi_personality 0x1b, mh_new_personality")
 
 extern void *mh_own_malloc(size_t size);
 
@@ -32,7 +30,7 @@ extern void *mh_own_malloc(size_t size);
  * before that is known. */
 #define NEW_UNUSUALLY(symbol, parameters, arguments, direct, early)                                 \
   static __attribute__((noinline)) void *symbol##_unusually parameters {                            \
-    ENDS_WHEN_THROWN;                                                                               \
+    MH_ENDS_WHEN_THROWN;                                                                            \
     struct mh_operator behind = BEHIND(symbol);                                                     \
     void *(*call) parameters = behind.function;                                                     \
     if (MH_UNLIKELY(behind.way == MH_WAY_UNKNOWN)) return early;                                    \

@@ -26,11 +26,25 @@ struct mh_loaded {
  * that cannot be asked yet. */
 bool mh_loaded_each(bool (*visit)(const struct mh_loaded *module, void *data), void *data);
 
+/* How many modules were loaded so far, and unloaded. */
+uint64_t mh_loaded_changes(void);
+
 /* The function of this name that the module defines for others, or NULL. */
 void *mh_loaded_function(const struct mh_loaded *module, const char *name);
 
+/* Its symbol. There may be one for each of its versions: `last` is the one before, or NULL. `hash`: mh_loaded_hash of
+ * the name. */
+const ElfW(Sym) *mh_loaded_symbol(const struct mh_loaded *module, const char *name, uint32_t hash, const ElfW(Sym) *last);
+uint32_t mh_loaded_hash(const char *name);
+
+uintptr_t mh_loaded_address(const struct mh_loaded *module, const ElfW(Sym) *symbol);
+
 /* Whether an address lies in the module. */
 bool mh_loaded_holds(const struct mh_loaded *module, uintptr_t address);
+
+/* What an entry of the dynamic section leads to. Some loaders put the address there, others leave the file's. NULL:
+ * neither lies in the module. */
+const void *mh_loaded_mapped(const struct mh_loaded *module, uintptr_t address);
 
 /* The place of a library's file name among those that the module is linked with, UINT32_MAX if it is none of them. */
 uint32_t mh_loaded_needs(const struct mh_loaded *module, const char *file);

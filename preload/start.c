@@ -24,6 +24,7 @@
 #include "pass.h"
 #include "process.h"
 #include "real.h"
+#include "redirect.h"
 #include "regions.h"
 #include "seccomp.h"
 #include "sender.h"
@@ -105,6 +106,7 @@ static bool begin(void) {
   mh_index_suit(mh_libc_allocates(), mh_real.gnu_get_libc_version != NULL);
   if (mh_allocator_is_silent()) mh_pass_directly();
   mh_capture_start();
+  mh_redirect();
   watch_forks();
   return mh_alive != &not_yet;
 }
