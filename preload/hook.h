@@ -73,3 +73,6 @@ MH_INLINE void mh_hook_moved(void *old, void *block, size_t size, const struct m
 
 /* The hook free, for others that do the same. */
 void mh_own_free(void *block);
+
+/* Notes the end of this process if a call of syscall() is one: true, then. Should it fail, mh_end_not takes it back. */
+bool mh_hook_exit(long number, int status);

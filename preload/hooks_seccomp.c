@@ -33,6 +33,11 @@ MH_HOOK int prctl(int option, unsigned long a, unsigned long b, unsigned long c,
 
 MH_HOOK long syscall(long number, long a, long b, long c, long d, long e, long f) {
   if (MH_UNLIKELY(!mh_real.syscall)) mh_real_find();
+  if (MH_UNLIKELY(mh_hook_exit(number, (int)a))) {
+    long failed = mh_real.syscall(number, a, b, c, d, e, f);
+    mh_end_not();
+    return failed;
+  }
   if (MH_LIKELY(number != SYS_seccomp)) __attribute__((musttail)) return mh_real.syscall(number, a, b, c, d, e, f);
   bool expected = expect(a == SECCOMP_SET_MODE_FILTER ? SECCOMP_MODE_FILTER : 0, (const void *)c);
   return came(mh_real.syscall(number, a, b, c, d, e, f), expected, a == SECCOMP_SET_MODE_STRICT);
