@@ -3,7 +3,8 @@
 // Not every difference is a fault. A block that the witness alone has may be one of those that
 //
 //   kept      libc keeps for itself (time zones, locales, threads), which are not recorded
-//   held      are inside or around what memhook recorded in their place: operators new of the program that put a header in front of each block,
+//   held      are inside or around what memhook recorded in their place: operators new of the program that put a
+// header in front of each block,
 //             or cut blocks out of larger ones
 //   dropped   are counted as dropped: allocated by a signal handler in the middle of a hook
 

@@ -1,10 +1,11 @@
-// Reads the log that witness.c writes, and tells what was live at the end in each space of addresses: a process until it execs.
+// Reads the log that witness.c writes, and tells what was live at the end in each space of addresses: a process until
+// it execs.
 //
 //   head, 32 bytes:   next place u64, places u64, spaces u32
 //   event, 32 bytes:  address u64, size u64, kind u32, space u32, thread u32, alignment u16, inside u16
 //
-// A child of fork begins with what its parent had. Other threads of the parent go on meanwhile: what they did between the call and the
-// child's beginning may or may not be in the child, so these addresses are uncertain there.
+// A child of fork begins with what its parent had. Other threads of the parent go on meanwhile: what they did between
+// the call and the child's beginning may or may not be in the child, so these addresses are uncertain there.
 
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { add, cut, type Ranges } from "./ranges.js";

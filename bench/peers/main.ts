@@ -1,4 +1,5 @@
-// Runs the programs of other projects' suites alone, under memhook, and under memhook with the witness behind it, and compares.
+// Runs the programs of other projects' suites alone, under memhook, and under memhook with the witness behind it, and
+// compares.
 //
 //   bench/peers/run [--only REGEX] [--library FILE]… [--limit MS=20000] FOLDER…
 //
@@ -62,7 +63,7 @@ function readCommandLine() {
 const { only, libraries, limit, folders } = readCommandLine();
 const aside = mkdtempSync(join(tmpdir(), "memhook-peers-"));
 
-/** The program under memhook, and the first way in which it is another one then, if it is not one that it has alone, too. */
+/** The program under memhook, and how it differs from what it may be alone, if it does. */
 async function watch(program: Program, alone: Outcome, preload: string[]) {
   const watched = await runWatched(program, preload, join(aside, "watched"), 3 * limit);
   if (!watched) return { watched, what: "does not end" };
@@ -147,7 +148,7 @@ try {
     if (endless.length) process.stdout.write(`${folder}: longer than ${limit} ms alone: ${endless.join(" ")}\n`);
   }
   process.stdout.write(
-    `\n| folder | programs | same output and end | compared | blocks equal | sizes equal without | processes | blocks | kept by libc | held | dropped |\n${"|---".repeat(11)}|\n`,
+    `\n| folder | programs | the same | compared | blocks | sizes | processes | equal | kept | held | dropped |\n${"|---".repeat(11)}|\n`,
   );
   for (const line of lines) process.stdout.write(`| ${line.join(" | ")} |\n`);
 } finally {

@@ -67,7 +67,7 @@ function withoutNumbers(text: string): string {
   return text.replace(/\b(0x)?[0-9a-f]{6,}\b/gi, "N").replace(/0x[0-9a-f]+|\d{3,}/gi, "N");
 }
 
-/** The first thing that differs, in one line; undefined when nothing does. Threads and processes may write their lines in another order. */
+/** The first thing that differs, in one line; undefined when nothing does. Lines may come in another order. */
 export function difference(one: Outcome, other: Outcome): string | undefined {
   if (one.end !== other.end) return `${one.end}, not ${other.end}`;
   for (const stream of ["stdout", "stderr"] as const) {

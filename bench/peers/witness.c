@@ -4,21 +4,24 @@
  *
  *   LD_PRELOAD="libmemhook.so witness.so" WITNESS_LOG=FILE PROGRAM
  *
- * Both see the same calls at the same addresses, so what each holds for live at the end must be the same. It shares no line with the library, and
- * works in the most simple way there is: every call is one event, at a place of its own in FILE, which is mapped. FILE has its full size before (see
- * log.ts); all processes of a run write to it, and it outlives them. A thread takes the next place by one atomic addition; it does so before
- * it gives memory back and after it has got some, so of two events of one address the earlier one has the lower place.
+ * Both see the same calls at the same addresses, so what each holds for live at the end must be the same. It shares no
+ * line with the library, and works in the most simple way there is: every call is one event, at a place of its own in
+ * FILE, which is mapped. FILE has its full size before (see log.ts); all processes of a run write to it, and it
+ * outlives them. A thread takes the next place by one atomic addition; it does so before it gives memory back and
+ * after it has got some, so of two events of one address the earlier one has the lower place.
  */
 #define _GNU_SOURCE 1
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <locale.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -26,8 +29,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* log.ts reads these. RESTORE: what the thread's last FREE or UNMAP of that address took away is there again. REMAP: MAP, if there was a mapping
- * in what the thread's last UNMAP took away. */
+/* log.ts reads these. RESTORE: what the thread's last FREE or UNMAP of that address took away is there again. REMAP:
+ * MAP, if there was a mapping in what the thread's last UNMAP took away. */
 enum kind { SPACE = 1, FORKED, ALLOCATE, FREE, RESTORE, MAP, UNMAP, REMAP };
 
 struct event {
@@ -75,27 +78,35 @@ static uint32_t space(void) {
   return mine;
 }
 
-/* The next definition in the loader's order. */
-#define REAL(name)                                                                  \
-  static __typeof__(name) *real_;                                                   \
-  __typeof__(name) *real = __atomic_load_n(&real_, __ATOMIC_RELAXED);               \
-  if (!real) {                                                                      \
-    real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name);                             \
-    __atomic_store_n(&real_, real, __ATOMIC_RELAXED);                               \
-  }
+#define FUNCTIONS(F)                                                               \
+  F(malloc) F(calloc) F(realloc) F(memalign) F(aligned_alloc) F(posix_memalign)    \
+  F(valloc) F(pvalloc) F(free) F(mmap) F(mmap64) F(munmap) F(mremap) F(fork)       \
+  F(setlocale) F(localtime) F(localtime_r) F(mktime) F(strftime) F(tzset)          \
+  F(getpwnam) F(getpwuid) F(getgrnam) F(getgrgid) F(dlerror) F(pthread_create)
 
-/* At the first call, if there is one before: constructors of libraries may allocate before those of this one. */
+static struct {
+#define F(name) __typeof__(name) *name;
+  FUNCTIONS(F)
+#undef F
+} real;
+
+/* At the first call, if there is one before: constructors of libraries may allocate before those of this one. The real
+ * functions are the next definitions in the loader's order, all looked up now: later that would end what dlerror has
+ * to tell the program. */
 static __attribute__((constructor)) void begin(void) {
-  static atomic_flag begun = ATOMIC_FLAG_INIT;
-  if (atomic_flag_test_and_set(&begun)) return;
+  static bool begun;
+  if (begun) return;
+  begun = true;
+#define F(name) real.name = (__typeof__(name) *)dlsym(RTLD_NEXT, #name);
+  FUNCTIONS(F)
+#undef F
   const char *path = getenv("WITNESS_LOG");
   int file = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
   if (file < 0) return;
   struct stat status;
   fstat(file, &status);
-  REAL(mmap); /* our own would be noted */
-  char *log = real(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-  own_space = real(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  char *log = real.mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  own_space = real.mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   close(file);
   if (log == MAP_FAILED || own_space == MAP_FAILED) return;
   madvise(own_space, 4096, MADV_WIPEONFORK);
@@ -105,11 +116,11 @@ static __attribute__((constructor)) void begin(void) {
   space();
   parent_space = 0;
 }
+#define REAL(name) (begin(), real.name)
 
 /* errno stays what the real function left. */
 static void note(enum kind kind, const void *address, uint64_t size, uint64_t alignment) {
   int saved = errno;
-  if (!head) begin();
   if (head) put(space(), kind, (uintptr_t)address, size, alignment, (uint32_t)gettid());
   errno = saved;
 }
@@ -117,58 +128,50 @@ static void note(enum kind kind, const void *address, uint64_t size, uint64_t al
 /* ── The heap ── */
 
 void *malloc(size_t size) {
-  REAL(malloc);
-  void *block = real(size);
+  void *block = REAL(malloc)(size);
   if (block) note(ALLOCATE, block, size, 0);
   return block;
 }
 
 void *calloc(size_t count, size_t size) {
-  REAL(calloc);
-  void *block = real(count, size);
+  void *block = REAL(calloc)(count, size);
   if (block) note(ALLOCATE, block, count * size, 0);
   return block;
 }
 
 void *memalign(size_t alignment, size_t size) {
-  REAL(memalign);
-  void *block = real(alignment, size);
+  void *block = REAL(memalign)(alignment, size);
   if (block) note(ALLOCATE, block, size, alignment);
   return block;
 }
 
 void *aligned_alloc(size_t alignment, size_t size) {
-  REAL(aligned_alloc);
-  void *block = real(alignment, size);
+  void *block = REAL(aligned_alloc)(alignment, size);
   if (block) note(ALLOCATE, block, size, alignment);
   return block;
 }
 
 int posix_memalign(void **block, size_t alignment, size_t size) {
-  REAL(posix_memalign);
-  int result = real(block, alignment, size);
+  int result = REAL(posix_memalign)(block, alignment, size);
   if (result == 0 && *block) note(ALLOCATE, *block, size, alignment);
   return result;
 }
 
 void *valloc(size_t size) {
-  REAL(valloc);
-  void *block = real(size);
+  void *block = REAL(valloc)(size);
   if (block) note(ALLOCATE, block, size, 4096);
   return block;
 }
 
 void *pvalloc(size_t size) {
-  REAL(pvalloc);
-  void *block = real(size);
+  void *block = REAL(pvalloc)(size);
   if (block) note(ALLOCATE, block, size, 4096);
   return block;
 }
 
 void free(void *block) {
-  REAL(free);
   if (block) note(FREE, block, 0, 0);
-  real(block);
+  REAL(free)(block);
 }
 
 static void *resized(void *old, void *block, size_t size) {
@@ -180,9 +183,8 @@ static void *resized(void *old, void *block, size_t size) {
 }
 
 void *realloc(void *old, size_t size) {
-  REAL(realloc);
   if (old) note(FREE, old, 0, 0);
-  return resized(old, real(old, size), size);
+  return resized(old, REAL(realloc)(old, size), size);
 }
 
 void *reallocarray(void *old, size_t count, size_t size) {
@@ -198,9 +200,8 @@ void *reallocarray(void *old, size_t count, size_t size) {
 
 #define MAPPER(name)                                                                         \
   void *name(void *wanted, size_t size, int protection, int flags, int file, off_t offset) { \
-    REAL(name);                                                                              \
     if (flags & MAP_FIXED) note(UNMAP, wanted, size, 0);                                     \
-    void *start = real(wanted, size, protection, flags, file, offset);                       \
+    void *start = REAL(name)(wanted, size, protection, flags, file, offset);                 \
     if (start != MAP_FAILED && flags & MAP_ANONYMOUS) note(MAP, start, size, 0);             \
     if (start == MAP_FAILED && flags & MAP_FIXED) note(RESTORE, wanted, size, 0);            \
     return start;                                                                            \
@@ -209,24 +210,22 @@ MAPPER(mmap)
 MAPPER(mmap64)
 
 int munmap(void *start, size_t size) {
-  REAL(munmap);
   /* What the kernel refuses before it looks at anything. */
-  if (!size || (uintptr_t)start % 4096) return real(start, size);
+  if (!size || (uintptr_t)start % 4096) return REAL(munmap)(start, size);
   note(UNMAP, start, size, 0);
-  int result = real(start, size);
+  int result = REAL(munmap)(start, size);
   if (result) note(RESTORE, start, size, 0);
   return result;
 }
 
 void *mremap(void *old, size_t old_size, size_t size, int flags, ...) {
-  REAL(mremap);
   va_list rest;
   va_start(rest, flags);
   void *wanted = flags & MREMAP_FIXED ? va_arg(rest, void *) : NULL;
   va_end(rest);
   if (wanted) note(UNMAP, wanted, size, 0);
   note(UNMAP, old, old_size, 0);
-  void *start = real(old, old_size, size, flags, wanted);
+  void *start = REAL(mremap)(old, old_size, size, flags, wanted);
   if (start != MAP_FAILED) note(REMAP, start, size, 0);
   if (start == MAP_FAILED || flags & MREMAP_DONTUNMAP) note(RESTORE, old, old_size, 0);
   if (start == MAP_FAILED && wanted) note(RESTORE, wanted, size, 0);
@@ -236,13 +235,12 @@ void *mremap(void *old, size_t old_size, size_t size, int flags, ...) {
 /* ── Processes ── */
 
 pid_t fork(void) {
-  REAL(fork);
-  if (!head) begin();
-  if (!head) return real();
+  begin();
+  if (!head) return real.fork();
   uint32_t mine = space();
   parent_space = mine;
   parent_next = atomic_load(&head->next);
-  pid_t child = real();
+  pid_t child = real.fork();
   if (child == 0) space();
   parent_space = 0;
   if (child > 0) put(mine, FORKED, (uint64_t)child, 0, 0, (uint32_t)gettid());
@@ -253,9 +251,8 @@ pid_t fork(void) {
 
 #define KEEPS(result, name, parameters, arguments) \
   result name parameters {                         \
-    REAL(name);                                    \
     inside++;                                      \
-    result value = real arguments;                 \
+    result value = REAL(name) arguments;           \
     inside--;                                      \
     return value;                                  \
   }
@@ -271,12 +268,12 @@ KEEPS(struct group *, getgrnam, (const char *name), (name))
 KEEPS(struct group *, getgrgid, (gid_t id), (id))
 KEEPS(char *, dlerror, (void), ())
 KEEPS(int, pthread_create,
-      (pthread_t *restrict thread, const pthread_attr_t *restrict attributes, void *(*start)(void *), void *restrict argument),
+      (pthread_t *restrict thread, const pthread_attr_t *restrict attributes, void *(*start)(void *),
+       void *restrict argument),
       (thread, attributes, start, argument))
 
 void tzset(void) {
-  REAL(tzset);
   inside++;
-  real();
+  REAL(tzset)();
   inside--;
 }

@@ -1,5 +1,6 @@
-/* What threads and the process do at their end: destructors of thread-specific data that allocate again, cleanup handlers of a cancelled thread, a main
- * thread that ends first, atexit and on_exit. After glibc's and LeakSanitizer's tests. */
+/* What threads and the process do at their end: destructors of thread-specific data that allocate again, cleanup
+ * handlers of a cancelled thread, a main thread that ends first, atexit and on_exit. After glibc's and LeakSanitizer's
+ * tests. */
 #define _GNU_SOURCE 1
 #include <pthread.h>
 #include <semaphore.h>

@@ -1,5 +1,5 @@
-/* Every function of malloc's family, from requests of nothing to refused ones, some freed, some kept. After valgrind's memcheck and glibc's tests of
- * malloc. Prints what was refused. */
+/* Every function of malloc's family, from requests of nothing to refused ones, some freed, some kept. After valgrind's
+ * memcheck and glibc's tests of malloc. Prints what was refused. */
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <malloc.h>

@@ -1,5 +1,5 @@
-/* Processes that fork three generations deep; each frees some of what it has from its parent, and allocates. Sizes tell the generations apart.
- * After valgrind's tests of fork and glibc's of malloc in children. */
+/* Processes that fork three generations deep; each frees some of what it has from its parent, and allocates. Sizes
+ * tell the generations apart. After valgrind's tests of fork and glibc's of malloc in children. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>

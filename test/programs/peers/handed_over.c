@@ -1,5 +1,5 @@
-/* Threads that give blocks to the next one in a ring, which frees or reallocs them; some are left where the ring stops. After helgrind's tests and
- * bytehound's of blocks that cross threads. */
+/* Threads that give blocks to the next one in a ring, which frees or reallocs them; some are left where the ring
+ * stops. After helgrind's tests and bytehound's of blocks that cross threads. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

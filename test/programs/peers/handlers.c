@@ -1,5 +1,5 @@
-/* Signal handlers that allocate: on a stack of their own, nested, left by siglongjmp, in a thread, while others are blocked. Raised by the
- * program itself, so that every run is the same. After valgrind's tests of signals. */
+/* Signal handlers that allocate: on a stack of their own, nested, left by siglongjmp, in a thread, while others are
+ * blocked. Raised by the program itself, so that every run is the same. After valgrind's tests of signals. */
 #define _GNU_SOURCE 1
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
-/* Control that leaves functions otherwise than by returning: longjmp over frames that hold blocks, contexts that switch to and fro, alloca of changing
- * size, recursion. After bytehound's and valgrind's tests. */
+/* Control that leaves functions otherwise than by returning: longjmp over frames that hold blocks, contexts that
+ * switch to and fro, alloca of changing size, recursion. After bytehound's and valgrind's tests. */
 #include <alloca.h>
 #include <setjmp.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* Blocks that realloc moves up and down, between the heap and mappings of their own, with what was in them. After massif's tests of realloc. */
+/* Blocks that realloc moves up and down, between the heap and mappings of their own, with what was in them. After
+ * massif's tests of realloc. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

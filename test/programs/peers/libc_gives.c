@@ -1,4 +1,5 @@
-/* Functions of libc that return memory which the caller must free; every other block is not. After heaptrack's tests of leaks by way of libc. */
+/* Functions of libc that return memory which the caller must free; every other block is not. After heaptrack's tests
+ * of leaks by way of libc. */
 #define _GNU_SOURCE 1
 #include <dirent.h>
 #include <glob.h>

@@ -1,5 +1,5 @@
-/* Libraries loaded and unloaded while blocks of theirs and for them live, names that are not there, and what dlerror says. After valgrind's and
- * glibc's tests of dlopen. */
+/* Libraries loaded and unloaded while blocks of theirs and for them live, names that are not there, and what dlerror
+ * says. After valgrind's and glibc's tests of dlopen. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>

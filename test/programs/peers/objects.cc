@@ -1,5 +1,6 @@
-// Every form of new and delete, of arrays, aligned, without exceptions; constructors that throw, classes with operators of their own, a new handler
-// that gives room, containers, threads. After libstdc++'s tests of the operators and valgrind's.
+// Every form of new and delete, of arrays, aligned, without exceptions; constructors that throw, classes with
+// operators of their own, a new handler that gives room, containers, threads. After libstdc++'s tests of the operators
+// and valgrind's.
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>

@@ -1,5 +1,5 @@
-// A program that replaces operator new and delete of single objects only, with a header in front of each block that it checks; all other forms lead to
-// these two by way of the C++ runtime. After libstdc++'s tests of replaced operators.
+// A program that replaces operator new and delete of single objects only, with a header in front of each block that it
+// checks; all other forms lead to these two by way of the C++ runtime. After libstdc++'s tests of replaced operators.
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>

@@ -1,5 +1,5 @@
-/* Mappings: unmapped at both ends and in the middle, grown, shrunk, moved, replaced by others and by files, refused. After massif's tests of pages
- * and LTP's of mmap. */
+/* Mappings: unmapped at both ends and in the middle, grown, shrunk, moved, replaced by others and by files, refused.
+ * After massif's tests of pages and LTP's of mmap. */
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* Programs that start programs: exec in its own place, in a child of vfork and of fork, by posix_spawn, system and popen. Each allocates and leaves
- * something. After valgrind's and bytehound's tests of children. */
+/* Programs that start programs: exec in its own place, in a child of vfork and of fork, by posix_spawn, system and
+ * popen. Each allocates and leaves something. After valgrind's and bytehound's tests of children. */
 #define _GNU_SOURCE 1
 #include <spawn.h>
 #include <stdio.h>
