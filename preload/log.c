@@ -30,9 +30,10 @@ static void write_quietly(int fd, const char *bytes, size_t length) {
 static void write_line(int fd, const char *first, const char *second, const char *third) {
   MH_TEXT(line, 1024);
   mh_text_add(&line, "memhook: ");
-  mh_text_add(&line, first);
-  mh_text_add(&line, second);
-  mh_text_add(&line, third);
+  /* Values of the environment, paths, and what memdb says: they may hold anything. */
+  mh_text_add_printable(&line, first);
+  mh_text_add_printable(&line, second);
+  mh_text_add_printable(&line, third);
   if (line.length + 1 >= line.capacity) line.length = line.capacity - 2;
   line.data[line.length++] = '\n';
   write_quietly(fd, line.data, line.length);

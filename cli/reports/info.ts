@@ -1,5 +1,6 @@
 // What `memview info` prints: the process, its totals, its store, and how its memory grew.
 
+import { printable } from "../../runtime/printable.js";
 import type { Store } from "../../runtime/store.js";
 import { isoTime } from "../../runtime/time.js";
 import { sizeName } from "./sizes.js";
@@ -13,7 +14,7 @@ export function* infoText(store: Store): Generator<string> {
   const info = store.info();
   const its = store.process;
   const local = localTimes();
-  const row = (name: string, text: string) => `${`${name}:`.padEnd(11)}${text}\n`;
+  const row = (name: string, text: string) => `${`${name}:`.padEnd(11)}${printable(text)}\n`;
   const end = local(isoTime(store.wallTime(info.end.time)));
 
   yield row("process", `${its.pid} ${its.exe}`);
