@@ -39,6 +39,11 @@
   } while (0)
 
 static __attribute__((noinline)) void *malloc_unusually(size_t size) {
+  if (MH_UNLIKELY(mh_tls.refused)) {
+    bool asked = mh_tls.refused == size;
+    mh_tls.refused = 0;
+    if (asked) return NULL;
+  }
   RECORDED_UNUSUALLY(malloc, size, mh_real.malloc(size), mh_early_allocate(size, 16));
 }
 

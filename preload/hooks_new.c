@@ -26,64 +26,93 @@ extern void *mh_own_malloc(size_t size);
   MH_LIKELY(__atomic_load_n(&mh_operators[MH_OPERATOR(symbol)].way, __ATOMIC_ACQUIRE) == MH_WAY_DIRECT)
 #define BEHIND(symbol) mh_operator_behind(MH_OPERATOR(symbol), (uintptr_t)__builtin_return_address(0))
 
+/* A call, and not a jump: who is called inside finds out by it from where. */
+#define CALL(call, arguments)                       \
+  ({                                                \
+    uintptr_t before_ = mh_tls.operator_;           \
+    mh_tls.operator_ = (uintptr_t)call;             \
+    void *result_ = call arguments; /* or throws */ \
+    mh_tls.operator_ = before_;                     \
+    result_;                                        \
+  })
+
 /* What is left when it is not as nearly always. `direct`: what to do where nothing is behind the hook; `early`:
  * before that is known. */
-#define NEW_UNUSUALLY(symbol, parameters, arguments, direct, early)                                 \
-  static __attribute__((noinline)) void *symbol##_unusually parameters {                            \
-    MH_ENDS_WHEN_THROWN;                                                                            \
-    struct mh_operator behind = BEHIND(symbol);                                                     \
-    void *(*call) parameters = behind.function;                                                     \
-    if (MH_UNLIKELY(behind.way == MH_WAY_UNKNOWN)) return early;                                    \
-    if (behind.way == MH_WAY_THROUGH) __attribute__((musttail)) return call arguments;              \
-    if (MH_UNLIKELY(!mh_enter(MH_HOOK_WRAP))) return call ? call arguments : direct;                \
-    void *block = behind.way == MH_WAY_DIRECT || !call ? direct : NULL;                             \
-    if (!block && call) block = call arguments; /* or throws */                                     \
-    MH_RETURN_RECORDED(block, size);                                                                \
+#define NEW_UNUSUALLY(symbol, parameters, arguments, direct, early)                             \
+  static __attribute__((noinline)) void *symbol##_unusually parameters {                        \
+    MH_ENDS_WHEN_THROWN;                                                                        \
+    struct mh_operator behind = BEHIND(symbol);                                                 \
+    void *(*call) parameters = behind.function;                                                 \
+    if (MH_UNLIKELY(behind.way == MH_WAY_UNKNOWN)) return early;                                \
+    if (behind.way == MH_WAY_THROUGH) __attribute__((musttail)) return call arguments;          \
+    if (MH_UNLIKELY(!mh_enter(MH_HOOK_WRAP))) return call ? CALL(call, arguments) : direct;     \
+    if (behind.way == MH_WAY_DIRECT || !call) {                                                 \
+      void *block = direct;                                                                     \
+      if (MH_LIKELY(block || !call)) MH_RETURN_RECORDED(block, size);                           \
+      mh_tls.refused = size ? size : 1;                                                         \
+    }                                                                                           \
+    MH_RETURN_RECORDED(CALL(call, arguments), size);                                            \
   }
 
-/* Each is two functions, as malloc is: the second, to which the first jumps, does whatever is not what happens
- * nearly always. */
-#define NEW(symbol, parameters, arguments, direct)                                                  \
-  NEW_UNUSUALLY(symbol, parameters, arguments, direct, mh_own_malloc(size ? size : 1))                     \
-  MH_HOOK void *symbol parameters {                                                                 \
-    if (IS_DIRECT(symbol)) {                                                                        \
-      void *block = NULL;                                                                           \
-      if (mh_sample_passes(size)) {                                                                 \
-        block = direct;                                                                             \
-        if (MH_LIKELY(block != NULL)) return block;                                                 \
-      } else if (MH_LIKELY(mh_enter_plainly(MH_HOOK_HEAP))) {                                       \
-        block = direct;                                                                             \
-        if (MH_LIKELY(block != NULL)) MH_RETURN_RECORDED(block, size);                              \
-        mh_leave();                                                                                 \
-      }                                                                                             \
-    }                                                                                               \
-    __attribute__((musttail)) return symbol##_unusually arguments;                                  \
+/* Each is three functions. The second, to which the first jumps, does whatever is not what happens nearly always. The
+ * third has the runtime's own do what is to be done when malloc refuses: call a new_handler, ask again, or throw. It
+ * begins with the same question, to which malloc's hook knows the answer: the allocator is asked as often as alone. */
+#define NEW(symbol, parameters, arguments, direct)                                              \
+  NEW_UNUSUALLY(symbol, parameters, arguments, direct, mh_own_malloc(size ? size : 1))          \
+  static __attribute__((noinline)) void *symbol##_refused parameters {                          \
+    MH_ENDS_WHEN_THROWN;                                                                        \
+    struct mh_operator behind = BEHIND(symbol);                                                 \
+    void *(*call) parameters = behind.function;                                                 \
+    if (MH_UNLIKELY(!call || !mh_enter(MH_HOOK_WRAP))) return NULL;                             \
+    mh_tls.refused = size ? size : 1;                                                           \
+    MH_RETURN_RECORDED(CALL(call, arguments), size);                                            \
+  }                                                                                             \
+  MH_HOOK void *symbol parameters {                                                             \
+    if (IS_DIRECT(symbol)) {                                                                    \
+      void *block = NULL;                                                                       \
+      if (mh_sample_passes(size)) {                                                             \
+        block = direct;                                                                         \
+        if (MH_LIKELY(block != NULL)) return block;                                             \
+        __attribute__((musttail)) return symbol##_refused arguments;                            \
+      }                                                                                         \
+      if (MH_LIKELY(mh_enter_plainly(MH_HOOK_HEAP))) {                                          \
+        block = direct;                                                                         \
+        if (MH_LIKELY(block != NULL)) MH_RETURN_RECORDED(block, size);                          \
+        mh_leave();                                                                             \
+        __attribute__((musttail)) return symbol##_refused arguments;                            \
+      }                                                                                         \
+    }                                                                                           \
+    __attribute__((musttail)) return symbol##_unusually arguments;                              \
   }
 
 /* Never direct: which alignments it refuses, and whom it asks for how much, is the runtime's to say. */
-#define NEW_ALIGNED(symbol, parameters, arguments)                                                  \
-  NEW_UNUSUALLY(symbol, parameters, arguments, mh_pass.memalign(alignment, size ? size : 1),        \
-                mh_early_allocate(size, alignment))                                                 \
-  MH_HOOK void *symbol parameters {                                                                 \
-    __attribute__((musttail)) return symbol##_unusually arguments;                                  \
+#define NEW_ALIGNED(symbol, parameters, arguments)                                              \
+  NEW_UNUSUALLY(symbol, parameters, arguments, mh_pass.memalign(alignment, size ? size : 1),    \
+                mh_early_allocate(size, alignment))                                             \
+  MH_HOOK void *symbol parameters {                                                             \
+    __attribute__((musttail)) return symbol##_unusually arguments;                              \
   }
 
-#define DELETE(symbol, parameters, arguments)                                                       \
-  static __attribute__((noinline)) void symbol##_unusually parameters {                             \
-    struct mh_operator behind = BEHIND(symbol);                                                     \
-    void (*call) parameters = behind.function;                                                      \
-    if (behind.way == MH_WAY_DIRECT || !call) {                                                     \
-      mh_own_free(block);                                                                           \
-    } else {                                                                                        \
-      if (behind.way != MH_WAY_THROUGH && MH_LIKELY(block != NULL)) mh_hook_forget(block);          \
-      call arguments;                                                                               \
-    }                                                                                               \
-  }                                                                                                 \
-  MH_HOOK void symbol parameters {                                                                  \
-    if (IS_DIRECT(symbol))                                                                          \
-      mh_own_free(block);                                                                           \
-    else                                                                                            \
-      symbol##_unusually arguments;                                                                 \
+#define DELETE(symbol, parameters, arguments)                                                   \
+  static __attribute__((noinline)) void symbol##_unusually parameters {                         \
+    struct mh_operator behind = BEHIND(symbol);                                                 \
+    void (*call) parameters = behind.function;                                                  \
+    if (behind.way == MH_WAY_THROUGH) __attribute__((musttail)) return call arguments;          \
+    if (behind.way == MH_WAY_DIRECT || !call) {                                                 \
+      mh_own_free(block);                                                                       \
+      return;                                                                                   \
+    }                                                                                           \
+    if (MH_LIKELY(block != NULL)) mh_hook_forget(block);                                        \
+    uintptr_t before = mh_tls.operator_;                                                        \
+    mh_tls.operator_ = (uintptr_t)call;                                                         \
+    call arguments;                                                                             \
+    mh_tls.operator_ = before;                                                                  \
+  }                                                                                             \
+  MH_HOOK void symbol parameters {                                                              \
+    if (IS_DIRECT(symbol))                                                                      \
+      mh_own_free(block);                                                                       \
+    else                                                                                        \
+      symbol##_unusually arguments;                                                             \
   }
 
 #define PLAIN mh_pass.malloc(size ? size : 1)

@@ -20,6 +20,19 @@ bool mh_loaded_holds(const struct mh_loaded *module, uintptr_t address) {
   return false;
 }
 
+void mh_loaded_range(const struct mh_loaded *module, uintptr_t *start, uintptr_t *end) {
+  const struct dl_phdr_info *info = module->info;
+  *start = UINTPTR_MAX;
+  *end = 0;
+  for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+    const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+    if (segment->p_type != PT_LOAD) continue;
+    uintptr_t low = info->dlpi_addr + segment->p_vaddr, high = low + segment->p_memsz;
+    if (low < *start) *start = low;
+    if (high > *end) *end = high;
+  }
+}
+
 const void *mh_loaded_mapped(const struct mh_loaded *module, uintptr_t address) {
   if (mh_loaded_holds(module, address)) return (const void *)address;
   address += module->info->dlpi_addr;

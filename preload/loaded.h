@@ -46,5 +46,8 @@ bool mh_loaded_holds(const struct mh_loaded *module, uintptr_t address);
  * neither lies in the module. */
 const void *mh_loaded_mapped(const struct mh_loaded *module, uintptr_t address);
 
+/* The addresses that it spans. */
+void mh_loaded_range(const struct mh_loaded *module, uintptr_t *start, uintptr_t *end);
+
 /* The place of a library's file name among those that the module is linked with, UINT32_MAX if it is none of them. */
 uint32_t mh_loaded_needs(const struct mh_loaded *module, const char *file);

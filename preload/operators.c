@@ -54,10 +54,7 @@ struct survey {
 
 static bool survey_module(const struct mh_loaded *module, void *data) {
   struct survey *survey = data;
-  if (!survey->passed && mh_loaded_holds(module, (uintptr_t)mh_own_malloc)) {
-    survey->passed = true;
-    return true;
-  }
+  if (!survey->passed && mh_loaded_holds(module, (uintptr_t)mh_own_malloc)) return survey->passed = true;
   bool runtime = mh_operators_runtime(module), late = module->index >= MH_GET(started_with);
   if (!survey->passed) survey->heap_before |= mh_loaded_function(module, "malloc") || mh_loaded_function(module, "free");
   for (unsigned id = 0; id < MH_OPERATOR_COUNT; id++) {
@@ -116,7 +113,8 @@ static void decide_all(void) {
   }
 }
 
-void mh_operators_modules_change(void) {
+void mh_operators_modules_change(bool global) {
+  if (global) MH_SET(mh_operators_global, true);
   if (!__atomic_load_n(&changes, __ATOMIC_RELAXED)) return;
   for (unsigned id = 0; id < MH_OPERATOR_COUNT; id++) MH_SET(mh_operators[id].way, MH_WAY_UNKNOWN);
 }

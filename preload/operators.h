@@ -11,6 +11,7 @@
  * takes its lock, which a thread may hold that waits for this one.
  */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 /* symbol, and to which one a runtime's own forwards: itself if to none. */
@@ -67,5 +68,6 @@ struct mh_operator mh_operator_behind(enum mh_operator_id id, uintptr_t caller);
 /* Their symbols. */
 extern const char *const mh_operator_names[MH_OPERATOR_COUNT];
 
-/* To be called before modules are loaded and after they are unloaded. */
-void mh_operators_modules_change(void);
+/* To be called before modules are loaded and after they are unloaded. `global`: what is loaded comes into the order that
+ * is the same for all of the program (RTLD_GLOBAL). */
+void mh_operators_modules_change(bool global);

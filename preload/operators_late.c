@@ -2,13 +2,15 @@
  *
  * The loader looks in the module that was opened, then in those that it is linked with, in their order: for each of
  * them alike, so a C++ runtime that came with a plugin calls the plugin's operators. Which one was opened is not
- * known; that is taken for it which is linked with the caller and was loaded before it. The answers are kept: there
- * are few callers.
+ * known; that is taken for it which is linked with the caller and was loaded before it. A runtime's operator may jump to
+ * the next one, which then seems to be called by memhook. The answers are kept: there are few callers.
  */
 #include "operators_late.h"
 
 #include "modules.h"
+#include "real.h"
 #include "sys.h"
+#include "thread.h"
 
 /* How near a definition is to a caller. */
 enum {
@@ -60,6 +62,10 @@ static bool find_nearest(const struct mh_loaded *module, void *data) {
   return true;
 }
 
+struct own {
+  uintptr_t start, end;
+};
+
 /* A place is written by whoever changes its key to BUSY, and left alone by others. */
 struct answer {
   uint64_t key;
@@ -70,7 +76,28 @@ struct answer {
 #define BUSY UINT64_MAX
 static struct answer answers[ANSWERS];
 
+bool mh_operators_global;
+
+static bool find_own(const struct mh_loaded *module, void *data) {
+  struct own *found = data;
+  if (!mh_loaded_holds(module, (uintptr_t)mh_operators)) return true;
+  mh_loaded_range(module, &found->start, &found->end);
+  return false;
+}
+
+static bool is_memhook(uintptr_t pc) {
+  static struct own own;
+  if (MH_UNLIKELY(!__atomic_load_n(&own.end, __ATOMIC_ACQUIRE))) {
+    struct own found = {0};
+    mh_loaded_each(find_own, &found);
+    MH_SET(own.start, found.start);
+    __atomic_store_n(&own.end, found.end, __ATOMIC_RELEASE);
+  }
+  return pc - own.start < own.end - own.start;
+}
+
 void *mh_operator_late(enum mh_operator_id id, uintptr_t caller) {
+  if (is_memhook(caller)) caller = mh_tls.operator_;
   /* No two modules share a page. */
   uint64_t key = caller >> 12 << 5 | id;
   struct answer *answer = &answers[key * 0x9e3779b97f4a7c15u >> 56];
@@ -82,6 +109,9 @@ void *mh_operator_late(enum mh_operator_id id, uintptr_t caller) {
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     if (MH_LIKELY(current && MH_GET(answer->key) == key)) return function;
   }
+  /* With that order the loader begins. It is asked only here, because of its lock. */
+  void *global = MH_GET(mh_operators_global) ? mh_real_next(mh_operator_names[id]) : NULL;
+  if (global) return global;
   struct search search = {.name = mh_operator_names[id], .pc = caller};
   mh_loaded_each(find_caller, &search);
   mh_loaded_each(find_nearest, &search);

@@ -6,6 +6,9 @@
 #include "loaded.h"
 #include "operators.h"
 
+/* Whether some modules were loaded with RTLD_GLOBAL. */
+extern bool mh_operators_global;
+
 /* The operator that the code at `caller` would get if memhook were not there; NULL if there is none. */
 void *mh_operator_late(enum mh_operator_id id, uintptr_t caller);
 

@@ -38,6 +38,14 @@ static void clear_error(void) {
   if (mh_real.dlerror && mh_real.dlerror()) mh_real.dlerror();
 }
 
+void *mh_real_next(const char *symbol) {
+  uintptr_t guard = mh_guard_raise();
+  void *found = dlsym(RTLD_NEXT, symbol);
+  if (!found) clear_error();
+  mh_guard_lower(guard);
+  return found;
+}
+
 static bool found_all;
 
 bool mh_real_found(void) {

@@ -36,6 +36,10 @@ void mh_real_find(void);
 /* Whether that has been done. */
 bool mh_real_found(void);
 
+/* The next definition of a symbol in the order that is the same for all of the program, NULL if there is none.
+ * Takes the loader's lock. */
+void *mh_real_next(const char *symbol);
+
 /* The static buffer: for what the lookup itself allocates. */
 #define MH_EARLY_BYTES 65536
 extern uint8_t mh_early[MH_EARLY_BYTES];

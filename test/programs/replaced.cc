@@ -3,6 +3,9 @@
 // they are linked in every combination. How they do it is the program's argument: `count` calls malloc, `header` puts
 // 64 bytes before each block, `pool` has memory of its own and never calls malloc.
 //
+// A second argument makes it print what the operators returned instead: that is what counts where the replacements
+// are in a library behind memhook.
+//
 // What it prints is the same under memhook, but for the lines `live ADDRESS SIZE`: what malloc gave for what is live
 // at the end, by the log that the replacements keep and, for blocks that are not theirs, by the program's own.
 #include <cstdint>
@@ -235,9 +238,10 @@ int main(int count, char **arguments) {
 #endif
   for (int i = 0; i < FORMS; i++)
     if (calls[i] != 0) say("form %d called %lu times\n", i, calls[i]);
+  const bool given = count > 2; // to print what the operators returned, whatever malloc did
   for (int i = 0; i < others_count; i++)
-    if (find_own(others[i].given) == nullptr) say("live %p %zu\n", others[i].taken, others[i].size);
-  for (int i = 0; i < own_count; i++)
+    if (given || find_own(others[i].given) == nullptr) say("live %p %zu\n", others[i].taken, others[i].size);
+  for (int i = 0; i < own_count && !given; i++)
     if (own[i].taken != nullptr) say("live %p %zu\n", own[i].taken, own[i].size);
 }
 
