@@ -78,6 +78,13 @@ layout_header() {
   quietly "layout.h" node tools/layout-header.mjs asm/layout.ts build/layout.h
 }
 
+# What the library exports: made of the one list of its hooks, by the preprocessor.
+version_script() {
+  stale build/libmemhook.map preload/functions.h preload/libmemhook.map.in || return 0
+  find_zig
+  quietly "libmemhook.map" "$zig" cc -E -P -x c preload/libmemhook.map.in -o build/libmemhook.map
+}
+
 wasm() {
   stale build/core.wasm asm build.sh || return 0
   quietly "core.wasm" node_modules/.bin/asc asm/core.ts --outFile build/core.wasm \
@@ -128,7 +135,7 @@ find_own_target() {
 library() {
   local target=$1 kind=${2:-}
   local out=build/lib/$1${kind:+-$kind}/libmemhook.so zig_target=${1%-*}-linux-musl needed=()
-  stale "$out" preload build/layout.h build.sh tools/drop-needed.mjs || return 0
+  stale "$out" preload build/layout.h build/libmemhook.map build.sh tools/drop-needed.mjs || return 0
   find_zig
   mkdir -p "$(dirname "$out")"
   case $target in
@@ -139,8 +146,8 @@ library() {
   local how=(-O2 -flto -g0 -s)
   [ "$kind" != debug ] || how=(-O1 -g -DMH_DEBUG -fsanitize=undefined -fsanitize-trap=undefined)
   quietly "$out" "$zig" cc -target "$zig_target" -std=gnu11 "${how[@]}" -fPIC -shared \
-    -Wall -Wextra -Werror -fvisibility=hidden -ftls-model=initial-exec -fno-omit-frame-pointer \
-    -fno-builtin-malloc -Wl,--version-script=preload/libmemhook.map -Wl,-z,now -Wl,--build-id=sha1 \
+    -Wall -Wextra -Wmissing-prototypes -Werror -fvisibility=hidden -ftls-model=initial-exec -fno-omit-frame-pointer \
+    -fno-builtin-malloc -fno-plt -Wl,--version-script=build/libmemhook.map -Wl,-z,now -Wl,--build-id=sha1 \
     -Ibuild -o "$out.new" preload/*.c -lunwind "${needed[@]}"
   case $target in *-musl) quietly "$out" node tools/drop-needed.mjs "$out.new" libc.so ;; esac
   mv "$out.new" "$out"
@@ -205,6 +212,7 @@ compile_example() {
 build() {
   packages
   layout_header
+  version_script
   wasm
   symbols_wasm
   memdb_wasm

@@ -16,7 +16,7 @@
 export const STORE_MAGIC_LOW = 0x484d454d;
 export const STORE_MAGIC_HIGH = 0x0a4b4f4f;
 export const STORE_VERSION_MAJOR = 1;
-export const STORE_VERSION_MINOR = 0;
+export const STORE_VERSION_MINOR = 1;
 export const BLOCK_BYTES = 1048576;
 export const BLOCK_MAX_COUNT = 65536;
 
@@ -66,6 +66,7 @@ export const HEADER_THREAD_SLOTS = 172;
 export const HEADER_TIMELINE_STEP = 176;
 export const HEADER_UNWINDER = 184;
 export const HEADER_PEAK_NUMBER = 188;
+export const HEADER_END_NEWEST_PID = 192;
 export const HEADER_DROPPED = 256;
 export const HEADER_DROPPED_BYTES = 264;
 export const HEADER_ARRAYS = 512;
@@ -254,7 +255,7 @@ export const WIRE_REFUSE_CODE = 0;
 export const WIRE_REFUSE_LENGTH = 4;
 export const WIRE_REFUSE_TEXT = 8;
 
-// WIRE_REFUSE_CODE: why memdb ends a connection.
+// WIRE_REFUSE_CODE: why memdb ends a connection. There may be more of them in the same version: the text says why, too.
 export const WIRE_ERROR_MAGIC = 1;
 export const WIRE_ERROR_VERSION = 2;
 export const WIRE_ERROR_LENGTH = 3;
@@ -268,6 +269,7 @@ export const WIRE_ERROR_TIMEOUT = 10;
 export const WIRE_ERROR_REPLACED = 11;
 export const WIRE_ERROR_CLOSING = 12;
 export const WIRE_ERROR_VALUE = 13;
+export const WIRE_ERROR_USER = 14;
 
 // ── Wire: data ───────────────────────────────────────────────────────────────────────────────────
 // WIRE_PROCESS and WIRE_HEADER carry the first bytes of the sender's header page.

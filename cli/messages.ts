@@ -4,6 +4,7 @@
 // without --allow-env refuses, and may draw boxes where one line is promised.
 
 import { type ConsolaInstance, createConsola } from "consola/core";
+import { printable } from "../runtime/printable.js";
 import { tell } from "./output.js";
 
 /** A logger whose lines begin with the program's name. Warnings and information look alike: only the words differ. */
@@ -17,7 +18,7 @@ export function messages(program: string): ConsolaInstance {
             .map(String)
             .join(" ")
             .replace(/\s*\n\s*/g, " ");
-          tell(`${program}: ${text}\n`);
+          tell(`${program}: ${printable(text)}\n`);
         },
       },
     ],

@@ -13,6 +13,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "family.h"
 #include "layout.h"
 #include "log.h"
 #include "process.h"
@@ -21,22 +22,13 @@
 #include "sys.h"
 #include "text.h"
 
+/* TAKEN: by somebody else, so that this process goes beside it. REFUSED: what is there is this user's own, and no store; or there can be none. */
 enum verdict { MINE, TAKEN, REFUSED, AGAIN };
 
-/* Makes `text` absolute: later growth of the file may need to open it again after a chdir. */
-static void add_absolute(struct mh_text *text, const char *path) {
-  if (path[0] != '/') {
-    static char cwd[4096];
-    long length = mh_syscall(SYS_getcwd, (long)cwd, sizeof(cwd), 0, 0, 0, 0);
-    if (length > 1 && cwd[0] == '/') {
-      mh_text_add(text, cwd);
-      if (cwd[1]) mh_text_add(text, "/");
-    }
-  }
-}
-
-static void add_pattern(struct mh_text *text, const char *pattern) {
-  for (const char *at = pattern; *at; at++) {
+/* The name as it was given, with %p and %e replaced behind its first `literal` bytes. */
+static void add_pattern(struct mh_text *text, const char *pattern, size_t literal) {
+  mh_text_add_bytes(text, pattern, literal);
+  for (const char *at = pattern + literal; *at; at++) {
     if (at[0] == '%' && at[1] == 'p') {
       mh_text_add_number(text, mh_process.pid);
       at++;
@@ -79,48 +71,106 @@ static bool is_marked(int fd) {
   return mark(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
 }
 
+/* Whether a header is of another boot of the machine. What is unknown is not compared. */
+static bool is_of_another_boot(const struct mh_header *header) {
+  static const uint8_t unknown[16];
+  return __builtin_memcmp(header->boot_id, unknown, 16) != 0 && __builtin_memcmp(header->boot_id, mh_process.boot_id, 16) != 0;
+}
+
+static bool is_in_another_namespace(const struct mh_header *header) {
+  return header->pid_namespace && mh_process.pid_namespace && header->pid_namespace != mh_process.pid_namespace;
+}
+
+/* Whether it is of this very process, before an exec. */
+static bool is_own(const struct mh_header *header) {
+  return !is_of_another_boot(header) && !is_in_another_namespace(header) && header->pid == mh_process.pid &&
+         header->process_start == mh_process.start;
+}
+
 /* Whether the process that wrote this header may still be using the file. */
 static bool owner_lives(int fd, const struct mh_header *header) {
-  static const uint8_t unknown[16];
-  bool same_boot = true, boot_known = false;
-  for (int i = 0; i < 16; i++) {
-    same_boot = same_boot && header->boot_id[i] == mh_process.boot_id[i];
-    boot_known = boot_known || header->boot_id[i] != unknown[i];
-  }
-  if (boot_known && !same_boot) return false;
+  if (is_of_another_boot(header) || is_own(header)) return false;
   /* In another pid namespace (a container with the same folder) the number says nothing; the owner's mark does. */
-  if (header->pid_namespace && mh_process.pid_namespace && header->pid_namespace != mh_process.pid_namespace)
-    return is_marked(fd);
-  if (header->pid == mh_process.pid && header->process_start == mh_process.start) return false;
+  if (is_in_another_namespace(header)) return is_marked(fd);
   return mh_process_lives(header->pid, header->process_start);
 }
 
-/* Looks at the file behind `fd`, whose lock is held. */
-static enum verdict judge(int fd, const char *path) {
-  struct stat opened, named;
-  if (mh_fstat(fd, &opened) < 0 || !S_ISREG(opened.st_mode)) return REFUSED;
-  if (mh_stat(path, &named) < 0 || named.st_ino != opened.st_ino || named.st_dev != opened.st_dev) return AGAIN;
-  if (opened.st_size == 0) return MINE;
+static bool is_store(const struct mh_header *header) {
+  return header->magic[0] == MH_STORE_MAGIC_LOW && header->magic[1] == MH_STORE_MAGIC_HIGH;
+}
+
+static bool read_header(int fd, struct mh_header *header) {
+  return mh_pread(fd, header, sizeof(*header), 0) == sizeof(*header);
+}
+
+/* Whether a store of this very process is at the path. */
+static bool has_own(const char *path) {
   static struct mh_header header;
-  if (mh_pread(fd, &header, sizeof(header), 0) != sizeof(header)) return REFUSED;
-  bool complete = header.magic[0] == MH_STORE_MAGIC_LOW && header.magic[1] == MH_STORE_MAGIC_HIGH;
-  if (!complete && (header.magic[0] || header.magic[1] || header.version_major != MH_STORE_VERSION_MAJOR)) return REFUSED;
-  if (complete && owner_lives(fd, &header)) return TAKEN;
-  /* A dead owner's store, or one whose maker died before it was complete. A viewer that has it open keeps it. */
+  struct stat status;
+  int fd = mh_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+  if (fd < 0) return false;
+  bool own = mh_fstat(fd, &status) == 0 && status.st_uid == mh_geteuid() && read_header(fd, &header) && is_store(&header) && is_own(&header);
+  mh_close(fd);
+  return own;
+}
+
+/* Whether a dead owner's store may go. `beside`: where this process goes if not, NULL if there is nothing more. One with this process's
+ * number is of a run that has ended: an ancestor has another one. */
+static bool is_old(const struct mh_header *header, const char *beside) {
+  if (is_of_another_boot(header) || header->pid == mh_process.pid) return true;
+  return !mh_process.forked && !mh_family_may_include(header) && !(beside && has_own(beside));
+}
+
+/* Nobody else can open it, or could have: neither by its permissions nor by another name. */
+static bool is_private(const struct stat *status) {
+  return status->st_nlink == 1 && (status->st_mode & 077) == 0;
+}
+
+static enum verdict remove_old(const char *path) {
   return mh_unlink(path) < 0 ? TAKEN : AGAIN;
 }
 
-/* A file that may not be opened: another user's, most likely his store. */
-static enum verdict judge_closed(const char *path, int error) {
-  struct stat named;
-  return error == -EACCES && mh_stat(path, &named) == 0 && S_ISREG(named.st_mode) ? TAKEN : REFUSED;
+/* Looks at the file behind `fd`, whose lock is held. `made`: by this process, just now. */
+static enum verdict judge(int fd, const char *path, bool made, const char *beside) {
+  struct stat opened, named;
+  if (mh_fstat(fd, &opened) < 0) return REFUSED;
+  if (!made && opened.st_uid != mh_geteuid()) return TAKEN;
+  if (!S_ISREG(opened.st_mode)) return REFUSED;
+  if (mh_stat(path, &named) < 0 || named.st_ino != opened.st_ino || named.st_dev != opened.st_dev) return AGAIN;
+  if (opened.st_size == 0) return made || is_private(&opened) ? MINE : remove_old(path);
+  static struct mh_header header;
+  if (!read_header(fd, &header)) return REFUSED;
+  bool complete = is_store(&header);
+  if (!complete && (header.magic[0] || header.magic[1] || header.version_major != MH_STORE_VERSION_MAJOR)) return REFUSED;
+  if (complete && (owner_lives(fd, &header) || !is_old(&header, beside))) return TAKEN;
+  /* An old run's store, or one whose maker died before it was complete. A viewer that has it open keeps it. */
+  return remove_old(path);
 }
 
-static enum verdict try_path(const char *path, int *fd) {
+/* What may not be opened: another user's, or a store of this user's that the program may not write to any more. */
+static enum verdict judge_closed(const char *path, int error) {
+  struct stat named;
+  if (mh_stat(path, &named) < 0) return REFUSED;
+  return named.st_uid != mh_geteuid() || (error == -EACCES && S_ISREG(named.st_mode)) ? TAKEN : REFUSED;
+}
+
+/* Nothing that is there is opened in making a file, so that nobody can put something of his own in its place. */
+static int make_file(const char *path) {
+  int fd = mh_open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  struct stat status;
+  /* The program's umask may forbid even its owner to open it again. */
+  if (fd >= 0 && mh_fstat(fd, &status) == 0 && (status.st_mode & 0777) != 0600) mh_fchmod(fd, 0600);
+  return fd;
+}
+
+static enum verdict try_path(const char *path, const char *beside, int *fd) {
   for (int turn = 0; turn < 8; turn++) {
-    *fd = mh_open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    *fd = mh_open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+    bool made = *fd == -ENOENT;
+    if (made) *fd = make_file(path);
+    if (*fd == -EEXIST) continue;
     if (*fd < 0) return judge_closed(path, *fd);
-    enum verdict verdict = mh_flock(*fd, LOCK_EX | LOCK_NB) < 0 ? TAKEN : judge(*fd, path);
+    enum verdict verdict = mh_flock(*fd, LOCK_EX | LOCK_NB) < 0 ? TAKEN : judge(*fd, path, made, beside);
     if (verdict == MINE) return MINE;
     mh_close(*fd);
     if (verdict != AGAIN) return verdict;
@@ -129,24 +179,22 @@ static enum verdict try_path(const char *path, int *fd) {
 }
 
 int mh_claim(char *path, unsigned path_bytes) {
-  struct mh_text wanted = {.data = path, .capacity = path_bytes};
+  static char data[4096];
+  struct mh_text wanted = {.data = path, .capacity = path_bytes}, beside = {.data = data, .capacity = sizeof(data)};
+  data[0] = 0;
   if (mh_settings.file) {
-    add_absolute(&wanted, mh_settings.file);
-    add_pattern(&wanted, mh_settings.file);
+    add_pattern(&wanted, mh_settings.file, mh_settings.file_folder);
   } else {
     mh_text_add(&wanted, "/dev/shm/");
     mh_text_add(&wanted, mh_settings.shm_name);
   }
+  add_pid(&beside, path);
   int fd = -1;
-  enum verdict verdict = wanted.cut ? REFUSED : try_path(path, &fd);
+  enum verdict verdict = wanted.cut || beside.cut ? REFUSED : try_path(path, data, &fd);
   if (verdict == TAKEN) {
-    static char data[4096];
-    struct mh_text own = {.data = data, .capacity = sizeof(data)};
-    data[0] = 0;
-    add_pid(&own, path);
     wanted.length = 0;
-    mh_text_add(&wanted, own.data);
-    verdict = own.cut ? REFUSED : try_path(path, &fd);
+    mh_text_add(&wanted, data);
+    verdict = try_path(path, NULL, &fd);
   }
   if (verdict == MINE) {
     /* A high number keeps it out of the way of programs that expect the lowest ones, or close all the low ones. */

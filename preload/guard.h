@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "debug.h"
+#include "origin.h"
 #include "records.h"
 #include "start.h"
 #include "thread.h"
@@ -22,14 +23,17 @@ extern struct mh_alive *mh_alive;
 /* Whether the hook that set the guard is gone: a signal handler jumped out of it. `frame`: of the hook called now. */
 bool mh_guard_is_stale(uintptr_t frame);
 
-/* Begins a hook: true when this call of the program is to be recorded; then the hook ends with mh_leave. */
-MH_INLINE bool mh_enter(enum mh_hook_kind hook) {
+/* Begins a hook: true when this call of the program is to be recorded; then the hook ends with mh_leave. `frame`: of the hook. */
+MH_INLINE bool mh_enter_at(enum mh_hook_kind hook, uintptr_t frame) {
   struct mh_tls *tls = &mh_tls;
-  uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
   if (MH_UNLIKELY(tls->guard) && !mh_guard_is_stale(frame)) return false;
   if (MH_UNLIKELY(!__atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED)) && !mh_start()) return false;
   tls->guard = frame | hook;
   return true;
+}
+
+MH_INLINE bool mh_enter(enum mh_hook_kind hook) {
+  return mh_enter_at(hook, (uintptr_t)__builtin_frame_address(0));
 }
 
 /* The same where that is a matter of two comparisons: memhook has started, the guard is down, and everything is recorded. False, with nothing done,
@@ -60,13 +64,17 @@ MH_INLINE void mh_leave(void) {
 }
 
 /* What a hook that may not record (mh_enter said no) owes all the same. A call that neither memhook nor the real function made
- * is a signal handler's: it cannot be recorded, so it is counted. `caller`: where the hook was called from. */
-static inline void mh_nested_allocation(const void *block, uint64_t size, enum mh_hook_kind hook, const void *caller) {
+ * is a signal handler's: it cannot be recorded, so it is counted. */
+static inline void mh_nested_allocation(const void *block, uint64_t size, struct mh_entry entry) {
   uintptr_t guard = mh_tls.guard;
   if (MH_LIKELY(!guard || !block)) return;
-  uintptr_t inside = guard & MH_GUARD_HOOK;
-  bool expected = inside == MH_HOOK_WRAP || (inside == MH_HOOK_HEAP && hook == MH_HOOK_MAP && !mh_libc_allocates());
-  if (MH_UNLIKELY(guard & MH_GUARD_RECORDING || !(expected || mh_libc_calls((uintptr_t)caller)))) mh_store_drop(size);
+  bool dropped = guard & MH_GUARD_RECORDING;
+  if (!dropped && (guard & MH_GUARD_HOOK) != MH_HOOK_WRAP) {
+    mh_begin();
+    dropped = mh_handler_calls(&entry);
+    mh_finish();
+  }
+  if (dropped) mh_store_drop(size);
 }
 static inline void mh_nested_free(const void *block) {
   uintptr_t guard = mh_tls.guard;

@@ -2,12 +2,20 @@
 #pragma once
 #include "guard.h"
 #include "index.h"
+#include "pass.h"
 #include "real.h"
 #include "sample.h"
 #include "sys.h"
 
 /* A function that programs call instead of the real one. It keeps its frame: MH_ENTRY starts there. */
 #define MH_HOOK __attribute__((visibility("default"), noinline))
+
+/* All of them. A header of libc that declares one otherwise (unistd.h: syscall) cannot be included besides. */
+#define F(name, result, parameters) MH_HOOK result name parameters;
+#define NONE(name, result, parameters)
+MH_FUNCTIONS(F, F, NONE)
+#undef F
+#undef NONE
 
 /* Ends a hook: records the block that `call`, the real function, returns, and returns it. */
 #define MH_RETURN_RECORDED(call, size)                                               \
@@ -35,5 +43,36 @@ MH_INLINE void mh_hook_forget(const void *block) {
   mh_leave();
 }
 
+/* For what may move a block: takes its record away before the call, */
+MH_INLINE struct mh_taken mh_hook_take(void *block) {
+  mh_begin();
+  struct mh_taken taken = mh_record_take(block);
+  mh_finish();
+  return taken;
+}
+
+/* and says afterwards what has become of it. NULL: the call failed, and the old block is as it was, or `size` is 0
+ * and it is freed. */
+MH_INLINE void mh_hook_moved(void *old, void *block, size_t size, const struct mh_taken *taken,
+                             const struct mh_entry *entry) {
+  mh_begin();
+  if (MH_LIKELY(block != NULL && mh_sample_wants(size))) {
+    mh_record_moved(block, size, taken, entry);
+  } else if (block != NULL) {
+    mh_record_forget(taken); /* the old block was recorded, the new one is not: no sample fell into it */
+  } else if (size != 0) {
+    mh_record_restore(old, taken);
+  } else {
+    mh_record_forget(taken);
+  }
+  mh_finish();
+}
+
+/* The personality of a hook whose real function may throw; see hooks_new.c. 0x1b: pc-relative, four bytes. */
+#define MH_ENDS_WHEN_THROWN __asm__ volatile(".cfi_personality 0x1b, mh_new_personality")
+
 /* The hook free, for others that do the same. */
 void mh_own_free(void *block);
+
+/* Notes the end of this process if a call of syscall() is one: true, then. Should it fail, mh_end_not takes it back. */
+bool mh_hook_exit(long number, int status);

@@ -1,11 +1,7 @@
 /* Hooks: what custom allocators tell; see memhook.h. */
 #include "hook.h"
 
-/* Declared here by hand: the header's names are macros for the program's side. */
-MH_HOOK void memhook_alloc(const void *block, size_t size);
-MH_HOOK void memhook_free(const void *block);
-
-void memhook_alloc(const void *block, size_t size) {
+MH_HOOK void memhook_alloc(const void *block, size_t size) {
   if (!block || !mh_enter(MH_HOOK_HEAP)) return;
   struct mh_entry entry = MH_ENTRY();
   /* The kind is kept above the size: what a program says must not run over into it. */
@@ -17,7 +13,7 @@ void memhook_alloc(const void *block, size_t size) {
   mh_leave();
 }
 
-void memhook_free(const void *block) {
+MH_HOOK void memhook_free(const void *block) {
   if (!block || !mh_enter(MH_HOOK_HEAP)) return;
   mh_begin();
   mh_record_custom_free(block);

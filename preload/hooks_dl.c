@@ -3,26 +3,35 @@
  * The loader looks at who calls dlopen (RUNPATH, namespaces), so those hooks jump there and leave no frame behind. What they loaded
  * is found when a program counter in it first turns up.
  */
+#include <dlfcn.h>
+
 #include "cfi.h"
 #include "hook.h"
 #include "modules.h"
+#include "operators.h"
+#include "redirect.h"
 
 /* What was known about program counters ends here. */
-static void advance(void) {
+static void advance(bool global) {
   __atomic_fetch_add(&mh_generation, 1, __ATOMIC_ACQ_REL);
   mh_capture_modules_changed();
+  mh_operators_modules_change(global);
 }
+
+#define DEEPBIND 8 /* RTLD_DEEPBIND, which musl does not have */
 
 MH_HOOK void *dlopen(const char *file, int mode) {
   if (MH_UNLIKELY(!mh_real.dlopen)) mh_real_find();
-  advance();
+  advance(mode & RTLD_GLOBAL);
+  mh_redirect_loading(mode & DEEPBIND);
   __attribute__((musttail)) return mh_real.dlopen(file, mode);
 }
 
 MH_HOOK void *dlmopen(long namespace, const char *file, int mode) {
   if (MH_UNLIKELY(!mh_real.dlmopen)) mh_real_find();
   if (MH_UNLIKELY(!mh_real.dlmopen)) return NULL; /* musl has none, but a weak reference finds this one */
-  advance();
+  advance(false);
+  mh_redirect_loading(mode & DEEPBIND);
   __attribute__((musttail)) return mh_real.dlmopen(namespace, file, mode);
 }
 
@@ -30,7 +39,7 @@ MH_HOOK int dlclose(void *handle) {
   if (MH_UNLIKELY(!mh_real.dlclose)) mh_real_find();
   mh_cfi_unloading(); /* nobody reads frame information that may be unmapped any moment */
   int result = mh_real.dlclose(handle);
-  advance();
+  advance(false);
   mh_cfi_unloaded();
   if (mh_enter(MH_HOOK_WRAP)) {
     mh_begin();

@@ -1,11 +1,15 @@
 /* Hooks: exec. The store of the image that is being replaced notes it; when the exec fails, takes it back. The new image, if
- * it is preloaded too, makes a store of its own (at the same path: see claim.h). */
+ * it is preloaded too, makes a store of its own (at the same path: see claim.h).
+ *
+ * And all ways to start a program: a relative path of the store means one folder for the whole family, wherever its programs begin. So they
+ * are given the absolute one. */
 #include <errno.h>
 #include <stdarg.h>
-#include <unistd.h>
 
 #include "hook.h"
 #include "process.h"
+#include "settings.h"
+#include "text.h"
 
 /* Whether this process noted its end. A child of vfork runs in its parent's memory, whose end this is not. */
 static bool note(void) {
@@ -22,23 +26,107 @@ static int failed(bool noted) {
   return -1;
 }
 
-#define EXEC(name, parameters, arguments)             \
-  MH_HOOK int name parameters {                       \
-    if (MH_UNLIKELY(!mh_real.name)) mh_real_find();   \
-    if (MH_UNLIKELY(!mh_real.name)) {                 \
-      errno = ENOSYS;                                 \
-      return -1;                                      \
-    }                                                 \
-    bool noted = note();                              \
-    mh_real.name arguments;                           \
-    return failed(noted);                             \
+extern char **environ;
+
+#define ENTRIES_MAX 512 /* of an environment that is copied onto the stack, which may be small */
+
+/* Where a program that is given this environment would look for the store: the number of the entry that says MEMHOOK_FILE as this process found it,
+ * a relative path. -1: there is none. `count` becomes the number of entries. */
+static int relative_entry(char *const *environment, unsigned *count) {
+  int found = -1;
+  *count = 0;
+  if (!environment || !mh_settings.file_entry) return -1;
+  const char *given = mh_settings.file + mh_settings.file_folder;
+  for (; *count < ENTRIES_MAX && environment[*count]; (*count)++) {
+    const char *entry = environment[*count];
+    if (mh_starts(entry, MH_FILE_ENTRY) && mh_equal(entry + sizeof(MH_FILE_ENTRY) - 1, given)) found = (int)*count;
+  }
+  return *count < ENTRIES_MAX ? found : -1;
+}
+
+/* Declares `copy`: that environment with an absolute path, since it may be another folder that the program begins in; NULL if it can be as it is.
+ * On the stack, as a child of vfork has nothing else of its own. */
+#define WITH_FOLDER(copy, environment)                                                           \
+  unsigned count_;                                                                               \
+  int place_ = relative_entry(environment, &count_);                                             \
+  char **copy = place_ < 0 ? NULL : __builtin_alloca((count_ + 1) * sizeof(char *));             \
+  for (unsigned i_ = 0; copy && i_ <= count_; i_++)                                              \
+    copy[i_] = (int)i_ == place_ ? (char *)(uintptr_t)mh_settings.file_entry : (environment)[i_]
+
+/* `plain`: the call as it was made; `moved`: the same with the environment `copy`. */
+#define EXEC(name, parameters, environment, plain, moved) \
+  MH_HOOK int name parameters {                           \
+    if (MH_UNLIKELY(!mh_real.name)) mh_real_find();       \
+    if (MH_UNLIKELY(!mh_real.name)) {                     \
+      errno = ENOSYS;                                     \
+      return -1;                                          \
+    }                                                     \
+    WITH_FOLDER(copy, environment);                       \
+    bool noted = note();                                  \
+    if (copy)                                             \
+      mh_real.moved;                                      \
+    else                                                  \
+      mh_real.plain;                                      \
+    return failed(noted);                                 \
   }
 
-EXEC(execve, (const char *path, char *const arguments[], char *const environment[]), (path, arguments, environment))
-EXEC(execv, (const char *path, char *const arguments[]), (path, arguments))
-EXEC(execvp, (const char *file, char *const arguments[]), (file, arguments))
-EXEC(execvpe, (const char *file, char *const arguments[], char *const environment[]), (file, arguments, environment))
-EXEC(fexecve, (int fd, char *const arguments[], char *const environment[]), (fd, arguments, environment))
+EXEC(execve, (const char *path, char *const arguments[], char *const environment[]), environment,
+     execve(path, arguments, environment), execve(path, arguments, copy))
+EXEC(execv, (const char *path, char *const arguments[]), environ, execv(path, arguments), execve(path, arguments, copy))
+EXEC(execvp, (const char *file, char *const arguments[]), environ, execvp(file, arguments), execvpe(file, arguments, copy))
+EXEC(execvpe, (const char *file, char *const arguments[], char *const environment[]), environment,
+     execvpe(file, arguments, environment), execvpe(file, arguments, copy))
+EXEC(fexecve, (int fd, char *const arguments[], char *const environment[]), environment, fexecve(fd, arguments, environment),
+     fexecve(fd, arguments, copy))
+
+/* Not the end of this image, but the beginning of another, perhaps in another folder. */
+#define SPAWN(name)                                                                                                               \
+  MH_HOOK int name(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,  \
+                   char *const arguments[], char *const environment[]) {                                                          \
+    if (MH_UNLIKELY(!mh_real.name)) mh_real_find();                                                                               \
+    if (MH_UNLIKELY(!mh_real.name)) return ENOSYS;                                                                                \
+    WITH_FOLDER(copy, environment);                                                                                               \
+    return mh_real.name(pid, file, actions, attributes, arguments, copy ? copy : environment);                                    \
+  }
+
+SPAWN(posix_spawn)
+SPAWN(posix_spawnp)
+
+/* Puts an entry into the environment; returns the one that was there. */
+static char *swap_entry(int place, char *to) {
+  return place < 0 ? NULL : __atomic_exchange_n(&environ[place], to, __ATOMIC_RELAXED);
+}
+
+static char *lend_folder(void) {
+  unsigned count;
+  return swap_entry(relative_entry(environ, &count), (char *)(uintptr_t)mh_settings.file_entry);
+}
+
+/* Another thread may have moved the environment meanwhile. */
+static void take_folder_back(char *entry) {
+  int place = -1;
+  for (int i = 0; environ && environ[i]; i++)
+    if (environ[i] == mh_settings.file_entry) place = i;
+  swap_entry(place, entry);
+}
+
+/* The shell gets the environment as it is: so long the entry is another one. */
+#define SHELL(result_type, name, parameters, call, none) \
+  MH_HOOK result_type name parameters {                  \
+    if (MH_UNLIKELY(!mh_real.name)) mh_real_find();      \
+    if (MH_UNLIKELY(!mh_real.name)) {                    \
+      errno = ENOSYS;                                    \
+      return none;                                       \
+    }                                                    \
+    char *lent = lend_folder();                          \
+    if (MH_LIKELY(!lent)) return mh_real.call;           \
+    result_type result = mh_real.call;                   \
+    take_folder_back(lent);                              \
+    return result;                                       \
+  }
+
+SHELL(int, system, (const char *command), system(command), -1)
+SHELL(FILE *, popen, (const char *command, const char *mode), popen(command, mode), NULL)
 
 /* The list forms, turned into the vector forms above: "argument…, NULL" and for execle the environment behind it. */
 #define COLLECT(vector, argument, rest)                                                  \

@@ -1,4 +1,7 @@
-/* Hooks: the ways to end without destructors. They note in the store how the process ended. */
+/* Hooks: the ways to end without destructors. They note in the store how the process ended. One that makes the system call with an
+ * instruction of its own, as Go does, ends without a word. */
+#include <sys/stat.h>
+
 #include "hook.h"
 #include "process.h"
 
@@ -14,6 +17,19 @@ static void note(int status) {
 /* A child of vfork ends with _exit in its parent's memory: that is not the parent's end. */
 static bool own_process(void) {
   return (uint32_t)mh_getpid() == mh_process.pid;
+}
+
+/* The directory of the threads has a link for each, besides its two. */
+static bool is_only_thread(void) {
+  struct stat threads;
+  return mh_stat("/proc/self/task", &threads) == 0 && threads.st_nlink == 3;
+}
+
+bool mh_hook_exit(long number, int status) {
+  if ((number != SYS_exit_group && number != SYS_exit) || !own_process()) return false;
+  if (number == SYS_exit && !is_only_thread()) return false;
+  note(status);
+  return true;
 }
 
 MH_HOOK _Noreturn void _exit(int status) {

@@ -19,7 +19,7 @@
 #define NESTED(size, call)                                                           \
   do {                                                                               \
     void *nested_ = (call);                                                          \
-    mh_nested_allocation(nested_, size, MH_HOOK_HEAP, __builtin_return_address(0));  \
+    mh_nested_allocation(nested_, size, MH_ENTRY());                                 \
     return nested_;                                                                  \
   } while (0)
 
@@ -39,11 +39,16 @@
   } while (0)
 
 static __attribute__((noinline)) void *malloc_unusually(size_t size) {
+  if (MH_UNLIKELY(mh_tls.refused)) {
+    bool asked = mh_tls.refused == size;
+    mh_tls.refused = 0;
+    if (asked) return NULL;
+  }
   RECORDED_UNUSUALLY(malloc, size, mh_real.malloc(size), mh_early_allocate(size, 16));
 }
 
 MH_HOOK void *malloc(size_t size) {
-  if (mh_sample_passes(size)) return mh_real.malloc(size);
+  if (mh_sample_passes(size)) return mh_pass.malloc(size);
   if (MH_UNLIKELY(!mh_enter_plainly(MH_HOOK_HEAP))) __attribute__((musttail)) return malloc_unusually(size);
   MH_RETURN_RECORDED(mh_real.malloc(size), size);
 }
@@ -61,7 +66,7 @@ static __attribute__((noinline)) void *calloc_unusually(size_t count, size_t siz
 
 /* No block comes of a product that is too large. */
 MH_HOOK void *calloc(size_t count, size_t size) {
-  if (mh_sample_passes(count * size)) return mh_real.calloc(count, size);
+  if (mh_sample_passes(count * size)) return mh_pass.calloc(count, size);
   if (MH_UNLIKELY(!mh_enter_plainly(MH_HOOK_HEAP))) __attribute__((musttail)) return calloc_unusually(count, size);
   MH_RETURN_RECORDED(mh_real.calloc(count, size), count * size);
 }
@@ -95,7 +100,7 @@ MH_HOOK int posix_memalign(void **block, size_t alignment, size_t size) {
   if (MH_UNLIKELY(!mh_real.posix_memalign)) return (*block = mh_early_allocate(size, alignment)) ? 0 : ENOMEM;
   if (MH_UNLIKELY(!mh_enter(MH_HOOK_HEAP))) {
     int result = mh_real.posix_memalign(block, alignment, size);
-    if (result == 0) mh_nested_allocation(*block, size, MH_HOOK_HEAP, __builtin_return_address(0));
+    if (result == 0) mh_nested_allocation(*block, size, MH_ENTRY());
     return result;
   }
   int result = mh_real.posix_memalign(block, alignment, size);
@@ -114,7 +119,7 @@ static __attribute__((noinline)) void free_otherwise(void *block) {
   mh_record_heap_free(block);
   mh_finish();
   mh_leave();
-  if (MH_LIKELY(!mh_early_owns(block))) mh_real.free(block);
+  if (MH_LIKELY(!mh_early_owns(block))) mh_pass.free(block);
 }
 
 /* What free does with a block that may have a record, where mh_enter_plainly says no. */
@@ -123,20 +128,20 @@ static __attribute__((noinline)) void forget_and_free(void *block) {
   FIND_REAL(free);
   if (MH_UNLIKELY(!mh_real.free)) return;
   mh_hook_forget(block);
-  mh_real.free(block);
+  mh_pass.free(block);
 }
 
 MH_HOOK void free(void *block) {
   if (MH_UNLIKELY(!block)) return;
   if (MH_LIKELY(mh_enter_plainly(MH_HOOK_WRAP))) {
     mh_begin();
-    mh_forget_and_leave(block, mh_real.free, free_otherwise);
+    mh_forget_and_leave(block, mh_pass.free, free_otherwise);
     return;
   }
   if (mh_index_may_have(block))
     forget_and_free(block);
   else
-    mh_real.free(block);
+    mh_pass.free(block);
 }
 
 extern void mh_own_free(void *block) __attribute__((alias("free"), visibility("hidden")));
@@ -153,28 +158,6 @@ static void *move_early(void *block, size_t size) {
   return moved;
 }
 
-/* The record of `old` was taken away for the call that made `block` of it. */
-MH_INLINE void moved(void *old, void *block, size_t size, const struct mh_taken *taken, const struct mh_entry *entry) {
-  mh_begin();
-  if (MH_LIKELY(block != NULL && mh_sample_wants(size))) {
-    mh_record_moved(block, size, taken, entry);
-  } else if (block != NULL) {
-    mh_record_forget(taken); /* the old block was recorded, the new one is not: no sample fell into it */
-  } else if (size != 0) {
-    mh_record_restore(old, taken); /* it failed, and the old block is as it was */
-  } else {
-    mh_record_forget(taken); /* realloc(p, 0) freed it */
-  }
-  mh_finish();
-}
-
-static struct mh_taken take(void *block) {
-  mh_begin();
-  struct mh_taken taken = mh_record_take(block);
-  mh_finish();
-  return taken;
-}
-
 /* What realloc and reallocarray do alike, written into each: it takes the entry of the hook that it stands in. */
 MH_INLINE void *resize(void *old, size_t size) {
   if (MH_UNLIKELY(mh_early_owns(old))) return move_early(old, size);
@@ -182,14 +165,14 @@ MH_INLINE void *resize(void *old, size_t size) {
   if (MH_UNLIKELY(!mh_enter(MH_HOOK_HEAP))) {
     mh_nested_free(old);
     void *block = mh_real.realloc(old, size);
-    mh_nested_allocation(block, size, MH_HOOK_HEAP, __builtin_return_address(0));
+    mh_nested_allocation(block, size, MH_ENTRY());
     return block;
   }
   struct mh_entry entry = MH_ENTRY();
   struct mh_taken taken = {0};
-  if (old) taken = take(old);
+  if (old) taken = mh_hook_take(old);
   void *block = mh_real.realloc(old, size);
-  moved(old, block, size, &taken, &entry);
+  mh_hook_moved(old, block, size, &taken, &entry);
   mh_leave();
   return block;
 }

@@ -45,7 +45,7 @@ static bool replaces(int flags) {
     if (MH_UNLIKELY(!mh_enter(MH_HOOK_MAP))) {                                                      \
       void *nested = mh_real.name(address, size, protection, flags, fd, offset);                    \
       if (nested != MAP_FAILED && flags & MAP_ANONYMOUS)                                            \
-        mh_nested_allocation(nested, size, MH_HOOK_MAP, __builtin_return_address(0));               \
+        mh_nested_allocation(nested, size, MH_ENTRY());                                            \
       return nested;                                                                                \
     }                                                                                               \
     struct mh_entry entry = MH_ENTRY();                                                             \

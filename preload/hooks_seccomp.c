@@ -1,15 +1,11 @@
 /* Hooks: the ways to install a seccomp filter; see seccomp.h. libseccomp calls seccomp(2) by syscall(). Everything else that prctl and
  * syscall are called for is passed on by a jump: some of these calls return twice, or on another stack. */
 #include <errno.h>
+#include <linux/prctl.h>
 #include <linux/seccomp.h>
-#include <sys/prctl.h>
 
 #include "hook.h"
 #include "seccomp.h"
-
-/* By other names here, as the headers declare them with "…". */
-MH_HOOK int mh_hook_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) __asm__("prctl");
-MH_HOOK long mh_hook_syscall(long number, long a, long b, long c, long d, long e, long f) __asm__("syscall");
 
 /* A child of vfork runs in its parent's memory, but its filters are its own. */
 static bool borrows_memory(void) {
@@ -28,15 +24,20 @@ static long came(long result, bool expected, bool strict) {
   return result;
 }
 
-int mh_hook_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
+MH_HOOK int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
   if (MH_UNLIKELY(!mh_real.prctl)) mh_real_find();
   if (MH_LIKELY(option != PR_SET_SECCOMP)) __attribute__((musttail)) return mh_real.prctl(option, a, b, c, d);
   bool expected = expect(a, (const void *)b);
   return (int)came(mh_real.prctl(option, a, b, c, d), expected, a == SECCOMP_MODE_STRICT);
 }
 
-long mh_hook_syscall(long number, long a, long b, long c, long d, long e, long f) {
+MH_HOOK long syscall(long number, long a, long b, long c, long d, long e, long f) {
   if (MH_UNLIKELY(!mh_real.syscall)) mh_real_find();
+  if (MH_UNLIKELY(mh_hook_exit(number, (int)a))) {
+    long failed = mh_real.syscall(number, a, b, c, d, e, f);
+    mh_end_not();
+    return failed;
+  }
   if (MH_LIKELY(number != SYS_seccomp)) __attribute__((musttail)) return mh_real.syscall(number, a, b, c, d, e, f);
   bool expected = expect(a == SECCOMP_SET_MODE_FILTER ? SECCOMP_MODE_FILTER : 0, (const void *)c);
   return came(mh_real.syscall(number, a, b, c, d, e, f), expected, a == SECCOMP_SET_MODE_STRICT);

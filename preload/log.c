@@ -30,21 +30,41 @@ static void write_quietly(int fd, const char *bytes, size_t length) {
 static void write_line(int fd, const char *first, const char *second, const char *third) {
   MH_TEXT(line, 1024);
   mh_text_add(&line, "memhook: ");
-  mh_text_add(&line, first);
-  mh_text_add(&line, second);
-  mh_text_add(&line, third);
+  /* Values of the environment, paths, and what memdb says: they may hold anything. */
+  mh_text_add_printable(&line, first);
+  mh_text_add_printable(&line, second);
+  mh_text_add_printable(&line, third);
   if (line.length + 1 >= line.capacity) line.length = line.capacity - 2;
   line.data[line.length++] = '\n';
   write_quietly(fd, line.data, line.length);
+}
+
+/* Where others can write, too, somebody may have put a file or a pipe of his own in the log's place, to read it, or a link, to have something
+ * else written to. A terminal or the like is nobody's to put there. */
+static bool is_safe(int fd) {
+  struct stat status;
+  if (mh_fstat(fd, &status) < 0) return false;
+  if (S_ISCHR(status.st_mode)) return true;
+  return (status.st_uid == mh_geteuid() || status.st_uid == 0) && (!S_ISREG(status.st_mode) || status.st_nlink == 1);
+}
+
+/* Opened for each line: messages are rare, and a kept descriptor is one more that the program may close.
+ * Without waiting: it may be a pipe that nobody reads. */
+static int open_file(void) {
+  enum { HOW = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK };
+  int fd = mh_open(log_path, HOW, 0);
+  if (fd == -ENOENT) fd = mh_open(log_path, HOW | O_CREAT | O_EXCL, 0600);
+  if (fd == -EEXIST) fd = mh_open(log_path, HOW, 0); /* another process has just made it */
+  if (fd < 0 || is_safe(fd)) return fd;
+  mh_close(fd);
+  return -1;
 }
 
 void mh_log(const char *first, const char *second, const char *third) {
   if (log_target == MH_LOG_STDERR) {
     write_line(2, first, second, third);
   } else if (log_target == MH_LOG_FILE) {
-    /* Opened for each line: messages are rare, and a kept descriptor is one more that the program may close.
-     * Without waiting: it may be a pipe that nobody reads. */
-    int fd = mh_open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    int fd = open_file();
     if (fd < 0) return;
     write_line(fd, first, second, third);
     mh_close(fd);

@@ -8,29 +8,46 @@
 
 struct mh_process mh_process;
 
-/* Parent, start and state from /proc/NAME/stat: "pid (any text) S ppid … starttime …"; the name may hold parentheses. */
-static bool read_stat(const char *name, uint32_t *parent, uint64_t *start, char *state) {
+/* "pid (any text) S ppid … threads … starttime …"; the text, the program's name, may hold parentheses. */
+bool mh_process_stat_parse(const char *text, struct mh_process_stat *stat) {
+  enum { PARENT = 4, THREADS = 20, START = 22 };
+  const char *at = NULL;
+  for (const char *c = text; *c; c++)
+    if (*c == ')') at = c;
+  if (!at || at[1] != ' ' || !at[2] || at[3] != ' ') return false;
+  stat->state = at[2];
+  at += 4;
+  uint64_t value = 0;
+  for (int field = PARENT; field <= START; field++) {
+    if (*at == '-') at++;
+    if (!mh_parse_number(&at, &value)) return false;
+    if (field == PARENT) stat->parent_pid = (uint32_t)value;
+    if (field == THREADS) stat->threads = (uint32_t)value;
+    if (*at == ' ') at++;
+  }
+  stat->start = value;
+  return true;
+}
+
+static bool read_stat(const char *name, struct mh_process_stat *stat) {
   MH_TEXT(path, 64);
   mh_text_add(&path, "/proc/");
   mh_text_add(&path, name);
   mh_text_add(&path, "/stat");
-  char stat[1024];
-  if (mh_read_file(path.data, stat, sizeof(stat)) <= 0) return false;
-  const char *at = NULL;
-  for (const char *c = stat; *c; c++)
-    if (*c == ')') at = c;
-  if (!at || at[1] != ' ' || !at[2] || at[3] != ' ') return false;
-  *state = at[2];
-  at += 4;
-  uint64_t value = 0;
-  for (int field = 4; field <= 22; field++) {
-    if (*at == '-') at++;
-    if (!mh_parse_number(&at, &value)) return false;
-    if (field == 4) *parent = (uint32_t)value;
-    if (*at == ' ') at++;
-  }
-  *start = value;
-  return true;
+  char text[1024];
+  return mh_read_file(path.data, text, sizeof(text)) > 0 && mh_process_stat_parse(text, stat);
+}
+
+bool mh_process_stat_read(uint32_t pid, struct mh_process_stat *stat) {
+  MH_TEXT(name, 24);
+  mh_text_add_number(&name, pid);
+  return read_stat(name.data, stat);
+}
+
+bool mh_process_stat_lives(const struct mh_process_stat *stat, uint64_t start) {
+  /* A zombie has ended and only waits for its parent, unless it is a main thread that ended before others. */
+  if ((stat->state == 'Z' || stat->state == 'X') && stat->threads <= 1) return false;
+  return start == 0 || stat->start == start;
 }
 
 static void read_boot_id(uint8_t id[16]) {
@@ -47,18 +64,17 @@ static void read_boot_id(uint8_t id[16]) {
   }
 }
 
-void mh_process_identify(void) {
-  mh_process = (struct mh_process){.pid = (uint32_t)mh_getpid()};
-  char state;
+void mh_process_identify(bool forked) {
+  mh_process = (struct mh_process){.pid = (uint32_t)mh_getpid(), .forked = forked};
+  struct mh_process_stat stat = {0};
   /* By way of the first thread, whose start is the process's: an emulator may answer for /proc/self/stat itself, with a start of its own,
    * and then every other process takes this one for dead. */
   MH_TEXT(first_thread, 48);
   mh_text_add(&first_thread, "self/task/");
   mh_text_add_number(&first_thread, mh_process.pid);
-  if (!read_stat(first_thread.data, &mh_process.parent_pid, &mh_process.start, &state)) {
-    mh_process.parent_pid = (uint32_t)mh_syscall(SYS_getppid, 0, 0, 0, 0, 0, 0);
-    mh_process.start = 0;
-  }
+  bool known = read_stat(first_thread.data, &stat);
+  mh_process.parent_pid = known ? stat.parent_pid : (uint32_t)mh_syscall(SYS_getppid, 0, 0, 0, 0, 0, 0);
+  mh_process.start = known ? stat.start : 0;
   read_boot_id(mh_process.boot_id);
   char link[64] = "";
   long length = mh_readlink("/proc/self/ns/pid", link, sizeof(link) - 1);
@@ -83,12 +99,7 @@ size_t mh_process_command(char *buffer, size_t bytes) {
 }
 
 bool mh_process_lives(uint32_t pid, uint64_t start) {
-  MH_TEXT(name, 24);
-  mh_text_add_number(&name, pid);
-  uint32_t parent;
-  uint64_t its_start;
-  char state;
-  if (read_stat(name.data, &parent, &its_start, &state))
-    return state != 'Z' && state != 'X' && (start == 0 || its_start == start);
+  struct mh_process_stat stat;
+  if (mh_process_stat_read(pid, &stat)) return mh_process_stat_lives(&stat, start);
   return mh_kill((int)pid, 0) != -ESRCH && mh_process.start == 0;
 }

@@ -9,6 +9,7 @@ struct mh_process {
   uint64_t start;          /* clock ticks since boot, 0 unknown */
   uint8_t boot_id[16];     /* zeros unknown */
   uint64_t pid_namespace;  /* inode, 0 unknown */
+  bool forked;             /* a child of fork, still in the image that its parent began */
   char exe[4096];          /* path, "" unknown */
   size_t exe_length;
 };
@@ -16,7 +17,7 @@ struct mh_process {
 extern struct mh_process mh_process;
 
 /* Fills mh_process for the calling process. */
-void mh_process_identify(void);
+void mh_process_identify(bool forked);
 
 /* The last part of the executable's path. */
 const char *mh_process_name(void);
@@ -24,5 +25,18 @@ const char *mh_process_name(void);
 /* Reads the command line, arguments each ended by NUL; returns its length, cut to `bytes`. */
 size_t mh_process_command(char *buffer, size_t bytes);
 
-/* Whether the process that started at `start` ticks with this pid lives (a zombie does not). */
+/* What /proc/PID/stat says of a process. */
+struct mh_process_stat {
+  uint32_t parent_pid, threads;
+  uint64_t start;
+  char state;
+};
+bool mh_process_stat_parse(const char *text, struct mh_process_stat *stat);
+bool mh_process_stat_read(uint32_t pid, struct mh_process_stat *stat);
+
+/* Whether that is the process that started at `start` ticks (0: any), and it has a thread that runs. runtime/liveness.ts is the other
+ * implementation; test/vectors/liveness holds both to one meaning. */
+bool mh_process_stat_lives(const struct mh_process_stat *stat, uint64_t start);
+
+/* Whether the process that started at `start` ticks with this pid lives. */
 bool mh_process_lives(uint32_t pid, uint64_t start);

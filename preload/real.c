@@ -38,15 +38,10 @@ static void clear_error(void) {
   if (mh_real.dlerror && mh_real.dlerror()) mh_real.dlerror();
 }
 
-void *mh_real_next(const char *symbol, const char *library) {
+void *mh_real_next(const char *symbol) {
   uintptr_t guard = mh_guard_raise();
   void *found = dlsym(RTLD_NEXT, symbol);
-  if (!found) {
-    /* Loaded with RTLD_LOCAL it is in nobody's search order; but it calls our definition all the same. */
-    void *handle = mh_real.dlopen(library, RTLD_LAZY | RTLD_NOLOAD);
-    if (handle) found = dlsym(handle, symbol);
-    clear_error();
-  }
+  if (!found) clear_error();
   mh_guard_lower(guard);
   return found;
 }
@@ -63,8 +58,10 @@ void mh_real_find(void) {
   uintptr_t guard = mh_guard_raise();
 #define F(name, result, parameters) \
   __atomic_store_n((void **)&mh_real.name, dlsym(RTLD_NEXT, #name), __ATOMIC_RELEASE);
-  MH_REAL_FUNCTIONS(F)
+#define NONE(name, result, parameters)
+  MH_FUNCTIONS(F, NONE, F)
 #undef F
+#undef NONE
   clear_error(); /* not every libc has them all */
   __atomic_store_n(&found_all, true, __ATOMIC_RELEASE);
   mh_guard_lower(guard);

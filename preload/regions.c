@@ -9,6 +9,7 @@
 #include "counters.h"
 #include "inherit.h"
 #include "lock.h"
+#include "origin.h"
 #include "records.h"
 #include "store.h"
 #include "sys.h"
@@ -176,13 +177,14 @@ void mh_region_add(uintptr_t start, uint64_t size, const struct mh_entry *entry)
       .thread = mh_thread_id(thread),
       .stack = thread ? mh_capture(thread, entry) : 0,
   };
+  bool program = !mh_allocator_maps(piece.stack);
   if (!take(thread)) {
     mh_store_drop(size);
     return;
   }
   struct mh_cut stale = {0}; /* unmapped where no hook saw it */
   cut_out(thread, start, start + whole_pages(size), &stale);
-  insert(thread, &piece);
+  if (MH_LIKELY(program)) insert(thread, &piece);
   mh_lock_release(&lock);
 }
 

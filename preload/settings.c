@@ -14,7 +14,7 @@ struct mh_settings mh_settings;
 
 extern char **environ;
 
-static char strings[5 * 4096];
+static char strings[10 * 4096];
 static size_t strings_used;
 
 static const char *keep(const char *value) {
@@ -24,6 +24,35 @@ static const char *keep(const char *value) {
   for (size_t i = 0; i < bytes; i++) copy[i] = value[i];
   strings_used += bytes;
   return copy;
+}
+
+/* The same behind something else; "" for nothing. */
+static const char *keep_behind(const char *first, const char *second, const char *value) {
+  struct mh_text text = {.data = strings + strings_used, .capacity = sizeof(strings) - strings_used};
+  if (!text.capacity) return NULL;
+  mh_text_add(&text, first);
+  mh_text_add(&text, second);
+  mh_text_add(&text, value);
+  if (text.cut) return NULL;
+  strings_used += text.length + 1;
+  return text.data;
+}
+
+/* The folder that relative paths begin in, "/" at its end: this process's at its start. The program may go elsewhere, and its children may
+ * begin there. "" where it is not known. */
+static const char *folder(void) {
+  static char path[4096];
+  long length = mh_syscall(SYS_getcwd, (long)path, sizeof(path) - 1, 0, 0, 0, 0);
+  if (length <= 1 || path[0] != '/') return "";
+  if (path[length - 2] != '/') {
+    path[length - 1] = '/';
+    path[length] = 0;
+  }
+  return path;
+}
+
+static const char *keep_path(const char *value) {
+  return value[0] == '/' ? keep(value) : keep_behind("", folder(), value);
 }
 
 /* The environment as the kernel has it, "NAME=value\0…\0\0": for the time before libc has it. */
@@ -127,9 +156,18 @@ static bool parse_duration(const char *value, uint64_t *nanoseconds) {
   return false;
 }
 
+/* A socket's path stays as it is where the absolute one is too long for the kernel. */
+static const char *keep_host(const char *host) {
+  enum { SCHEME = sizeof("unix:") - 1, SOCKET_MAX = 107 };
+  if (!mh_starts(host, "unix:") || host[SCHEME] == '/') return keep(host);
+  const char *before = folder();
+  if (mh_length(before) + mh_length(host + SCHEME) > SOCKET_MAX) return keep(host);
+  return keep_behind("unix:", before, host + SCHEME);
+}
+
 static void read_net(void) {
   const char *host = variable("MEMHOOK_NET_HOST");
-  mh_settings.net_host = host ? keep(host) : NULL;
+  mh_settings.net_host = host ? keep_host(host) : NULL;
   if (host && !mh_settings.net_host) mh_complain("MEMHOOK_NET_HOST is too long; the store is local");
 
   uint64_t port = 20015;
@@ -137,7 +175,7 @@ static void read_net(void) {
   mh_settings.net_port = (uint16_t)port;
 
   const char *file = variable("MEMHOOK_NET_TOKEN_FILE");
-  mh_settings.net_token_file = file ? keep(file) : NULL;
+  mh_settings.net_token_file = file ? keep_path(file) : NULL;
 
   mh_settings.net_interval = 2 * 1000000000ull;
   const char *interval = variable("MEMHOOK_CACHE_FLUSH_INTERVAL");
@@ -167,9 +205,27 @@ static void read_log(void) {
   if (mh_equal(value, "stderr")) {
     mh_log_open(MH_LOG_STDERR, NULL);
   } else {
-    const char *path = keep(value);
+    const char *path = keep_path(value);
     if (path) mh_log_open(MH_LOG_FILE, path);
   }
+}
+
+/* A relative path is kept as an entry of an environment, for the programs that this one becomes or starts (hooks_exec.c). */
+static void read_file(void) {
+  const char *value = variable("MEMHOOK_FILE");
+  if (!value) return;
+  const char *before = value[0] == '/' ? "" : folder();
+  const char *entry = keep_behind(MH_FILE_ENTRY, before, value);
+  if (!entry) {
+    mh_complain("MEMHOOK_FILE is too long; using shared memory");
+    return;
+  }
+  mh_settings.file = entry + sizeof(MH_FILE_ENTRY) - 1;
+  mh_settings.file_folder = mh_length(before);
+  /* There the folder's own % would not be literal any more. */
+  bool literal = true;
+  for (const char *at = before; *at; at++) literal = literal && *at != '%';
+  if (*before && literal) mh_settings.file_entry = entry;
 }
 
 void mh_settings_read(void) {
@@ -177,9 +233,7 @@ void mh_settings_read(void) {
     mh_read_file("/proc/self/environ", early_environment, EARLY_BYTES - 1);
   read_log();
 
-  const char *file = variable("MEMHOOK_FILE");
-  mh_settings.file = file ? keep(file) : NULL;
-  if (file && !mh_settings.file) mh_complain("MEMHOOK_FILE is too long; using shared memory");
+  read_file();
 
   mh_settings.shm_name = "ShmMemHook";
   const char *name = variable("MEMHOOK_SHM_NAME");

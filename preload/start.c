@@ -13,14 +13,18 @@
 
 #include "clock.h"
 #include "counters.h"
+#include "family.h"
 #include "guard.h"
 #include "index.h"
 #include "inherit.h"
 #include "intern.h"
 #include "log.h"
 #include "modules.h"
+#include "origin.h"
+#include "pass.h"
 #include "process.h"
 #include "real.h"
+#include "redirect.h"
 #include "regions.h"
 #include "seccomp.h"
 #include "sender.h"
@@ -74,7 +78,7 @@ static void watch_exit(void) {
 }
 
 static bool begin_child(void) {
-  mh_process_identify();
+  mh_process_identify(true);
   mh_sender_forget();
   if (mh_settings.children == MH_CHILDREN_OFF) {
     mh_store_forget(NULL);
@@ -96,11 +100,13 @@ static bool begin(void) {
     return false;
   }
   mh_clock_find();
-  mh_process_identify();
+  mh_process_identify(false);
   if (!mh_store_create()) return false;
   mh_modules_start();
   mh_index_suit(mh_libc_allocates(), mh_real.gnu_get_libc_version != NULL);
+  if (mh_allocator_is_silent()) mh_pass_directly();
   mh_capture_start();
+  mh_redirect();
   watch_forks();
   return mh_alive != &not_yet;
 }
@@ -125,18 +131,6 @@ bool mh_start(void) {
   return begun;
 }
 
-bool mh_libc_allocates(void) {
-  const struct mh_module *libc = mh_module_at((uintptr_t)mh_real.getpwnam);
-  return libc && libc == mh_module_at((uintptr_t)mh_real.malloc);
-}
-
-bool mh_libc_calls(uintptr_t caller) {
-  if (mh_real.gnu_get_libc_version) return false;
-  const struct mh_module *module = mh_module_at(caller);
-  /* musl's memalign jumps to aligned_alloc: then the caller is the hook that called memalign. */
-  return module && (module == mh_module_at((uintptr_t)mh_real.getpwnam) || module == mh_module_at((uintptr_t)mh_libc_calls));
-}
-
 bool mh_guard_is_stale(uintptr_t frame) {
   /* Deeper on the stack: a call from inside that hook. The same or further out: that hook's frame cannot exist any more, unless
    * this is a signal handler on another stack. */
@@ -154,6 +148,7 @@ void mh_end(uint32_t kind, int status) {
   mh_count_fold_all();
   MH_SET(header->end_status, (uint32_t)status & 0xff);
   MH_SET(header->end_time, mh_clock_now());
+  if (kind != MH_END_EXEC) MH_SET(header->end_newest_pid, mh_family_newest_pid());
   __atomic_store_n(&header->end_kind, kind, __ATOMIC_RELEASE);
   /* After exit() there is still this library's destructor, and until then the program frees. */
   if (kind != MH_END_EXIT) mh_sender_end();

@@ -11,10 +11,3 @@ void mh_end(uint32_t kind, int status);
 
 /* It does not end after all: exec failed. */
 void mh_end_not(void);
-
-/* Whether the real functions of the heap are the C library's own. */
-bool mh_libc_allocates(void);
-
-/* Whether the code at `caller` is the C library's, and one that calls its own functions by their public names, which are our hooks: as
- * musl's calloc calls malloc. */
-bool mh_libc_calls(uintptr_t caller);

@@ -42,7 +42,8 @@ struct mh_header {
   uint32_t exe_length, command_length, timeline_count, thread_slots;
   uint64_t timeline_step;
   uint32_t unwinder, peak_number;
-  uint32_t padding0[16];
+  uint32_t end_newest_pid;
+  uint32_t padding0[15];
   uint64_t dropped, dropped_bytes;
   uint8_t padding1[240];
   struct mh_array arrays[MH_KIND_COUNT];
@@ -82,6 +83,7 @@ MH_PIN(mh_header, thread_slots, MH_HEADER_THREAD_SLOTS);
 MH_PIN(mh_header, timeline_step, MH_HEADER_TIMELINE_STEP);
 MH_PIN(mh_header, unwinder, MH_HEADER_UNWINDER);
 MH_PIN(mh_header, peak_number, MH_HEADER_PEAK_NUMBER);
+MH_PIN(mh_header, end_newest_pid, MH_HEADER_END_NEWEST_PID);
 MH_PIN(mh_header, dropped, MH_HEADER_DROPPED);
 MH_PIN(mh_header, dropped_bytes, MH_HEADER_DROPPED_BYTES);
 MH_PIN(mh_header, arrays, MH_HEADER_ARRAYS);

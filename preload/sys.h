@@ -85,6 +85,12 @@ static inline int mh_fstat(int fd, struct stat *result) {
 static inline int mh_stat(const char *path, struct stat *result) {
   return (int)mh_syscall(SYS_newfstatat, AT_FDCWD, (long)path, (long)result, AT_SYMLINK_NOFOLLOW, 0, 0);
 }
+static inline int mh_fchmod(int fd, unsigned mode) {
+  return (int)mh_syscall(SYS_fchmod, fd, mode, 0, 0, 0, 0);
+}
+static inline uint32_t mh_geteuid(void) {
+  return (uint32_t)mh_syscall(SYS_geteuid, 0, 0, 0, 0, 0, 0);
+}
 static inline int mh_unlink(const char *path) {
   return (int)mh_syscall(SYS_unlinkat, AT_FDCWD, (long)path, 0, 0, 0, 0);
 }

@@ -20,6 +20,43 @@ void mh_text_add(struct mh_text *text, const char *string) {
   mh_text_add_bytes(text, string, mh_length(string));
 }
 
+/* The length of the UTF-8 sequence at `at`, and its character; 0 if there is none. */
+static unsigned sequence(const uint8_t *at, uint32_t *character) {
+  if (*at < 0x80) return *character = *at, 1;
+  unsigned length = *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : 2;
+  static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+  if (*at < 0xc2 || *at > 0xf4) return 0;
+  uint32_t value = *at & (0x7fu >> length);
+  for (unsigned i = 1; i < length; i++) {
+    if ((at[i] & 0xc0) != 0x80) return 0;
+    value = value << 6 | (at[i] & 0x3f);
+  }
+  if (value < least[length] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000)) return 0;
+  *character = value;
+  return length;
+}
+
+static bool is_obeyed(uint32_t c) {
+  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
+         (c >= 0x2066 && c <= 0x2069);
+}
+
+void mh_text_add_printable(struct mh_text *text, const char *string) {
+  const uint8_t *at = (const uint8_t *)string;
+  while (*at) {
+    uint32_t character = *at;
+    unsigned length = sequence(at, &character);
+    if (length && !is_obeyed(character)) {
+      mh_text_add_bytes(text, (const char *)at, length);
+    } else {
+      mh_text_add(text, character > 0xff ? "\\u" : "\\x");
+      for (int shift = character > 0xff ? 12 : 4; shift >= 0; shift -= 4)
+        mh_text_add_bytes(text, &"0123456789abcdef"[character >> shift & 15], 1);
+    }
+    at += length ? length : 1;
+  }
+}
+
 void mh_text_add_number(struct mh_text *text, uint64_t number) {
   char digits[20];
   size_t first = sizeof(digits);

@@ -78,6 +78,8 @@ struct mh_tls {
   bool disarms; /* its alternate signal stack has SS_AUTODISARM; see hooks_signal.c */
   int64_t until_sample; /* bytes to allocate until the next sample; see sample.h */
   uint64_t random;
+  uintptr_t operator_; /* the C++ operator that a hook of one has called; see operators_late.c */
+  size_t refused;      /* what malloc has just refused to an operator new; see hooks_new.c */
   /* Record slots freed by a signal handler meanwhile; given back when the bookkeeping is done. */
   uint32_t pending_count;
   uint32_t pending[8];

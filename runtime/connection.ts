@@ -1,6 +1,7 @@
 // One connection of memdb's: the handshake, then a session whose image takes what comes.
 //
-//     HELLO → CHALLENGE, PROOF → ACCEPT      by FrameReader: few bytes
+//     whose is it?                           asked of the kernel before anything is read (peers.ts)
+//     HELLO → CHALLENGE, PROOF → ACCEPT      by FrameReader: few bytes, each frame of the one length that it can have
 //     PROCESS                                memdb opens a session, or answers a question about its state
 //     from then on                           straight into the session's image; every commit is acknowledged
 //
@@ -9,6 +10,7 @@
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import * as L from "../asm/layout.js";
+import { type Guest, guestOf } from "./guest.js";
 import { type Receiver, receive } from "./receive.js";
 import type { Memdb } from "./serve.js";
 import { identityOf, type Origin, type StoreFile } from "./storefile.js";
@@ -34,6 +36,8 @@ import type { SessionImage } from "./wireimage.js";
 const HANDSHAKE_BYTES = 16384;
 /** Acknowledgements a peer may leave unread. */
 const UNREAD_BYTES = 65536;
+/** The longest PROCESS: what the header page has room for. */
+const PROCESS_BYTES_MAX = L.WIRE_HEADER_BYTES + L.PROCESS_BYTES;
 /** How long a refused peer gets to read why. */
 const FAREWELL_MS = 1000;
 
@@ -50,6 +54,7 @@ export class Session {
 
   constructor(
     readonly key: string,
+    readonly owner: string,
     readonly identity: Origin,
     readonly exe: string,
     readonly connection: Connection,
@@ -60,9 +65,14 @@ export class Session {
 
 export class Connection implements Receiver {
   readonly peer: string;
+  /** Who has how many of the connections that are not yet a process: a user, or another machine. */
+  source = "";
   readonly #memdb: Memdb;
-  readonly #socket: Socket;
-  readonly #reader = new FrameReader();
+  #socket: Socket;
+  #receiving = false;
+  #user: number | undefined;
+  #guest: Guest | undefined;
+  readonly #reader = new FrameReader(PROCESS_BYTES_MAX);
   readonly #handshake = new Uint8Array(HANDSHAKE_BYTES);
   readonly #nonce = randomBytes(L.WIRE_NONCE_BYTES);
   #peerNonce: Uint8Array = new Uint8Array(0);
@@ -72,21 +82,48 @@ export class Connection implements Receiver {
   #over = false;
 
   /** `closed` is called once the connection is no more. */
-  constructor(memdb: Memdb, socket: Socket, closed: () => void) {
+  constructor(
+    memdb: Memdb,
+    socket: Socket,
+    readonly unix: boolean,
+    readonly closed: () => void,
+  ) {
     this.#memdb = memdb;
-    const { remoteAddress, remotePort } = socket;
-    this.peer = remoteAddress ? `${remoteAddress}:${remotePort}` : `unix:${memdb.options.unix}`;
-    this.#socket = receive(socket, this);
+    // A TCP socket that was closed already has no addresses; it does not become one of ours by that.
+    const { remoteAddress = "gone", remotePort } = socket;
+    this.peer = unix ? `unix:${memdb.options.unix}` : `${remoteAddress}:${remotePort}`;
+    this.#socket = socket;
     const { handshakeMs } = memdb.limits;
     this.#deadline = setTimeout(() => {
       this.fail(new WireError(L.WIRE_ERROR_TIMEOUT, `waited ${handshakeMs / 1000} s for ${this.#expects}`));
     }, handshakeMs);
     // What went wrong with the connection itself comes again as its close.
+    socket.on("error", () => {});
+    if (unix) this.#receive();
+    else void this.#identify(remoteAddress);
+  }
+
+  /** Nothing is read before it is known whose connection it is. */
+  async #identify(remoteAddress: string): Promise<void> {
+    this.#user = await this.#memdb.users.of(this.#socket);
+    this.source = this.#user === undefined ? remoteAddress : `user ${this.#user}`;
+    if (!this.#over) this.#receive();
+  }
+
+  #receive(): void {
+    if (this.#receiving) return;
+    this.#receiving = true;
+    this.#socket = receive(this.#socket, this);
     this.#socket.on("error", () => {});
     this.#socket.on("close", () => {
       this.#lost();
-      closed();
+      this.closed();
     });
+  }
+
+  /** No session yet, and not at its end either. */
+  get waiting(): boolean {
+    return !this.#session && !this.#over;
   }
 
   // Into the session's image, once there is one. In the handshake little comes; and what comes after the end is not read.
@@ -113,19 +150,27 @@ export class Connection implements Receiver {
     for (;;) {
       const head = this.#reader.peek();
       if (!head) return;
-      // Said by its first eight bytes already, so that a browser or a scanner is not waited for.
-      if (this.#expects === "hello" && (head.type !== L.WIRE_HELLO || head.length !== L.WIRE_HELLO_BYTES)) {
-        throw new WireError(L.WIRE_ERROR_MAGIC);
-      }
+      // Said by its first eight bytes already, so that a browser or a scanner is not waited for, and nothing kept that is of no use.
+      this.#check(head);
       const frame = this.#reader.next();
       if (!frame) return;
       if (this.#expects === "hello") this.#hello(frame);
       else if (this.#expects === "proof") this.#proof(frame);
       else {
-        if (frame.type === L.WIRE_STATUS) this.#finish(statusReplyFrame(this.#memdb.status()));
+        if (frame.type === L.WIRE_STATUS) this.#status();
         else this.#process(frame);
         return;
       }
+    }
+  }
+
+  #check({ type, length }: { type: number; length: number }): void {
+    if (this.#expects === "hello") {
+      if (type !== L.WIRE_HELLO || length !== L.WIRE_HELLO_BYTES) throw new WireError(L.WIRE_ERROR_MAGIC);
+    } else if (this.#expects === "proof") {
+      if (type !== L.WIRE_PROOF || length !== L.WIRE_PROOF_BYTES) throw new WireError(L.WIRE_ERROR_TOKEN);
+    } else if (type !== L.WIRE_PROCESS && type !== L.WIRE_STATUS) {
+      throw new WireError(L.WIRE_ERROR_ORDER, `${frameName(type)} instead of PROCESS`);
     }
   }
 
@@ -137,28 +182,33 @@ export class Connection implements Receiver {
     else this.#accept(new Uint8Array(L.WIRE_MAC_BYTES));
   }
 
-  #proof({ type, payload }: Frame): void {
+  #proof({ payload }: Frame): void {
     const token = this.#memdb.options.token!;
-    const good = type === L.WIRE_PROOF && payload.byteLength === L.WIRE_PROOF_BYTES;
-    if (!good || !sameMac(bytesOf(payload, 0, L.WIRE_MAC_BYTES), senderMac(token, this.#nonce, this.#peerNonce))) {
+    if (!sameMac(bytesOf(payload, 0, L.WIRE_MAC_BYTES), senderMac(token, this.#nonce, this.#peerNonce))) {
       throw new WireError(L.WIRE_ERROR_TOKEN);
     }
     this.#accept(memdbMac(token, this.#nonce, this.#peerNonce));
   }
 
   #accept(mac: Uint8Array): void {
+    const { token, insecure = false } = this.#memdb.options;
+    this.#guest = guestOf({ unix: this.unix, user: this.#user, token: token !== undefined, insecure });
     this.#socket.write(acceptFrame(mac));
     this.#expects = "process";
   }
 
-  #process({ type, payload }: Frame): void {
-    if (type !== L.WIRE_PROCESS) throw new WireError(L.WIRE_ERROR_ORDER, `${frameName(type)} instead of PROCESS`);
+  #status(): void {
+    if (!this.#guest!.trusted) throw new WireError(L.WIRE_ERROR_USER, "the state of memdb is its user's and root's");
+    this.#finish(statusReplyFrame(this.#memdb.status()));
+  }
+
+  #process({ payload }: Frame): void {
     // The image checks the rest; this is what its owner and its path depend on.
     if (payload.byteLength < L.WIRE_HEADER_BYTES) throw new WireError(L.WIRE_ERROR_LENGTH, "in PROCESS");
     const exeLength = payload.getUint32(L.HEADER_EXE_LENGTH, true);
     if (exeLength > payload.byteLength - L.WIRE_HEADER_BYTES) throw new WireError(L.WIRE_ERROR_LENGTH, "in PROCESS");
     const exe = new TextDecoder().decode(bytesOf(payload, L.WIRE_HEADER_BYTES, exeLength));
-    const session = this.#memdb.open(this, identityOf(payload), exe);
+    const session = this.#memdb.open(this, this.#guest!, identityOf(payload), exe);
     this.#session = session;
     clearTimeout(this.#deadline);
     const frame = payload.byteOffset - L.WIRE_FRAME_BYTES;
@@ -212,8 +262,15 @@ export class Connection implements Receiver {
   #finish(frame: Uint8Array, farewellMs = FAREWELL_MS): void {
     this.#over = true;
     clearTimeout(this.#deadline);
+    this.#memdb.leaves(this);
+    this.#receive();
     this.#socket.end(frame);
-    setTimeout(() => this.#socket.destroy(), farewellMs).unref();
+    setTimeout(() => this.destroy(), farewellMs).unref();
+  }
+
+  /** Without a word more. */
+  destroy(): void {
+    this.#socket.destroy();
   }
 
   #lost(): void {

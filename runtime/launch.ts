@@ -6,6 +6,7 @@ import { constants } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { LaunchError } from "./errors.js";
 import { findProgram } from "./program.js";
+import type { Signals } from "./signals.js";
 
 /** How a program ended: with a code, or by a signal. */
 export interface Ending {
@@ -17,14 +18,12 @@ export interface Ending {
 /**
  * Runs a program under memhook with this process's own stdin, stdout and stderr and waits for its end.
  *
- * A terminal sends its signals (Ctrl-C, Ctrl-\, hang-up) to both of us, since we share a process group: the
- * program decides what they mean, we only outlive it to report. SIGTERM comes to us alone and is passed on.
- *
  * @param library its path, or another name for it, that LD_PRELOAD can hold.
  * @param store where the first process puts its store; others take stem.PID.ext beside it.
+ * @param signals this process's, which go to the program.
  * @throws LaunchError when the program cannot be run.
  */
-export function launch(command: readonly string[], library: string, store: string): Promise<Ending> {
+export function launch(command: readonly string[], library: string, store: string, signals: Signals): Promise<Ending> {
   const env: Record<string, string | undefined> = { ...process.env };
   env.LD_PRELOAD = env.LD_PRELOAD ? `${library}:${env.LD_PRELOAD}` : library;
   env.MEMHOOK_FILE = store;
@@ -32,20 +31,8 @@ export function launch(command: readonly string[], library: string, store: strin
   delete env.MEMHOOK_NET_HOST;
 
   return new Promise((resolve, reject) => {
-    // Listening begins before the program does: it may bring a signal about at once.
-    const ignore = () => {};
-    // Not child.kill(): after that, Deno sends no second one and takes the program for killed, whatever it did.
-    const forward = () => process.kill(child.pid!, "SIGTERM");
-    const terminal: NodeJS.Signals[] = ["SIGINT", "SIGQUIT", "SIGHUP"];
-    for (const signal of terminal) process.on(signal, ignore);
-    process.on("SIGTERM", forward);
-    const done = () => {
-      for (const signal of terminal) process.off(signal, ignore);
-      process.off("SIGTERM", forward);
-    };
-    const child = spawn(command[0]!, command.slice(1), { stdio: "inherit", env });
+    const child = signals.start(() => spawn(command[0]!, command.slice(1), { stdio: "inherit", env }));
     child.on("error", (error: NodeJS.ErrnoException) => {
-      done();
       // A folder on PATH that we may not look into makes it EACCES, too.
       const missing = error.code === "EACCES" && !command[0]!.includes("/") && findProgram(command[0]!) === null;
       const why =
@@ -56,8 +43,8 @@ export function launch(command: readonly string[], library: string, store: strin
             : error.message;
       reject(new LaunchError(`cannot run ${command[0]}: ${why}`));
     });
-    child.on("exit", (code, signal) => {
-      done();
+    child.on("exit", async (code, signal) => {
+      await signals.end();
       resolve({ pid: child.pid!, code, signal });
     });
   });

@@ -2,7 +2,7 @@
 // returns what it listens on, in words, or throws Error with one line for the user.
 
 import { lookup } from "node:dns/promises";
-import { chmodSync, lstatSync, unlinkSync } from "node:fs";
+import { lstatSync, unlinkSync } from "node:fs";
 import { type AddressInfo, connect, isIP, type Server } from "node:net";
 import { dirname } from "node:path";
 
@@ -54,18 +54,23 @@ export async function listenUnix(server: Server, path: string): Promise<string> 
     throw new Error(`${path}: there is no folder ${dirname(path)}; create it`);
   }
   if (there) {
+    if (there.uid !== process.geteuid!()) throw new Error(`${path}: there is another user's socket; name another path`);
     if (await answers(path)) throw new Error(`${path}: somebody listens there already`);
     unlinkSync(path);
   }
-  // The socket appears with these permissions; chmod afterwards would leave a moment in which anybody can connect.
+  // The socket appears with these permissions; chmod afterwards would leave a moment in which anybody can connect. All runtimes
+  // make it before listen() returns.
   const before = process.umask(0o177);
+  let bound: Promise<void>;
   try {
-    await listening(server, { path }, path);
+    bound = listening(server, { path }, path);
   } finally {
     process.umask(before);
   }
-  chmodSync(path, 0o600);
-  return `unix:${path}`;
+  await bound;
+  if ((lstatSync(path).mode & 0o077) === 0) return `unix:${path}`;
+  server.close();
+  throw new Error(`${path}: others can connect to a socket there; name a path on another file system`);
 }
 
 const REASONS: Record<string, string> = {
@@ -95,6 +100,7 @@ function answers(path: string): Promise<boolean> {
       socket.destroy();
       resolve(true);
     });
-    socket.once("error", () => resolve(false));
+    // Only this says that there is nobody; one that is busy is somebody.
+    socket.once("error", (error: Error & { code?: string }) => resolve(error.code !== "ECONNREFUSED"));
   });
 }

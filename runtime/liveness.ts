@@ -37,12 +37,17 @@ export function liveness(identity: Identity): Liveness {
 
 /** Who this process is. */
 export function ownIdentity(): Identity {
-  const stat = text("/proc/self/stat");
+  return { ...identityAt("self"), pid: process.pid };
+}
+
+/** Who the process is that /proc shows by this number or as "self". */
+export function identityAt(name: string): Identity {
+  const stat = text(`/proc/${name}/stat`);
   const bootId = text("/proc/sys/kernel/random/boot_id").trim().replaceAll("-", "");
   return {
-    pid: process.pid,
+    pid: Number(name),
     start: BigInt(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? 0),
-    namespace: namespaceOf("self"),
+    namespace: namespaceOf(name),
     bootId: Buffer.from(bootId, "hex"),
   };
 }
@@ -55,14 +60,21 @@ function sameBoot(bootId: Uint8Array): boolean {
 
 /** Whether /proc/`pid` is the process and has a thread that runs. */
 function isProcess(pid: string, identity: Identity): boolean {
-  const stat = text(`/proc/${pid}/stat`);
+  return statLives(text(`/proc/${pid}/stat`), identity.start);
+}
+
+/**
+ * The same by the text of /proc/PID/stat; a start of 0n is any. preload/process.c is the other implementation;
+ * test/vectors/liveness holds both to one meaning.
+ */
+export function statLives(stat: string, started: bigint): boolean {
   // The second field is the program's name in parentheses, which may itself hold spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const [state, threads, start] = [fields[0], fields[17], fields[19]];
-  if (stat === "" || start === undefined) return false;
+  if (!stat.includes(")") || start === undefined) return false;
   // A zombie has ended and only waits for its parent, unless it is a main thread that ended before others.
-  if ((state === "Z" || state === "X") && threads !== undefined && Number(threads) <= 1) return false;
-  return identity.start === 0n || BigInt(start) === identity.start;
+  if ((state === "Z" || state === "X") && Number(threads) <= 1) return false;
+  return started === 0n || BigInt(start) === started;
 }
 
 function namespaceOf(pid: string): bigint {

@@ -10,7 +10,9 @@ import { rmSync } from "node:fs";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import * as L from "../asm/layout.js";
 import { Connection, Session } from "./connection.js";
+import { type Guest, isProcessOf } from "./guest.js";
 import { listenTcp, listenUnix, SOCKET_OPTIONS } from "./listen.js";
+import { Users } from "./peers.js";
 import { holdsStoreOf, identityKey, type Origin, type StoreFile, StorePaths } from "./storefile.js";
 import { StoreLock } from "./storelock.js";
 import type { LogEntry } from "./types.js";
@@ -20,9 +22,9 @@ import { SessionImage } from "./wireimage.js";
 export type { LogEntry } from "./types.js";
 
 export interface Limits {
-  /** Open connections, also those that have not said anything yet. */
+  /** Open connections, also those that have not said anything yet. Half of them may be without a process. */
   connections: number;
-  /** Monitored processes at a time. */
+  /** Monitored processes at a time. Half of them may be of one other user. */
   sessions: number;
   /** From the connection to the end of the handshake. */
   handshakeMs: number;
@@ -69,9 +71,12 @@ export class Memdb {
   readonly limits: Readonly<Limits>;
   readonly options: ServeOptions;
   readonly sessions = new Map<string, Session>();
+  readonly users = new Users();
   readonly #paths: StorePaths;
   readonly #servers: Server[] = [];
   readonly #connections = new Set<Connection>();
+  /** Those that are being told why. */
+  readonly #leaving = new Set<Connection>();
   readonly #since = new Date();
   /** Ended sessions whose last state is not in the file yet. */
   readonly #unsaved = new Set<Session>();
@@ -100,8 +105,8 @@ export class Memdb {
     const { store, tcp, unix, token, insecure } = this.options;
     this.#lock = new StoreLock(store);
     try {
-      if (unix !== undefined) this.#listens(await listenUnix(this.#server(), unix));
-      if (tcp) this.#listens(await listenTcp(this.#server(), tcp, token !== undefined || insecure === true));
+      if (unix !== undefined) this.#listens(await listenUnix(this.#server(true), unix));
+      if (tcp) this.#listens(await listenTcp(this.#server(false), tcp, token !== undefined || insecure === true));
     } catch (error) {
       for (const server of this.#servers) server.close();
       this.#lock.release();
@@ -114,13 +119,14 @@ export class Memdb {
     this.options.log({ event: "listening", peer, store: this.options.store });
   }
 
-  #server(): Server {
+  #server(unix: boolean): Server {
     const server = createServer(SOCKET_OPTIONS, (socket) => {
-      const connection = new Connection(this, socket, () => this.#connections.delete(connection));
+      const connection = new Connection(this, socket, unix, () => {
+        this.#connections.delete(connection);
+        this.#leaving.delete(connection);
+      });
       this.#connections.add(connection);
-      if (this.#connections.size > this.limits.connections) {
-        connection.fail(new WireError(L.WIRE_ERROR_LIMIT, `${this.limits.connections} connections`));
-      }
+      this.#makeRoom(connection);
     });
     // Out of descriptors, for instance: one peer less, and the next one may do.
     server.on("error", (error) => {
@@ -130,28 +136,71 @@ export class Memdb {
     return server;
   }
 
+  #makeRoom(newcomer: Connection): void {
+    const { connections } = this.limits;
+    if (this.#connections.size > connections) {
+      newcomer.fail(new WireError(L.WIRE_ERROR_LIMIT, `${connections} connections`));
+    }
+    if (this.#connections.size <= connections / 2) return;
+    // Whoever has most of those that are not yet a process loses the oldest of them, so that nobody crowds others out.
+    const sources = new Map<string, Connection[]>();
+    let waiting = 0;
+    for (const connection of this.#connections) {
+      if (!connection.waiting) continue;
+      waiting++;
+      const same = sources.get(connection.source);
+      if (same) same.push(connection);
+      else sources.set(connection.source, [connection]);
+    }
+    if (waiting <= connections / 2) return;
+    const [most] = [...sources.values()].sort((a, b) => b.length - a.length);
+    most![0]!.fail(new WireError(L.WIRE_ERROR_LIMIT, `${connections / 2} connections without a process`));
+  }
+
+  /** A connection says its last word. These are bounded as well: the oldest is cut off. */
+  leaves(connection: Connection): void {
+    this.#connections.delete(connection);
+    this.#leaving.add(connection);
+    if (this.#leaving.size <= this.limits.connections) return;
+    const [oldest] = this.#leaving;
+    oldest!.destroy();
+    this.#leaving.delete(oldest!);
+  }
+
   // ── Sessions ───────────────────────────────────────────────────────────────────────────────────
 
-  /** Starts the session of a process; an older connection of the same process ends. */
-  open(connection: Connection, identity: Origin, exe: string): Session {
-    const key = identityKey(identity);
+  /** Starts the session of a process; an older connection of the same process and owner ends. */
+  open(connection: Connection, guest: Guest, identity: Origin, exe: string): Session {
+    const { owner, user, stranger } = guest;
+    const proven = user === undefined ? undefined : isProcessOf(user, identity);
+    if (proven === false) {
+      throw new WireError(L.WIRE_ERROR_USER, `process ${identity.pid} is another one's than user ${user}'s`);
+    }
+    const key = `${owner} ${identityKey(identity)}`;
     this.sessions.get(key)?.connection.fail(new WireError(L.WIRE_ERROR_REPLACED));
     for (const session of this.#unsaved) if (session.key === key) this.#forget(session);
-    if (this.sessions.size + this.#unsaved.size >= this.limits.sessions) {
-      throw new WireError(L.WIRE_ERROR_LIMIT, `${this.limits.sessions} sessions`);
-    }
+    this.#countSessions(guest);
     const image = new SessionImage(this.options.size);
     let file: StoreFile;
     try {
-      file = this.#paths.claim(identity);
+      file = this.#paths.claim(identity, { key, stranger, proven: proven === true });
     } catch (error) {
       throw new WireError(L.WIRE_ERROR_LIMIT, (error as Error).message);
     }
-    const session = new Session(key, identity, exe, connection, image, file);
+    const session = new Session(key, owner, identity, exe, connection, image, file);
     this.sessions.set(key, session);
     this.#accepted++;
     this.log("session", session, { exe });
     return session;
+  }
+
+  #countSessions({ owner, stranger }: Guest): void {
+    const { sessions } = this.limits;
+    const all = [...this.sessions.values(), ...this.#unsaved];
+    if (all.length >= sessions) throw new WireError(L.WIRE_ERROR_LIMIT, `${sessions} sessions`);
+    if (stranger && all.filter((session) => session.owner === owner).length >= sessions / 2) {
+      throw new WireError(L.WIRE_ERROR_LIMIT, `${sessions / 2} sessions of ${owner}`);
+    }
   }
 
   /** The connection of a session is gone: what was received goes into the file, then the memory is given back. */

@@ -23,8 +23,11 @@ import { uptime } from "node:os";
 import { basename, dirname, extname, join } from "node:path";
 import * as L from "../asm/layout.js";
 import { type Identity, liveness } from "./liveness.js";
+import { isPrivate } from "./private.js";
 import type { PageSink, SessionImage } from "./wireimage.js";
 
+/** Strangers' stores that are remembered, those of processes that have ended included. */
+const STRANGERS_MAX = 1024;
 /** How long the path of a process that this machine cannot see is kept for it to connect again. */
 const GRACE_MS = 30_000;
 
@@ -57,8 +60,21 @@ function machineKey({ namespace, bootId }: Pick<Identity, "namespace" | "bootId"
 
 // ── Whose path ───────────────────────────────────────────────────────────────────────────────────
 
-/** "own": a store of this very process. "foreign": no store at all, and never touched. */
-type Owner = "nobody" | "own" | "living" | "foreign";
+/**
+ * "absent": no file. "nobody": a store that is nobody's any more. "own": one of this very process. "foreign": no store at all, or not
+ * this user's alone; never touched.
+ */
+type Owner = "absent" | "nobody" | "own" | "living" | "foreign";
+
+/** Who wants a path for a process. */
+export interface Claimant {
+  /** The session's. */
+  key: string;
+  /** Another user of this machine, for whom no older store makes room. */
+  stranger: boolean;
+  /** The process is its own for certain. */
+  proven: boolean;
+}
 
 function ownerOf(path: string, identity: Identity | undefined, started: number): Owner {
   let file: number;
@@ -66,11 +82,11 @@ function ownerOf(path: string, identity: Identity | undefined, started: number):
     // Without O_NONBLOCK a planted pipe would make this wait.
     file = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   } catch (error) {
-    return (error as { code?: string }).code === "ENOENT" ? "nobody" : "foreign";
+    return (error as { code?: string }).code === "ENOENT" ? "absent" : "foreign";
   }
   try {
     const status = fstatSync(file);
-    if (!status.isFile()) return "foreign";
+    if (!isPrivate(status)) return "foreign";
     if (status.size === 0) return "nobody";
     const header = new DataView(new ArrayBuffer(L.HEADER_BYTES));
     const read = readSync(file, header, 0, L.HEADER_BYTES, 0);
@@ -106,14 +122,18 @@ export class StorePaths {
   readonly #path: string;
   readonly #taken = new Set<string>();
   /** Whose PATH is or was last. */
-  #first: { process: Origin; file: StoreFile } | undefined;
+  #first: { process: Origin; claimant: Claimant; file: StoreFile } | undefined;
+  /** Where strangers' stores are: what a file says of its process is not what it says of its user. */
+  readonly #strangers = new Map<string, string>();
   readonly #started = Date.now();
 
   /** @throws Error when nothing can be kept there; the message is one line for the user. */
   constructor(path: string) {
     this.#path = path;
     if (ownerOf(path, undefined, this.#started) === "foreign") {
-      throw new Error(`${path}: there is something that is no store, and memdb does not touch it; name another path`);
+      throw new Error(
+        `${path}: there is something that is no store of this user's alone, and memdb does not touch it; name another path`,
+      );
     }
     const folder = dirname(path);
     if (!lstatSync(join(folder, "."), { throwIfNoEntry: false })?.isDirectory()) {
@@ -123,23 +143,25 @@ export class StorePaths {
 
   /**
    * The file for a process; its path is taken until it is released. A child of fork may connect, and be over, before its
-   * parent does: then PATH was given to the child, and is the parent's from now on.
+   * parent does: then PATH was given to the child, and is the parent's from now on. So it is with a stranger and one who is none.
    */
-  claim(process: Origin): StoreFile {
-    const { path, own } = this.#find(process, true);
+  claim(process: Origin, claimant: Claimant): StoreFile {
+    const { path, own } = this.#find(process, claimant, true);
     const first = this.#first;
     const isParent = first && first.process.parent === process.pid && machineKey(first.process) === machineKey(process);
-    if (isParent && !own && first.file.path === this.#path) {
-      const elsewhere = this.#find(first.process, false).path;
+    const makesRoom = first && !claimant.stranger && (isParent || first.claimant.stranger);
+    if (makesRoom && !own && first.file.path === this.#path) {
+      const elsewhere = this.#find(first.process, first.claimant, false).path;
       if (this.#taken.delete(this.#path)) this.#taken.add(elsewhere);
       first.file.move(elsewhere);
-      return this.#take(this.#path, process);
+      this.#remember(first.claimant, elsewhere);
+      return this.#take(this.#path, process, claimant);
     }
-    return this.#take(path, process);
+    return this.#take(path, process, claimant);
   }
 
   /** A path for a process: its own store's if there is one. `first`: PATH itself may be it. */
-  #find(process: Origin, first: boolean): { path: string; own: boolean } {
+  #find(process: Origin, claimant: Claimant, first: boolean): { path: string; own: boolean } {
     const extension = extname(this.#path);
     const stem = join(dirname(this.#path), basename(this.#path, extension));
     // Equal pids of different machines or containers come apart by the number.
@@ -150,8 +172,8 @@ export class StorePaths {
       if (this.#taken.has(path)) continue;
       const owner = ownerOf(path, process, this.#started);
       // Its own store, wherever it is, comes before a better name.
-      if (owner === "own") return { path, own: true };
-      if (owner !== "nobody") continue;
+      if (owner === "own" && this.#mayReplace(path, claimant)) return { path, own: true };
+      if (owner !== "absent" && (owner !== "nobody" || claimant.stranger)) continue;
       free ??= path;
       if (path !== this.#path) break;
     }
@@ -160,11 +182,24 @@ export class StorePaths {
     return { path: free, own: false };
   }
 
-  #take(path: string, process: Origin): StoreFile {
+  #mayReplace(path: string, { key, stranger, proven }: Claimant): boolean {
+    return !stranger || proven || this.#strangers.get(key) === path;
+  }
+
+  #take(path: string, process: Origin, claimant: Claimant): StoreFile {
     this.#taken.add(path);
     const file = new StoreFile(path);
-    if (path === this.#path) this.#first = { process, file };
+    if (path === this.#path) this.#first = { process, claimant, file };
+    this.#remember(claimant, path);
     return file;
+  }
+
+  #remember({ key, stranger }: Claimant, path: string): void {
+    if (!stranger) return;
+    this.#strangers.delete(key);
+    this.#strangers.set(key, path);
+    const [oldest] = this.#strangers.keys();
+    if (this.#strangers.size > STRANGERS_MAX) this.#strangers.delete(oldest!);
   }
 
   release(path: string): void {
@@ -209,6 +244,7 @@ export class StoreFile implements PageSink {
     this.#file ??= this.#create();
     if (!image.write(this, budget)) return false;
     if (!this.#published) {
+      if (ownerOf(this.path, undefined, 0) === "foreign") throw new Error("something that is no store is there now");
       renameSync(this.#temporary, this.path);
       this.#published = true;
     }

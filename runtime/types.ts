@@ -4,7 +4,7 @@
 /** Memory an allocation came from: malloc and operator new, anonymous mmap, or memhook_alloc. */
 export type MemoryKind = "heap" | "mmap" | "custom";
 
-/** How the process of a store is doing: still there, ended by itself, or gone without saying so. */
+/** How the process of a store is doing: still there, ended by itself, or gone without a word: killed, or by a system call that no hook saw. */
 export type ProcessState = "running" | "exited" | "dead";
 
 export interface ProcessInfo {

@@ -19,6 +19,7 @@ const REASONS: Record<number, string> = {
   [L.WIRE_ERROR_REPLACED]: "the process has connected again",
   [L.WIRE_ERROR_CLOSING]: "memdb ends",
   [L.WIRE_ERROR_VALUE]: "a value that no process has",
+  [L.WIRE_ERROR_USER]: "not for this user",
 };
 
 const NAMES: Record<number, string> = {
@@ -151,7 +152,7 @@ export interface Frame {
   payload: DataView;
 }
 
-/** Splits a stream into frames; for the handshake and for tools, where frames are few. */
+/** Splits a stream into frames; for the handshake and for tools, where frames are few. Who reads from strangers looks at peek() first. */
 export class FrameReader {
   #pending = new Uint8Array(0);
   readonly #payloadMax: number;

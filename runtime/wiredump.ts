@@ -7,6 +7,7 @@
 //              slot=1 address=0x7f0000001000 size=64 kind=heap time=5000000000 thread=4242 stack=1
 
 import * as L from "../asm/layout.js";
+import { printable } from "./printable.js";
 import { bytesOf, type Frame, FrameReader, frameName, readHello, readRefusal, WireError } from "./wire.js";
 import { SessionImage } from "./wireimage.js";
 
@@ -75,7 +76,7 @@ function* text({ type, payload }: Frame): Generator<string> {
       const command = decode(L.WIRE_HEADER_BYTES + exe, u32(L.HEADER_COMMAND_LENGTH))
         .split("\0")
         .slice(0, -1);
-      yield ` exe=${decode(L.WIRE_HEADER_BYTES, exe)} command=${JSON.stringify(command)}${header(u32, u64)}\n`;
+      yield ` exe=${printable(decode(L.WIRE_HEADER_BYTES, exe))} command=${printable(JSON.stringify(command))}${header(u32, u64)}\n`;
       break;
     }
     case L.WIRE_HEADER:
@@ -115,14 +116,14 @@ function* text({ type, payload }: Frame): Generator<string> {
     case L.WIRE_REFUSE: {
       need(L.WIRE_REFUSE_TEXT);
       const { code, text } = readRefusal(payload);
-      yield ` code=${code} text=${JSON.stringify(text)}\n`;
+      yield ` code=${code} text=${printable(JSON.stringify(text))}\n`;
       break;
     }
     case L.WIRE_STATUS:
       yield "\n";
       break;
     case L.WIRE_STATUS_REPLY:
-      yield ` ${new TextDecoder().decode(bytesOf(payload, 0, payload.byteLength)).trimEnd()}\n`;
+      yield ` ${printable(new TextDecoder().decode(bytesOf(payload, 0, payload.byteLength)).trimEnd())}\n`;
       break;
     default:
       throw new WireError(L.WIRE_ERROR_TYPE, String(type));
@@ -205,7 +206,7 @@ function* elements(payload: DataView, u32: Read32, u64: Read64): Generator<strin
   if (kind === L.KIND_STRINGS) {
     const bytes = bytesOf(payload, L.WIRE_ELEMENTS_DATA, count);
     // Byte by byte: a piece may begin or end inside a character.
-    yield ` strings first=${first} ${JSON.stringify(String.fromCharCode(...bytes.subarray(0, 4096)))}\n`;
+    yield ` strings first=${first} ${printable(JSON.stringify(String.fromCharCode(...bytes.subarray(0, 4096))))}\n`;
     return;
   }
   const { name, bytes, fields } = KINDS[kind]!;

@@ -184,7 +184,7 @@ function dynamicPart(path) {
 /** @returns {Violation[]} */
 export function checkLibrary(root) {
   const found = [];
-  const map = "preload/libmemhook.map";
+  const map = "build/libmemhook.map";
   if (!existsSync(join(root, map)))
     return [{ file: map, line: 1, what: "is missing: it lists what the library exports" }];
   const script = withoutComments(read(root, map));

@@ -15,6 +15,9 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
+/** Suites that are not hazards-NAME. */
+const SUITES = { programs: "programs", family: "store-family", path: "store-path", users: "two-users" };
+
 /** What is taken out; the file; the place; what is there instead; the suite and the test, of which the name's beginning is enough. */
 const MUTATIONS = [
   [
@@ -92,13 +95,80 @@ const MUTATIONS = [
     "processes",
     "children by fork",
   ],
+  ["a living owner keeps its path", "claim.c", "owner_lives(fd, &header) || ", "", "path", "a living owner"],
+  ["a child of fork replaces nothing", "claim.c", "!mh_process.forked && ", "", "family", "k:"],
+  ["a process goes on with the store that it has", "claim.c", " && !(beside && has_own(beside))", "", "family", "kae:"],
   [
-    "a living owner keeps its path",
-    "claim.c",
-    "if (complete && owner_lives(fd, &header)) return TAKEN;",
+    "an ancestor lived when this process was made",
+    "family.c",
+    "if (end_is_known(dead) && was_there(dead, mh_process.pid, mh_process.start)) return true;",
     "",
-    "processes",
-    "spawn, system",
+    "family",
+    "fe:",
+  ],
+  [
+    "an ancestor lived when a watched one above was made",
+    "family.c",
+    "if (was_there(dead, pid, stat.start) && is_watched(pid)) return true;",
+    "",
+    "family",
+    "fan:",
+  ],
+  [
+    "the order within a tick is that of process ids",
+    "family.c",
+    "return pid <= newest && newest - pid < PIDS_IN_A_TICK;",
+    "return true;",
+    "family",
+    "the next run replaces",
+  ],
+  [
+    "a session of an ancestor's time",
+    "family.c",
+    "if (!end_is_known(dead) || !newest) return false;",
+    "return false;",
+    "family",
+    "ftfe:",
+  ],
+  [
+    "a main thread that ended is no dead process",
+    "process.c",
+    " && stat->threads <= 1",
+    "",
+    "path",
+    "a process whose main thread",
+  ],
+  [
+    "another user's file is not used",
+    "claim.c",
+    "if (!made && opened.st_uid != mh_geteuid()) return TAKEN;",
+    "",
+    "users",
+    "somebody else has put an empty file",
+  ],
+  [
+    "a file that others can open is not used",
+    "claim.c",
+    "made || is_private(&opened)",
+    "true",
+    "users",
+    "an empty file of one's own",
+  ],
+  [
+    "a log of another user is not written",
+    "log.c",
+    "if (fd < 0 || is_safe(fd)) return fd;",
+    "return fd;",
+    "users",
+    "somebody else has put an empty file that everybody may write to where the log",
+  ],
+  [
+    "exec hands on an absolute path",
+    "hooks_exec.c",
+    "int place_ = relative_entry(environment, &count_);",
+    "int place_ = -1; count_ = 0;",
+    "family",
+    "ce:",
   ],
   [
     "_exit notes the end",
@@ -119,8 +189,8 @@ const MUTATIONS = [
   [
     "an image before exec is no living owner",
     "claim.c",
-    "if (header->pid == mh_process.pid && header->process_start == mh_process.start) return false;",
-    "",
+    "if (is_of_another_boot(header) || is_own(header)) return false;",
+    "if (is_of_another_boot(header)) return false;",
     "programs",
     "images.c",
   ],
@@ -446,7 +516,7 @@ function build([, file, from, to]) {
         "-fvisibility=hidden",
       ],
       ...["-ftls-model=initial-exec", "-fno-omit-frame-pointer", "-fno-builtin-malloc", "-w", "-Wl,-z,now"],
-      ...["-Wl,--version-script=preload/libmemhook.map", `-I${join(root, "build")}`, "-o", library],
+      ...[`-Wl,--version-script=${join(root, "build/libmemhook.map")}`, `-I${join(root, "build")}`, "-o", library],
       ...sources.map((name) => `preload/${name}`),
       "-lunwind",
     ],
@@ -457,7 +527,7 @@ function build([, file, from, to]) {
 
 /** Whether the test fails with this library. It must not pass for another reason: that there is no such test. */
 function notices(library, suite, name) {
-  const path = suite === "programs" ? "programs" : `hazards-${suite}`;
+  const path = SUITES[suite] ?? `hazards-${suite}`;
   const pattern = name.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
   const run = spawnSync(
     process.execPath,

@@ -1,5 +1,6 @@
 // memdb: collects what programs record, over TCP or a Unix socket, and keeps a store for each of them.
 
+import { printable } from "../../runtime/printable.js";
 import { DEFAULTS, LEAST_SIZE, LIMITS, type LogEntry, serve } from "../../runtime/serve.js";
 import { readToken } from "../../runtime/wirestatus.js";
 import { defineCommand, UsageError } from "../arguments.js";
@@ -114,7 +115,10 @@ function logJson(entry: LogEntry): void {
   }
 }
 
-function logText({ event, peer, pid, exe, store, reason, counts: n }: LogEntry): void {
+function logText({ event, pid, counts: n, ...entry }: LogEntry): void {
+  const [peer, exe, store, reason] = [entry.peer, entry.exe, entry.store, entry.reason].map((text) =>
+    printable(text ?? ""),
+  );
   const live = n ? `${counts.format(n.live)} allocations, ${counts.format(n.bytes)} bytes live` : "";
   const lines: Record<LogEntry["event"], string> = {
     listening: `listening on ${peer}, storing in ${store}`,
@@ -122,7 +126,7 @@ function logText({ event, peer, pid, exe, store, reason, counts: n }: LogEntry):
     snapshot: `process ${pid} is complete: ${live}`,
     closed: `${peer}: process ${pid}: ${reason}; ${live}`,
     refused: `${peer}: refused: ${reason}`,
-    trouble: store ? `${store} cannot be written, will try again: ${reason}` : `${reason}`,
+    trouble: entry.store ? `${store} cannot be written, will try again: ${reason}` : `${reason}`,
     recovered: `${store} can be written again; nothing is lost`,
     full: `${store}: ${reason}`,
     closing: "closed",

@@ -2,14 +2,16 @@
 // it has ended. The program keeps its stdin, stdout, stderr and exit code; the summary goes to standard error.
 
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { diff } from "../../runtime/diff.js";
 import { LaunchError } from "../../runtime/errors.js";
-import { type Ending, launch, shellCode, storesAt } from "../../runtime/launch.js";
+import { type Ending, launch, shellCode } from "../../runtime/launch.js";
 import { preloadOnce } from "../../runtime/preload.js";
 import { whyNoStore } from "../../runtime/program.js";
+import { type LeftStore, type Remains, remainsOf } from "../../runtime/remains.js";
 import { report } from "../../runtime/report.js";
+import { Signals } from "../../runtime/signals.js";
 import { kindOfFile } from "../../runtime/snapshotfile.js";
 import { openStore } from "../../runtime/store.js";
 import { Symbolizer } from "../../runtime/symbolize.js";
@@ -46,6 +48,7 @@ export const run = defineCommand({
   usage: ["[options] [--] PROGRAM [ARG…]"],
   about: [
     "Everything behind PROGRAM belongs to it. Processes that it starts are followed, each has its own store (beside app.mem: app.4711.mem), and those with live memory are shown too. The library's settings, such as MEMHOOK_SIZE_MB and MEMHOOK_DEPTH, apply (memhook --help lists them).",
+    "Signals sent to memhook reach PROGRAM, once, whether to it alone or to the process group, and it stops and goes on with PROGRAM. While the report is made, the first one that asks to end is answered with a line, the second ends memhook without a report. KILL and STOP cannot be passed on, nor real-time signals: these and KILL end memhook, and PROGRAM runs on. The report tells which processes are still running when PROGRAM has ended, as a daemon is.",
   ],
   args: {
     "mapped-file": {
@@ -106,6 +109,14 @@ export const run = defineCommand({
   ],
 
   async run({ args }) {
+    let clear = () => {};
+    const signals = new Signals({
+      tell: (text) => messages("memhook").info(text),
+      leave(signal) {
+        clear();
+        process.exit(128 + constants.signals[signal]);
+      },
+    });
     const [program, ...rest] = args._;
     if (program === undefined) throw new UsageError("run which program? memhook run PROGRAM [ARG…]");
     const top = integer("top", args.top ?? "10", 1, 2 ** 32 - 1);
@@ -128,17 +139,23 @@ export const run = defineCommand({
     if (/%[pe]/.test(dirname(path))) throw new UsageError(`-f ${kept}: %p and %e can only stand in the file's name`);
     if (!existsSync(dirname(path))) throw new UsageError(`-f ${kept}: there is no folder ${dirname(path)}`);
     const preload = preloadOnce(library);
+    clear = () => {
+      preload.remove();
+      if (folder !== null) rmSync(folder, { recursive: true, force: true });
+    };
     try {
       const started = isoTime(BigInt(Date.now()) * 1_000_000n);
-      const ending = await launch([program, ...rest], preload.path, path);
+      const ending = await launch([program, ...rest], preload.path, path, signals);
       if (baseline !== undefined) {
-        const left = await storesLeft(path, started);
+        const left = (await remains(path, started)).stores;
+        for (const { running, pid, exe } of left)
+          if (running) messages("memhook").info(`${exe} (pid ${pid}) is still running: what it holds now is compared`);
         if (left.length === 0) throw new LaunchError(`nothing was recorded: ${whyNoStore(program)}`);
         const regression = await check(baseline, left, args);
         // A program that failed says so first.
         return shellCode(ending) || Number(regression);
       }
-      const leaks = await summarise(path, started, program, ending, top).catch((error: Error) => {
+      const leaks = await summarise(path, started, program, ending, top, kept !== undefined).catch((error: Error) => {
         messages("memhook").error(error.message);
         return null;
       });
@@ -148,8 +165,7 @@ export const run = defineCommand({
       if (leakCode === null || ending.signal !== null || leaks === false) return shellCode(ending);
       return leaks ? leakCode : 2;
     } finally {
-      preload.remove();
-      if (folder !== null) rmSync(folder, { recursive: true, force: true });
+      clear();
     }
   },
 });
@@ -157,7 +173,7 @@ export const run = defineCommand({
 /** Compares what the run left live with a baseline. Gives whether that is a regression. */
 async function check(
   baseline: string,
-  left: readonly Left[],
+  left: readonly LeftStore[],
   args: Partial<Values<typeof limitOptions & typeof tellingOptions>> & {
     _: readonly string[];
     update?: boolean | undefined;
@@ -185,15 +201,6 @@ async function check(
   return tellDiff(compared, limitsOf(args), { ...tellingOf(args), accept, write, style }) !== 0;
 }
 
-/** A store that the run left, and what decides whether it is shown. */
-interface Left {
-  path: string;
-  pid: number;
-  liveBytes: number;
-  liveCount: number;
-  dropped: number;
-}
-
 /**
  * Prints the summary of all processes that left a store since `started`.
  * Gives whether anything is live; null when nothing is known about the program itself.
@@ -204,14 +211,15 @@ async function summarise(
   program: string,
   ending: Ending,
   top: number,
+  kept: boolean,
 ): Promise<boolean | null> {
   const log = messages("memhook");
-  const left = await storesLeft(path, started);
+  const { stores: left, storeless } = await remains(path, started);
   const main = left.find(({ pid }) => pid === ending.pid);
   if (!main) log.warn(`nothing was recorded: ${whyNoStore(program)}`);
 
   const style = terminalStyle(2);
-  const notable = left.filter((each) => each === main || each.liveCount > 0 || each.dropped > 0);
+  const notable = left.filter((each) => each === main || each.running || each.liveCount > 0 || each.dropped > 0);
   notable.sort((a, b) => a.liveBytes - b.liveBytes);
   const shown = notable.filter((each, i) => each === main || i >= notable.length - PROCESSES_SHOWN);
   const others = notable.filter((each) => !shown.includes(each));
@@ -222,11 +230,15 @@ async function summarise(
   }
   const symbolizer = new Symbolizer();
   let leaks = false;
+  for (const { pid, exe } of storeless)
+    log.info(
+      `${exe} (pid ${pid}) is still running and has no store: it has allocated nothing, or memhook is off in it`,
+    );
   for (const each of notable) {
     const store = await openStore(each.path);
-    const name = each === main ? program : store.process.exe || "a process";
-    const ended =
-      each === main ? wordsFor(ending) : store.process.state === "running" ? "is still running" : "has ended";
+    const { pid, exe, state } = store.process;
+    const name = pid === ending.pid ? program : exe || "a process";
+    const ended = pid === ending.pid ? wordsFor(ending) : state === "running" ? "is still running" : "has ended";
     // What the C and C++ runtimes keep for themselves is no leak, or every C++ program would have one.
     const answer = await report(store, { aggregate: true, sort: "size", top }, symbolizer, {
       stacks: true,
@@ -237,25 +249,17 @@ async function summarise(
     store.close();
   }
   for (const note of symbolizer.notes) log.warn(note);
+  for (const { running, pid, path: its } of shown)
+    if (running && kept) log.info(`the store of process ${pid} goes on in ${its}: memview -acs ${its}`);
+  if (notable.some(({ running }) => running) && !kept) log.info("-f PATH keeps the stores of what is still running");
   return leaks || main ? leaks : null;
 }
 
-async function storesLeft(path: string, started: string): Promise<Left[]> {
-  const left: Left[] = [];
-  for (const candidate of storesAt(path)) {
-    try {
-      const store = await openStore(candidate);
-      // An older run may have left stores beside this one.
-      if (store.process.startTime >= started) {
-        const { liveBytes, liveCount, dropped } = store.totals();
-        left.push({ path: candidate, pid: store.process.pid, liveBytes, liveCount, dropped });
-      }
-      store.close();
-    } catch (error) {
-      messages("memhook").warn((error as Error).message);
-    }
-  }
-  return left;
+/** What the run has left; says which stores cannot be read. */
+async function remains(path: string, started: string): Promise<Remains> {
+  const found = await remainsOf(path, started);
+  for (const line of found.unreadable) messages("memhook").warn(line);
+  return found;
 }
 
 function wordsFor({ code, signal }: Ending): string {

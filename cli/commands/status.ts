@@ -1,5 +1,6 @@
 // memdb status: what a running memdb says about its sessions.
 
+import { printable } from "../../runtime/printable.js";
 import { askStatus, readToken, type Status } from "../../runtime/wirestatus.js";
 import { defineCommand, UsageError } from "../arguments.js";
 import { print } from "../output.js";
@@ -55,12 +56,12 @@ function* text({ pid, since, connections, accepted, refused, sessions }: Status)
   const number = new Intl.NumberFormat("en-US");
   yield `memdb ${pid}, since ${since}: ${connections} connections, ${accepted} sessions so far, ${refused} refused\n`;
   for (const session of sessions) {
-    yield `${session.pid} ${session.exe}\n`;
-    yield `    ${session.store}, from ${session.peer} since ${session.since}\n`;
+    yield `${session.pid} ${printable(session.exe)}\n`;
+    yield `    ${printable(`${session.store}, from ${session.peer}`)} since ${session.since}\n`;
     yield `    ${number.format(session.liveCount)} allocations, ${number.format(session.liveBytes)} bytes live; `;
     yield `${number.format(session.received)} records received, ${number.format(session.memoryBytes)} bytes of memory\n`;
     if (!session.complete) yield "    the first snapshot is on its way\n";
     if (session.full) yield "    the store has its full size: allocations are dropped\n";
-    if (session.trouble) yield `    cannot be written: ${session.trouble}\n`;
+    if (session.trouble) yield `    cannot be written: ${printable(session.trouble)}\n`;
   }
 }

@@ -3,6 +3,7 @@
 //   ::error file=src/leak.c,line=12,title=memhook%3A new leak::+24 bytes in 1 allocation: make_leak at src/leak.c:12
 
 import { more } from "../../runtime/diff.js";
+import { printable } from "../../runtime/printable.js";
 import { type DiffAnswer, ownFrame, signed, stackLines } from "./diff-words.js";
 
 /** GitHub shows ten of a step. */
@@ -11,8 +12,8 @@ const MOST = 10;
 export function* githubAnnotations({ regressions }: DiffAnswer): Generator<string> {
   for (const change of regressions.slice(0, MOST)) {
     const frame = ownFrame(change.row.stack);
-    const at = frame?.file ? [`file=${property(frame.file)}`, `line=${frame.line ?? 1}`] : [];
-    const title = `title=${property(`memhook: ${change.status} in ${change.row.program}`)}`;
+    const at = frame?.file ? [`file=${property(printable(frame.file))}`, `line=${frame.line ?? 1}`] : [];
+    const title = `title=${property(`memhook: ${change.status} in ${printable(change.row.program)}`)}`;
     const message = `${signed(more(change))}\n${[...stackLines(change)].join("\n")}`;
     yield `::error ${[...at, title].join(",")}::${data(message)}\n`;
   }

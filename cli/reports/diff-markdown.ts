@@ -1,6 +1,7 @@
 // A diff as GitHub-flavoured Markdown, for a pull request's comment or a job's summary.
 
 import { more } from "../../runtime/diff.js";
+import { printable } from "../../runtime/printable.js";
 import { type DiffAnswer, ownFrame, placeText, sign, signed, stackLines, verdict } from "./diff-words.js";
 
 /** Rows of the table; the rest is counted. */
@@ -18,16 +19,16 @@ export function* diffMarkdown(answer: DiffAnswer, top: number): Generator<string
     const { status, movedFrom, row } = change;
     const { bytes, count } = more(change);
     const what = `${failing.has(change) ? "❌ " : ""}${status}${movedFrom ? ", moved" : ""}`;
-    yield `| ${what} | ${sign(bytes)} | ${sign(count)} | ${code(placeText(ownFrame(row.stack)))} | ${code(row.program)} |\n`;
+    yield `| ${what} | ${sign(bytes)} | ${sign(count)} | ${code(placeText(ownFrame(row.stack)))} | ${code(printable(row.program))} |\n`;
   }
   if (rows.length > ROWS) yield `\n… and ${rows.length - ROWS} more.\n`;
   for (const change of regressions.slice(0, top)) {
-    const summary = `${change.status}, ${change.row.program}: ${signed(more(change))}`;
+    const summary = `${change.status}, ${printable(change.row.program)}: ${signed(more(change))}`;
     const lines = [...stackLines(change)];
     const fence = "`".repeat(Math.max(3, 1 + longestRun(lines.join("\n"))));
     yield `\n<details><summary>${html(summary)}</summary>\n\n${fence}text\n${lines.join("\n")}\n${fence}\n</details>\n`;
   }
-  if (regressions.length > 0) yield `\nTo accept what is live now: ${code(accept)}\n`;
+  if (regressions.length > 0) yield `\nTo accept what is live now: ${code(printable(accept))}\n`;
 }
 
 /** Text in a code span that also fits into a table. */

@@ -13,6 +13,7 @@
 //   To accept what is live now: memview diff --update base.snap app.mem
 
 import { more } from "../../runtime/diff.js";
+import { printable } from "../../runtime/printable.js";
 import { type DiffAnswer, ownFrame, placeText, signed, stackLines, verdict } from "./diff-words.js";
 import { sourceText } from "./source.js";
 import { bold, dim, type Style } from "./style.js";
@@ -47,7 +48,7 @@ export function* diffText(answer: DiffAnswer, top: number, style: Style): Genera
   if (rows.length > ROWS) yield `… and ${rows.length - ROWS} more\n`;
 
   for (const change of regressions.slice(0, top)) {
-    yield `\n${change.status}, ${change.row.program}: ${signed(more(change))}\n`;
+    yield `\n${change.status}, ${printable(change.row.program)}: ${signed(more(change))}\n`;
     const own = ownFrame(change.row.stack);
     for (const [i, line] of [...stackLines(change, style, style.width - INDENT.length)].entries()) {
       yield `${INDENT}${line}\n`;
@@ -58,5 +59,5 @@ export function* diffText(answer: DiffAnswer, top: number, style: Style): Genera
   if (regressions.length > top) yield `\n… and ${regressions.length - top} more (--top)\n`;
   const missing = droppedLine(diff.dropped);
   if (missing !== null) yield `\n${missing}\n`;
-  if (regressions.length > 0) yield `\nTo accept what is live now: ${accept}\n`;
+  if (regressions.length > 0) yield `\nTo accept what is live now: ${printable(accept)}\n`;
 }

@@ -1,5 +1,6 @@
 // What `memview info` prints: the process, its totals, its store, and how its memory grew.
 
+import { printable } from "../../runtime/printable.js";
 import type { Store } from "../../runtime/store.js";
 import { isoTime } from "../../runtime/time.js";
 import { sizeName } from "./sizes.js";
@@ -13,14 +14,14 @@ export function* infoText(store: Store): Generator<string> {
   const info = store.info();
   const its = store.process;
   const local = localTimes();
-  const row = (name: string, text: string) => `${`${name}:`.padEnd(11)}${text}\n`;
+  const row = (name: string, text: string) => `${`${name}:`.padEnd(11)}${printable(text)}\n`;
   const end = local(isoTime(store.wallTime(info.end.time)));
 
   yield row("process", `${its.pid} ${its.exe}`);
   yield row("command", its.command.map(quoted).join(" "));
   yield row("started", local(its.startTime));
   if (its.state === "running") yield row("state", "running");
-  else if (info.end.kind === "none") yield row("state", "dead: it was killed, or its end could not be recorded");
+  else if (info.end.kind === "none") yield row("state", "dead: it ended without a word, killed or by a system call of its own");
   else if (info.end.kind === "exec") yield row("state", `became another program (exec) at ${end}`);
   else yield row("state", `exited with code ${info.end.status} at ${end}`);
   if (info.sampleBytes > 0) {

@@ -5,6 +5,7 @@
 //
 // On a terminal sizes are rounded, and lines cut to its width.
 
+import { printable } from "../../runtime/printable.js";
 import type { ProcessInfo } from "../../runtime/types.js";
 import { quoted } from "./info.js";
 import { humanSize } from "./sizes.js";
@@ -23,7 +24,7 @@ export function* listText(listed: readonly Listed[], style: Style): Generator<st
   for (const { pid, parentPid, state, liveBytes, liveCount, path, exe, command } of listed) {
     const called = command.length > 0 ? command.map(quoted).join(" ") : exe;
     const size = style.human ? humanSize(liveBytes) : liveBytes;
-    const line = `pid=${pid}, parent=${parentPid}, ${state}, size=${size}, times=${liveCount}, ${path}: ${called}`;
+    const line = `pid=${pid}, parent=${parentPid}, ${state}, size=${size}, times=${liveCount}, ${printable(`${path}: ${called}`)}`;
     yield `${style.short ? cut(line, style.width, "end") : line}\n`;
   }
   const missing = droppedLine(listed.reduce((sum, { dropped }) => sum + dropped, 0));

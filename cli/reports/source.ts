@@ -9,6 +9,7 @@
 // nothing but printable text goes to the terminal.
 
 import { readFileSync, statSync } from "node:fs";
+import { printable } from "../../runtime/printable.js";
 
 const LARGEST_FILE = 16 << 20;
 const LONGEST_LINE = 160;
@@ -25,7 +26,7 @@ export function sourceText(file: string, line: number, columns = Infinity): stri
   const width = String(last).length;
   let text = "";
   for (let number = first; number <= last; number++) {
-    const code = printable(lines[number - 1]!).slice(0, LONGEST_LINE);
+    const code = printable(lines[number - 1]!.replaceAll("\t", "    ")).slice(0, LONGEST_LINE);
     const whole = `      ${number === line ? ">" : " "} ${String(number).padStart(width)}  ${code}`;
     text += whole.slice(0, columns).trimEnd();
     text += "\n";
@@ -53,9 +54,4 @@ function read(file: string): string[] | null {
   } catch {
     return null;
   }
-}
-
-function printable(code: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get out
-  return code.replaceAll("\t", "    ").replace(/[\x00-\x1f\x7f-\x9f]/g, "�");
 }

@@ -4,6 +4,7 @@
 // the front of long paths is left out, frames are cut to the width, a head line comes first, and colours are used unless
 // NO_COLOR is set. Template arguments that nobody reads are left out everywhere, unless --wide asks for them.
 
+import { printable } from "../../runtime/printable.js";
 import type { Frame } from "../../runtime/types.js";
 
 export interface Style {
@@ -124,9 +125,10 @@ export function frameWords(frame: Frame, style: Style, width: number): { name: s
   return fitted(frame.function ?? "", place, style, width);
 }
 
-/** A name and a place as frameWords() gives them. */
+/** A name and a place as frameWords() gives them: the one way by which names of frames get into a text. */
 export function fitted(name: string, place: string, style: Style, width: number): { name: string; place: string } {
-  const readable = functionName(name, style);
+  const readable = functionName(printable(name), style);
+  place = printable(place);
   if (!style.short) return { name: readable, place };
   const space = name === "" ? width : width - " at ".length;
   const start = cut(readable, Math.max(NAME_START, space - [...place].length), "end");

@@ -8,6 +8,7 @@
 //       make_leak at app.c:12
 //       main at app.c:20
 
+import { printable } from "../../runtime/printable.js";
 import type { LiveReport } from "../../runtime/report.js";
 import { bold, type Style, shortPath } from "./style.js";
 import { allocationCount, droppedLine, rowText, sampleLine, sizeText, stackText, suppressedLine } from "./text.js";
@@ -19,7 +20,7 @@ export function* processSummary(name: string, ended: string, report: LiveReport,
     liveCount === 0
       ? "no live allocations"
       : `${report.sample ? "about " : ""}${sizeText(liveBytes, style)} live in ${allocationCount(liveCount)}`;
-  const short = style.short ? shortPath(name, style.folder) : name;
+  const short = printable(style.short ? shortPath(name, style.folder) : name);
   yield `${bold(style, `memhook: ${short} (pid ${report.process.pid}) ${ended}, ${live}`)}\n`;
   const frames = stackText(false, style);
   for (const row of report.stacks ?? []) yield `${rowText(row, style)}\n${frames(row)}`;

@@ -10,6 +10,7 @@
 // (`size≈4096 ±1024, times≈2`), and a line behind them says so. What was not recorded is always said, in the last line.
 
 import { basename } from "node:path";
+import { printable } from "../../runtime/printable.js";
 import type { GroupRow, LiveReport } from "../../runtime/report.js";
 import type { StoreInfo } from "../../runtime/store.js";
 import type { Frame, StackRow } from "../../runtime/types.js";
@@ -59,7 +60,7 @@ export function* textReport(
 
 /** "app (pid 4711), running since 2 h 5 min, 1.5 MiB live in 12 allocations" */
 export function headLine({ process: its, totals, sample }: LiveReport, human: boolean): string {
-  const name = basename(its.exe) || "a process";
+  const name = printable(basename(its.exe)) || "a process";
   const age = humanAge((Date.now() - Date.parse(its.startTime)) / 1000);
   const state = its.state === "running" ? `running since ${age}` : `${its.state}, started ${age} ago`;
   const live = `${human ? humanSize(totals.liveBytes) : `${totals.liveBytes} bytes`} live in ${allocationCount(totals.liveCount)}`;
@@ -71,8 +72,9 @@ function bytesText(bytes: number, style: Style): string {
 }
 
 /** What a row is the sum of, in `width` columns when short: of a function the start, of a path or line the end. */
-function groupText({ by, name }: GroupRow, style: Style, width: number): string {
-  if (typeof name !== "string") return String(name);
+function groupText({ by, name: raw }: GroupRow, style: Style, width: number): string {
+  if (typeof raw !== "string") return String(raw);
+  const name = printable(raw);
   if (by === "function") {
     const readable = functionName(name, style);
     return style.short ? cut(readable, Math.max(NAME_START, width), "end") : readable;
@@ -127,7 +129,8 @@ export function suppressedLine({ count, bytes }: { count: number; bytes: number 
 /** What every text says when allocations are missing from the store; null when none are. */
 export function droppedLine(dropped: number): string | null {
   if (dropped === 0) return null;
-  return `${allocationCount(dropped)} ${dropped === 1 ? "was" : "were"} not recorded (store full or busy) and missing here; a larger store may help: MEMHOOK_SIZE`;
+  const [were, them] = dropped === 1 ? ["was", "it"] : ["were", "them"];
+  return `${allocationCount(dropped)} ${were} not recorded and missing here: the store was full (MEMHOOK_SIZE makes it larger) or busy, or a signal handler made ${them} inside of another`;
 }
 
 /** What is said of a store that lacks everything after some moment. */

@@ -12,6 +12,7 @@
 // The worst is at the top here, where the eye is. A row tells a stack by its innermost frame that is the program's own: half
 // of a C++ program's would else be called std::__new_allocator<…>::allocate. What is further in shows with the other frames.
 
+import { printable } from "../../runtime/printable.js";
 import { isRuntimeModule } from "../../runtime/suppressions.js";
 import type { Frame } from "../../runtime/types.js";
 import { humanSize } from "./sizes.js";
@@ -152,9 +153,7 @@ const COLUMNS = {
 /** The screen's lines, at most `height`, none wider than `width`. */
 export function screen(state: TopState, width: number, height: number, style: Style): string[] {
   const cutTo = (text: string) => {
-    // Names come from files that may be anything, and what a terminal obeys must not be among them.
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get out
-    const characters = [...text.replace(/[\x00-\x1f\x7f-\x9f]/g, "�")];
+    const characters = [...printable(text)];
     return characters.length <= width
       ? characters.join("")
       : `${characters.slice(0, Math.max(0, width - 1)).join("")}…`;

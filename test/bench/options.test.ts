@@ -11,6 +11,7 @@ const elsewhere = process.versions.bun || "Deno" in globalThis ? "benches run un
 
 for (const [script, name] of [
   ["dist/bench/hazards/main.js", "bench/hazards/main"],
+  ["dist/bench/peers/main.js", "bench/peers/run"],
   ["dist/bench/soak/main.js", "bench/soak/run"],
   ["bench/programs/main.mjs", "bench/programs/run"],
 ] as const) {

@@ -8,7 +8,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { crossCompilers, muslTarget } from "../support/compilers.js";
 import { madeFiles } from "../support/elf.js";
-import { build, compiler, noCompiler } from "../support/programs.js";
+import { build, compiler, noCompiler, Running } from "../support/programs.js";
 import { commandLine, root, run, temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();
@@ -106,13 +106,6 @@ function whileRunning(args: string[], script: string): { stdout: string; stderr:
   return { stdout, stderr };
 }
 
-test("memhook run passes SIGTERM on, and leaves SIGINT to the program", { skip }, () => {
-  // The program is not told of SIGINT here; had memhook died of it, the code would be another.
-  const { stdout, stderr } = whileRunning([obedient, "leak", "5", "ready", "wait"], "kill -INT $pid; kill -TERM $pid");
-  assert.equal(stdout, "ready\ncode 143\n");
-  assert.match(plain(stderr), /^memhook: obedient \(pid N\) was ended by SIGTERM, 5 bytes live in 1 allocation\n/);
-});
-
 test("memhook run waits for a program that handles SIGTERM", { skip }, () => {
   const program = 'trap "exit 5" TERM; echo ready; while :; do sleep 0.05; done';
   const { stdout, stderr } = whileRunning(["sh", "-c", program], "kill -TERM $pid");
@@ -162,6 +155,40 @@ test("memhook run shows the processes that a program starts", { skip }, () => {
   const again = run("memhook", ["run", "-f", path, obedient, "leak", "7"], { env });
   assert.equal(plain(again.stderr).match(/^memhook: obedient/gm)?.length, 1);
 });
+
+const RUNNING_ON: [string, string[], number, string][] = [
+  ["a daemon", [obedient, "leak", "100", "daemon", "leak", "400", "pid", "wait"], 0, "500 bytes live in 2 allocations"],
+  [
+    "a child",
+    [obedient, "leak", "100", "child", "3", "leak", "400", "pid", "wait"],
+    3,
+    "500 bytes live in 2 allocations",
+  ],
+  ["a job", ["sh", "-c", '"$0" leak 400 pid wait & exit 4', obedient], 4, "400 bytes live in 1 allocation"],
+  [
+    "a job's child",
+    ["sh", "-c", '("$0" child 0 leak 9 pid wait) & exit 5', obedient],
+    5,
+    "9 bytes live in 1 allocation",
+  ],
+];
+
+for (const [what, words, expected, live] of RUNNING_ON) {
+  test(`memhook run says that ${what} is still running`, { skip }, async () => {
+    const [program, ...before] = commandLine("memhook");
+    const running = new Running(program!, [...before, "run", ...words], { env });
+    const pid = Number(/^pid (\d+)$/.exec((await running.line())!)![1]);
+    // It has memhook's standard error.
+    running.child.once("exit", () => process.kill(pid, "SIGKILL"));
+    const { status, stderr } = await running.finished;
+    assert.equal(status, expected);
+    assert.match(plain(stderr), new RegExp(`^memhook: obedient \\(pid N\\) is still running, ${live}\n`, "m"));
+    assert.match(stderr, new RegExp(`^memhook: .* exited with code ${expected}, `, "m"));
+    assert.ok(stderr.includes(`(pid ${pid}) is still running`));
+    assert.match(stderr, /^memhook: -f PATH keeps the stores of what is still running$/m);
+    assert.deepEqual(leftovers(), []);
+  });
+}
 
 test("memhook run says why nothing was recorded", { skip }, () => {
   // Zig compiles all of musl first.

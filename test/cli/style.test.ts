@@ -198,7 +198,7 @@ test("a report in each style", () => {
   );
   assert.equal(
     text(PLAIN, true),
-    `size=1572864, times=2\n    f<…>() ${place}\n        1  first\n      > 2      second�[31m\n        3  third\n`,
+    `size=1572864, times=2\n    f<…>() ${place}\n        1  first\n      > 2      second\\x1b[31m\n        3  third\n`,
   );
 });
 
@@ -248,7 +248,7 @@ test("groups fit the width: of a function the start, of a path the end", () => {
 
 test("source: the ends of a file, and what is no file", () => {
   const file = join(folder, "a.c");
-  assert.equal(sourceText(file, 1), "      > 1  first\n        2      second�[31m\n");
+  assert.equal(sourceText(file, 1), "      > 1  first\n        2      second\\x1b[31m\n");
   assert.equal(sourceText(file, 4), "        3  third\n      > 4  fourth\n");
   assert.equal(sourceText(file, 4, 15), "        3  thir\n      > 4  four\n");
   assert.equal(sourceText(file, 5), "");

@@ -7,7 +7,9 @@ import { basename, join } from "node:path";
 import process from "node:process";
 import test from "node:test";
 import {
+  assertTable,
   build,
+  expectations,
   library,
   neighbour,
   noCompiler,
@@ -47,6 +49,20 @@ test("a living owner keeps its store: the newcomer takes stem.PID.ext", { skip }
   assert.equal(`${owners.totals.liveCount} ${owners.totals.liveBytes}`, line);
   owner.child.stdin!.end();
   await owner.finished;
+});
+
+test("a process whose main thread has ended keeps its store", { skip }, async (t) => {
+  const store = join(folder, "main-ended.mem");
+  const program = build("main_ended.c");
+  const owner = new Running(program, [], { store });
+  t.after(() => owner.stop());
+  assert.equal(await owner.line(), "ready");
+  const newcomer = await runWell(build("leaks.c"), [], { store });
+  assert.equal((await readReport(neighbour(store, newcomer.pid))).totals.liveCount, 18);
+  assert.equal((await readReport(store)).process.state, "running");
+  owner.child.stdin!.end();
+  await owner.finished;
+  assertTable(await readReport(store), expectations("main_ended.c"), "", program);
 });
 
 test("a path without an extension, and one whose folder has a dot", { skip }, async (t) => {

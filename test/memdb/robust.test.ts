@@ -93,6 +93,27 @@ test("who begins wrong is refused, alone", async () => {
   for (const { peer, reason } of refused) assert.match(`${peer} ${reason}`, /^127\.0\.0\.1:\d+ \w/);
 });
 
+test("before the proof of the token nothing is kept: a frame that does not belong there ends it by its first eight bytes", async () => {
+  const token = Buffer.from("a token of good length");
+  const { client } = await start({ store: next(), token });
+  const heads: [head: Uint8Array, code: number][] = [
+    [words(L.WIRE_PAYLOAD_MAX, L.WIRE_PROCESS), L.WIRE_ERROR_TOKEN],
+    [words(L.WIRE_PAYLOAD_MAX, L.WIRE_PROOF), L.WIRE_ERROR_TOKEN],
+    [words(0, L.WIRE_PROOF), L.WIRE_ERROR_TOKEN],
+    [words(0, L.WIRE_STATUS), L.WIRE_ERROR_TOKEN],
+    [words(L.WIRE_HELLO_BYTES, L.WIRE_HELLO), L.WIRE_ERROR_TOKEN],
+  ];
+  for (const [head, code] of heads) {
+    const peer = client();
+    peer.socket.write(new Stream().hello().raw(head).take());
+    assert.equal((await peer.refusal()).code, code);
+  }
+  // Nor behind it more than a process can say of itself.
+  const holder = await client().shake(token);
+  holder.socket.write(words(L.WIRE_PAYLOAD_MAX, L.WIRE_PROCESS));
+  assert.equal((await holder.refusal()).code, L.WIRE_ERROR_LENGTH);
+});
+
 test("a bad store version is refused", async () => {
   const path = next();
   const { client, log } = await start({ store: path });

@@ -1,13 +1,17 @@
 // Whether the process of a store is still there: real processes, and identities that are almost theirs.
 
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type Identity, liveness } from "../../runtime/liveness.js";
+import { type Identity, liveness, statLives } from "../../runtime/liveness.js";
+import { compiler, noCompiler } from "../support/programs.js";
+import { onceIsEnough, root, temporaryFolder } from "../support/run.js";
 import { ownIdentity } from "../support/stores.js";
+
+const folder = temporaryFolder();
 
 function own(): Identity {
   const { pid, processStart, bootId, pidNamespace } = ownIdentity();
@@ -25,6 +29,38 @@ async function firstLine(child: ChildProcess): Promise<string> {
     child.once("error", reject);
   });
 }
+
+interface StatVector {
+  what: string;
+  stat: string;
+  start: number;
+  lives: boolean;
+}
+const vectors: StatVector[] = JSON.parse(readFileSync(join(root, "test/vectors/liveness/stats.json"), "utf8"));
+
+test("what /proc/PID/stat says: the vectors", () => {
+  for (const { what, stat, start, lives } of vectors) assert.equal(statLives(stat, BigInt(start)), lives, what);
+});
+
+test("what /proc/PID/stat says: the library means the same", { skip: noCompiler || onceIsEnough }, () => {
+  const program = join(folder, "liveness");
+  const sources = ["test/runtime/liveness.c", "preload/process.c", "preload/text.c"].map((name) => join(root, name));
+  const built = spawnSync(compiler("zig").c[0]!, [
+    ...compiler("zig").c.slice(1),
+    "-std=gnu11",
+    ...sources,
+    "-o",
+    program,
+  ]);
+  assert.equal(built.status, 0, String(built.stderr));
+  const input = vectors.map(({ stat, start }) => `${start} ${stat.length}\n${stat}`).join("");
+  const { stdout } = spawnSync(program, { input, encoding: "utf8" });
+  const said = stdout.trim().split("\n");
+  assert.deepEqual(
+    vectors.map(({ what }, i) => `${what}: ${said[i]}`),
+    vectors.map(({ what, lives }) => `${what}: ${Number(lives)}`),
+  );
+});
 
 test("this process is running", () => {
   assert.equal(liveness(own()), "running");

@@ -111,6 +111,8 @@ export interface RunOptions {
   /** What the program was compiled for; this machine's own without it. */
   target?: Target;
   cwd?: string;
+  /** The user and group that it runs as; only root can say so. */
+  uid?: number;
   input?: string;
   /** After this many milliseconds it is killed and the test fails; 60 s. */
   limit?: number;
@@ -170,6 +172,7 @@ export class Running {
       cwd: options.cwd ?? tmpdir(),
       env,
       stdio: ["pipe", "pipe", "pipe"],
+      ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
       // In a process group of its own, so that all of it can be ended.
       detached: true,
     });

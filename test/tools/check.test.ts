@@ -121,7 +121,8 @@ test("includes: only system headers, libunwind's and the library's own", () => {
 
 test("library: exports, needed libraries and the C library's version", { skip: noCompiler }, () => {
   const place = tree({
-    "preload/libmemhook.map": "{\n  global:\n    malloc; free;\n    calloc;\n  local: *;\n};\n",
+    "build/libmemhook.map": "{\n  global:\n    malloc; free;\n    calloc;\n  local: *;\n};\n",
+    "preload/malloc.c": "",
     "bad.c":
       "#include <math.h>\nint _Unwind_Find; int unw_step; int stray;\n" +
       "void *malloc(unsigned long n) { return (void *)(long)pow(n, n); }\nvoid free(void *p) { (void)p; }\n" +
@@ -142,8 +143,8 @@ test("library: exports, needed libraries and the C library's version", { skip: n
   for (const line of [
     `${library}:1: exports _Unwind_Find of the unwinder inside it`,
     `${library}:1: exports unw_step of the unwinder inside it`,
-    `${library}:1: exports stray, which preload/libmemhook.map does not list`,
-    `preload/libmemhook.map:4: calloc is not exported by ${library}`,
+    `${library}:1: exports stray, which build/libmemhook.map does not list`,
+    `build/libmemhook.map:4: calloc is not exported by ${library}`,
     `${library}:1: needs libm.so.6`,
     `${library}:1: needs libc.so`,
   ]) {
@@ -316,7 +317,7 @@ test("the command: one line for each violation and exit code 1, one line and 0 o
   });
   assert.equal(status, 1);
   assert.deepEqual(stdout.split("\n"), [
-    "preload/libmemhook.map:1: is missing: it lists what the library exports",
+    "build/libmemhook.map:1: is missing: it lists what the library exports",
     "node_modules/.bin/biome:1: is missing: run ./build.sh",
     "",
   ]);

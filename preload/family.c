@@ -1,0 +1,132 @@
+/* Families of processes; see family.h. A process's start is known to a hundredth of a second, in which a shell starts a program and ends, or one run
+ * ends and the next begins. Process ids, which are given out in order, tell these apart. */
+#include "family.h"
+
+#include "clock.h"
+#include "process.h"
+#include "sys.h"
+#include "text.h"
+
+#define TICK_NANOSECONDS 10000000u /* of /proc/PID/stat, on all machines */
+#define ANCESTORS_MAX 64
+#define MAPS_MAX (4u << 20) /* bytes; a program with more of them is taken for one without memhook */
+/* Ids begin anew from a low number when they have come to the end, which is 32768 or higher. */
+#define PIDS_IN_A_TICK 16384
+
+uint32_t mh_family_newest_pid(void) {
+  char text[128];
+  if (mh_read_file("/proc/loadavg", text, sizeof(text)) <= 0) return 0;
+  const char *last = text;
+  for (const char *at = text; *at; at++)
+    if (*at == ' ') last = at + 1;
+  uint64_t pid;
+  return mh_parse_number(&last, &pid) ? (uint32_t)pid : 0;
+}
+
+static bool end_is_known(const struct mh_header *dead) {
+  return dead->end_kind == MH_END_EXIT || dead->end_kind == MH_END_IMMEDIATE_EXIT;
+}
+
+/* Whether `dead` was there when the process was made that has this pid and start. */
+static bool was_there(const struct mh_header *dead, uint32_t pid, uint64_t start) {
+  if (!start || start < dead->process_start) return false;
+  if (!end_is_known(dead)) return true;
+  uint64_t suspended = mh_clock_read(CLOCK_BOOTTIME) - mh_clock_read(CLOCK_MONOTONIC);
+  uint64_t end = dead->start_monotonic + dead->end_time + suspended, made = start * TICK_NANOSECONDS;
+  if (made > end) return false;
+  if (made + TICK_NANOSECONDS <= end) return true;
+  if (dead->pid_namespace != mh_process.pid_namespace) return true;
+  uint32_t newest = dead->end_newest_pid;
+  return pid <= newest && newest - pid < PIDS_IN_A_TICK;
+}
+
+/* One line of /proc/PID/maps, as far as it tells which file is where. */
+struct place {
+  uint64_t start, end, device, inode;
+};
+
+/* "start-end perms offset major:minor inode   path" */
+static bool parse_place(const char *at, struct place *place) {
+  uint64_t offset, major, minor;
+  if (!mh_parse_hex(&at, &place->start) || *at++ != '-' || !mh_parse_hex(&at, &place->end) || *at++ != ' ') return false;
+  for (int i = 0; i < 5; i++)
+    if (!*at++) return false;
+  if (!mh_parse_hex(&at, &offset) || *at++ != ' ' || !mh_parse_hex(&at, &major) || *at++ != ':' || !mh_parse_hex(&at, &minor) ||
+      *at++ != ' ' || !mh_parse_number(&at, &place->inode))
+    return false;
+  place->device = major << 32 | minor;
+  return true;
+}
+
+static bool covers(const struct place *place, const struct place *wanted) {
+  return place->start <= wanted->start && wanted->start < place->end;
+}
+
+static bool is_same_file(const struct place *place, const struct place *wanted) {
+  return place->inode && place->inode == wanted->inode && place->device == wanted->device;
+}
+
+/* The first line of a process's maps that fits. */
+static bool find_place(const char *name, bool (*fits)(const struct place *, const struct place *), const struct place *wanted,
+                       struct place *found) {
+  MH_TEXT(path, 48);
+  mh_text_add(&path, "/proc/");
+  mh_text_add(&path, name);
+  mh_text_add(&path, "/maps");
+  int fd = mh_open(path.data, O_RDONLY | O_CLOEXEC, 0);
+  if (fd < 0) return false;
+  static char bytes[4096];
+  char line[128];
+  size_t length = 0;
+  bool fit = false;
+  for (size_t total = 0; !fit && total < MAPS_MAX;) {
+    long got = mh_read(fd, bytes, sizeof(bytes));
+    if (got <= 0) break;
+    total += (size_t)got;
+    for (long i = 0; i < got && !fit; i++) {
+      if (bytes[i] != '\n') {
+        if (length + 1 < sizeof(line)) line[length++] = bytes[i];
+        continue;
+      }
+      line[length] = 0;
+      length = 0;
+      fit = parse_place(line, found) && fits(found, wanted);
+    }
+  }
+  mh_close(fd);
+  return fit;
+}
+
+static bool is_watched(uint32_t pid) {
+  const struct place here = {.start = (uintptr_t)is_watched};
+  struct place library, theirs;
+  MH_TEXT(name, 24);
+  mh_text_add_number(&name, pid);
+  return find_place("self", covers, &here, &library) && find_place(name.data, is_same_file, &library, &theirs);
+}
+
+/* A process group or session is named after the process that began it, and keeps the name when that is gone. Where that was begun while `dead` lived,
+ * or by it, this process may have its place there from its parents. */
+static bool is_of_its_time(const struct mh_header *dead, uint32_t leader) {
+  struct mh_process_stat stat;
+  if (leader <= 1 || leader == mh_process.pid || dead->pid_namespace != mh_process.pid_namespace) return false;
+  if (leader == dead->pid) return true;
+  if (mh_process_stat_read(leader, &stat) && mh_process_stat_lives(&stat, 0))
+    return was_there(dead, leader, stat.start) && is_watched(leader);
+  uint32_t newest = dead->end_newest_pid;
+  if (!end_is_known(dead) || !newest) return false;
+  return newest >= dead->pid ? leader > dead->pid && leader <= newest : leader > dead->pid || leader <= newest;
+}
+
+bool mh_family_may_include(const struct mh_header *dead) {
+  if (!dead->process_start) return false;
+  if (end_is_known(dead) && was_there(dead, mh_process.pid, mh_process.start)) return true;
+  uint32_t pid = mh_process.parent_pid;
+  struct mh_process_stat stat;
+  for (int turn = 0; turn < ANCESTORS_MAX && pid > 1 && mh_process_stat_read(pid, &stat); turn++, pid = stat.parent_pid) {
+    if (stat.start < dead->process_start) break;
+    if (was_there(dead, pid, stat.start) && is_watched(pid)) return true;
+  }
+  return is_of_its_time(dead, (uint32_t)mh_syscall(SYS_getpgid, 0, 0, 0, 0, 0, 0)) ||
+         is_of_its_time(dead, (uint32_t)mh_syscall(SYS_getsid, 0, 0, 0, 0, 0, 0));
+}

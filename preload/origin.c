@@ -1,0 +1,105 @@
+/* Whose a call is; see origin.h. */
+#include "origin.h"
+
+#include <signal.h>
+
+#include "cfi.h"
+#include "modules.h"
+#include "real.h"
+#include "span.h"
+#include "step.h"
+#include "store.h"
+#include "thread.h"
+
+#define NESTED_FRAMES 256 /* between a hook and one that is called inside of it */
+
+static const struct mh_module *libc(void) {
+  return mh_module_at((uintptr_t)mh_real.__libc_start_main);
+}
+
+static const struct mh_module *allocator(void) {
+  return mh_module_at((uintptr_t)mh_real.malloc);
+}
+
+bool mh_libc_allocates(void) {
+  const struct mh_module *module = libc();
+  return module && module == allocator();
+}
+
+bool mh_allocator_is_silent(void) {
+  return mh_real.gnu_get_libc_version && mh_libc_allocates();
+}
+
+/* Whether the code at `pc` is the allocator's own, where it is one that calls hooks. musl's memalign jumps to aligned_alloc: then the caller is the hook that
+ * called memalign. */
+static bool allocator_calls(uintptr_t pc) {
+  if (mh_allocator_is_silent()) return false;
+  const struct mh_module *module = mh_module_at(pc - 1);
+  return module && (module == allocator() || module == mh_module_at((uintptr_t)mh_handler_calls));
+}
+
+static bool on_alternate_stack(void) {
+  stack_t alternate;
+  if (mh_syscall(SYS_sigaltstack, 0, (long)&alternate, 0, 0, 0, 0) < 0) return false;
+  return alternate.ss_flags & SS_ONSTACK || (mh_tls.disarms && alternate.ss_flags & SS_DISABLE);
+}
+
+struct place {
+  uintptr_t pc, sp, fp;
+};
+
+/* Steps out of an ordinary frame, one that made a call. False if more than a row says is needed for that. */
+static bool step_out(struct place *place, uint64_t row, struct mh_span *span) {
+  unsigned kind = mh_row_kind(row);
+  if (kind < MH_ROW_SP || kind > MH_ROW_FP_LOAD || MH_RA_IN_REGISTER(row)) return false;
+  uintptr_t cfa = mh_row_from_fp(row) ? place->fp : place->sp, ra;
+  if (kind == MH_ROW_SP || kind == MH_ROW_FP) {
+    cfa += (uintptr_t)mh_row_cfa(row);
+  } else {
+    if (!mh_span_word(span, cfa + (uintptr_t)mh_row_near(row), &cfa)) return false;
+    cfa += (uintptr_t)mh_row_far(row);
+  }
+  if (cfa <= place->sp || !mh_span_word(span, mh_ra_at(row, cfa), &ra)) return false;
+  uintptr_t fp_at = mh_fp_at(row, cfa, place->fp);
+  if (fp_at && !mh_span_word(span, fp_at, &place->fp)) return false;
+  place->sp = cfa;
+  place->pc = mh_strip(ra);
+  return true;
+}
+
+/* The kernel puts a frame of its own between a handler and what it interrupted: there is none from here out to the hook if the real function calls. Who cannot
+ * be followed is taken for a handler: what it allocates is counted as dropped. */
+bool mh_handler_calls(const struct mh_entry *entry) {
+  if (allocator_calls(entry->pc)) return false;
+  uintptr_t hook = mh_tls.guard & ~(uintptr_t)MH_GUARD_BITS;
+  if (entry->sp > hook || on_alternate_stack()) return true;
+  /* The hook's frame, and all inside of it, is on this stack. */
+  struct mh_span span = {.low = entry->sp, .high = hook + 2 * sizeof(void *)};
+  struct place place = {entry->pc, entry->sp, entry->fp};
+  for (unsigned frames = 0; place.sp <= hook; frames++) {
+    if (frames == NESTED_FRAMES || !step_out(&place, mh_cfi_row(place.pc, false), &span)) return true;
+  }
+  return false;
+}
+
+/* libc, the library that threads begin in, where that is another one, or the loader. */
+static bool is_runtime(uint32_t module) {
+  const uintptr_t parts[] = {(uintptr_t)mh_real.__libc_start_main, (uintptr_t)mh_real.pthread_create, (uintptr_t)mh_real.__tls_get_addr};
+  for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++) {
+    const struct mh_module *part = mh_module_at(parts[i]);
+    if (part && part->id == module) return true;
+  }
+  return false;
+}
+
+bool mh_allocator_maps(uint32_t stack) {
+  const struct mh_module *own = allocator();
+  if (!stack || !own || mh_libc_allocates()) return false;
+  uint32_t node = mh_stack(stack)->node;
+  if (mh_frame(mh_node(node)->frame)->module != own->id) return false;
+  for (; node; node = mh_node(node)->parent) {
+    uint32_t module = mh_frame(mh_node(node)->frame)->module;
+    if (module != own->id && !is_runtime(module)) return false;
+  }
+  return true;
+}

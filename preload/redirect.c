@@ -1,0 +1,173 @@
+/* Second names of heaps, and hooks for what is bound deeply; see redirect.h. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* dl_phdr_info */
+#endif
+#include "redirect.h"
+
+#include "bindings.h"
+#include "hook.h"
+#include "loaded.h"
+
+static uint64_t seen_changes; /* 0: not started */
+static bool loading;          /* since then something was loaded */
+static bool busy;
+static uint64_t maybe[64]; /* a bit for each real function, by its address: most of what is bound is none of them */
+
+static bool is_own(const struct mh_loaded *module) {
+  return mh_loaded_holds(module, (uintptr_t)mh_redirect);
+}
+
+/* Whose definitions are never changed. The program's own: its calls of them need no symbol, and to see half of the
+ * calls is to see leaks where there are none. And the loader's, where it is not the C library: they are for itself. */
+static bool keeps_its_own(const struct mh_loaded *module) {
+  bool loader = mh_real.gnu_get_libc_version && mh_loaded_holds(module, (uintptr_t)mh_real.__tls_get_addr);
+  return module->index == 0 || loader || is_own(module);
+}
+
+static uintptr_t address_of(const struct mh_loaded *module, const char *name, uint32_t hash) {
+  const ElfW(Sym) *symbol = mh_loaded_symbol(module, name, hash, NULL);
+  return symbol ? mh_loaded_address(module, symbol) : 0;
+}
+
+/* Leads a name's definition, in all its versions that are this function, to the hook. */
+static bool lead(const struct mh_loaded *module, const char *name, uint32_t hash, uintptr_t real, uintptr_t hook) {
+  bool led = false;
+  const ElfW(Sym) *symbol = mh_loaded_symbol(module, name, hash, NULL);
+  for (; symbol; symbol = mh_loaded_symbol(module, name, hash, symbol))
+    if (mh_loaded_address(module, symbol) == real)
+      led |= mh_bindings_write(module, (uintptr_t *)(uintptr_t)&symbol->st_value, hook - module->info->dlpi_addr);
+  return led;
+}
+
+/* Which names lead to their hooks already. */
+static bool note_present(const struct mh_loaded *module, void *unused) {
+  (void)unused;
+  for (unsigned i = 0; i < mh_redirect_count && !is_own(module); i++) {
+    struct mh_redirect *name = &mh_redirects[i];
+    uintptr_t expected = (uintptr_t)(name->hook ? name->hook : name->real);
+    if (name->real && address_of(module, name->name, name->hash) == expected) name->present = true;
+  }
+  return true;
+}
+
+static uint64_t *filter_of(uintptr_t function, uint64_t *bit) {
+  uint32_t hash = (uint32_t)((function >> 4) * 0x9e3779b97f4a7c15u >> 52);
+  *bit = 1ull << hash % 64;
+  return &maybe[hash / 64];
+}
+
+/* Takes over the names that this module is the first to define. */
+static bool take_over(const struct mh_loaded *module, void *unused) {
+  (void)unused;
+  for (unsigned i = 0; i < mh_redirect_count && !keeps_its_own(module); i++) {
+    struct mh_redirect *name = &mh_redirects[i];
+    uintptr_t real = name->present ? 0 : address_of(module, name->name, name->hash);
+    if (!real) continue;
+    __atomic_store_n(&name->real, (void *)real, __ATOMIC_RELEASE);
+    name->present = !name->hook || lead(module, name->name, name->hash, real, (uintptr_t)name->hook);
+    uint64_t bit, *word = filter_of(real, &bit);
+    if (name->hook) *word |= bit;
+  }
+  return true;
+}
+
+/* The hook of a real function; any other address is its own. */
+static uintptr_t hook_of(uintptr_t address) {
+  uint64_t bit;
+  if (MH_LIKELY(!(*filter_of(address, &bit) & bit))) return address;
+  for (unsigned i = 0; i < mh_redirect_count; i++) {
+    const struct mh_redirect *name = &mh_redirects[i];
+    if (name->present && name->hook && (uintptr_t)name->real == address) return (uintptr_t)name->hook;
+  }
+  return address;
+}
+
+static bool rebind(const struct mh_loaded *module, void *unused) {
+  (void)unused;
+  if (!is_own(module)) mh_bindings_each(module, hook_of);
+  return true;
+}
+
+/* Nobody waits: who comes while another thread is at it, has it done by that. */
+static void once(void (*work)(void), uint64_t *seen) {
+  uint64_t changes = mh_loaded_changes();
+  if (MH_GET(*seen) == changes || __atomic_exchange_n(&busy, true, __ATOMIC_ACQ_REL)) return;
+  work();
+  MH_SET(*seen, changes);
+  __atomic_store_n(&busy, false, __ATOMIC_RELEASE);
+}
+
+static void redirect(void) {
+  for (unsigned i = 0; i < mh_redirect_count; i++) {
+    mh_redirects[i].hash = mh_loaded_hash(mh_redirects[i].name);
+    mh_redirects[i].present = false;
+  }
+  mh_loaded_each(note_present, NULL);
+  mh_loaded_each(take_over, NULL);
+  mh_loaded_each(rebind, NULL);
+}
+
+void mh_redirect(void) {
+  once(redirect, &seen_changes);
+}
+
+void mh_redirect_loaded(void) {
+  if (MH_GET(loading)) once(redirect, &seen_changes);
+}
+
+/* The functions of functions.h. `real`: NULL where the table of the real functions has none, because it is libc's or
+ * nobody's. */
+static struct exported {
+  const char *name;
+  void *const *real;
+  uintptr_t hook;
+} exported[] = {
+#define HOOKED(function, ...) {.name = #function, .real = (void *const *)&mh_real.function},
+#define HOOK(function, ...) {.name = #function},
+#define REAL(function, ...)
+    MH_FUNCTIONS(HOOKED, HOOK, REAL)
+#undef HOOKED
+#undef HOOK
+#undef REAL
+};
+#define EXPORTED_COUNT (sizeof exported / sizeof *exported)
+
+/* By name, C finds what the program has first. So the hooks' addresses are looked up, too. */
+static bool note_hooks(const struct mh_loaded *module, void *unused) {
+  (void)unused;
+  if (!is_own(module)) return true;
+  for (unsigned i = 0; i < EXPORTED_COUNT; i++)
+    exported[i].hook = address_of(module, exported[i].name, mh_loaded_hash(exported[i].name));
+  return false;
+}
+
+static bool lead_exported(const struct mh_loaded *module, void *unused) {
+  (void)unused;
+  if (keeps_its_own(module)) return true;
+  bool libc = address_of(module, "getpwnam", mh_loaded_hash("getpwnam")) == (uintptr_t)mh_real.getpwnam;
+  for (unsigned i = 0; i < EXPORTED_COUNT; i++) {
+    const char *name = exported[i].name;
+    uint32_t hash = mh_loaded_hash(name);
+    uintptr_t address = address_of(module, name, hash);
+    if (!address || !exported[i].hook) continue;
+    uintptr_t real = exported[i].real ? (uintptr_t)*exported[i].real : libc ? address : 0;
+    if (lead(module, name, hash, real, exported[i].hook)) continue;
+    /* libc's malloc where another allocator's comes first: a heap of its own, also known as __libc_malloc. */
+    uintptr_t hook = hook_of(address);
+    if (hook != address) lead(module, name, hash, address, hook);
+  }
+  return true;
+}
+
+static void redirect_exported(void) {
+  mh_loaded_each(note_hooks, NULL);
+  mh_loaded_each(lead_exported, NULL);
+}
+
+void mh_redirect_loading(bool deep) {
+  static uint64_t led_changes;
+  if (!MH_GET(seen_changes)) return;
+  mh_redirect_loaded();
+  MH_SET(loading, true);
+  if (deep && mh_real.gnu_get_libc_version) once(redirect_exported, &led_changes);
+}

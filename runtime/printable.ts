@@ -1,0 +1,16 @@
+// Text from a program, a file's name or a peer, as it may be shown to a person.
+//
+// Names may hold anything: sequences that clear the screen or move the cursor, a newline that begins a line of its own in a report,
+// marks that turn the direction of what follows. Each such character is written as what it is, \x1b or \u202e. So does the
+// library, in C (preload/text.c). JSON is not for people: there, strings stay as they are.
+
+/** C0 and C1 controls, delete, line separators and what changes the direction of text. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get out
+const OBEYED = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+export function printable(text: string): string {
+  return text.replace(OBEYED, (character) => {
+    const code = character.charCodeAt(0).toString(16);
+    return code.length > 2 ? `\\u${code.padStart(4, "0")}` : `\\x${code.padStart(2, "0")}`;
+  });
+}

@@ -1,0 +1,85 @@
+// Hazards of names: the same heap by other names, names that are not there, RTLD_DEEPBIND, and auditors that see every binding.
+// Runs under Node alone: what it tests is the library, in C.
+
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import test from "node:test";
+import { build, library, noCompiler, owned, readReport, runProgram } from "../support/programs.js";
+import { temporaryFolder } from "../support/run.js";
+
+const folder = temporaryFolder();
+const skip = noCompiler;
+
+const PLACES = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib"];
+
+/** Where one of these libraries is. */
+const find = (...names: string[]) =>
+  PLACES.flatMap((place) => names.map((name) => join(place, name))).find((candidate) => existsSync(candidate));
+
+const ALLOCATORS: [name: string, path: string | undefined][] = [
+  ["jemalloc", find("libjemalloc.so.2")],
+  ["mimalloc", find("libmimalloc.so.2", "libmimalloc.so.2.0", "libmimalloc.so")],
+  ["tcmalloc", find("libtcmalloc_minimal.so.4")],
+  ["TBB", find("libtbbmalloc.so.2")],
+];
+
+/** What second_names.c says is there, and what it keeps. */
+function said(stdout: string) {
+  const lines = stdout.split("\n");
+  const live = lines.flatMap((line) => {
+    const [, address, size] = /^live (\w+) (\d+)$/.exec(line) ?? [];
+    return address === undefined ? [] : [`${address} ${size}`];
+  });
+  return { names: lines.filter((line) => line.includes("there")), live: live.sort() };
+}
+
+let runs = 0;
+
+/** Runs second_names.c with a library before it or behind memhook, or linked in. */
+async function secondNames(route: string, preload: string, flags: string[] = []): Promise<void> {
+  const program = build("second_names.c", { flags: ["-fPIC", ...flags] });
+  const others = preload.replace(library, "").trim();
+  const bare = await runProgram(program, [route], { env: { LD_PRELOAD: others === "" ? undefined : others } });
+  const store = join(folder, `names-${++runs}.mem`);
+  const { status, stdout, stderr } = await runProgram(program, [route], { store, env: { LD_PRELOAD: preload } });
+  assert.deepEqual({ status, stderr }, { status: 0, stderr: "" }, stdout);
+  const expected = said(stdout);
+  assert.deepEqual(expected.names, said(bare.stdout).names, "what is there is what is there without memhook");
+  assert.ok(expected.live.length > 0);
+  const { allocations, totals } = await readReport(store);
+  const mine = owned(allocations, program);
+  assert.deepEqual(mine.map(({ address, size }) => `${address} ${size}`).sort(), expected.live);
+  for (const { stack } of mine) assert.equal(stack[0]?.function, "main");
+  assert.equal(totals.dropped, 0);
+}
+
+for (const route of ["weak", "dlsym"]) {
+  test(`second names by ${route}: libc's, and what is not there stays away`, { skip }, async () => {
+    await secondNames(route, library);
+  });
+
+  test(`second names by ${route}: free_sized where a library brings it`, { skip }, async () => {
+    const sized = build("sized_free.c", { shared: true });
+    await secondNames(route, `${library} ${sized}`);
+    await secondNames(route, `${sized} ${library}`);
+  });
+
+  for (const [name, path] of ALLOCATORS) {
+    const missing = skip || (path ? false : `${name} is not on this machine`);
+    test(`second names by ${route}: ${name} behind memhook and before it`, { skip: missing }, async () => {
+      await secondNames(route, `${library} ${path}`);
+      await secondNames(route, `${path} ${library}`);
+    });
+    for (const binding of ["lazy", "now"]) {
+      test(`second names by ${route}: ${name} linked in, -z ${binding}`, { skip: missing }, async () => {
+        await secondNames(route, library, ["-Wl,--no-as-needed", path!, "-Wl,-z,relro", `-Wl,-z,${binding}`]);
+      });
+    }
+  }
+}
+
+const tbb = find("libtbbmalloc.so.2");
+test("second names of an allocator that is loaded later", { skip: skip || (tbb ? false : "no TBB here") }, async () => {
+  await secondNames(tbb!, library);
+});
