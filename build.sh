@@ -189,7 +189,7 @@ bundles() {
       --external zstddec
   done
   local package licences
-  for package in citty consola gecko-profiler-demangle ms; do
+  for package in citty consola gecko-profiler-demangle get-east-asian-width ms; do
     printf '%s\n\n' "$package"
     licences=(node_modules/$package/[Ll][Ii][Cc][Ee][Nn][Ss][Ee]*)
     cat "${licences[-1]}" # of Apache's and MIT's, MIT's

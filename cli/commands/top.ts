@@ -18,6 +18,10 @@ import { EXITS, helpOption, storeOptions, storePath } from "../shared-options.js
 import { terminalStyle } from "../terminal.js";
 import { duration, integer } from "../values.js";
 
+const CONTROL_Z = "\x1a";
+/** What ends the program, its terminal given back. */
+const ENDS = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"] as const;
+
 /** Call stacks that are looked at closer: more than fit on a screen, few enough to have names at once. */
 const ROWS = 200;
 
@@ -67,7 +71,8 @@ export const top = defineCommand({
     const store = await openStore(path);
     try {
       const known = args["no-default-suppressions"] ?? false;
-      if (isatty(0) && isatty(1)) await interactive(store, Math.max(100, Math.min(every, 2 ** 31 - 1)), known);
+      if (isatty(0) && isatty(1) && process.env.TERM !== "dumb")
+        await interactive(store, Math.max(100, Math.min(every, 2 ** 31 - 1)), known);
       else {
         const answer = await report(store, { aggregate: true, sort: "size", top: rows }, symbolizerOf(store), {
           stacks: true,
@@ -92,9 +97,24 @@ async function interactive(store: Store, every: number, known: boolean): Promise
     writeAll(1, `\x1b[H${lines.map((line) => `${line}\x1b[K`).join("\r\n")}\x1b[J`);
   };
   state = await looking.look(state);
-  const restore = () => writeAll(1, LEAVE);
-  writeAll(1, ENTER);
-  process.stdin.setRawMode(true);
+  const take = () => {
+    writeAll(1, ENTER);
+    process.stdin.setRawMode(true);
+  };
+  const giveBack = () => {
+    process.stdin.setRawMode(false);
+    writeAll(1, LEAVE);
+  };
+  /** As the shell's user wants it: the terminal is as it was until the program goes on. */
+  const suspend = () => {
+    giveBack();
+    process.kill(process.pid, "SIGSTOP");
+  };
+  const goOn = () => {
+    take();
+    draw();
+  };
+  take();
   let timer: NodeJS.Timeout | undefined;
   try {
     await new Promise<void>((resolve, reject) => {
@@ -120,6 +140,10 @@ async function interactive(store: Store, every: number, known: boolean): Promise
       process.stdin.setEncoding("utf8");
       process.stdin.on("data", (input: string | Buffer) => {
         for (const key of keysOf(String(input))) {
+          if (key === CONTROL_Z) {
+            suspend();
+            continue;
+          }
           const next = press(state, key);
           if (next === null) return end();
           state = next;
@@ -127,15 +151,16 @@ async function interactive(store: Store, every: number, known: boolean): Promise
         draw();
       });
       process.stdin.on("end", end);
-      for (const signal of ["SIGTERM", "SIGHUP", "SIGINT"] as const) process.on(signal, end);
+      for (const signal of ENDS) process.on(signal, end);
+      process.on("SIGTSTP", suspend);
+      process.on("SIGCONT", goOn);
       process.on("SIGWINCH", draw);
       draw();
       again();
     });
   } finally {
     clearTimeout(timer);
-    process.stdin.setRawMode(false);
-    restore();
+    giveBack();
   }
 }
 

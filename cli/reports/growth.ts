@@ -9,6 +9,7 @@
 
 import { KINDS, type StackGrowth } from "../../runtime/growth.js";
 import { readableName } from "../../runtime/snapshot.js";
+import { cut } from "./columns.js";
 import { frameLines, ownFrame, placeText, sign } from "./diff-words.js";
 import { humanAge } from "./sizes.js";
 import { bold, type Style } from "./style.js";
@@ -46,7 +47,7 @@ export function* growthText(
         placeText(ownFrame(row.stack)),
       ];
       const line = words.join("  ");
-      const fitted = line.length > style.width ? `${line.slice(0, style.width - 1)}…` : line;
+      const fitted = cut(line, style.width);
       yield `${kind === "growing" ? bold(style, fitted) : fitted}\n`;
       if (kind === "growing") for (const frame of frameLines(row)) yield `    ${frame}\n`;
     }

@@ -7,9 +7,10 @@
 
 import { printable } from "../../runtime/printable.js";
 import type { ProcessInfo } from "../../runtime/types.js";
+import { cut } from "./columns.js";
 import { quoted } from "./info.js";
 import { humanSize } from "./sizes.js";
-import { cut, type Style } from "./style.js";
+import type { Style } from "./style.js";
 import { droppedLine } from "./text.js";
 
 export interface Listed extends ProcessInfo {
@@ -25,7 +26,7 @@ export function* listText(listed: readonly Listed[], style: Style): Generator<st
     const called = command.length > 0 ? command.map(quoted).join(" ") : exe;
     const size = style.human ? humanSize(liveBytes) : liveBytes;
     const line = `pid=${pid}, parent=${parentPid}, ${state}, size=${size}, times=${liveCount}, ${printable(`${path}: ${called}`)}`;
-    yield `${style.short ? cut(line, style.width, "end") : line}\n`;
+    yield `${style.short ? cut(line, style.width) : line}\n`;
   }
   const missing = droppedLine(listed.reduce((sum, { dropped }) => sum + dropped, 0));
   if (missing !== null) yield `${missing}\n`;

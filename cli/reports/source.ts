@@ -10,6 +10,7 @@
 
 import { readFileSync, statSync } from "node:fs";
 import { printable } from "../../runtime/printable.js";
+import { start } from "./columns.js";
 
 const LARGEST_FILE = 16 << 20;
 const LONGEST_LINE = 160;
@@ -28,7 +29,7 @@ export function sourceText(file: string, line: number, columns = Infinity): stri
   for (let number = first; number <= last; number++) {
     const code = printable(lines[number - 1]!.replaceAll("\t", "    ")).slice(0, LONGEST_LINE);
     const whole = `      ${number === line ? ">" : " "} ${String(number).padStart(width)}  ${code}`;
-    text += whole.slice(0, columns).trimEnd();
+    text += start(whole, columns).trimEnd();
     text += "\n";
   }
   return text;

@@ -6,6 +6,7 @@
 
 import { printable } from "../../runtime/printable.js";
 import type { Frame } from "../../runtime/types.js";
+import { columns, cut } from "./columns.js";
 
 export interface Style {
   /** Escape sequences for bold and dim. */
@@ -110,7 +111,7 @@ export function shortPath(path: string, folder: string): string {
   return end.length < path.length ? end : path;
 }
 
-/** Characters of a function's name that stay, however long its place is. */
+/** Columns of a function's name that stay, however long its place is. */
 export const NAME_START = 12;
 
 /**
@@ -131,15 +132,6 @@ export function fitted(name: string, place: string, style: Style, width: number)
   place = printable(place);
   if (!style.short) return { name: readable, place };
   const space = name === "" ? width : width - " at ".length;
-  const start = cut(readable, Math.max(NAME_START, space - [...place].length), "end");
-  return { name: start, place: cut(place, Math.max(1, space - [...start].length), "front") };
-}
-
-/** At most `length` characters of a text, with an ellipsis for what is left out at its `where`. */
-export function cut(text: string, length: number, where: "front" | "end"): string {
-  const characters = [...text];
-  if (characters.length <= length) return text;
-  return where === "end"
-    ? `${characters.slice(0, length - 1).join("")}…`
-    : `…${characters.slice(characters.length - length + 1).join("")}`;
+  const start = cut(readable, Math.max(NAME_START, space - columns(place)), "end");
+  return { name: start, place: cut(place, Math.max(1, space - columns(start)), "front") };
 }

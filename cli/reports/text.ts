@@ -14,9 +14,10 @@ import { printable } from "../../runtime/printable.js";
 import type { GroupRow, LiveReport } from "../../runtime/report.js";
 import type { StoreInfo } from "../../runtime/store.js";
 import type { Frame, StackRow } from "../../runtime/types.js";
+import { cut } from "./columns.js";
 import { humanAge, humanSize, sizeName } from "./sizes.js";
 import { sourceText } from "./source.js";
-import { bold, cut, dim, frameWords, functionName, NAME_START, PLAIN, type Style, shortPath } from "./style.js";
+import { bold, dim, frameWords, functionName, NAME_START, PLAIN, type Style, shortPath } from "./style.js";
 
 export interface TextOptions {
   /** The rows' frames. */

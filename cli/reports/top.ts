@@ -15,6 +15,7 @@
 import { printable } from "../../runtime/printable.js";
 import { isRuntimeModule } from "../../runtime/suppressions.js";
 import type { Frame } from "../../runtime/types.js";
+import { columns, cut, start } from "./columns.js";
 import { humanSize } from "./sizes.js";
 import { bold, dim, frameWords, type Style } from "./style.js";
 import { isSystemFile } from "./system-files.js";
@@ -71,7 +72,8 @@ export function keysOf(input: string): string[] {
 
 /** What a key does; null: quit. */
 export function press(state: TopState, key: string): TopState | null {
-  if (key === "\x03" || key === "\x04") return null;
+  // Control-C, control-D, control-\\.
+  if (key === "\x03" || key === "\x04" || key === "\x1c") return null;
   if (state.typing) {
     if (key === "\r" || key === "\n") return { ...state, typing: false };
     if (key === "\x1b") return { ...state, typing: false, filter: "" };
@@ -152,18 +154,13 @@ const COLUMNS = {
 
 /** The screen's lines, at most `height`, none wider than `width`. */
 export function screen(state: TopState, width: number, height: number, style: Style): string[] {
-  const cutTo = (text: string) => {
-    const characters = [...printable(text)];
-    return characters.length <= width
-      ? characters.join("")
-      : `${characters.slice(0, Math.max(0, width - 1)).join("")}…`;
-  };
-  const columns = width < WIDE ? [COLUMNS[state.sort]] : [COLUMNS.size, COLUMNS.growth, COLUMNS.times];
-  const numbers = (text: (column: (typeof columns)[number]) => string) =>
-    columns.map((column) => text(column).padStart(columns.length > 1 ? column.width : ALONE)).join("");
-  const start = numbers(() => "").length + 3;
+  const cutTo = (text: string) => cut(printable(text), width);
+  const shownColumns = width < WIDE ? [COLUMNS[state.sort]] : [COLUMNS.size, COLUMNS.growth, COLUMNS.times];
+  const numbers = (text: (column: (typeof shownColumns)[number]) => string) =>
+    shownColumns.map((column) => text(column).padStart(shownColumns.length > 1 ? column.width : ALONE)).join("");
+  const titles = numbers(() => "").length + 3;
   // Frames stand under the title of their row, or further left where that leaves them no room.
-  const indent = " ".repeat(width < WIDE ? 4 : start);
+  const indent = " ".repeat(width < WIDE ? 4 : titles);
   const shown = visibleRows(state);
   const at = cursor(state);
   const body: string[] = [];
@@ -176,7 +173,7 @@ export function screen(state: TopState, width: number, height: number, style: St
     });
     const own = Math.max(0, row.frames.findIndex(isOwn));
     const others = own === 0 ? words.slice(1) : words;
-    const title = words[own]?.(width - start) ?? "(unknown stack)";
+    const title = words[own]?.(width - titles) ?? "(unknown stack)";
     const line = cutTo(`${i === at ? ">" : " "}${numbers((column) => column.text(row))}  ${title}`);
     if (i === at) selectedStart = body.length;
     body.push(i === at ? bold(style, line) : line);
@@ -204,6 +201,6 @@ export function screen(state: TopState, width: number, height: number, style: St
 
 /** A line in two where it does not fit in one, broken behind a comma. */
 function wrapped(text: string, width: number): string[] {
-  const comma = text.length <= width ? -1 : text.lastIndexOf(", ", width - 1);
+  const comma = columns(text) <= width ? -1 : start(text, width).lastIndexOf(", ");
   return comma < 0 ? [text] : [text.slice(0, comma + 1), text.slice(comma + 2)];
 }

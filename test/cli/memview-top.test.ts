@@ -1,10 +1,12 @@
 // memview top: keys and screen as pure functions, and the real thing on a terminal of script(1) where that is installed.
 
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
+import { columns } from "../../cli/reports/columns.js";
 import { PLAIN } from "../../cli/reports/style.js";
 import { keysOf, press, screen, startState, type TopRow, type TopState, visibleRows } from "../../cli/reports/top.js";
 import type { Frame } from "../../runtime/types.js";
@@ -63,7 +65,7 @@ test("keys filter by function, file and module", () => {
 });
 
 test("keys quit, pause, move and expand", () => {
-  for (const key of ["q", "\x03", "\x04"]) assert.equal(press(state, key), null);
+  for (const key of ["q", "\x03", "\x04", "\x1c"]) assert.equal(press(state, key), null);
   assert.equal(press(after("/x"), "\x03"), null);
   assert.equal(after("p").paused, true);
   assert.equal(after("p ").paused, false);
@@ -152,7 +154,9 @@ test("a row tells a stack by the innermost frame that is the program's own", () 
 });
 
 test("the screen fits, and what is selected is on it", () => {
-  const many = { ...state, rows: Array.from({ length: 500 }, (_, i) => row(i, 1000 - i, 1, 0, `f${i}`)) };
+  // Every third name is of wide characters.
+  const nameOf = (i: number) => (i % 3 === 0 ? `f${i} 日本語の関数の名前🙂` : `f${i}`);
+  const many = { ...state, rows: Array.from({ length: 500 }, (_, i) => row(i, 1000 - i, 1, 0, nameOf(i))) };
   for (const [width, height] of [
     [80, 24],
     [20, 5],
@@ -163,7 +167,7 @@ test("the screen fits, and what is selected is on it", () => {
     for (const keys of ["", "j".repeat(30), "j".repeat(499), `${"j".repeat(100)}\r`]) {
       const lines = screen(after(keys, many), width, height, PLAIN);
       assert.ok(lines.length <= height);
-      for (const line of lines) assert.ok([...line].length <= width, line);
+      for (const line of lines) assert.ok(columns(line) <= width, line);
       if (height > 3) assert.equal(lines.filter((line) => line.startsWith(">")).length, 1);
     }
   }
@@ -219,5 +223,77 @@ for (const [name, runtime] of Object.entries(RUNTIMES)) {
       shown.includes("\x1b[?1049h") && shown.trimEnd().endsWith("\x1b[?25h\x1b[?1049l"),
       JSON.stringify(shown.slice(-80)),
     );
+  });
+}
+
+const ENTERS = "\x1b[?1049h";
+const LEAVES = "\x1b[?25h\x1b[?1049l";
+const once =
+  "bun" in process.versions || "deno" in process.versions ? "Node's suite does this for all runtimes" : false;
+const skip = once || (hasScript ? false : "script is not here");
+
+/** `memview top` on a terminal, which says its process id first; `act` is called with what the terminal has got so far. */
+async function onTerminal(
+  runtime: readonly string[],
+  TERM: string,
+  act: (shown: string, pid: number, script: ChildProcess) => string | undefined,
+) {
+  const words = [...commandLine("memview", runtime), "top", path].map((word) => `'${word}'`).join(" ");
+  const child = spawn("script", ["-qec", `echo pid $$; exec ${words}`, "/dev/null"], {
+    env: { ...process.env, TERM, NO_COLOR: "1" },
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const limit = setTimeout(() => child.kill("SIGKILL"), 60_000);
+  let shown = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    shown += text;
+    const pid = /^pid (\d+)/m.exec(shown)?.[1];
+    const keys = pid === undefined ? undefined : act(shown, Number(pid), child);
+    if (keys !== undefined) child.stdin.write(keys);
+  });
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  clearTimeout(limit);
+  return { code, shown };
+}
+
+const isStopped = (pid: number) => /\) T /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+
+for (const [name, runtime] of Object.entries(RUNTIMES)) {
+  test(`memview top gives the terminal back when it is quit or suspended (${name})`, { skip }, async () => {
+    const isDrawn = (shown: string) => shown.lastIndexOf("q quit") > shown.lastIndexOf(ENTERS);
+    let quit = false;
+    const ended = await onTerminal(runtime, "xterm", (shown, pid) => {
+      if (!quit && isDrawn(shown)) quit = process.kill(pid, "SIGQUIT");
+      return undefined;
+    });
+    assert.equal(ended.code, 0);
+    assert.ok(ended.shown.trimEnd().endsWith(LEAVES), JSON.stringify(ended.shown.slice(-80)));
+
+    // By a signal, then by its key. script(1) stops with it, and goes on with it.
+    let step = 0;
+    const suspended = await onTerminal(runtime, "xterm", (shown, pid, script) => {
+      const times = shown.split(ENTERS).length - 1;
+      if (step !== times - 1 || !isDrawn(shown)) return undefined;
+      step++;
+      if (step === 3) return "q";
+      if (step === 1) process.kill(pid, "SIGTSTP");
+      const look = () => {
+        if ([pid, script.pid!].every(isStopped)) script.kill("SIGCONT");
+        else setTimeout(look, 5);
+      };
+      look();
+      return step === 2 ? "\x1a" : undefined;
+    });
+    assert.equal(step, 3, JSON.stringify(suspended.shown));
+    assert.equal(suspended.code, 0);
+    assert.ok(suspended.shown.trimEnd().endsWith(LEAVES));
+    assert.equal(suspended.shown.split(LEAVES).length - 1, 3);
+  });
+
+  test(`memview top prints once on a terminal that can only print (${name})`, { skip }, async () => {
+    const { code, shown } = await onTerminal(runtime, "dumb", () => undefined);
+    assert.equal(code, 0);
+    assert.ok(!shown.includes("\x1b"), JSON.stringify(shown));
+    assert.match(shown, /size=4096, times=1/);
   });
 }

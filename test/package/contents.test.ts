@@ -49,7 +49,7 @@ test("what is bundled into the programs comes with its licence, what is not is a
     for (const [, name] of text.matchAll(/^\/\/ node_modules\/([^/]+)\//gm)) bundled.add(name!);
     for (const [, name] of text.matchAll(/(?:from |import\(|resolve\()"([^./"][^"]*)"/g)) loaded.add(name!);
   }
-  assert.deepEqual([...bundled].sort(), ["citty", "consola", "ms"]);
+  assert.deepEqual([...bundled].sort(), ["citty", "consola", "get-east-asian-width", "ms"]);
   // It is embedded, and so in no comment of the bundler's.
   bundled.add("gecko-profiler-demangle");
   for (const name of bundled) assert.match(licences, new RegExp(`^${name}\n\n(.*\n){0,4}.*Copyright`, "m"));
