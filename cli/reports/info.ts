@@ -21,7 +21,8 @@ export function* infoText(store: Store): Generator<string> {
   yield row("command", its.command.map(quoted).join(" "));
   yield row("started", local(its.startTime));
   if (its.state === "running") yield row("state", "running");
-  else if (info.end.kind === "none") yield row("state", "dead: it ended without a word, killed or by a system call of its own");
+  else if (info.end.kind === "none")
+    yield row("state", "dead: it ended without a word, killed or by a system call of its own");
   else if (info.end.kind === "exec") yield row("state", `became another program (exec) at ${end}`);
   else yield row("state", `exited with code ${info.end.status} at ${end}`);
   if (info.sampleBytes > 0) {
