@@ -46,6 +46,8 @@
   HOOK(execl, int, (const char *, const char *, ...))                                           \
   HOOK(execlp, int, (const char *, const char *, ...))                                          \
   HOOK(execle, int, (const char *, const char *, ...))                                          \
+  HOOKED(_Fork, pid_t, (void))                                                                  \
+  REAL(fork, pid_t, (void))                                                                     \
   HOOKED(_exit, void, (int))                                                                    \
   HOOK(_Exit, void, (int))                                                                      \
   HOOKED(quick_exit, void, (int))                                                               \

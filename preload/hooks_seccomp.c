@@ -5,6 +5,7 @@
 #include <linux/seccomp.h>
 
 #include "hook.h"
+#include "inherit.h"
 #include "seccomp.h"
 
 /* A child of vfork runs in its parent's memory, but its filters are its own. */
@@ -38,6 +39,7 @@ MH_HOOK long syscall(long number, long a, long b, long c, long d, long e, long f
     mh_end_not();
     return failed;
   }
+  if (MH_UNLIKELY(mh_fork_is(number, a, b))) return mh_fork_call(number, a, b, c, d, e, f);
   if (MH_LIKELY(number != SYS_seccomp)) __attribute__((musttail)) return mh_real.syscall(number, a, b, c, d, e, f);
   bool expected = expect(a == SECCOMP_SET_MODE_FILTER ? SECCOMP_MODE_FILTER : 0, (const void *)c);
   return came(mh_real.syscall(number, a, b, c, d, e, f), expected, a == SECCOMP_SET_MODE_STRICT);

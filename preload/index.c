@@ -48,6 +48,10 @@ void mh_index_inherit(void) {
   mh_side_inherit();
 }
 
+void mh_index_prune(void) {
+  mh_side_prune();
+}
+
 static void suit(uint32_t off_grid, uint32_t least) {
   MH_SET(mh_index.least, least);
   MH_SET(mh_index.room, MH_INDEX_LARGE_BYTES - least);

@@ -87,6 +87,9 @@ void mh_index_no_grid(void);
  * may be left over from a record that did not come along, and is compared with the record. */
 void mh_index_inherit(void);
 
+/* The same, when the records are there: what the side table keeps is compared at once. */
+void mh_index_prune(void);
+
 /* Empties it (a child that starts afresh). */
 void mh_index_reset(void);
 
@@ -96,4 +99,5 @@ bool mh_side_put(uint64_t key, uint32_t slot, uint32_t *stale);
 uint32_t mh_side_take(uint64_t key);
 uint32_t mh_side_peek(uint64_t key);
 void mh_side_inherit(void);
+void mh_side_prune(void);
 void mh_side_reset(void);

@@ -52,9 +52,7 @@ bool mh_real_found(void) {
   return __atomic_load_n(&found_all, __ATOMIC_ACQUIRE);
 }
 
-void mh_real_find(void) {
-  static bool begun;
-  if (__atomic_load_n(&begun, __ATOMIC_RELAXED) || __atomic_exchange_n(&begun, true, __ATOMIC_ACQ_REL)) return;
+static void find_all(void) {
   uintptr_t guard = mh_guard_raise();
 #define F(name, result, parameters) \
   __atomic_store_n((void **)&mh_real.name, dlsym(RTLD_NEXT, #name), __ATOMIC_RELEASE);
@@ -65,4 +63,12 @@ void mh_real_find(void) {
   clear_error(); /* not every libc has them all */
   __atomic_store_n(&found_all, true, __ATOMIC_RELEASE);
   mh_guard_lower(guard);
+}
+
+void mh_real_find(void) {
+  static bool begun;
+  if (__atomic_load_n(&begun, __ATOMIC_RELAXED)) return;
+  uint64_t signals = mh_signals_hold();
+  if (!__atomic_exchange_n(&begun, true, __ATOMIC_ACQ_REL)) find_all();
+  mh_signals_release(signals);
 }
