@@ -1,5 +1,5 @@
-/* Hooks: the ways to install a seccomp filter; see seccomp.h. libseccomp calls seccomp(2) by syscall(). Everything else that prctl and
- * syscall are called for is passed on by a jump: some of these calls return twice, or on another stack. */
+/* Hooks: prctl and syscall, for the ways to install a seccomp filter (see seccomp.h; libseccomp calls seccomp(2) by syscall()) and for memory that is mapped
+ * by syscall. Everything else that they are called for is passed on by a jump: some of these calls return twice, or on another stack. */
 #include <errno.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
@@ -40,6 +40,8 @@ MH_HOOK long syscall(long number, long a, long b, long c, long d, long e, long f
     return failed;
   }
   if (MH_UNLIKELY(mh_fork_is(number, a, b))) return mh_fork_call(number, a, b, c, d, e, f);
+  if (number == SYS_mmap || number == SYS_munmap || number == SYS_mremap)
+    return mh_hook_syscall_memory(number, (const long[]){a, b, c, d, e, f}, MH_ENTRY());
   if (MH_LIKELY(number != SYS_seccomp)) __attribute__((musttail)) return mh_real.syscall(number, a, b, c, d, e, f);
   bool expected = expect(a == SECCOMP_SET_MODE_FILTER ? SECCOMP_MODE_FILTER : 0, (const void *)c);
   return came(mh_real.syscall(number, a, b, c, d, e, f), expected, a == SECCOMP_SET_MODE_STRICT);
