@@ -1,9 +1,6 @@
 /* The functions behind the hooks: the next definition in the loader's search order, which is libc's, or another
  * allocator's, or another preloaded library's. */
 #pragma once
-#include <grp.h>
-#include <pthread.h>
-#include <pwd.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
