@@ -149,7 +149,8 @@ static void *remap_by_syscall(void *old, size_t old_size, size_t size, int flags
   return (void *)mh_real.syscall(SYS_mremap, (long)old, (long)old_size, (long)size, flags, (long)wanted, 0);
 }
 
-long mh_hook_syscall_memory(long number, const long a[6], struct mh_entry entry) {
+/* Not inlined: the hook's frame stays small for all other calls. */
+__attribute__((noinline)) long mh_hook_syscall_memory(long number, const long a[6], struct mh_entry entry) {
   switch (number) {
     case SYS_mmap: return (long)map(map_by_syscall, (void *)a[0], (size_t)a[1], (int)a[2], (int)a[3], (int)a[4], a[5], entry);
     case SYS_munmap: return unmap(unmap_by_syscall, (void *)a[0], (size_t)a[1]);

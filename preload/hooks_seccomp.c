@@ -32,6 +32,18 @@ MH_HOOK int prctl(int option, unsigned long a, unsigned long b, unsigned long c,
   return (int)came(mh_real.prctl(option, a, b, c, d), expected, a == SECCOMP_MODE_STRICT);
 }
 
+/* Whether the thread's stack is made of pieces (gcc -fsplit-stack; glibc has a place for where the piece ends). When one is used up to its last 1,000 bytes or so,
+ * libgcc maps the next by syscall: that is no place to record anything. */
+static bool on_split_stack(void) {
+#if defined(__x86_64__)
+  uintptr_t end;
+  __asm__("mov %%fs:0x70, %0" : "=r"(end));
+  return end && mh_real.gnu_get_libc_version;
+#else
+  return false;
+#endif
+}
+
 MH_HOOK long syscall(long number, long a, long b, long c, long d, long e, long f) {
   if (MH_UNLIKELY(!mh_real.syscall)) mh_real_find();
   if (MH_UNLIKELY(mh_hook_exit(number, (int)a))) {
@@ -40,7 +52,7 @@ MH_HOOK long syscall(long number, long a, long b, long c, long d, long e, long f
     return failed;
   }
   if (MH_UNLIKELY(mh_fork_is(number, a, b))) return mh_fork_call(number, a, b, c, d, e, f);
-  if (number == SYS_mmap || number == SYS_munmap || number == SYS_mremap)
+  if ((number == SYS_mmap || number == SYS_munmap || number == SYS_mremap) && !on_split_stack())
     return mh_hook_syscall_memory(number, (const long[]){a, b, c, d, e, f}, MH_ENTRY());
   if (MH_LIKELY(number != SYS_seccomp)) __attribute__((musttail)) return mh_real.syscall(number, a, b, c, d, e, f);
   bool expected = expect(a == SECCOMP_SET_MODE_FILTER ? SECCOMP_MODE_FILTER : 0, (const void *)c);
