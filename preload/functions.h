@@ -63,7 +63,7 @@
   REAL(dlerror, char *, (void))                                                                 \
   REAL(pthread_create, int, (void)) /* never called: threads begin where it is */               \
   REAL(gnu_get_libc_version, const char *, (void)) /* glibc alone has it */                     \
-  REAL(__libc_start_main, int, (void)) /* never called: where it is, there is libc */           \
+  REAL(getauxval, unsigned long, (unsigned long)) /* where it is, there is libc */              \
   REAL(__tls_get_addr, void *, (void)) /* the same for the loader */                            \
   HOOK(_Znwm, void *, (size_t))                                                                 \
   HOOK(_Znam, void *, (size_t))                                                                 \

@@ -144,7 +144,7 @@ static bool note_hooks(const struct mh_loaded *module, void *unused) {
 static bool lead_exported(const struct mh_loaded *module, void *unused) {
   (void)unused;
   if (keeps_its_own(module)) return true;
-  bool libc = address_of(module, "getpwnam", mh_loaded_hash("getpwnam")) == (uintptr_t)mh_real.getpwnam;
+  bool libc = address_of(module, "getauxval", mh_loaded_hash("getauxval")) == (uintptr_t)mh_real.getauxval;
   for (unsigned i = 0; i < EXPORTED_COUNT; i++) {
     const char *name = exported[i].name;
     uint32_t hash = mh_loaded_hash(name);
