@@ -80,7 +80,7 @@ void mh_index_start(void);
 /* Called once after it: whether the blocks are the C library's, and which one that is. */
 void mh_index_suit(bool libc_allocates, bool glibc);
 
-/* Some blocks are not the C library's after all, and may begin anywhere. */
+/* Some blocks are not the C library's after all, and may begin anywhere. Called before that or after it. */
 void mh_index_no_grid(void);
 
 /* In a child of fork that goes on with its parent's blocks: frees the locks that other threads held. From then on an entry
