@@ -40,8 +40,10 @@ static void clear_error(void) {
 
 void *mh_real_next(const char *symbol) {
   uintptr_t guard = mh_guard_raise();
+  uint64_t signals = mh_signals_hold();
   void *found = dlsym(RTLD_NEXT, symbol);
   if (!found) clear_error();
+  mh_signals_release(signals);
   mh_guard_lower(guard);
   return found;
 }
