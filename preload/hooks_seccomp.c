@@ -4,6 +4,7 @@
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 
+#include "clock.h"
 #include "hook.h"
 #include "inherit.h"
 #include "seccomp.h"
@@ -25,8 +26,15 @@ static long came(long result, bool expected, bool strict) {
   return result;
 }
 
+/* Strict mode and a trapping counter are for this thread, at once: the clock is asked for no more than they allow before the call, and after it. */
+static void before_prctl(long option, unsigned long a) {
+  bool traps = option == PR_SET_TSC && a == PR_TSC_SIGSEGV;
+  if (MH_UNLIKELY(traps || (option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT))) mh_clock_coarsen();
+}
+
 MH_HOOK int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
   if (MH_UNLIKELY(!mh_real.prctl)) mh_real_find();
+  before_prctl(option, a);
   if (MH_LIKELY(option != PR_SET_SECCOMP)) __attribute__((musttail)) return mh_real.prctl(option, a, b, c, d);
   bool expected = expect(a, (const void *)b);
   return (int)came(mh_real.prctl(option, a, b, c, d), expected, a == SECCOMP_MODE_STRICT);
@@ -54,6 +62,10 @@ MH_HOOK long syscall(long number, long a, long b, long c, long d, long e, long f
   if (MH_UNLIKELY(mh_fork_is(number, a, b))) return mh_fork_call(number, a, b, c, d, e, f);
   if ((number == SYS_mmap || number == SYS_munmap || number == SYS_mremap) && !on_split_stack())
     return mh_hook_syscall_memory(number, (const long[]){a, b, c, d, e, f}, MH_ENTRY());
+  if (MH_UNLIKELY(number == SYS_prctl)) {
+    before_prctl(a, (unsigned long)b);
+    if (a == PR_SET_SECCOMP) return prctl((int)a, (unsigned long)b, (unsigned long)c, (unsigned long)d, (unsigned long)e);
+  }
   if (MH_LIKELY(number != SYS_seccomp)) __attribute__((musttail)) return mh_real.syscall(number, a, b, c, d, e, f);
   bool expected = expect(a == SECCOMP_SET_MODE_FILTER ? SECCOMP_MODE_FILTER : 0, (const void *)c);
   return came(mh_real.syscall(number, a, b, c, d, e, f), expected, a == SECCOMP_SET_MODE_STRICT);
