@@ -9,6 +9,7 @@
  */
 #include "intern.h"
 
+#include "ahead.h"
 #include "lock.h"
 #include "modules.h"
 #include "store.h"
@@ -136,6 +137,11 @@ uint32_t mh_intern_node(uint32_t parent, uint32_t frame, uint32_t hash) {
   return id;
 }
 
+/* Here, because no rarer place sees that a hook of malloc was called. */
+static void note_passed_on(void) {
+  if (MH_UNLIKELY(mh_header()->flags & MH_FLAG_BYPASSED) && (mh_tls.guard & MH_GUARD_HOOK) == MH_HOOK_HEAP) mh_ahead_passes();
+}
+
 uint32_t mh_intern_stack(uint32_t node, bool cut, uint32_t hash) {
   uint32_t flags = cut ? MH_STACK_FLAG_CUT : 0;
   uint32_t id = 0;
@@ -149,6 +155,7 @@ uint32_t mh_intern_stack(uint32_t node, bool cut, uint32_t hash) {
     mh_stack(id)->node = node;
     mh_stack(id)->flags = flags;
     id = publish(&stacks, id, hash);
+    note_passed_on();
   }
   mh_lock_release(&stacks.lock);
   return id;

@@ -49,6 +49,7 @@ void *mh_real_next(const char *symbol) {
 }
 
 static bool found_all;
+void *mh_real_first_malloc;
 
 bool mh_real_found(void) {
   return __atomic_load_n(&found_all, __ATOMIC_ACQUIRE);
@@ -62,6 +63,7 @@ static void find_all(void) {
   MH_FUNCTIONS(F, NONE, F)
 #undef F
 #undef NONE
+  mh_real_first_malloc = dlsym(RTLD_DEFAULT, "malloc");
   clear_error(); /* not every libc has them all */
   __atomic_store_n(&found_all, true, __ATOMIC_RELEASE);
   mh_guard_lower(guard);

@@ -30,6 +30,9 @@ extern struct mh_real mh_real;
 /* Looks all of them up, once. While that goes on, allocations come from a small static buffer. */
 void mh_real_find(void);
 
+/* Which malloc the program's calls reach, found at the same time: memhook's own, unless another one comes ahead of it. */
+extern void *mh_real_first_malloc;
+
 /* Whether that has been done. */
 bool mh_real_found(void);
 

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "ahead.h"
 #include "cfi.h"
 #include "clock.h"
 #include "counters.h"
@@ -108,6 +109,8 @@ static bool begin(void) {
   mh_process_identify(false);
   if (!mh_store_create()) return false;
   mh_modules_start();
+  mh_ahead_look(mh_real_first_malloc);
+  mh_ahead_note();
   mh_index_suit(mh_libc_allocates(), mh_real.gnu_get_libc_version != NULL);
   if (mh_allocator_is_silent()) mh_pass_directly();
   mh_capture_start();
@@ -130,6 +133,7 @@ bool mh_start(void) {
   if (__atomic_compare_exchange_n(&phase, &now, STARTING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
     uintptr_t guard = mh_guard_raise();
     begun = now == RECORDING ? begin_child() : begin();
+    if (begun && now == RECORDING) mh_ahead_note();
     mh_guard_lower(guard);
     __atomic_store_n(&phase, begun ? RECORDING : OFF, __ATOMIC_RELEASE);
     if (begun) {
