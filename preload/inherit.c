@@ -12,7 +12,7 @@
  *
  * What the parent has freed since is in the fork log: while a child may still want it, every removed record is noted
  * there first, in memory that both share. What was allocated after the last fork interests nobody and is not noted.
- * The log holds LOG_ENTRIES; a child that comes later than that, or was made by a raw clone behind libc's back, misses
+ * The log holds LOG_ENTRIES; a child that comes later than that, or was made by a clone that is no call of a function, misses
  * what is not there, and counts it as dropped.
  *
  * Slots keep their numbers, so index, modules, frames and stacks are valid as they are.
@@ -31,6 +31,8 @@
 #include "records.h"
 #include "regions.h"
 #include "sample.h"
+#include "sender.h"
+#include "stand_in.h"
 #include "thread.h"
 
 #define LOG_ENTRIES (1u << 20)
@@ -99,6 +101,19 @@ static void in_parent(void) {
  * the parent's store is mapped here. */
 static void in_child(void) {
   __atomic_store_n(&mh_alive->recording, 0, __ATOMIC_RELEASE);
+  if (mh_settings.net_host) mh_sender_forget();
+  mh_stand_in_begin();
+}
+
+void mh_fork_begins(void) {
+  prepare();
+}
+
+void mh_fork_ends(long child) {
+  if (child)
+    in_parent();
+  else
+    in_child();
 }
 
 void mh_inherit_watch(void) {
@@ -209,7 +224,7 @@ bool mh_inherit(void) {
     newest_of_all = preparing ? prepared_at : 0;
     mh_thread_each(note_progress);
     mh_intern_unlock();
-    mh_modules_unlock();
+    mh_modules_inherit(parent.counts[MH_KIND_MODULES]);
     mh_index_inherit();
     mh_regions_inherit();
   }
@@ -222,6 +237,7 @@ bool mh_inherit(void) {
   if (possible && (possible = mh_store_copy(&parent, MH_KIND_RECORDS))) {
     leave_out_others();
     replay_log();
+    mh_index_prune();
     mh_regions_prune();
     count_inherited(expected);
     mh_records_rebuild();

@@ -4,7 +4,7 @@ import { printable } from "../../runtime/printable.js";
 import type { Store } from "../../runtime/store.js";
 import { isoTime } from "../../runtime/time.js";
 import { sizeName } from "./sizes.js";
-import { allocationCount, droppedLine, localTimes, SWITCHED_OFF } from "./text.js";
+import { allocationCount, BYPASSED, droppedLine, localTimes, SWITCHED_OFF } from "./text.js";
 
 /** Points of the timeline that the text shows; JSON has all. */
 const POINTS_SHOWN = 12;
@@ -48,6 +48,7 @@ export function* infoText(store: Store): Generator<string> {
     }
   }
   if (info.switchedOff) yield `${SWITCHED_OFF}\n`;
+  if (info.bypassed) yield `${BYPASSED}\n`;
   const missing = droppedLine(totals.dropped);
   if (missing !== null) yield `${missing}\n`;
 }
@@ -76,6 +77,7 @@ export function* infoJson(store: Store): Generator<string> {
       sampleBytes: info.sampleBytes,
       droppedBytes: info.droppedBytes,
       switchedOff: info.switchedOff,
+      ...(info.bypassed ? { bypassed: true } : {}),
     },
     timeline: info.timeline.map((entry) => ({ ...entry, time: time(entry.time) })),
   };
