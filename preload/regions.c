@@ -7,7 +7,7 @@
 
 #include "clock.h"
 #include "counters.h"
-#include "inherit.h"
+#include "fork_log.h"
 #include "lock.h"
 #include "origin.h"
 #include "records.h"
