@@ -41,7 +41,7 @@ struct mh_fork_log {
 struct mh_fork_log *mh_fork_log;
 
 static struct mh_fork_log *kept; /* this process's own, whether wanted or not; NULL until its first fork */
-static struct mh_lock lock;      /* mh_fork_log changes */
+static struct mh_lock lock;      /* mh_fork_log changes; signals are held back, as a handler may fork */
 static uint64_t passes;          /* frees since the last fork that were not as fast as others */
 static uint64_t next_look;       /* at so many of them it is asked who of the children lives */
 /* Forks between prepare and their return in the parent; so: not 0 in a child made by fork, nor in a child of such a child that has
@@ -79,6 +79,7 @@ void mh_fork_log_prepare(void) {
   if (parents || !__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) return;
   if (!kept) kept = mh_map(sizeof(*kept), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (!kept) return;
+  uint64_t signals = mh_signals_hold();
   bool locked = mh_lock_take_again(&lock, mh_thread_id(mh_tls.thread)) != MH_LOCK_REFUSED;
   mh_tls.fork_place = take_place(kept, UNBORN);
   __atomic_add_fetch(&preparing, 1, __ATOMIC_SEQ_CST);
@@ -90,6 +91,7 @@ void mh_fork_log_prepare(void) {
   __atomic_store_n(&kept->until, forked_at + ENTRIES, __ATOMIC_RELEASE);
   __atomic_store_n(&mh_fork_log, kept, __ATOMIC_SEQ_CST);
   if (locked) mh_lock_release(&lock);
+  mh_signals_release(signals);
 }
 
 void mh_fork_log_in_parent(bool made) {
@@ -126,16 +128,23 @@ static bool is_wanted(struct mh_fork_log *log) {
   return somebody_wants(log);
 }
 
-/* Whoever forks meanwhile wants it again, and has the lock, or gets it afterwards. */
-static void end(struct mh_fork_log *log) {
-  if (mh_lock_try_again(&lock, mh_thread_id(mh_tls.thread)) == MH_LOCK_REFUSED) return;
+/* Whoever forks meanwhile wants it again, and has the lock, or gets it afterwards. The lock is held. */
+static void end_unless_wanted(struct mh_fork_log *log) {
   if (MH_GET(passes) >= ENTRIES) clear_places(log, true);
   if (!somebody_wants(log)) {
     __atomic_store_n(&mh_fork_log, NULL, __ATOMIC_RELEASE);
     uintptr_t from = ((uintptr_t)log->entries + 4095) & ~(uintptr_t)4095;
     mh_madvise((void *)from, sizeof(log->entries) - 4096, MADV_REMOVE);
   }
-  mh_lock_release(&lock);
+}
+
+static void end(struct mh_fork_log *log) {
+  uint64_t signals = mh_signals_hold();
+  if (mh_lock_try_again(&lock, mh_thread_id(mh_tls.thread)) != MH_LOCK_REFUSED) {
+    end_unless_wanted(log);
+    mh_lock_release(&lock);
+  }
+  mh_signals_release(signals);
 }
 
 void mh_fork_log_add(uint32_t slot, const struct mh_record *record) {
