@@ -73,7 +73,9 @@ MH_INLINE void *remap(remap_function *call, void *old, size_t old_size, size_t s
   if (MH_UNLIKELY(!mh_enter(MH_HOOK_MAP))) return call(old, old_size, size, flags, wanted);
   struct mh_cut moved, replaced;
   replaced.count = 0;
-  cut(old, old_size, &moved);
+  /* No bytes of shared memory are a second place for all of it, and the first place stays. */
+  bool stays = flags & MREMAP_DONTUNMAP || !old_size;
+  cut(old, old_size ? old_size : 1, &moved);
   if (flags & MREMAP_FIXED) cut(wanted, size, &replaced);
   void *start = call(old, old_size, size, flags, wanted);
   if (start == MAP_FAILED) {
@@ -81,7 +83,7 @@ MH_INLINE void *remap(remap_function *call, void *old, size_t old_size, size_t s
     restore(&replaced);
   } else if (moved.count) {
     add(start, size, &entry);
-    if (flags & MREMAP_DONTUNMAP) restore(&moved);
+    if (stays) restore(&moved);
   }
   mh_leave();
   return start;

@@ -18,14 +18,3 @@ void mh_fork_ends(long child);
 /* hooks_fork.c. Whether a system call, by its number and first two arguments, is such a fork; and the call. */
 bool mh_fork_is(long number, long a, long b);
 long mh_fork_call(long number, long a, long b, long c, long d, long e, long f);
-
-/* The log of records removed since a fork, while a child may still want them; NULL until the first fork. */
-struct mh_fork_log;
-extern struct mh_fork_log *mh_fork_log;
-void mh_fork_log_add(uint32_t slot, const struct mh_record *record);
-
-/* Empties a record, whichever way its block went. */
-static inline void mh_record_retire(uint32_t slot, struct mh_record *record) {
-  if (__builtin_expect(mh_fork_log != NULL, 0)) mh_fork_log_add(slot, record);
-  __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
-}

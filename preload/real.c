@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <stdint.h>
 
+#include "seccomp.h"
 #include "sys.h"
 #include "thread.h"
 
@@ -72,6 +73,7 @@ static void find_all(void) {
 void mh_real_find(void) {
   static bool begun;
   if (__atomic_load_n(&begun, __ATOMIC_RELAXED)) return;
+  mh_seccomp_sandboxed();
   uint64_t signals = mh_signals_hold();
   if (!__atomic_exchange_n(&begun, true, __ATOMIC_ACQ_REL)) find_all();
   mh_signals_release(signals);

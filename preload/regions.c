@@ -7,7 +7,7 @@
 
 #include "clock.h"
 #include "counters.h"
-#include "inherit.h"
+#include "fork_log.h"
 #include "lock.h"
 #include "origin.h"
 #include "records.h"
@@ -196,6 +196,8 @@ void mh_region_cut(uintptr_t start, uint64_t size, struct mh_cut *cut) {
   cut->count = cut->missed = 0;
   cut->missed_bytes = 0;
   struct mh_thread *thread = mh_thread_mine();
+  /* The kernel will refuse what does not begin with a page; and where there are no bytes, none are taken away. */
+  if (start & (mh_header()->page_bytes - 1) || !size) return;
   if (!MH_GET(count) || !take(thread)) return;
   uintptr_t end;
   if (!__builtin_add_overflow(start, whole_pages(size), &end)) cut_out(thread, start, end, cut);

@@ -146,7 +146,7 @@ static bool read_filters(const char *name, uint64_t *filters, uint64_t *parent) 
          (mh_status_number(status, "\nSeccomp_filters:", 0, filters) || mh_status_number(status, "\nSeccomp:", 0, filters));
 }
 
-bool mh_seccomp_sandboxed(void) {
+static bool is_sandboxed(void) {
   uint64_t own = 0, parent, above, next;
   bool known = read_filters("self", &own, &parent);
   mh_syscall_filtered = !known || own;
@@ -160,4 +160,10 @@ bool mh_seccomp_sandboxed(void) {
     return true;
   }
   return false;
+}
+
+bool mh_seccomp_sandboxed(void) {
+  static bool begun, sandboxed;
+  if (!__atomic_exchange_n(&begun, true, __ATOMIC_RELAXED)) __atomic_store_n(&sandboxed, is_sandboxed(), __ATOMIC_RELAXED);
+  return MH_GET(sandboxed);
 }

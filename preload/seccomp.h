@@ -21,5 +21,5 @@ void mh_seccomp_drop(void);
 void mh_seccomp_strict(void);
 
 /* Whether a sandbox was made for this program or its ancestors before it began. Then nothing is allowed from now on but what the loader
- * has done already. */
+ * has done already. Asked before any other system call of memhook's; the answer is kept. */
 bool mh_seccomp_sandboxed(void);

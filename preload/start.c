@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "counters.h"
 #include "family.h"
+#include "fork_log.h"
 #include "guard.h"
 #include "index.h"
 #include "inherit.h"
@@ -81,7 +82,7 @@ static void watch_exit(void) {
   if (on_exit_function) on_exit_function(note_exit, NULL);
 }
 
-static bool begin_child(void) {
+static bool begin_child_somehow(void) {
   mh_process_identify(true);
   mh_sender_forget();
   mh_rows_inherit();
@@ -96,6 +97,12 @@ static bool begin_child(void) {
   mh_modules_start();
   mh_capture_start();
   return true;
+}
+
+static bool begin_child(void) {
+  bool begun = begin_child_somehow();
+  mh_fork_log_forget();
+  return begun;
 }
 
 static bool begin(void) {
@@ -208,6 +215,7 @@ __attribute__((constructor)) static void construct(void) {
 __attribute__((destructor)) static void destruct(void) {
   uintptr_t guard = mh_guard_raise();
   /* Not in a child of fork that has not begun: the store is not mapped there. */
+  mh_fork_log_renounce();
   if (__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) {
     if (mh_header()->end_kind == MH_END_NONE) mh_end(MH_END_EXIT, 0);
     mh_sender_end();

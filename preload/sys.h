@@ -59,6 +59,10 @@ static inline long mh_syscall(long number, long a, long b, long c, long d, long 
 #endif
 }
 
+#ifndef MADV_REMOVE
+#define MADV_REMOVE 9
+#endif
+
 /* Holds back the signals that may come at any moment, for rare work that no handler is to leave by a jump, to fork in, or to end the
  * thread in. Not those that an instruction raises itself: the kernel ends a process for one of these that is held back. Returns what was
  * held back before, for mh_signals_release. */

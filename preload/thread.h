@@ -80,6 +80,7 @@ struct mh_tls {
   uint64_t random;
   uintptr_t operator_; /* the C++ operator that a hook of one has called; see operators_late.c */
   size_t refused;      /* what malloc has just refused to an operator new; see hooks_new.c */
+  uint32_t fork_place, fork_passes; /* see fork_log.c */
   uint32_t unloading; /* calls of dlclose that this thread is inside of; see cfi.c */
   /* Record slots freed by a signal handler meanwhile; given back when the bookkeeping is done. */
   uint32_t pending_count;

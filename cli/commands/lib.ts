@@ -1,9 +1,12 @@
 // memhook lib: where the library is, for people who set LD_PRELOAD themselves.
 
+import { ownAllocator } from "../../runtime/allocator.js";
 import { preloadAlways } from "../../runtime/preload.js";
 import { libraryFor } from "../../runtime/target.js";
 import { defineCommand } from "../arguments.js";
+import { messages } from "../messages.js";
 import { writeAll } from "../output.js";
+import { ownAllocatorLine } from "../reports/text.js";
 import { EXITS, helpOption } from "../shared-options.js";
 
 export const lib = defineCommand({
@@ -23,6 +26,8 @@ export const lib = defineCommand({
   exits: EXITS,
   async run({ args }) {
     writeAll(1, `${preloadAlways(libraryFor(args.program))}\n`);
+    const own = args.program === undefined ? null : ownAllocator(args.program);
+    if (own !== null) messages("memhook").warn(ownAllocatorLine(args.program!, own.name));
     return 0;
   },
 });

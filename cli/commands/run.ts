@@ -4,6 +4,7 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { ownAllocator } from "../../runtime/allocator.js";
 import { diff } from "../../runtime/diff.js";
 import { LaunchError } from "../../runtime/errors.js";
 import { type Ending, launch, shellCode } from "../../runtime/launch.js";
@@ -34,7 +35,7 @@ import { messages } from "../messages.js";
 import { tell } from "../output.js";
 import { PLAIN } from "../reports/style.js";
 import { processSummary } from "../reports/summary.js";
-import { sizeText } from "../reports/text.js";
+import { ownAllocatorLine, sizeText } from "../reports/text.js";
 import { helpOption } from "../shared-options.js";
 import { snapshotAt, snapshotOfStores } from "../sides.js";
 import { terminalStyle } from "../terminal.js";
@@ -245,7 +246,9 @@ async function summarise(
       knownSuppressed: true,
     });
     if (answer.matched.count > 0) leaks = true;
+    const own = each === main ? ownAllocator(program) : null;
     if (shown.includes(each)) for (const piece of processSummary(name, ended, answer, style)) tell(piece);
+    if (own !== null && !own.exported) log.warn(ownAllocatorLine(program, own.name));
     store.close();
   }
   for (const note of symbolizer.notes) log.warn(note);

@@ -143,6 +143,11 @@ export const SWITCHED_OFF =
 export const BYPASSED =
   "calls of malloc bypass memhook: another one comes first, in the program itself (an allocator linked statically into it) or preloaded ahead of memhook, and what it hands out is missing here";
 
+/** What is said of a program that has an allocator of its own, whose malloc has this name. */
+export function ownAllocatorLine(program: string, name: string): string {
+  return `${program} has an allocator of its own (${name}, linked statically): what that hands out past the C library's malloc is not recorded`;
+}
+
 /** One line: how large the store may grow, and how much of that is free. */
 export function* storageText({ sizeLimit, committedBytes, dropped }: StoreInfo): Generator<string> {
   yield `size=${sizeLimit}, free=${Math.max(0, sizeLimit - committedBytes)}\n`;

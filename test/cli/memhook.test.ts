@@ -218,6 +218,28 @@ test("memhook run, memview and its JSON say that the program's own malloc comes 
   assert.equal("bypassed" in JSON.parse(run("memview", ["--format", "json", path]).stdout), false);
 });
 
+test("run and lib tell of an allocator that is linked into the program, exported or not", { skip: noCompiler }, () => {
+  const line =
+    /^memhook: \S+ has an allocator of its own \((\w+), linked statically\): what that hands out .* is not recorded$/m;
+  const hidden = ["-fvisibility=hidden"];
+  const builds: [string, string[], string | undefined, string | undefined][] = [
+    ["own_malloc.c", hidden, "malloc", "malloc"],
+    ["own_malloc.c", [...hidden, "-Dmalloc=_rjem_malloc"], "_rjem_malloc", "_rjem_malloc"],
+    ["own_malloc.c", [...hidden, "-s"], undefined, undefined],
+    // The store says it, and whether it matters.
+    ["own_malloc.c", [], undefined, "malloc"],
+    ["leaks.c", [], undefined, undefined],
+  ];
+  for (const [source, flags, ran, library] of builds) {
+    const program = build(source, { flags });
+    const { stderr } = run("memhook", ["run", program]);
+    assert.equal(line.exec(stderr)?.[1], ran, `${flags}: ${stderr}`);
+    const { code, stdout, stderr: told } = run("memhook", ["lib", program]);
+    assert.deepEqual([code, /libmemhook\.so\n$/.test(stdout)], [0, true]);
+    assert.equal(line.exec(told)?.[1], library, `${flags}: ${told}`);
+  }
+});
+
 test("memhook run keeps what was to be preloaded anyway", { skip }, () => {
   const { stdout } = run("memhook", ["run", "sh", "-c", 'echo "$LD_PRELOAD|$MEMHOOK_NET_HOST|"'], {
     env: { ...env, LD_PRELOAD: "libc.so.6", MEMHOOK_NET_HOST: "elsewhere" },

@@ -1,4 +1,5 @@
-// Hooks that are interrupted at any of their instructions, where the signal handler forks, jumps out, or ends the thread.
+// Hooks that are interrupted at any of their instructions, where the signal handler forks, jumps out, or ends the thread. And how many
+// instructions they have.
 // Runs under Node alone: what it tests is the library, in C.
 //
 // The ordinary run takes some of the instructions, other ones each day; MEMHOOK_TEST_FULL=1 takes all of them.
@@ -99,4 +100,15 @@ function assertChild(child: FullReport, env: Record<string, string>, program: st
   const table = expectations("stepping.c", "child").filter((row) => !fresh || row.function === "in_child");
   assertRows(child, table, program);
   assert.ok(child.totals.dropped <= 50, `${child.totals.dropped} dropped in a child, ${context}`);
+}
+
+for (const fate of ["exits", "leaves", "executes", "is-killed", "begins", "waits"]) {
+  test(`free_after_fork.c: a child that ${fate} does not make frees slower for good`, { skip }, async () => {
+    const store = join(folder, "after-fork.mem");
+    const { stdout } = await runWell(build("free_after_fork.c"), [fate], { store, limit: patience });
+    const [, before, after] = /^before (\d+) after (\d+)$/m.exec(stdout)!;
+    assert.ok(Number(before) > 20, stdout);
+    assert.equal(after, before);
+    forget("after-fork.");
+  });
 }
