@@ -144,7 +144,7 @@ library() {
   esac
   # Sources by relative path and no debug information: the same tree gives the same bytes anywhere.
   local how=(-O2 -flto -g0 -s)
-  [ "$kind" != debug ] || how=(-O1 -g -DMH_DEBUG -fsanitize=undefined -fsanitize-trap=undefined)
+  [ "$kind" != debug ] || how=(-O1 -flto -g -DMH_DEBUG -fsanitize=undefined -fsanitize-trap=undefined)
   quietly "$out" "$zig" cc -target "$zig_target" -std=gnu11 "${how[@]}" -fPIC -shared \
     -Wall -Wextra -Wmissing-prototypes -Werror -fvisibility=hidden -ftls-model=initial-exec -fno-omit-frame-pointer \
     -fno-builtin-malloc -fno-plt -Wl,--version-script=build/libmemhook.map -Wl,-z,now -Wl,--build-id=sha1 \

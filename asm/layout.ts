@@ -16,7 +16,7 @@
 export const STORE_MAGIC_LOW = 0x484d454d;
 export const STORE_MAGIC_HIGH = 0x0a4b4f4f;
 export const STORE_VERSION_MAJOR = 1;
-export const STORE_VERSION_MINOR = 1;
+export const STORE_VERSION_MINOR = 2;
 export const BLOCK_BYTES = 1048576;
 export const BLOCK_MAX_COUNT = 65536;
 
@@ -83,6 +83,7 @@ export const WRITER_MEMDB = 2;
 
 // HEADER_FLAGS.
 export const FLAG_SWITCHED_OFF = 1;
+export const FLAG_BYPASSED = 2;
 
 // HEADER_UNWINDER.
 export const UNWINDER_LIBUNWIND = 1;

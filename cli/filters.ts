@@ -77,7 +77,7 @@ export const filterOptions = {
     type: "boolean",
     bare: true,
     description:
-      "With what the C and C++ runtimes are known to allocate once: locales, time zones, buffers of streams, the loader's tables, the emergency pool for exceptions.",
+      "With what the C and C++ runtimes are known to allocate once: locales, time zones, buffers of streams, the loader's tables, threads' own memory (also of threads that nobody joined), the emergency pool for exceptions.",
   },
 } as const;
 

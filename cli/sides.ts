@@ -5,6 +5,7 @@ import { type Snapshot, type SnapshotOptions, takeSnapshot } from "../runtime/sn
 import { kindOfFile, readSnapshot } from "../runtime/snapshotfile.js";
 import { openStore } from "../runtime/store.js";
 import { messages } from "./messages.js";
+import { BYPASSED } from "./reports/text.js";
 
 /**
  * The snapshot of some stores together. What stood in the way of names is told.
@@ -17,6 +18,7 @@ export async function snapshotOfStores(paths: readonly string[], options?: Snaps
     for (const path of paths) stores.push(await openStore(path));
     const symbolizers = new Map(stores.map((store) => [store, symbolizerOf(store)]));
     const snapshot = await takeSnapshot(stores, (store) => symbolizers.get(store)!, options);
+    for (const store of stores) if (store.bypassed) notes.add(`${store.path}: ${BYPASSED}`);
     for (const { notes: own } of symbolizers.values()) for (const note of own) notes.add(note);
     for (const note of notes) messages("memview").warn(note);
     return snapshot;

@@ -8,6 +8,7 @@
 #include "row.h"
 #include "step.h"
 #include "sys.h"
+#include "thread.h"
 
 /* ── Reading a module's frame information ──────────────────────────────────────────────────────── */
 
@@ -17,13 +18,20 @@ static uint32_t readers, unloading;
 
 void mh_cfi_unloading(void) {
   __atomic_add_fetch(&unloading, 1, __ATOMIC_SEQ_CST);
+  mh_tls.unloading++;
   /* A reader is done within microseconds. One that was stopped in the middle is not waited for. */
   for (unsigned turn = 0; turn < 1000 && __atomic_load_n(&readers, __ATOMIC_SEQ_CST); turn++)
     mh_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 }
 
 void mh_cfi_unloaded(void) {
+  mh_tls.unloading--;
   __atomic_sub_fetch(&unloading, 1, __ATOMIC_SEQ_CST);
+}
+
+void mh_cfi_inherit(void) {
+  readers = 0;
+  unloading = mh_tls.unloading;
 }
 
 /* The memory that may be read, and how. */

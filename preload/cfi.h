@@ -40,3 +40,6 @@ uint64_t mh_cfi_row(uintptr_t pc, bool exact);
  * which answers where a plain load would crash. */
 void mh_cfi_unloading(void);
 void mh_cfi_unloaded(void);
+
+/* In a child of fork: only the calling thread is left, perhaps in a destructor that its dlclose calls. */
+void mh_cfi_inherit(void);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <link.h>
+#include <linux/prctl.h>
 #include <sys/auxv.h>
 
 #include "sys.h"
@@ -77,9 +78,25 @@ static int call_kernel(clockid_t clock, struct timespec *now) {
   return 0;
 }
 
+bool mh_clock_is_coarse;
+
+void mh_clock_coarsen(void) {
+  MH_SET(mh_clock_is_coarse, true);
+}
+
+/* Threads and children have it from whom they were made by. */
+static bool counter_traps(void) {
+  int mode = PR_TSC_ENABLE;
+  if (mh_syscall_filtered) return false; /* those filters cannot be asked */
+  mh_syscall(SYS_prctl, PR_GET_TSC, (long)&mode, 0, 0, 0, 0);
+  return mode == PR_TSC_SIGSEGV;
+}
+
 void mh_clock_find(void) {
+  if (counter_traps()) mh_clock_coarsen();
   int (*found)(clockid_t, struct timespec *) = (int (*)(clockid_t, struct timespec *))find_in_vdso(KERNEL_CLOCK);
   struct timespec now;
-  bool works = found && found(CLOCK_MONOTONIC, &now) == 0 && found(CLOCK_MONOTONIC_COARSE, &now) == 0;
+  clockid_t exact = mh_clock_is_coarse ? CLOCK_MONOTONIC_COARSE : CLOCK_MONOTONIC;
+  bool works = found && found(exact, &now) == 0 && found(CLOCK_MONOTONIC_COARSE, &now) == 0;
   mh_clock_gettime = works ? found : call_kernel;
 }

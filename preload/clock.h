@@ -20,15 +20,23 @@ extern int (*mh_clock_gettime)(clockid_t clock, struct timespec *now);
 /* Called once, at the start. */
 void mh_clock_find(void);
 
+/* The exact clock reads the processor's counter, which a program can have trap (PR_SET_TSC), or makes a system call where that counter is no good, for which a
+ * sandbox may kill. From this call on only the kernel's last tick is read, which takes neither. */
+void mh_clock_coarsen(void);
+extern bool mh_clock_is_coarse;
+
 static inline uint64_t mh_clock_read(clockid_t clock) {
   struct timespec now;
+  if (clock != CLOCK_MONOTONIC_COARSE && MH_UNLIKELY(MH_GET(mh_clock_is_coarse)))
+    clock = clock == CLOCK_REALTIME ? CLOCK_REALTIME_COARSE : CLOCK_MONOTONIC_COARSE;
   mh_clock_gettime(clock, &now);
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 /* The exact time. */
 static inline uint64_t mh_clock_now(void) {
-  return mh_clock_read(CLOCK_MONOTONIC) - mh_clock_start;
+  int64_t time = (int64_t)(mh_clock_read(CLOCK_MONOTONIC) - mh_clock_start);
+  return MH_LIKELY(time > 0) ? (uint64_t)time : 0; /* the last tick may be from before the start */
 }
 
 /* The time for an allocation, later than any given out before for this thread. `newest` is that one. */

@@ -38,8 +38,8 @@ static void halve_timeline(struct mh_header *header) {
   __atomic_store_n(&header->timeline_count, MH_TIMELINE_MAX_COUNT / 2, __ATOMIC_RELEASE);
 }
 
-static void extend_timeline(uint64_t time) {
-  if (time < __atomic_load_n(&timeline_next, __ATOMIC_RELAXED) || !mh_lock_try_again(&timeline_lock, mh_thread_id(mh_tls.thread))) return;
+/* The lock is held. */
+static void add_entry(uint64_t time) {
   struct mh_header *header = mh_header();
   uint32_t count = header->timeline_count;
   enum { PER_PAGE = 4096 / MH_TIMELINE_BYTES };
@@ -60,7 +60,17 @@ static void extend_timeline(uint64_t time) {
     __atomic_store_n(&header->timeline_count, count + 1, __ATOMIC_RELEASE);
   }
   __atomic_store_n(&timeline_next, time + header->timeline_step, __ATOMIC_RELAXED);
-  mh_lock_release(&timeline_lock);
+}
+
+/* Nobody waits for the lock, and so nobody would find out that a signal handler ended the thread that holds it. */
+static void extend_timeline(uint64_t time) {
+  if (time < __atomic_load_n(&timeline_next, __ATOMIC_RELAXED)) return;
+  uint64_t signals = mh_signals_hold();
+  if (mh_lock_try_again(&timeline_lock, mh_thread_id(mh_tls.thread))) {
+    add_entry(time);
+    mh_lock_release(&timeline_lock);
+  }
+  mh_signals_release(signals);
 }
 
 /* Counts what the thread freed last, and leaves it where it is. */

@@ -31,7 +31,6 @@
   HOOKED(dlopen, void *, (const char *, int))                                                   \
   HOOKED(dlmopen, void *, (long, const char *, int))                                            \
   HOOKED(dlclose, int, (void *))                                                                \
-  HOOKED(dlerror, char *, (void))                                                               \
   HOOKED(execve, int, (const char *, char *const *, char *const *))                             \
   HOOKED(execv, int, (const char *, char *const *))                                             \
   HOOKED(execvp, int, (const char *, char *const *))                                            \
@@ -46,28 +45,25 @@
   HOOK(execl, int, (const char *, const char *, ...))                                           \
   HOOK(execlp, int, (const char *, const char *, ...))                                          \
   HOOK(execle, int, (const char *, const char *, ...))                                          \
+  HOOKED(_Fork, pid_t, (void))                                                                  \
+  REAL(fork, pid_t, (void))                                                                     \
   HOOKED(_exit, void, (int))                                                                    \
   HOOK(_Exit, void, (int))                                                                      \
   HOOKED(quick_exit, void, (int))                                                               \
   HOOKED(unshare, int, (int))                                                                   \
   HOOKED(setns, int, (int, int))                                                                \
-  HOOKED(pthread_create, int, (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *)) \
   HOOKED(sigaltstack, int, (const stack_t *, stack_t *))                                        \
   HOOKED(prctl, int, (int, unsigned long, unsigned long, unsigned long, unsigned long))         \
   HOOKED(syscall, long, (long, long, long, long, long, long, long))                             \
-  HOOKED(setlocale, char *, (int, const char *))                                                \
-  HOOKED(tzset, void, (void))                                                                   \
   HOOKED(localtime, struct tm *, (const time_t *))                                              \
   HOOKED(localtime_r, struct tm *, (const time_t *, struct tm *))                               \
   HOOKED(mktime, time_t, (struct tm *))                                                         \
   HOOKED(strftime, size_t, (char *, size_t, const char *, const struct tm *))                   \
-  HOOKED(getpwnam, struct passwd *, (const char *))                                             \
-  HOOKED(getpwuid, struct passwd *, (uid_t))                                                    \
-  HOOKED(getgrnam, struct group *, (const char *))                                              \
-  HOOKED(getgrgid, struct group *, (gid_t))                                                     \
   REAL(dl_iterate_phdr, int, (int (*)(struct dl_phdr_info *, size_t, void *), void *))          \
+  REAL(dlerror, char *, (void))                                                                 \
+  REAL(pthread_create, int, (void)) /* never called: threads begin where it is */               \
   REAL(gnu_get_libc_version, const char *, (void)) /* glibc alone has it */                     \
-  REAL(__libc_start_main, int, (void)) /* never called: where it is, there is libc */           \
+  REAL(getauxval, unsigned long, (unsigned long)) /* where it is, there is libc */              \
   REAL(__tls_get_addr, void *, (void)) /* the same for the loader */                            \
   HOOK(_Znwm, void *, (size_t))                                                                 \
   HOOK(_Znam, void *, (size_t))                                                                 \

@@ -7,6 +7,7 @@
 #include "debug.h"
 #include "origin.h"
 #include "records.h"
+#include "stand_in.h"
 #include "start.h"
 #include "thread.h"
 
@@ -23,13 +24,16 @@ extern struct mh_alive *mh_alive;
 /* Whether the hook that set the guard is gone: a signal handler jumped out of it. `frame`: of the hook called now. */
 bool mh_guard_is_stale(uintptr_t frame);
 
-/* Begins a hook: true when this call of the program is to be recorded; then the hook ends with mh_leave. `frame`: of the hook. */
+/* Begins a hook: true when this call of the program is to be recorded; then the hook ends with mh_leave. `frame`: of the hook. The guard is up
+ * before it is asked whether memhook records here: so a handler that forks after the answer forks inside a hook, and its child knows (stand_in.h). */
 MH_INLINE bool mh_enter_at(enum mh_hook_kind hook, uintptr_t frame) {
   struct mh_tls *tls = &mh_tls;
   if (MH_UNLIKELY(tls->guard) && !mh_guard_is_stale(frame)) return false;
-  if (MH_UNLIKELY(!__atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED)) && !mh_start()) return false;
   tls->guard = frame | hook;
-  return true;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  if (MH_LIKELY(__atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED)) || mh_start()) return true;
+  tls->guard = 0;
+  return false;
 }
 
 MH_INLINE bool mh_enter(enum mh_hook_kind hook) {
@@ -40,9 +44,12 @@ MH_INLINE bool mh_enter(enum mh_hook_kind hook) {
  * in every other case. */
 MH_INLINE bool mh_enter_plainly(enum mh_hook_kind hook) {
   struct mh_tls *tls = &mh_tls;
-  if (MH_UNLIKELY(tls->guard || __atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED) != MH_RECORDING_ALL)) return false;
+  if (MH_UNLIKELY(tls->guard)) return false;
   tls->guard = (uintptr_t)__builtin_frame_address(0) | hook;
-  return true;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  if (MH_LIKELY(__atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED) == MH_RECORDING_ALL)) return true;
+  tls->guard = 0;
+  return false;
 }
 
 /* Whoever interrupts from here on is a signal handler, and finds our tables as they are; see mh_nested_. */
@@ -60,14 +67,20 @@ MH_INLINE void mh_finish(void) {
 }
 
 MH_INLINE void mh_leave(void) {
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
   mh_tls.guard = 0;
+}
+
+/* Whether there is a store to write to: not in a child that nobody saw being forked, inside a hook, by a signal handler. */
+static inline bool mh_store_is_there(void) {
+  return __atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED) || mh_stands_in();
 }
 
 /* What a hook that may not record (mh_enter said no) owes all the same. A call that neither memhook nor the real function made
  * is a signal handler's: it cannot be recorded, so it is counted. */
 static inline void mh_nested_allocation(const void *block, uint64_t size, struct mh_entry entry) {
   uintptr_t guard = mh_tls.guard;
-  if (MH_LIKELY(!guard || !block)) return;
+  if (MH_LIKELY(!guard || !block) || !mh_store_is_there()) return;
   bool dropped = guard & MH_GUARD_RECORDING;
   if (!dropped && (guard & MH_GUARD_HOOK) != MH_HOOK_WRAP) {
     mh_begin();
@@ -78,7 +91,7 @@ static inline void mh_nested_allocation(const void *block, uint64_t size, struct
 }
 static inline void mh_nested_free(const void *block) {
   uintptr_t guard = mh_tls.guard;
-  if (MH_LIKELY(!guard || !block)) return;
+  if (MH_LIKELY(!guard || !block) || !mh_store_is_there()) return;
   if (guard & MH_GUARD_RECORDING) {
     mh_record_free_nested(block);
     return;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdarg.h>
 
+#include "fork_log.h"
 #include "hook.h"
 #include "process.h"
 #include "settings.h"
@@ -13,6 +14,7 @@
 
 /* Whether this process noted its end. A child of vfork runs in its parent's memory, whose end this is not. */
 static bool note(void) {
+  mh_fork_log_renounce();
   if ((uint32_t)mh_getpid() != mh_process.pid || !mh_enter(MH_HOOK_WRAP)) return false;
   mh_begin();
   mh_end(MH_END_EXEC, 0);
@@ -22,6 +24,7 @@ static bool note(void) {
 }
 
 static int failed(bool noted) {
+  mh_fork_log_want();
   if (noted) mh_end_not();
   return -1;
 }

@@ -2,6 +2,7 @@
  * instruction of its own, as Go does, ends without a word. */
 #include <sys/stat.h>
 
+#include "fork_log.h"
 #include "hook.h"
 #include "process.h"
 
@@ -14,8 +15,9 @@ static void note(int status) {
   }
 }
 
-/* A child of vfork ends with _exit in its parent's memory: that is not the parent's end. */
+/* A child of vfork ends with _exit in its parent's memory: that is not the parent's end. And a child of fork may not have begun. */
 static bool own_process(void) {
+  mh_fork_log_renounce();
   return (uint32_t)mh_getpid() == mh_process.pid;
 }
 

@@ -32,33 +32,89 @@ static bool replaces(int flags) {
   return flags & MAP_FIXED;
 }
 
+/* Each of these is the hook's body for one way to make the call. `entry`: of the hook. */
+
+typedef void *map_function(void *address, size_t size, int protection, int flags, int fd, off_t offset);
+typedef int unmap_function(void *start, size_t size);
+typedef void *remap_function(void *old, size_t old_size, size_t size, int flags, void *wanted);
+
+MH_INLINE void *map(map_function *call, void *address, size_t size, int protection, int flags, int fd, off_t offset, struct mh_entry entry) {
+  if (!(flags & (MAP_ANONYMOUS | MAP_FIXED))) return call(address, size, protection, flags, fd, offset);
+  if (MH_UNLIKELY(!mh_enter(MH_HOOK_MAP))) {
+    void *nested = call(address, size, protection, flags, fd, offset);
+    if (nested != MAP_FAILED && flags & MAP_ANONYMOUS) mh_nested_allocation(nested, size, entry);
+    return nested;
+  }
+  struct mh_cut taken;
+  taken.count = 0;
+  if (replaces(flags)) cut(address, size, &taken);
+  void *start = call(address, size, protection, flags, fd, offset);
+  if (start == MAP_FAILED)
+    restore(&taken);
+  else if (flags & MAP_ANONYMOUS)
+    add(start, size, &entry);
+  mh_leave();
+  return start;
+}
+
+MH_INLINE int unmap(unmap_function *call, void *start, size_t size) {
+  /* What the kernel will refuse at once takes nothing away. */
+  bool refused = size == 0 || (uintptr_t)start % 4096 != 0;
+  if (MH_UNLIKELY(refused || !mh_enter(MH_HOOK_MAP))) return call(start, size);
+  struct mh_cut taken;
+  cut(start, size, &taken);
+  int result = call(start, size);
+  if (MH_UNLIKELY(result != 0)) restore(&taken);
+  mh_leave();
+  return result;
+}
+
+MH_INLINE void *remap(remap_function *call, void *old, size_t old_size, size_t size, int flags, void *wanted, struct mh_entry entry) {
+  if (MH_UNLIKELY(!mh_enter(MH_HOOK_MAP))) return call(old, old_size, size, flags, wanted);
+  struct mh_cut moved, replaced;
+  replaced.count = 0;
+  /* No bytes of shared memory are a second place for all of it, and the first place stays. */
+  bool stays = flags & MREMAP_DONTUNMAP || !old_size;
+  cut(old, old_size ? old_size : 1, &moved);
+  if (flags & MREMAP_FIXED) cut(wanted, size, &replaced);
+  void *start = call(old, old_size, size, flags, wanted);
+  if (start == MAP_FAILED) {
+    restore(&moved);
+    restore(&replaced);
+  } else if (moved.count) {
+    add(start, size, &entry);
+    if (stays) restore(&moved);
+  }
+  mh_leave();
+  return start;
+}
+
+/* ── By libc's functions ───────────────────────────────────────────────────────────────────────── */
+
+/* An answer of the kernel's as libc's functions give it. */
+static long answer(long result) {
+  if (result >= 0 || result < -4095) return result;
+  errno = (int)-result;
+  return -1;
+}
+
+/* Before libc's are known. */
+static void *map_early(void *address, size_t size, int protection, int flags, int fd, off_t offset) {
+  return (void *)answer(mh_syscall(SYS_mmap, (long)address, (long)size, protection, flags, fd, offset));
+}
+static int unmap_early(void *start, size_t size) {
+  return (int)answer(mh_syscall(SYS_munmap, (long)start, (long)size, 0, 0, 0, 0));
+}
+
+static void *remap_by_libc(void *old, size_t old_size, size_t size, int flags, void *wanted) {
+  return mh_real.mremap(old, old_size, size, flags, wanted);
+}
+
 #define MAP_HOOK(name)                                                                              \
   MH_HOOK void *name(void *address, size_t size, int protection, int flags, int fd, off_t offset) { \
     if (MH_UNLIKELY(!mh_real.name)) mh_real_find();                                                 \
-    if (MH_UNLIKELY(!mh_real.name)) {                                                               \
-      long result = mh_syscall(SYS_mmap, (long)address, (long)size, protection, flags, fd, offset); \
-      if (result >= 0 || result < -4095) return (void *)result;                                     \
-      errno = (int)-result;                                                                         \
-      return MAP_FAILED;                                                                            \
-    }                                                                                               \
-    if (!(flags & (MAP_ANONYMOUS | MAP_FIXED))) return mh_real.name(address, size, protection, flags, fd, offset); \
-    if (MH_UNLIKELY(!mh_enter(MH_HOOK_MAP))) {                                                      \
-      void *nested = mh_real.name(address, size, protection, flags, fd, offset);                    \
-      if (nested != MAP_FAILED && flags & MAP_ANONYMOUS)                                            \
-        mh_nested_allocation(nested, size, MH_ENTRY());                                            \
-      return nested;                                                                                \
-    }                                                                                               \
-    struct mh_entry entry = MH_ENTRY();                                                             \
-    struct mh_cut taken;                                                                            \
-    taken.count = 0;                                                                                \
-    if (replaces(flags)) cut(address, size, &taken);                                                \
-    void *start = mh_real.name(address, size, protection, flags, fd, offset);                       \
-    if (start == MAP_FAILED)                                                                        \
-      restore(&taken);                                                                              \
-    else if (flags & MAP_ANONYMOUS)                                                                 \
-      add(start, size, &entry);                                                                     \
-    mh_leave();                                                                                     \
-    return start;                                                                                   \
+    if (MH_UNLIKELY(!mh_real.name)) return map_early(address, size, protection, flags, fd, offset); \
+    return map(mh_real.name, address, size, protection, flags, fd, offset, MH_ENTRY());             \
   }
 
 MAP_HOOK(mmap)
@@ -66,21 +122,8 @@ MAP_HOOK(mmap64)
 
 MH_HOOK int munmap(void *start, size_t size) {
   if (MH_UNLIKELY(!mh_real.munmap)) mh_real_find();
-  if (MH_UNLIKELY(!mh_real.munmap)) {
-    long result = mh_syscall(SYS_munmap, (long)start, (long)size, 0, 0, 0, 0);
-    if (result >= 0) return 0;
-    errno = (int)-result;
-    return -1;
-  }
-  /* What the kernel will refuse at once takes nothing away. */
-  bool refused = size == 0 || (uintptr_t)start % 4096 != 0;
-  if (MH_UNLIKELY(refused || !mh_enter(MH_HOOK_MAP))) return mh_real.munmap(start, size);
-  struct mh_cut taken;
-  cut(start, size, &taken);
-  int result = mh_real.munmap(start, size);
-  if (MH_UNLIKELY(result != 0)) restore(&taken);
-  mh_leave();
-  return result;
+  if (MH_UNLIKELY(!mh_real.munmap)) return unmap_early(start, size);
+  return unmap(mh_real.munmap, start, size);
 }
 
 MH_HOOK void *mremap(void *old, size_t old_size, size_t size, int flags, ...) {
@@ -93,20 +136,26 @@ MH_HOOK void *mremap(void *old, size_t old_size, size_t size, int flags, ...) {
     errno = ENOSYS;
     return MAP_FAILED;
   }
-  if (MH_UNLIKELY(!mh_enter(MH_HOOK_MAP))) return mh_real.mremap(old, old_size, size, flags, wanted);
-  struct mh_entry entry = MH_ENTRY();
-  struct mh_cut moved, replaced;
-  replaced.count = 0;
-  cut(old, old_size, &moved);
-  if (flags & MREMAP_FIXED) cut(wanted, size, &replaced);
-  void *start = mh_real.mremap(old, old_size, size, flags, wanted);
-  if (start == MAP_FAILED) {
-    restore(&moved);
-    restore(&replaced);
-  } else if (moved.count) {
-    add(start, size, &entry);
-    if (flags & MREMAP_DONTUNMAP) restore(&moved);
+  return remap(remap_by_libc, old, old_size, size, flags, wanted, MH_ENTRY());
+}
+
+/* ── By libc's syscall ─────────────────────────────────────────────────────────────────────────── */
+
+static void *map_by_syscall(void *address, size_t size, int protection, int flags, int fd, off_t offset) {
+  return (void *)mh_real.syscall(SYS_mmap, (long)address, (long)size, protection, flags, fd, offset);
+}
+static int unmap_by_syscall(void *start, size_t size) {
+  return (int)mh_real.syscall(SYS_munmap, (long)start, (long)size, 0, 0, 0, 0);
+}
+static void *remap_by_syscall(void *old, size_t old_size, size_t size, int flags, void *wanted) {
+  return (void *)mh_real.syscall(SYS_mremap, (long)old, (long)old_size, (long)size, flags, (long)wanted, 0);
+}
+
+/* Not inlined: the hook's frame stays small for all other calls. */
+__attribute__((noinline)) long mh_hook_syscall_memory(long number, const long a[6], struct mh_entry entry) {
+  switch (number) {
+    case SYS_mmap: return (long)map(map_by_syscall, (void *)a[0], (size_t)a[1], (int)a[2], (int)a[3], (int)a[4], a[5], entry);
+    case SYS_munmap: return unmap(unmap_by_syscall, (void *)a[0], (size_t)a[1]);
+    default: return (long)remap(remap_by_syscall, (void *)a[0], (size_t)a[1], (size_t)a[2], (int)a[3], (void *)a[4], entry); /* SYS_mremap */
   }
-  mh_leave();
-  return start;
 }

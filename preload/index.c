@@ -48,6 +48,12 @@ void mh_index_inherit(void) {
   mh_side_inherit();
 }
 
+void mh_index_prune(void) {
+  mh_side_prune();
+}
+
+static bool irregular; /* some blocks are not the C library's after all */
+
 static void suit(uint32_t off_grid, uint32_t least) {
   MH_SET(mh_index.least, least);
   MH_SET(mh_index.room, MH_INDEX_LARGE_BYTES - least);
@@ -55,6 +61,7 @@ static void suit(uint32_t off_grid, uint32_t least) {
 }
 
 void mh_index_no_grid(void) {
+  __atomic_store_n(&irregular, true, __ATOMIC_RELAXED);
   uint32_t granule = 1u << mh_granule_bits;
   suit(granule - 1, granule - 7);
 }
@@ -72,7 +79,7 @@ void mh_index_suit(bool libc_allocates, bool glibc) {
   set_slots();
   /* glibc's blocks begin 16 bytes behind those of its chunks, which have 32 bytes at least; musl's have 16. */
   if (libc_allocates && glibc) mh_granule_bits = 5;
-  if (libc_allocates)
+  if (libc_allocates && !__atomic_load_n(&irregular, __ATOMIC_RELAXED))
     suit(15, 0);
   else
     mh_index_no_grid();

@@ -80,12 +80,15 @@ void mh_index_start(void);
 /* Called once after it: whether the blocks are the C library's, and which one that is. */
 void mh_index_suit(bool libc_allocates, bool glibc);
 
-/* Some blocks are not the C library's after all, and may begin anywhere. */
+/* Some blocks are not the C library's after all, and may begin anywhere. Called before that or after it. */
 void mh_index_no_grid(void);
 
 /* In a child of fork that goes on with its parent's blocks: frees the locks that other threads held. From then on an entry
  * may be left over from a record that did not come along, and is compared with the record. */
 void mh_index_inherit(void);
+
+/* The same, when the records are there: what the side table keeps is compared at once. */
+void mh_index_prune(void);
 
 /* Empties it (a child that starts afresh). */
 void mh_index_reset(void);
@@ -96,4 +99,5 @@ bool mh_side_put(uint64_t key, uint32_t slot, uint32_t *stale);
 uint32_t mh_side_take(uint64_t key);
 uint32_t mh_side_peek(uint64_t key);
 void mh_side_inherit(void);
+void mh_side_prune(void);
 void mh_side_reset(void);

@@ -10,9 +10,9 @@
  *                                                             thread had allocated by then
  *     anything else                 –                         the parent's later business: left out
  *
- * What the parent has freed since is in the fork log: while a child may still want it, every removed record is noted
+ * What the parent has freed since is in the fork log (fork_log.h): while a child may still want it, every removed record is noted
  * there first, in memory that both share. What was allocated after the last fork interests nobody and is not noted.
- * The log holds LOG_ENTRIES; a child that comes later than that, or was made by a raw clone behind libc's back, misses
+ * A child that comes later than the log lasts, or was made by a clone that is no call of a function, misses
  * what is not there, and counts it as dropped.
  *
  * Slots keep their numbers, so index, modules, frames and stacks are valid as they are.
@@ -23,6 +23,7 @@
 
 #include "clock.h"
 #include "counters.h"
+#include "fork_log.h"
 #include "guard.h"
 #include "index.h"
 #include "intern.h"
@@ -31,74 +32,37 @@
 #include "records.h"
 #include "regions.h"
 #include "sample.h"
+#include "sender.h"
+#include "stand_in.h"
 #include "thread.h"
 
-#define LOG_ENTRIES (1u << 20)
-
-struct logged {
-  uint64_t number; /* of the entry, plus 1; written last */
-  struct mh_record record;
-  uint32_t slot;
-};
-
-struct mh_fork_log {
-  uint64_t next;  /* number of the next entry */
-  uint64_t until; /* nobody wants entries from this number on */
-  uint64_t newest; /* time of the last fork: nobody wants what was allocated later */
-  struct logged entries[LOG_ENTRIES];
-};
-
-struct mh_fork_log *mh_fork_log;
-
-static uint64_t forked_at; /* private: the log's next number just before the fork */
-/* Forks between prepare and their return in the parent; so: not 0 in a child made by fork, nor in a child of such a child that has
- * not begun either, for which the log is the same. */
-static uint32_t preparing;
-static uint64_t prepared_at; /* time of the newest of them */
-
-void mh_fork_log_add(uint32_t slot, const struct mh_record *record) {
-  struct mh_fork_log *log = mh_fork_log;
-  if (record->time > __atomic_load_n(&log->newest, __ATOMIC_RELAXED) ||
-      __atomic_load_n(&log->next, __ATOMIC_RELAXED) >= __atomic_load_n(&log->until, __ATOMIC_RELAXED))
-    return;
-  uint64_t number = __atomic_fetch_add(&log->next, 1, __ATOMIC_ACQ_REL);
-  struct logged *entry = &log->entries[number % LOG_ENTRIES];
-  __atomic_store_n(&entry->number, 0, __ATOMIC_RELEASE);
-  entry->record = *record;
-  entry->slot = slot;
-  __atomic_store_n(&entry->number, number + 1, __ATOMIC_RELEASE);
-}
-
-static bool recording(void) {
-  return __atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE) != 0;
-}
-
 static void prepare(void) {
-  /* A child that has not begun has allocated and freed nothing: its own children go back to the parent's fork as it does. */
-  if (mh_settings.children != MH_CHILDREN_FOLLOW || !recording()) return;
-  if (!mh_fork_log) {
-    struct mh_fork_log *log = mh_map(sizeof(*log), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (!log) return;
-    __atomic_store_n(&mh_fork_log, log, __ATOMIC_RELEASE);
-  }
-  __atomic_add_fetch(&preparing, 1, __ATOMIC_SEQ_CST);
-  __atomic_store_n(&mh_fork_log->newest, UINT64_MAX, __ATOMIC_SEQ_CST);
-  prepared_at = mh_clock_now();
-  forked_at = __atomic_load_n(&mh_fork_log->next, __ATOMIC_RELAXED);
-  __atomic_store_n(&mh_fork_log->until, forked_at + LOG_ENTRIES, __ATOMIC_RELEASE);
+  /* A child that has not begun has a parent's log, if that follows. */
+  if (mh_settings.children == MH_CHILDREN_FOLLOW) mh_fork_log_prepare();
 }
 
 static void in_parent(void) {
-  if (!preparing || !recording() || __atomic_sub_fetch(&preparing, 1, __ATOMIC_SEQ_CST)) return;
-  __atomic_store_n(&mh_fork_log->newest, mh_clock_now(), __ATOMIC_SEQ_CST);
-  /* Another thread may have begun to fork meanwhile. */
-  if (__atomic_load_n(&preparing, __ATOMIC_SEQ_CST)) __atomic_store_n(&mh_fork_log->newest, UINT64_MAX, __ATOMIC_SEQ_CST);
+  mh_fork_log_in_parent(true);
 }
 
 /* What the wiped page says already, where there is one: older kernels, some sandboxes and emulators do not wipe it, and nothing of
  * the parent's store is mapped here. */
 static void in_child(void) {
   __atomic_store_n(&mh_alive->recording, 0, __ATOMIC_RELEASE);
+  mh_fork_log_in_child();
+  if (mh_settings.net_host) mh_sender_forget();
+  mh_stand_in_begin();
+}
+
+void mh_fork_begins(void) {
+  prepare();
+}
+
+void mh_fork_ends(long child) {
+  if (child)
+    mh_fork_log_in_parent(child > 0);
+  else
+    in_child();
 }
 
 void mh_inherit_watch(void) {
@@ -151,21 +115,10 @@ static void leave_out_others(void) {
 
 /* Puts back what the parent has removed since the fork, and what was copied while the parent wrote over it. Of two that were in one
  * slot before the fork, the newer one was there at the fork. */
-static void replay_log(void) {
-  if (!preparing || !mh_fork_log) return;
-  uint32_t count = mh_header()->arrays[MH_KIND_RECORDS].count;
-  uint64_t end = __atomic_load_n(&mh_fork_log->next, __ATOMIC_ACQUIRE);
-  for (uint64_t number = forked_at; number < end; number++) {
-    const struct logged *entry = &mh_fork_log->entries[number % LOG_ENTRIES];
-    if (__atomic_load_n(&entry->number, __ATOMIC_ACQUIRE) != number + 1) continue;
-    struct mh_record record = entry->record;
-    uint32_t slot = entry->slot;
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    if (__atomic_load_n(&entry->number, __ATOMIC_RELAXED) != number + 1) continue;
-    if (slot >= count || !was_live(slot, &record)) continue;
-    const struct mh_record *copied = mh_record(slot);
-    if (!copied->address || copied->time <= record.time) *mh_record(slot) = record;
-  }
+static void put_back(uint32_t slot, const struct mh_record *record) {
+  if (slot >= mh_header()->arrays[MH_KIND_RECORDS].count || !was_live(slot, record)) return;
+  const struct mh_record *copied = mh_record(slot);
+  if (!copied->address || copied->time <= record->time) *mh_record(slot) = *record;
 }
 
 /* The totals of a child begin with what it inherits. */
@@ -206,10 +159,10 @@ bool mh_inherit(void) {
   bool possible = progress && mh_store_forget(&parent);
   int64_t expected = mh_count_live();
   if (possible) {
-    newest_of_all = preparing ? prepared_at : 0;
+    newest_of_all = mh_fork_log_time();
     mh_thread_each(note_progress);
     mh_intern_unlock();
-    mh_modules_unlock();
+    mh_modules_inherit(parent.counts[MH_KIND_MODULES]);
     mh_index_inherit();
     mh_regions_inherit();
   }
@@ -221,14 +174,13 @@ bool mh_inherit(void) {
   for (uint32_t kind = MH_KIND_STACKS; possible && kind < MH_KIND_COUNT; kind++) possible = mh_store_copy(&parent, kind);
   if (possible && (possible = mh_store_copy(&parent, MH_KIND_RECORDS))) {
     leave_out_others();
-    replay_log();
+    mh_fork_log_replay(put_back);
+    mh_index_prune();
     mh_regions_prune();
     count_inherited(expected);
     mh_records_rebuild();
   }
   mh_parent_store_close(&parent);
   if (progress) mh_munmap(progress, THREADS_CAPACITY * sizeof(struct progress));
-  preparing = 0;
-  mh_fork_log = NULL; /* the parent's; this process makes its own */
   return possible;
 }

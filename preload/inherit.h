@@ -11,13 +11,10 @@ void mh_inherit_watch(void);
 /* In a child, at its first hook: makes its store and fills it. False when that cannot be: it has to start empty. */
 bool mh_inherit(void);
 
-/* The log of records removed since a fork, while a child may still want them; NULL until the first fork. */
-struct mh_fork_log;
-extern struct mh_fork_log *mh_fork_log;
-void mh_fork_log_add(uint32_t slot, const struct mh_record *record);
+/* Around a fork of which libc tells nobody. `child`: what it returned, 0 in the child. */
+void mh_fork_begins(void);
+void mh_fork_ends(long child);
 
-/* Empties a record, whichever way its block went. */
-static inline void mh_record_retire(uint32_t slot, struct mh_record *record) {
-  if (__builtin_expect(mh_fork_log != NULL, 0)) mh_fork_log_add(slot, record);
-  __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
-}
+/* hooks_fork.c. Whether a system call, by its number and first two arguments, is such a fork; and the call. */
+bool mh_fork_is(long number, long a, long b);
+long mh_fork_call(long number, long a, long b, long c, long d, long e, long f);

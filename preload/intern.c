@@ -9,6 +9,7 @@
  */
 #include "intern.h"
 
+#include "ahead.h"
 #include "lock.h"
 #include "modules.h"
 #include "store.h"
@@ -94,12 +95,13 @@ static bool make_room(struct set *set) {
     if (!entry_) id = 0;                                                              \
   } while (0)
 
-/* Publishes element `id`, already written, in array and table. The lock is held and make_room said yes. */
-static void publish(struct set *set, uint32_t id, uint32_t hash) {
+/* Publishes element `id`, already written, in array and table, and returns it; 0 where nothing is kept. The lock is held and make_room said yes. */
+static uint32_t publish(struct set *set, uint32_t id, uint32_t hash) {
   uint64_t entry = (uint64_t)hash << 32 | id;
-  mh_store_publish(set->kind, id + 1);
+  if (MH_UNLIKELY(!mh_store_publish(set->kind, id + 1))) return 0;
   if (MH_UNLIKELY(set->larger != NULL)) put(set->larger, entry);
   put(set->table, entry);
+  return id;
 }
 
 /* The id for a new element, 0 if the store is full. The lock is held. */
@@ -129,10 +131,15 @@ uint32_t mh_intern_node(uint32_t parent, uint32_t frame, uint32_t hash) {
   if (!id && (id = new_id(&nodes))) {
     MH_ASSERT(parent < id && frame && frame < mh_header()->arrays[MH_KIND_FRAMES].count);
     *mh_node(id) = (struct mh_node){.parent = parent, .frame = frame};
-    publish(&nodes, id, hash);
+    id = publish(&nodes, id, hash);
   }
   mh_lock_release(&nodes.lock);
   return id;
+}
+
+/* Here, because no rarer place sees that a hook of malloc was called. */
+static void note_passed_on(void) {
+  if (MH_UNLIKELY(mh_header()->flags & MH_FLAG_BYPASSED) && (mh_tls.guard & MH_GUARD_HOOK) == MH_HOOK_HEAP) mh_ahead_passes();
 }
 
 uint32_t mh_intern_stack(uint32_t node, bool cut, uint32_t hash) {
@@ -147,7 +154,8 @@ uint32_t mh_intern_stack(uint32_t node, bool cut, uint32_t hash) {
     MH_ASSERT(node < mh_header()->arrays[MH_KIND_NODES].count);
     mh_stack(id)->node = node;
     mh_stack(id)->flags = flags;
-    publish(&stacks, id, hash);
+    id = publish(&stacks, id, hash);
+    note_passed_on();
   }
   mh_lock_release(&stacks.lock);
   return id;
@@ -168,7 +176,7 @@ uint32_t mh_intern_frame(uintptr_t pc, bool exact) {
   LOOK_UP(&frames, hash, id, SAME_FRAME);
   if (!id && (id = new_id(&frames))) {
     *mh_frame(id) = (struct mh_frame){.offset = offset, .module = module_id, .flags = flags};
-    publish(&frames, id, hash);
+    id = publish(&frames, id, hash);
   }
   mh_lock_release(&frames.lock);
   return id;

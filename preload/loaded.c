@@ -77,12 +77,19 @@ static int each(struct dl_phdr_info *info, size_t bytes, void *data) {
   return read_module(info, &module) && !state->visit(&module, state->data);
 }
 
+/* A signal handler that jumps out, or forks, would leave the loader's lock held. */
+static void iterate(int (*visit)(struct dl_phdr_info *, size_t, void *), void *data) {
+  uintptr_t guard = mh_guard_raise();
+  uint64_t signals = mh_signals_hold();
+  mh_real.dl_iterate_phdr(visit, data);
+  mh_signals_release(signals);
+  mh_guard_lower(guard);
+}
+
 bool mh_loaded_each(bool (*visit)(const struct mh_loaded *module, void *data), void *data) {
   if (!mh_real.dl_iterate_phdr) return false;
   struct each state = {.visit = visit, .data = data};
-  uintptr_t guard = mh_guard_raise();
-  mh_real.dl_iterate_phdr(each, &state);
-  mh_guard_lower(guard);
+  iterate(each, &state);
   return true;
 }
 
@@ -93,9 +100,7 @@ static int take_changes(struct dl_phdr_info *info, size_t bytes, void *changes) 
 
 uint64_t mh_loaded_changes(void) {
   uint64_t changes = 0;
-  uintptr_t guard = mh_guard_raise();
-  if (mh_real.dl_iterate_phdr) mh_real.dl_iterate_phdr(take_changes, &changes);
-  mh_guard_lower(guard);
+  if (mh_real.dl_iterate_phdr) iterate(take_changes, &changes);
   return changes;
 }
 

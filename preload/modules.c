@@ -16,6 +16,7 @@
 #include "peek.h"
 #include "process.h"
 #include "sections.h"
+#include "stand_in.h"
 #include "store.h"
 #include "sys.h"
 #include "text.h"
@@ -368,8 +369,9 @@ static void publish_list(void) {
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-void mh_modules_refresh(void) {
-  if (!mh_lock_take_again(&lock, mh_thread_id(mh_tls.thread))) return;
+/* True if there is a module more, or less. */
+static bool refresh(void) {
+  if (mh_stands_in() || !mh_lock_take_again(&lock, mh_thread_id(mh_tls.thread))) return false;
   uint64_t began = mh_clock_now();
   MH_SET(refreshed_generation, MH_GET(mh_generation));
   bool changed = false, complete = false;
@@ -390,6 +392,13 @@ void mh_modules_refresh(void) {
   }
   pay_refresh(began, mh_clock_now());
   mh_lock_release(&lock);
+  return changed;
+}
+
+void mh_modules_refresh(void) {
+  uint64_t signals = mh_signals_hold();
+  bool changed = refresh();
+  mh_signals_release(signals);
   if (changed) {
     __atomic_fetch_add(&mh_generation, 1, __ATOMIC_ACQ_REL);
     mh_capture_modules_changed();
@@ -446,14 +455,15 @@ void mh_modules_start(void) {
   mh_modules_refresh();
 }
 
-void mh_modules_unlock(void) {
+void mh_modules_inherit(uint32_t stored) {
   lock = (struct mh_lock){0};
   if (spare == list) spare = NULL; /* forked in the middle of publishing */
+  /* Forked when another thread had made a module, but not stored it yet. */
+  while (module_count && module_at(module_count - 1)->id >= stored) module_count--;
 }
 
 void mh_modules_reset(void) {
-  mh_modules_unlock();
-  module_count = 0;
+  mh_modules_inherit(0);
   list = NULL;
   last_refresh = next_refresh = 0; /* the store's clock starts anew */
   mh_generation++;

@@ -47,6 +47,7 @@ struct found {
 };
 
 struct survey {
+  uint32_t hashes[MH_OPERATOR_COUNT];
   bool passed; /* memhook itself */
   bool heap_before, any_before;
   struct found found[MH_OPERATOR_COUNT];
@@ -60,8 +61,9 @@ static bool survey_module(const struct mh_loaded *module, void *data) {
   for (unsigned id = 0; id < MH_OPERATOR_COUNT; id++) {
     struct found *found = &survey->found[id];
     if (found->behind && !found->late) continue;
-    void *function = mh_loaded_function(module, mh_operator_names[id]);
-    if (!function) continue;
+    const ElfW(Sym) *symbol = mh_loaded_symbol(module, mh_operator_names[id], survey->hashes[id], NULL);
+    if (!symbol) continue;
+    void *function = (void *)mh_loaded_address(module, symbol);
     if (!survey->passed) {
       found->before = survey->any_before = true;
     } else if (!found->behind) {
@@ -103,10 +105,16 @@ static enum mh_way decide(const struct survey *survey, unsigned id) {
 
 static void decide_all(void) {
   struct survey survey = {0};
+  for (unsigned id = 0; id < MH_OPERATOR_COUNT; id++) survey.hashes[id] = mh_loaded_hash(mh_operator_names[id]);
   if (!mh_loaded_each(survey_module, &survey)) return;
-  bool late = false;
-  for (unsigned id = 0; id < MH_OPERATOR_COUNT; id++) late |= survey.found[id].late || !survey.found[id].behind;
+  bool late = false, foreign = false;
+  for (unsigned id = 0; id < MH_OPERATOR_COUNT; id++) {
+    const struct found *found = &survey.found[id];
+    late |= found->late || !found->behind;
+    foreign |= found->private_ || (found->behind && !found->plain);
+  }
   __atomic_store_n(&changes, late, __ATOMIC_RELAXED);
+  if (foreign) mh_index_no_grid();
   for (unsigned id = 0; id < MH_OPERATOR_COUNT; id++) {
     __atomic_store_n(&mh_operators[id].function, survey.found[id].behind, __ATOMIC_RELAXED);
     __atomic_store_n(&mh_operators[id].way, decide(&survey, id), __ATOMIC_RELEASE);

@@ -14,7 +14,7 @@
 #define NESTED_FRAMES 256 /* between a hook and one that is called inside of it */
 
 static const struct mh_module *libc(void) {
-  return mh_module_at((uintptr_t)mh_real.__libc_start_main);
+  return mh_module_at((uintptr_t)mh_real.getauxval);
 }
 
 static const struct mh_module *allocator(void) {
@@ -84,7 +84,7 @@ bool mh_handler_calls(const struct mh_entry *entry) {
 
 /* libc, the library that threads begin in, where that is another one, or the loader. */
 static bool is_runtime(uint32_t module) {
-  const uintptr_t parts[] = {(uintptr_t)mh_real.__libc_start_main, (uintptr_t)mh_real.pthread_create, (uintptr_t)mh_real.__tls_get_addr};
+  const uintptr_t parts[] = {(uintptr_t)mh_real.getauxval, (uintptr_t)mh_real.pthread_create, (uintptr_t)mh_real.__tls_get_addr};
   for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++) {
     const struct mh_module *part = mh_module_at(parts[i]);
     if (part && part->id == module) return true;

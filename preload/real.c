@@ -40,21 +40,22 @@ static void clear_error(void) {
 
 void *mh_real_next(const char *symbol) {
   uintptr_t guard = mh_guard_raise();
+  uint64_t signals = mh_signals_hold();
   void *found = dlsym(RTLD_NEXT, symbol);
   if (!found) clear_error();
+  mh_signals_release(signals);
   mh_guard_lower(guard);
   return found;
 }
 
 static bool found_all;
+void *mh_real_first_malloc;
 
 bool mh_real_found(void) {
   return __atomic_load_n(&found_all, __ATOMIC_ACQUIRE);
 }
 
-void mh_real_find(void) {
-  static bool begun;
-  if (__atomic_load_n(&begun, __ATOMIC_RELAXED) || __atomic_exchange_n(&begun, true, __ATOMIC_ACQ_REL)) return;
+static void find_all(void) {
   uintptr_t guard = mh_guard_raise();
 #define F(name, result, parameters) \
   __atomic_store_n((void **)&mh_real.name, dlsym(RTLD_NEXT, #name), __ATOMIC_RELEASE);
@@ -62,7 +63,16 @@ void mh_real_find(void) {
   MH_FUNCTIONS(F, NONE, F)
 #undef F
 #undef NONE
+  mh_real_first_malloc = dlsym(RTLD_DEFAULT, "malloc");
   clear_error(); /* not every libc has them all */
   __atomic_store_n(&found_all, true, __ATOMIC_RELEASE);
   mh_guard_lower(guard);
+}
+
+void mh_real_find(void) {
+  static bool begun;
+  if (__atomic_load_n(&begun, __ATOMIC_RELAXED)) return;
+  uint64_t signals = mh_signals_hold();
+  if (!__atomic_exchange_n(&begun, true, __ATOMIC_ACQ_REL)) find_all();
+  mh_signals_release(signals);
 }

@@ -1,9 +1,6 @@
 /* The functions behind the hooks: the next definition in the loader's search order, which is libc's, or another
  * allocator's, or another preloaded library's. */
 #pragma once
-#include <grp.h>
-#include <pthread.h>
-#include <pwd.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -32,6 +29,9 @@ extern struct mh_real mh_real;
 
 /* Looks all of them up, once. While that goes on, allocations come from a small static buffer. */
 void mh_real_find(void);
+
+/* Which malloc the program's calls reach, found at the same time: memhook's own, unless another one comes ahead of it. */
+extern void *mh_real_first_malloc;
 
 /* Whether that has been done. */
 bool mh_real_found(void);

@@ -18,9 +18,9 @@
 
 #include "again.h"
 #include "counters.h"
+#include "fork_log.h"
 #include "guard.h"
 #include "index.h"
-#include "inherit.h"
 #include "store.h"
 #include "thread.h"
 
@@ -114,6 +114,8 @@ static __attribute__((noinline)) void settle(struct mh_thread *thread) {
   thread->freed_counted = count; /* begun anew after a jump out of here, this counts nothing twice */
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   for (uint32_t i = counted; i < count; i++) mh_count_freed(thread, &thread->freed[i], mh_record(thread->freed[i].slot), &bytes);
+  /* Once for all of them: the address is gone before the slot's next owner writes, for whoever reads the file. */
+  __atomic_thread_fence(__ATOMIC_RELEASE);
   for (uint32_t i = 0; i < count; i++) {
     MH_ASSERT(!mh_record(thread->freed[i].slot)->address);
     free_slots[free_count + i] = thread->freed[i].slot;
@@ -326,7 +328,8 @@ void mh_forget_and_leave(void *block, void (*then)(void *), void (*otherwise)(vo
   uint32_t slot = mh_index_take_plainly((uintptr_t)block);
   if (MH_UNLIKELY(!slot)) return otherwise(block);
   /* Asked when the index says so no more: a child of a fork before that knows the block, and one after it does not. */
-  if (MH_UNLIKELY(mh_fork_log != NULL)) return forget_and_log(block, slot, then);
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  if (MH_UNLIKELY(MH_GET(mh_fork_log) != NULL)) return forget_and_log(block, slot, then);
   MH_ASSERT(mh_record(slot)->address == (uintptr_t)block);
   __atomic_store_n(&mh_record(slot)->address, 0, __ATOMIC_RELEASE);
   mh_count_free_later(thread, slot);

@@ -7,10 +7,11 @@
 #include "bindings.h"
 #include "hook.h"
 #include "loaded.h"
+#include "lock.h"
 
 static uint64_t seen_changes; /* 0: not started */
 static bool loading;          /* since then something was loaded */
-static bool busy;
+static struct mh_lock lock;
 static uint64_t maybe[64]; /* a bit for each real function, by its address: most of what is bound is none of them */
 
 static bool is_own(const struct mh_loaded *module) {
@@ -42,7 +43,8 @@ static bool lead(const struct mh_loaded *module, const char *name, uint32_t hash
 /* Which names lead to their hooks already. */
 static bool note_present(const struct mh_loaded *module, void *unused) {
   (void)unused;
-  for (unsigned i = 0; i < mh_redirect_count && !is_own(module); i++) {
+  if (is_own(module)) return true;
+  for (unsigned i = 0; i < mh_redirect_count; i++) {
     struct mh_redirect *name = &mh_redirects[i];
     uintptr_t expected = (uintptr_t)(name->hook ? name->hook : name->real);
     if (name->real && address_of(module, name->name, name->hash) == expected) name->present = true;
@@ -59,7 +61,8 @@ static uint64_t *filter_of(uintptr_t function, uint64_t *bit) {
 /* Takes over the names that this module is the first to define. */
 static bool take_over(const struct mh_loaded *module, void *unused) {
   (void)unused;
-  for (unsigned i = 0; i < mh_redirect_count && !keeps_its_own(module); i++) {
+  if (keeps_its_own(module)) return true;
+  for (unsigned i = 0; i < mh_redirect_count; i++) {
     struct mh_redirect *name = &mh_redirects[i];
     uintptr_t real = name->present ? 0 : address_of(module, name->name, name->hash);
     if (!real) continue;
@@ -88,13 +91,13 @@ static bool rebind(const struct mh_loaded *module, void *unused) {
   return true;
 }
 
-/* Nobody waits: who comes while another thread is at it, has it done by that. */
+/* All of it can be begun anew, should whoever is at it not come to the end. */
 static void once(void (*work)(void), uint64_t *seen) {
   uint64_t changes = mh_loaded_changes();
-  if (MH_GET(*seen) == changes || __atomic_exchange_n(&busy, true, __ATOMIC_ACQ_REL)) return;
-  work();
+  if (MH_GET(*seen) == changes || mh_lock_take_again(&lock, (uint32_t)mh_gettid()) == MH_LOCK_REFUSED) return;
+  if (MH_GET(*seen) != changes) work();
   MH_SET(*seen, changes);
-  __atomic_store_n(&busy, false, __ATOMIC_RELEASE);
+  mh_lock_release(&lock);
 }
 
 static void redirect(void) {
@@ -144,7 +147,7 @@ static bool note_hooks(const struct mh_loaded *module, void *unused) {
 static bool lead_exported(const struct mh_loaded *module, void *unused) {
   (void)unused;
   if (keeps_its_own(module)) return true;
-  bool libc = address_of(module, "getpwnam", mh_loaded_hash("getpwnam")) == (uintptr_t)mh_real.getpwnam;
+  bool libc = address_of(module, "getauxval", mh_loaded_hash("getauxval")) == (uintptr_t)mh_real.getauxval;
   for (unsigned i = 0; i < EXPORTED_COUNT; i++) {
     const char *name = exported[i].name;
     uint32_t hash = mh_loaded_hash(name);

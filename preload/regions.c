@@ -7,7 +7,7 @@
 
 #include "clock.h"
 #include "counters.h"
-#include "inherit.h"
+#include "fork_log.h"
 #include "lock.h"
 #include "origin.h"
 #include "records.h"
@@ -78,18 +78,22 @@ static void changed(void) {
   MH_SET(mh_region_changes, mh_region_changes + 1);
 }
 
-/* Somebody was in the middle of a change: keeps the regions that are in order and have their records. */
-static void mend(void) {
-  uint32_t kept = 0, written = count < capacity ? count + 1 : count; /* while one is taken out there is one behind the last */
+/* Keeps the regions that are in order and have their records, where somebody was in the middle of a change. Returns how many are gone. */
+static uint32_t keep_whole(void) {
+  uint32_t kept = 0, before = count, written = count < capacity ? count + 1 : count; /* while one is taken out there is one behind the last */
   for (uint32_t i = 0; i < written; i++) {
     struct region region = regions[i];
     if (region.start >= region.end || (kept && region.start < regions[kept - 1].end)) continue;
     if (!region.slot || MH_GET(mh_record(region.slot)->address) != region.start) continue;
     regions[kept++] = region;
   }
-  if (kept < count) mh_store_drop(0);
   changed();
   MH_SET(count, kept);
+  return kept < before ? before - kept : 0;
+}
+
+static void mend(void) {
+  if (keep_whole()) mh_store_drop(0);
 }
 
 static bool mended(enum mh_lock_result taken) {
@@ -192,6 +196,8 @@ void mh_region_cut(uintptr_t start, uint64_t size, struct mh_cut *cut) {
   cut->count = cut->missed = 0;
   cut->missed_bytes = 0;
   struct mh_thread *thread = mh_thread_mine();
+  /* The kernel will refuse what does not begin with a page; and where there are no bytes, none are taken away. */
+  if (start & (mh_header()->page_bytes - 1) || !size) return;
   if (!MH_GET(count) || !take(thread)) return;
   uintptr_t end;
   if (!__builtin_add_overflow(start, whole_pages(size), &end)) cut_out(thread, start, end, cut);
@@ -232,18 +238,11 @@ uint32_t mh_region_peek(uintptr_t start, uint64_t size) {
 }
 
 void mh_regions_inherit(void) {
-  if (!lock.held) return;
-  /* Another thread was changing them, perhaps giving the array itself back. */
-  regions = NULL;
-  capacity = 0;
-  mh_regions_reset();
+  lock = (struct mh_lock){0};
 }
 
 void mh_regions_prune(void) {
-  uint32_t kept = 0;
-  for (uint32_t i = 0; i < count; i++)
-    if (mh_record(regions[i].slot)->address == regions[i].start) regions[kept++] = regions[i];
-  count = kept;
+  keep_whole();
 }
 
 void mh_regions_reset(void) {

@@ -49,23 +49,32 @@ static bool insert(struct mh_row_table *table, uint64_t key, uint64_t row) {
   return true;
 }
 
+/* A table of `slots` slots with the rows of this generation that are in `full`. */
+static struct mh_row_table *larger_table(const struct mh_row_table *full, uint32_t slots, uint64_t generation) {
+  struct mh_row_table *table = new_table(slots);
+  for (uint32_t i = 0; table && i <= full->mask; i++) {
+    const struct mh_row_slot *slot = &full->slots[i];
+    uint64_t key = __atomic_load_n(&slot->key, __ATOMIC_ACQUIRE);
+    uint64_t row = __atomic_load_n(&slot->row, __ATOMIC_ACQUIRE);
+    bool whole = __atomic_load_n(&slot->key, __ATOMIC_RELAXED) == key;
+    if (key && whole && generation_of(key) == generation) insert(table, key, row);
+  }
+  return table;
+}
+
+/* Nobody waits for the lock, and so nobody would find out that a signal handler ended the thread that holds it. */
 static void grow(struct mh_row_table *full, uint64_t generation) {
   uint32_t slots = full->mask + 1;
-  if (slots >= MOST_SLOTS || !mh_lock_try_again(&growing, (uint32_t)mh_gettid())) return;
-  if (__atomic_load_n(&mh_row_table, __ATOMIC_RELAXED) == full) {
-    struct mh_row_table *table = new_table(slots * 4);
-    if (table) {
-      for (uint32_t i = 0; i < slots; i++) {
-        struct mh_row_slot *slot = &full->slots[i];
-        uint64_t key = __atomic_load_n(&slot->key, __ATOMIC_ACQUIRE);
-        uint64_t row = __atomic_load_n(&slot->row, __ATOMIC_ACQUIRE);
-        bool whole = __atomic_load_n(&slot->key, __ATOMIC_RELAXED) == key;
-        if (key && whole && generation_of(key) == generation) insert(table, key, row);
-      }
-      __atomic_store_n(&mh_row_table, table, __ATOMIC_RELEASE);
+  if (slots >= MOST_SLOTS || MH_GET(growing.held)) return;
+  uint64_t signals = mh_signals_hold();
+  if (mh_lock_try_again(&growing, (uint32_t)mh_gettid())) {
+    if (__atomic_load_n(&mh_row_table, __ATOMIC_RELAXED) == full) {
+      struct mh_row_table *table = larger_table(full, slots * 4, generation);
+      if (table) __atomic_store_n(&mh_row_table, table, __ATOMIC_RELEASE);
     }
+    mh_lock_release(&growing);
   }
-  mh_lock_release(&growing);
+  mh_signals_release(signals);
 }
 
 void mh_row_insert(uint64_t key, uint64_t row) {
@@ -83,6 +92,10 @@ void mh_row_insert(uint64_t key, uint64_t row) {
     grow(table, generation_of(key));
     insert(__atomic_load_n(&mh_row_table, __ATOMIC_ACQUIRE), key, row);
   }
+}
+
+void mh_rows_inherit(void) {
+  growing = (struct mh_lock){0};
 }
 
 void mh_rows_generation(uint32_t generation) {

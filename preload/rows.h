@@ -74,6 +74,9 @@ MH_INLINE uint64_t mh_row_find(uint64_t key) {
 /* Puts a row in, or its frame id to a row that is there. */
 void mh_row_insert(uint64_t key, uint64_t row);
 
+/* In a child of fork: another thread may have been growing the table. */
+void mh_rows_inherit(void);
+
 /* To be called when the generation changed: its number in a key is short, and old keys must be gone before it is
  * used again. */
 void mh_rows_generation(uint32_t generation);

@@ -5,6 +5,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 
+#include "clock.h"
 #include "peek.h"
 #include "sys.h"
 #include "text.h"
@@ -121,6 +122,7 @@ bool mh_seccomp_add(const void *program) {
   filters[filter_count] = (struct filter){named.len, code};
   __atomic_store_n(&filter_count, filter_count + 1, __ATOMIC_RELEASE);
   if (!mh_syscall_forbidden) mh_syscall_forbidden = forbidden;
+  if (forbidden((const long[7]){SYS_clock_gettime, CLOCK_MONOTONIC})) mh_clock_coarsen();
   return true;
 }
 
@@ -129,6 +131,7 @@ void mh_seccomp_drop(void) {
 }
 
 void mh_seccomp_strict(void) {
+  mh_clock_coarsen();
   mh_syscall_forbidden = all_forbidden;
 }
 

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 
 #include "clock.h"
+#include "guard.h"
 #include "log.h"
 #include "sender_parts.h"
 #include "settings.h"
@@ -89,8 +90,7 @@ static void sender_main(void) {
 
 /* ── For the program's threads ────────────────────────────────────────────────────────────────── */
 
-void mh_sender_start(void) {
-  if (!mh_settings.net_host || !mh_store) return;
+static void start(void) {
   /* One that has sent its last flush is as good as gone. */
   uint32_t tid = __atomic_load_n(&mh_sender.tid, __ATOMIC_ACQUIRE);
   if (tid && !(__atomic_load_n(&mh_sender.finished, __ATOMIC_ACQUIRE) && wait_change(&mh_sender.tid, tid, PAUSE_MOST))) return;
@@ -116,6 +116,14 @@ void mh_sender_start(void) {
     mh_sender.tid = 0;
     mh_log("no thread for sending to memdb at ", mh_settings.net_host, "");
   }
+}
+
+void mh_sender_start(void) {
+  /* Not in a child of fork that has not begun: it would send what is not there. */
+  if (!mh_settings.net_host || !mh_store || !__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) return;
+  uint64_t signals = mh_signals_hold();
+  start();
+  mh_signals_release(signals);
 }
 
 void mh_sender_end(void) {
@@ -148,4 +156,6 @@ void mh_sender_forget(void) {
   mh_difference_forget();
   mh_sender.area = NULL;
   mh_sender.tid = 0;
+  /* Whoever waits for it waits no more. */
+  mh_sender.settled = mh_sender.finished = 1;
 }

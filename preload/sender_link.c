@@ -183,6 +183,9 @@ static bool shake_hands(void) {
     mh_link_say(token ? "no token wanted by memdb at " : "MEMHOOK_NET_TOKEN_FILE is needed for memdb at ", "");
     return false;
   }
+  /* It has answered, so it has accepted the connection: now the kernel knows whose it is. */
+  mh_link.stranger = !token && mh_peer_is_stranger(mh_link.fd);
+  if (mh_link.stranger) return false;
   if (token) {
     make_mac("memhook sender", token, length, challenge + MH_WIRE_CHALLENGE_NONCE, nonce, mac);
     mh_wire_proof(&mh_link.tables, mac);
@@ -206,6 +209,7 @@ bool mh_link_connect(void) {
     reason = error ? reason_of(error) : NULL;
     if (error) continue;
     mh_link.in_bytes = 0;
+    mh_link.stranger = false;
     mh_link.records.length = mh_link.tables.length = mh_link.removed.length = 0;
     mh_link.records.frame = mh_link.records.run = mh_link.removed.frame = 0;
     mh_difference_begin();
@@ -214,6 +218,7 @@ bool mh_link_connect(void) {
       return true;
     }
     mh_close(mh_link.fd);
+    if (mh_link.stranger) reason = " (it is another user's, and no token is set), trying again";
   }
   if (mh_sender_command() != STOP) say_why(reason);
   return false;

@@ -2,6 +2,7 @@
  *
  *     sender.c              when: connects, backs off, sends a difference each interval, ends
  *       sender_link.c       the connection: addresses, handshake and token, sending and receiving
+ *       sender_peer.c       whose memdb it is
  *       sender_difference.c what: compares the store with what was sent last
  *       sender_thread.c     the thread as the kernel sees it
  */
@@ -39,6 +40,7 @@ struct mh_sender {
 struct mh_link {
   int fd;
   struct mh_wire records, tables, removed; /* what is encoded and not sent yet */
+  bool stranger; /* the last connection was given up because another user listens there */
   uint8_t in[4096];
   size_t in_bytes;
 };
@@ -58,6 +60,8 @@ bool mh_link_connect(void);
 bool mh_link_send(struct mh_wire *wire);
 /* The next frame's payload, copied: memdb's are small. False when the connection or the patience is over; 0: it never is. */
 bool mh_link_receive(uint32_t type, uint8_t *payload, uint32_t bytes, uint64_t nanoseconds);
+/* Whether a connection within this machine leads to another user than this one and root. */
+bool mh_peer_is_stranger(int fd);
 /* A line for MEMHOOK_LOG. */
 void mh_link_say(const char *what, const char *detail);
 

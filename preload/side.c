@@ -6,6 +6,7 @@
  */
 #include "index.h"
 #include "lock.h"
+#include "store.h"
 #include "sys.h"
 #include "thread.h"
 
@@ -136,13 +137,30 @@ uint32_t mh_side_peek(uint64_t key) {
 }
 
 void mh_side_inherit(void) {
-  /* A shard that another thread was changing at the fork cannot be trusted. */
-  for (uint32_t i = 0; i < SHARDS; i++)
-    if (shards[i].lock.held) shards[i] = (struct shard){0};
+  /* What another thread was changing at the fork is put in order, as after a jump out of the middle. */
+  for (uint32_t i = 0; i < SHARDS; i++) {
+    struct shard *shard = &shards[i];
+    if (shard->lock.held && shard->table && !rebuild(shard, shard->table->capacity)) *shard = (struct shard){0};
+    shard->lock = (struct mh_lock){0};
+  }
+}
+
+/* Whether the record that an entry leads to is the block's. */
+static bool is_recorded(const struct entry *entry) {
+  uint32_t count = mh_header()->arrays[MH_KIND_RECORDS].count;
+  return entry->slot < count && mh_record(entry->slot)->address == (entry->key & ~MH_SIDE_CUSTOM);
+}
+
+void mh_side_prune(void) {
+  for (uint32_t i = 0; i < SHARDS; i++) {
+    struct table *table = shards[i].table;
+    for (uint32_t at = 0; table && at < table->capacity; at++)
+      if (table->entries[at].key && !is_recorded(&table->entries[at])) table->entries[at].key = 0;
+    if (table && !rebuild(&shards[i], table->capacity)) shards[i] = (struct shard){0};
+  }
 }
 
 void mh_side_reset(void) {
-  mh_side_inherit();
   for (uint32_t i = 0; i < SHARDS; i++) {
     if (shards[i].table) mh_munmap(shards[i].table, table_bytes(shards[i].table));
     shards[i] = (struct shard){0};

@@ -11,9 +11,12 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "ahead.h"
+#include "cfi.h"
 #include "clock.h"
 #include "counters.h"
 #include "family.h"
+#include "fork_log.h"
 #include "guard.h"
 #include "index.h"
 #include "inherit.h"
@@ -26,9 +29,11 @@
 #include "real.h"
 #include "redirect.h"
 #include "regions.h"
+#include "rows.h"
 #include "seccomp.h"
 #include "sender.h"
 #include "settings.h"
+#include "stand_in.h"
 #include "store.h"
 #include "sys.h"
 
@@ -77,9 +82,11 @@ static void watch_exit(void) {
   if (on_exit_function) on_exit_function(note_exit, NULL);
 }
 
-static bool begin_child(void) {
+static bool begin_child_somehow(void) {
   mh_process_identify(true);
   mh_sender_forget();
+  mh_rows_inherit();
+  mh_cfi_inherit();
   if (mh_settings.children == MH_CHILDREN_OFF) {
     mh_store_forget(NULL);
     return false;
@@ -90,6 +97,12 @@ static bool begin_child(void) {
   mh_modules_start();
   mh_capture_start();
   return true;
+}
+
+static bool begin_child(void) {
+  bool begun = begin_child_somehow();
+  mh_fork_log_forget();
+  return begun;
 }
 
 static bool begin(void) {
@@ -103,6 +116,8 @@ static bool begin(void) {
   mh_process_identify(false);
   if (!mh_store_create()) return false;
   mh_modules_start();
+  mh_ahead_look(mh_real_first_malloc);
+  mh_ahead_note();
   mh_index_suit(mh_libc_allocates(), mh_real.gnu_get_libc_version != NULL);
   if (mh_allocator_is_silent()) mh_pass_directly();
   mh_capture_start();
@@ -118,16 +133,22 @@ bool mh_start(void) {
     return false;
   }
   if (!mh_real_found()) return false;
-  if (now == RECORDING && mh_process.pid == (uint32_t)mh_getpid()) return false;
-  if (!__atomic_compare_exchange_n(&phase, &now, STARTING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) return false;
-  uintptr_t guard = mh_guard_raise();
-  bool begun = now == RECORDING ? begin_child() : begin();
-  mh_guard_lower(guard);
-  __atomic_store_n(&phase, begun ? RECORDING : OFF, __ATOMIC_RELEASE);
-  if (begun) {
-    __atomic_store_n(&mh_alive->recording, mh_settings.sample ? MH_RECORDING_SAMPLE : MH_RECORDING_ALL, __ATOMIC_RELEASE);
-    mh_sender_start();
+  if (now == RECORDING && (mh_process.pid == (uint32_t)mh_getpid() || !mh_stand_in_is_over())) return false;
+  /* A handler that left by a jump would leave it STARTING for ever, and one that forked a child that does half of it. */
+  uint64_t signals = mh_signals_hold();
+  bool begun = false;
+  if (__atomic_compare_exchange_n(&phase, &now, STARTING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+    uintptr_t guard = mh_guard_raise();
+    begun = now == RECORDING ? begin_child() : begin();
+    if (begun && now == RECORDING) mh_ahead_note();
+    mh_guard_lower(guard);
+    __atomic_store_n(&phase, begun ? RECORDING : OFF, __ATOMIC_RELEASE);
+    if (begun) {
+      __atomic_store_n(&mh_alive->recording, mh_settings.sample ? MH_RECORDING_SAMPLE : MH_RECORDING_ALL, __ATOMIC_RELEASE);
+      mh_sender_start();
+    }
   }
+  mh_signals_release(signals);
   return begun;
 }
 
@@ -142,23 +163,30 @@ bool mh_guard_is_stale(uintptr_t frame) {
   return true;
 }
 
+/* Each writes to the store like a hook, and with the guard up like one; see mh_enter. */
 void mh_end(uint32_t kind, int status) {
-  if (!__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) return;
-  struct mh_header *header = mh_header();
-  mh_count_fold_all();
-  MH_SET(header->end_status, (uint32_t)status & 0xff);
-  MH_SET(header->end_time, mh_clock_now());
-  if (kind != MH_END_EXEC) MH_SET(header->end_newest_pid, mh_family_newest_pid());
-  __atomic_store_n(&header->end_kind, kind, __ATOMIC_RELEASE);
-  /* After exit() there is still this library's destructor, and until then the program frees. */
-  if (kind != MH_END_EXIT) mh_sender_end();
+  uintptr_t guard = mh_guard_raise();
+  if (__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) {
+    struct mh_header *header = mh_header();
+    mh_count_fold_all();
+    MH_SET(header->end_status, (uint32_t)status & 0xff);
+    MH_SET(header->end_time, mh_clock_now());
+    if (kind != MH_END_EXEC) MH_SET(header->end_newest_pid, mh_family_newest_pid());
+    __atomic_store_n(&header->end_kind, kind, __ATOMIC_RELEASE);
+    /* After exit() there is still this library's destructor, and until then the program frees. */
+    if (kind != MH_END_EXIT) mh_sender_end();
+  }
+  mh_guard_lower(guard);
 }
 
 void mh_end_not(void) {
-  if (!__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) return;
-  MH_SET(mh_header()->end_time, 0);
-  __atomic_store_n(&mh_header()->end_kind, MH_END_NONE, __ATOMIC_RELEASE);
-  mh_sender_start();
+  uintptr_t guard = mh_guard_raise();
+  if (__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) {
+    MH_SET(mh_header()->end_time, 0);
+    __atomic_store_n(&mh_header()->end_kind, MH_END_NONE, __ATOMIC_RELEASE);
+    mh_sender_start();
+  }
+  mh_guard_lower(guard);
 }
 
 void mh_give_pending(void) {
@@ -185,8 +213,12 @@ __attribute__((constructor)) static void construct(void) {
 }
 
 __attribute__((destructor)) static void destruct(void) {
+  uintptr_t guard = mh_guard_raise();
   /* Not in a child of fork that has not begun: the store is not mapped there. */
-  if (!__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) return;
-  if (mh_header()->end_kind == MH_END_NONE) mh_end(MH_END_EXIT, 0);
-  mh_sender_end();
+  mh_fork_log_renounce();
+  if (__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) {
+    if (mh_header()->end_kind == MH_END_NONE) mh_end(MH_END_EXIT, 0);
+    mh_sender_end();
+  }
+  mh_guard_lower(guard);
 }

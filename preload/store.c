@@ -12,6 +12,7 @@
 #include "log.h"
 #include "process.h"
 #include "settings.h"
+#include "stand_in.h"
 #include "sys.h"
 #include "thread.h"
 
@@ -30,7 +31,7 @@ uint64_t mh_clock_start;
 uint8_t *mh_record_blocks[MH_BLOCK_MAX_COUNT];
 uint8_t *mh_table_blocks[MH_KIND_COUNT][MH_TABLE_BLOCKS];
 
-static const uint32_t element_bytes[MH_KIND_COUNT] = {
+const uint32_t mh_element_bytes[MH_KIND_COUNT] = {
     [MH_KIND_RECORDS] = MH_RECORD_BYTES, [MH_KIND_STACKS] = MH_STACK_BYTES,   [MH_KIND_NODES] = MH_NODE_BYTES,
     [MH_KIND_FRAMES] = MH_FRAME_BYTES,   [MH_KIND_MODULES] = MH_MODULE_BYTES, [MH_KIND_STRINGS] = 1,
 };
@@ -49,7 +50,7 @@ static struct {
 
 /* The store's descriptor. The program may have closed it, and even reused its number: then opens the file again, or, when that
  * is in memory only, does without: no child of fork can inherit it then. */
-static int store_fd(void) {
+int mh_store_fd(void) {
   struct stat now;
   if (file.fd >= 0 && mh_fstat(file.fd, &now) == 0 && now.st_ino == file.inode && now.st_dev == file.device)
     return file.fd;
@@ -99,7 +100,7 @@ static bool back(uint8_t *mapped, uint64_t offset, uint64_t bytes) {
   if (mh_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit, 0, 0) < 0) return false;
   if (limit.rlim_cur != RLIM_INFINITY && offset + bytes > limit.rlim_cur)
     return false;
-  int fd = store_fd();
+  int fd = mh_store_fd();
   if (fd < 0 && !mh_settings.net_host) return false;
   if (fd >= 0 && !ask_for_bytes(fd, offset, bytes)) return false;
   int populated = mh_madvise(mapped, bytes, MADV_POPULATE_WRITE);
@@ -109,7 +110,7 @@ static bool back(uint8_t *mapped, uint64_t offset, uint64_t bytes) {
 }
 
 static uint8_t *map_block(uint64_t block) {
-  int fd = store_fd();
+  int fd = mh_store_fd();
   if (fd < 0 && !mh_settings.net_host) return NULL;
   int flags = fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED;
   uint8_t *mapped = mh_map(MH_BLOCK_BYTES, PROT_READ | PROT_WRITE, flags, fd, fd < 0 ? 0 : block * MH_BLOCK_BYTES);
@@ -121,17 +122,25 @@ static uint8_t *map_block(uint64_t block) {
   return mapped;
 }
 
-static uint32_t published[MH_KIND_COUNT];
+uint32_t mh_store_published[MH_KIND_COUNT];
 
-void mh_store_publish(uint32_t kind, uint32_t count) {
-  published[kind] = count;
+bool mh_store_publish(uint32_t kind, uint32_t count) {
+  /* Asked after the elements are written: if the answer is no, they are in the store, and not in what stands in for it. */
+  if (MH_UNLIKELY(mh_stands_in())) return false;
+  mh_store_published[kind] = count;
   __atomic_store_n(&mh_header()->arrays[kind].count, count, __ATOMIC_RELEASE);
+  return true;
 }
 
+/* Both that write to the file hold signals back: a child forked in the middle would go on writing, to its parent's. */
 bool mh_store_back_header(uint32_t offset, uint32_t bytes) {
-  if (!mh_lock_take_again(&block_lock, mh_thread_id(mh_tls.thread))) return false;
-  bool backed = back(mh_store + offset, offset, bytes);
-  mh_lock_release(&block_lock);
+  uint64_t signals = mh_signals_hold();
+  bool backed = !mh_stands_in() && mh_lock_take_again(&block_lock, mh_thread_id(mh_tls.thread));
+  if (backed) {
+    backed = back(mh_store + offset, offset, bytes);
+    mh_lock_release(&block_lock);
+  }
+  mh_signals_release(signals);
   return backed;
 }
 
@@ -177,7 +186,7 @@ static bool grow(uint32_t kind) {
   struct mh_header *header = mh_header();
   struct mh_array *array = &header->arrays[kind];
   finish_block();
-  uint64_t bytes = (uint64_t)array->committed * element_bytes[kind];
+  uint64_t bytes = (uint64_t)array->committed * mh_element_bytes[kind];
   uint64_t step = bytes / 4;
   step = step < FIRST_STEP ? FIRST_STEP : step - step % FIRST_STEP;
   uint64_t in_block = bytes % MH_BLOCK_BYTES;
@@ -191,7 +200,19 @@ static bool grow(uint32_t kind) {
   for (uint32_t i = 1; i < header->block_count; i++)
     if (entries[i] == (kind << MH_BLOCK_ENTRY_KIND_SHIFT | (uint32_t)ordinal)) block = i;
   if (!back(mapped + in_block, block * MH_BLOCK_BYTES + in_block, step)) return false;
-  __atomic_store_n(&array->committed, (uint32_t)((bytes + step) / element_bytes[kind]), __ATOMIC_RELEASE);
+  __atomic_store_n(&array->committed, (uint32_t)((bytes + step) / mh_element_bytes[kind]), __ATOMIC_RELEASE);
+  return true;
+}
+
+/* Grows the array until `count` elements are well within it. Its lock is held, and signals are held back. */
+static bool grow_for(uint32_t kind, uint32_t count, uint32_t self) {
+  const struct mh_array *array = &mh_header()->arrays[kind];
+  while (count > array->committed - array->committed / 8) {
+    if (!mh_lock_take_again(&block_lock, self)) return false;
+    bool grown = grow(kind);
+    mh_lock_release(&block_lock);
+    if (!grown) return false;
+  }
   return true;
 }
 
@@ -205,20 +226,17 @@ bool mh_store_reserve(uint32_t kind, uint32_t count) {
   if (MH_UNLIKELY(retry && mh_clock_now() < retry)) return enough;
   uint32_t self = mh_thread_id(mh_tls.thread);
   struct mh_lock *lock = &grow_locks[kind];
-  if (enough ? !mh_lock_try_again(lock, self) : !mh_lock_take_again(lock, self)) return enough;
-  committed = array->committed;
-  bool grown = true;
-  while (grown && count > committed - committed / 8) {
-    grown = mh_lock_take_again(&block_lock, self);
-    if (!grown) break;
-    grown = grow(kind);
-    mh_lock_release(&block_lock);
-    committed = array->committed;
+  if (enough && MH_GET(lock->held) && MH_GET(lock->held) != self) return true;
+  uint64_t signals = mh_signals_hold();
+  if (!mh_stands_in() && (enough ? mh_lock_try_again(lock, self) : mh_lock_take_again(lock, self))) {
+    bool grown = grow_for(kind, count, self);
+    /* A full store stays full for a while: asking at every allocation would cost the program a system call each. */
+    __atomic_store_n(&retry_time[kind], grown ? 0 : mh_clock_now() + RETRY_NANOSECONDS, __ATOMIC_RELAXED);
+    mh_lock_release(lock);
+    enough = count <= array->committed;
   }
-  /* A full store stays full for a while: asking at every allocation would cost the program a system call each. */
-  __atomic_store_n(&retry_time[kind], grown ? 0 : mh_clock_now() + RETRY_NANOSECONDS, __ATOMIC_RELAXED);
-  mh_lock_release(lock);
-  return count <= committed;
+  mh_signals_release(signals);
+  return enough;
 }
 
 uint32_t mh_store_add_string(const void *bytes, uint32_t length) {
@@ -329,58 +347,9 @@ bool mh_store_create(void) {
   return false;
 }
 
-/* Reads as much of the file as there is; what a sparse file does not have is zeros. */
-static bool read_fully(int fd, void *target, uint64_t bytes, uint64_t offset) {
-  for (uint64_t done = 0; done < bytes;) {
-    long got = mh_pread(fd, (uint8_t *)target + done, bytes - done, offset + done);
-    if (got == -EINTR) continue;
-    if (got <= 0) return false;
-    done += (uint64_t)got;
-  }
-  return true;
-}
-
-static bool open_parent(struct mh_parent_store *parent) {
-  static struct mh_header header; /* static as in claim.c: stacks may be small */
-  parent->blocks = NULL;
-  parent->fd = store_fd();
-  if (parent->fd < 0 || !read_fully(parent->fd, &header, sizeof(header), 0)) return false;
-  for (uint32_t kind = 0; kind < MH_KIND_COUNT; kind++) parent->counts[kind] = published[kind];
-  parent->counts[MH_KIND_RECORDS] = header.arrays[MH_KIND_RECORDS].count;
-  parent->dropped = header.dropped;
-  parent->dropped_bytes = header.dropped_bytes;
-  parent->start_wall = header.start_wall;
-  parent->start_monotonic = header.start_monotonic;
-  parent->block_count = header.block_count;
-  parent->blocks = mh_map_private(MH_BLOCK_TABLE_BYTES);
-  return parent->blocks &&
-         read_fully(parent->fd, parent->blocks, header.block_count * MH_BLOCK_ENTRY_BYTES, MH_BLOCK_TABLE_OFFSET);
-}
-
-void mh_parent_store_close(struct mh_parent_store *parent) {
-  if (parent->fd >= 0) mh_close(parent->fd);
-  if (parent->blocks) mh_munmap(parent->blocks, MH_BLOCK_TABLE_BYTES);
-  parent->fd = -1;
-  parent->blocks = NULL;
-}
-
-bool mh_store_copy(const struct mh_parent_store *parent, uint32_t kind) {
-  uint32_t count = parent->counts[kind], per_block = MH_BLOCK_BYTES / element_bytes[kind];
-  if (!mh_store_reserve(kind, count)) return false;
-  for (uint32_t block = 1; block < parent->block_count; block++) {
-    uint32_t entry = parent->blocks[block], ordinal = entry & MH_BLOCK_ENTRY_ORDINAL_MASK;
-    if (entry >> MH_BLOCK_ENTRY_KIND_SHIFT != kind || ordinal > (count - 1) / per_block) continue;
-    uint32_t elements = count - ordinal * per_block < per_block ? count - ordinal * per_block : per_block;
-    uint8_t *target = kind == MH_KIND_RECORDS ? mh_record_blocks[ordinal] : mh_table_blocks[kind][ordinal];
-    if (!read_fully(parent->fd, target, (uint64_t)elements * element_bytes[kind], (uint64_t)block * MH_BLOCK_BYTES)) return false;
-  }
-  mh_store_publish(kind, count);
-  return true;
-}
-
 bool mh_store_forget(struct mh_parent_store *parent) {
-  bool open = parent && open_parent(parent);
-  mh_store = NULL;
+  bool open = parent && mh_parent_store_open(parent);
+  mh_stand_in_end();
   file.fd = -1;
   for (uint32_t kind = 0; kind < MH_KIND_COUNT; kind++) {
     grow_locks[kind] = (struct mh_lock){0};

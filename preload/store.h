@@ -231,6 +231,15 @@ struct mh_parent_store {
 /* In a child: forgets the parent's store. With `parent`, keeps what is needed to read it; false if that cannot be had. */
 bool mh_store_forget(struct mh_parent_store *parent);
 
+/* store.c, for the parts that are beside it: the store's descriptor, -1 if there is none; bytes of an element; and the elements published, as
+ * they are known in private memory. */
+int mh_store_fd(void);
+extern const uint32_t mh_element_bytes[MH_KIND_COUNT];
+extern uint32_t mh_store_published[MH_KIND_COUNT];
+
+/* Looks at the parent's store, which is still this process's. False if it cannot be read. */
+bool mh_parent_store_open(struct mh_parent_store *parent);
+
 /* Makes room for the parent's elements of one kind and copies them as they are in its file now. */
 bool mh_store_copy(const struct mh_parent_store *parent, uint32_t kind);
 
@@ -240,8 +249,9 @@ void mh_parent_store_close(struct mh_parent_store *parent);
  * otherwise takes the growth lock. Grows ahead of need, so that other threads seldom meet the edge. */
 bool mh_store_reserve(uint32_t kind, uint32_t count);
 
-/* Publishes elements below `count`. Keeps the count in private memory too, where a child of fork finds what it was then. */
-void mh_store_publish(uint32_t kind, uint32_t count);
+/* Publishes elements below `count`. Keeps the count in private memory too, where a child of fork finds what it was then. False: this is a
+ * child's stand-in, where nothing is kept. */
+bool mh_store_publish(uint32_t kind, uint32_t count);
 
 /* Appends bytes to the strings array and returns their offset, 0 if there is no room. The caller serialises. */
 uint32_t mh_store_add_string(const void *bytes, uint32_t length);

@@ -2,6 +2,7 @@
  * interposed by another preloaded library. Each returns the kernel's answer: a value, or -errno. */
 #pragma once
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -56,6 +57,26 @@ static inline long mh_syscall(long number, long a, long b, long c, long d, long 
 #else
 #error "no system calls for this architecture"
 #endif
+}
+
+#ifndef MADV_REMOVE
+#define MADV_REMOVE 9
+#endif
+
+/* Holds back the signals that may come at any moment, for rare work that no handler is to leave by a jump, to fork in, or to end the
+ * thread in. Not those that an instruction raises itself: the kernel ends a process for one of these that is held back. Returns what was
+ * held back before, for mh_signals_release. */
+static inline uint64_t mh_signals_hold(void) {
+#define MH_SIGNAL(number) ((uint64_t)1 << ((number)-1))
+  const uint64_t held = ~(MH_SIGNAL(SIGILL) | MH_SIGNAL(SIGTRAP) | MH_SIGNAL(SIGBUS) | MH_SIGNAL(SIGFPE) | MH_SIGNAL(SIGSEGV) |
+                          MH_SIGNAL(SIGSYS));
+#undef MH_SIGNAL
+  uint64_t before = 0;
+  mh_syscall(SYS_rt_sigprocmask, SIG_BLOCK, (long)&held, (long)&before, sizeof(before), 0, 0);
+  return before;
+}
+static inline void mh_signals_release(uint64_t before) {
+  mh_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, sizeof(before), 0, 0);
 }
 
 static inline int mh_open(const char *path, int flags, unsigned mode) {

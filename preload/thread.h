@@ -80,6 +80,8 @@ struct mh_tls {
   uint64_t random;
   uintptr_t operator_; /* the C++ operator that a hook of one has called; see operators_late.c */
   size_t refused;      /* what malloc has just refused to an operator new; see hooks_new.c */
+  uint32_t fork_place, fork_passes; /* see fork_log.c */
+  uint32_t unloading; /* calls of dlclose that this thread is inside of; see cfi.c */
   /* Record slots freed by a signal handler meanwhile; given back when the bookkeeping is done. */
   uint32_t pending_count;
   uint32_t pending[8];
@@ -91,9 +93,11 @@ extern __thread struct mh_tls mh_tls __attribute__((tls_model("initial-exec")));
 MH_INLINE uintptr_t mh_guard_raise(void) {
   uintptr_t before = mh_tls.guard;
   mh_tls.guard = (uintptr_t)__builtin_frame_address(0) | MH_HOOK_WRAP | (before & MH_GUARD_RECORDING);
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
   return before;
 }
 static inline void mh_guard_lower(uintptr_t before) {
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
   mh_tls.guard = before;
 }
 

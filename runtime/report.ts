@@ -81,6 +81,7 @@ export async function report(
     version: 1 as const,
     process: store.process,
     totals: store.totals(),
+    ...(store.bypassed ? { bypassed: true as const } : {}),
     ...sample,
     matched,
     ...suppressed,

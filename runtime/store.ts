@@ -247,6 +247,11 @@ export class Store {
     return Number(this.#tables.u64(L.HEADER_SAMPLE_BYTES));
   }
 
+  /** Another malloc comes ahead of memhook's and passes nothing on: its blocks are not stored. */
+  get bypassed(): boolean {
+    return (this.#tables.u32(L.HEADER_FLAGS) & L.FLAG_BYPASSED) !== 0;
+  }
+
   /** What the header knows, as of the last query. */
   info(): StoreInfo {
     return infoOf(this.#tables);

@@ -22,6 +22,7 @@ import {
 import { uptime } from "node:os";
 import { basename, dirname, extname, join } from "node:path";
 import * as L from "../asm/layout.js";
+import { mayDescend } from "./family.js";
 import { type Identity, liveness } from "./liveness.js";
 import { isPrivate } from "./private.js";
 import type { PageSink, SessionImage } from "./wireimage.js";
@@ -61,10 +62,10 @@ function machineKey({ namespace, bootId }: Pick<Identity, "namespace" | "bootId"
 // ── Whose path ───────────────────────────────────────────────────────────────────────────────────
 
 /**
- * "absent": no file. "nobody": a store that is nobody's any more. "own": one of this very process. "foreign": no store at all, or not
- * this user's alone; never touched.
+ * "absent": no file. "nobody": a store that is nobody's any more. "own": one of this very process. "family": one of a process that
+ * has ended, and that this one may descend from. "foreign": no store at all, or not this user's alone; never touched.
  */
-type Owner = "absent" | "nobody" | "own" | "living" | "foreign";
+type Owner = "absent" | "nobody" | "own" | "living" | "family" | "foreign";
 
 /** Who wants a path for a process. */
 export interface Claimant {
@@ -99,7 +100,10 @@ function ownerOf(path: string, identity: Identity | undefined, started: number):
     }
     const owner = identityOf(header);
     if (identity && identityKey(owner) === identityKey(identity)) return "own";
-    if (header.getUint32(L.HEADER_END_KIND, true) !== L.END_NONE) return "nobody";
+    if (header.getUint32(L.HEADER_END_KIND, true) !== L.END_NONE) {
+      const relatives = identity && machineKey(owner) === machineKey(identity) && mayDescend(identity, header);
+      return relatives ? "family" : "nobody";
+    }
     const state = liveness(owner);
     if (state === "running") return "living";
     // "gone" is certain only for a process of this machine's. One of another machine or container may be about to connect

@@ -30,6 +30,8 @@ export interface StoreInfo {
   depthLimit: number;
   /** memhook switched itself off in the process: what is stored is not all. */
   switchedOff: boolean;
+  /** Another malloc comes ahead of memhook's and passes nothing on: its blocks are not stored. */
+  bypassed: boolean;
   /** The process was linked for pointers of this size. */
   pointerBytes: number;
   /** ELF machine: 62 x86-64, 183 aarch64. */
@@ -89,6 +91,7 @@ export function infoOf(image: StoreImage): StoreInfo {
     droppedBytes: number(L.HEADER_DROPPED_BYTES),
     depthLimit: image.u32(L.HEADER_DEPTH_LIMIT),
     switchedOff: (image.u32(L.HEADER_FLAGS) & L.FLAG_SWITCHED_OFF) !== 0,
+    bypassed: (image.u32(L.HEADER_FLAGS) & L.FLAG_BYPASSED) !== 0,
     pointerBytes: image.u32(L.HEADER_POINTER_BYTES),
     machine: image.u32(L.HEADER_MACHINE),
     timelineStep: image.u64(L.HEADER_TIMELINE_STEP),

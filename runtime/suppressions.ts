@@ -12,10 +12,10 @@
 // number of a lambda goes on matching when that number changes.
 //
 // The list that is built in is careful: it never hides a stack whose innermost frame is the program's own or another
-// library's. It wants the allocating frame in the C or C++ runtime, and then either that the loader's start-up code is
-// outermost and the runtime everything between (the C++ runtime's emergency pool), or that the runtime was entered by a
-// function that is known to keep something for good (locale, time zone, message catalogues, streams' buffers): what such a
-// function allocates, its caller can neither have nor free.
+// library's, but for those that libc loads to look up users and groups. It wants the allocating frame in the C or C++ runtime, and then either that the
+// loader's start-up code is outermost and the runtime everything between (the C++ runtime's emergency pool), or that the runtime was entered by a
+// function that is known to keep something (locale, time zone, message catalogues, streams' buffers, a thread's own memory): what such a
+// function allocates, its caller can neither have nor free. A thread's memory it frees when it is joined, or keeps for the next one.
 
 import { basename } from "node:path";
 import { SuppressionsError } from "./errors.js";
@@ -63,12 +63,13 @@ export function isListed(
 
 const LOADER = /^(ld-linux[\w.-]*|ld|ld-musl[\w.-]*|ld-[\d.]+)\.so[\d.]*$/;
 const RUNTIME =
-  /^(libc|libstdc\+\+|libc\+\+|libc\+\+abi|libgcc_s|libpthread|libdl|libm|librt|libresolv)([-.][\d.]+)?\.so[\d.]*$/;
+  /^(libmemhook|libc|libstdc\+\+|libc\+\+|libc\+\+abi|libgcc_s|libpthread|libdl|libm|librt|libresolv)([-.][\d.]+)?\.so[\d.]*$/;
 
 /** Functions that keep what they allocate for the next call, or for the end of the process. */
 const KEEPERS = new RegExp(
   `^(${[
     "setlocale|textdomain|bindtextdomain|bind_textdomain_codeset|(d|dc)?n?gettext|dcigettext|__dcigettext",
+    "pthread_create|__tls_get_addr|tls_get_addr_tail|_dl_tlsdesc_\\w+|dlerror|dlv?sym",
     "tzset|__tz\\w+|localtime(64)?(_r)?|mktime(64)?|timelocal|strftime(_l)?",
     "_IO_file_doallocate|_IO_doallocbuf",
     "__cxa_atexit|atexit|on_exit|__new_exitfn|__cxa_thread_atexit_impl",
@@ -82,18 +83,23 @@ const KEEPERS = new RegExp(
   ].join("|")})(@.*)?$`,
 );
 
-/** Whether a file name is that of the loader or of a library of the C or C++ runtime. */
+/** Functions that call libraries of others, which keep what they allocate likewise: none of it gets out. */
+const LOOKUPS = /^(get(pw|gr|sp)(nam|uid|gid|ent)(_r)?|getgrouplist|initgroups)(@.*)?$/;
+
+/** Whether a file name is that of the loader or of a library of the C or C++ runtime, or memhook's. */
 export function isRuntimeName(name: string): boolean {
   return LOADER.test(name) || RUNTIME.test(name);
 }
 
 /** Whether a module is one of those whose allocations the built-in list may hide. */
 export function isRuntimeModule(path: string): boolean {
-  return /^(\/usr)?\/lib(32|64|x32)?\//.test(path) && isRuntimeName(basename(path));
+  const name = basename(path);
+  return name === "libmemhook.so" || (/^(\/usr)?\/lib(32|64|x32)?\//.test(path) && isRuntimeName(name));
 }
 
 /** Whether the built-in list has this stack. */
 export function isKnown(frames: readonly Frame[], cut: boolean): boolean {
+  if (frames.some((frame) => LOOKUPS.test(frame.function ?? "") && isRuntimeModule(frame.module))) return true;
   const first = frames.findIndex((frame) => !isRuntimeModule(frame.module));
   if (first === 0 || frames.length === 0) return false;
   if (first < 0) return !cut && LOADER.test(basename(frames.at(-1)!.module));

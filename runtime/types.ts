@@ -99,6 +99,8 @@ export interface Report {
   version: 1;
   process: ProcessInfo;
   totals: Totals;
+  /** Only when another malloc comes ahead of memhook's and passes nothing on: its blocks are missing. */
+  bypassed?: true;
   /** Only when the store has a sample: counts and bytes are estimates then, single allocations those that were recorded. */
   sample?: Sample;
   matched: Matched;

@@ -2,7 +2,6 @@
 //
 // Not every difference is a fault. A block that the witness alone has may be one of those that
 //
-//   kept      libc keeps for itself (time zones, locales, threads), which are not recorded
 //   held      are inside or around what memhook recorded in their place: operators new of the program that put a
 // header in front of each block,
 //             or cut blocks out of larger ones
@@ -16,7 +15,6 @@ export interface Comparison {
   /** Processes that were compared, and live blocks that both have, with the same size. */
   processes: number;
   equal: number;
-  kept: number;
   held: number;
   dropped: number;
   /** What nothing explains, one line each. */
@@ -36,7 +34,7 @@ interface Recorded {
 export async function compare(log: string, stores: ReadonlyMap<number, string>): Promise<Comparison | undefined> {
   const spaces = readLog(log);
   if (!spaces) return undefined;
-  const result: Comparison = { processes: 0, equal: 0, kept: 0, held: 0, dropped: 0, faults: [] };
+  const result: Comparison = { processes: 0, equal: 0, held: 0, dropped: 0, faults: [] };
   // A process that execs begins another space; its store is that of the last program.
   const last = new Map(spaces.map((space) => [space.pid, space]));
   for (const [pid, space] of last) {
@@ -92,8 +90,7 @@ function compareBlocks(space: Space, recorded: Recorded, result: Comparison): vo
   let { dropped } = recorded;
   for (const [address, block] of missing) {
     if (space.uncertain.has(address)) continue;
-    if (block.kept) result.kept++;
-    else if (takeHeld(invented, address, block.size)) result.held++;
+    if (takeHeld(invented, address, block.size)) result.held++;
     else if (dropped-- > 0) result.dropped++;
     else result.faults.push(`process ${space.pid}: ${block.size} bytes at ${hex(address)} missing`);
   }

@@ -2,7 +2,7 @@
 // it execs.
 //
 //   head, 32 bytes:   next place u64, places u64, spaces u32
-//   event, 32 bytes:  address u64, size u64, kind u32, space u32, thread u32, alignment u16, inside u16
+//   event, 32 bytes:  address u64, size u64, kind u32, space u32, thread u32, alignment u32
 //
 // A child of fork begins with what its parent had. Other threads of the parent go on meanwhile: what they did between
 // the call and the child's beginning may or may not be in the child, so these addresses are uncertain there.
@@ -23,8 +23,6 @@ export interface Block {
   size: number;
   /** 1 if none was asked for. */
   alignment: number;
-  /** Allocated in a call of libc that keeps memory for itself. */
-  kept: boolean;
 }
 
 export interface Space {
@@ -47,7 +45,6 @@ interface Event {
   space: number;
   thread: number;
   alignment: number;
-  kept: boolean;
 }
 
 /** Makes an empty log. Only what is written takes room. */
@@ -82,8 +79,7 @@ function readEvents(path: string): Event[] | undefined {
         kind: view.getUint32(at + 16, true),
         space: view.getUint32(at + 20, true),
         thread: view.getUint32(at + 24, true),
-        alignment: 2 ** view.getUint16(at + 28, true),
-        kept: view.getUint16(at + 30, true) !== 0,
+        alignment: 2 ** view.getUint32(at + 28, true),
       };
     });
   } finally {
@@ -140,7 +136,7 @@ class Replay {
   }
 
   #apply(event: Event): void {
-    const { address, size, kind, thread, alignment, kept } = event;
+    const { address, size, kind, thread, alignment } = event;
     if (kind === SPACE) {
       if (this.#byId.has(event.space)) return;
       const known = thread === PROGRAM_BEGINS;
@@ -158,7 +154,7 @@ class Replay {
     const end = Math.ceil((address + size) / PAGE) * PAGE;
     switch (kind) {
       case ALLOCATE:
-        space.blocks.set(address, { size, alignment, kept });
+        space.blocks.set(address, { size, alignment });
         break;
       case FREE: {
         const block = space.blocks.get(address);

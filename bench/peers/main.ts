@@ -89,7 +89,7 @@ function firstOther(these: string, those: string): string {
 
 async function runFolder(folder: string, witness: string): Promise<Sums> {
   const { programs, unbuilt } = programsOf(folder, only, aside);
-  const blocks = { processes: 0, equal: 0, kept: 0, held: 0, dropped: 0 };
+  const blocks = { processes: 0, equal: 0, held: 0, dropped: 0 };
   const sums: Sums = { programs: 0, unbuilt, endless: [], same: 0, compared: 0, blocksSame: 0, sizesSame: 0, blocks };
   for (const program of programs) {
     const tell = (what: string) => process.stdout.write(`${join(folder, program.name)}: ${what}\n`);
@@ -142,13 +142,13 @@ try {
       witness,
     );
     failed ||= same < programs || blocksSame < compared;
-    const { processes, equal, kept, held, dropped } = blocks;
-    lines.push([folder, programs, same, compared, blocksSame, sizesSame, processes, equal, kept, held, dropped]);
+    const { processes, equal, held, dropped } = blocks;
+    lines.push([folder, programs, same, compared, blocksSame, sizesSame, processes, equal, held, dropped]);
     if (unbuilt.length) process.stdout.write(`${folder}: not compiled: ${unbuilt.join(" ")}\n`);
     if (endless.length) process.stdout.write(`${folder}: longer than ${limit} ms alone: ${endless.join(" ")}\n`);
   }
   process.stdout.write(
-    `\n| folder | programs | the same | compared | blocks | sizes | processes | equal | kept | held | dropped |\n${"|---".repeat(11)}|\n`,
+    `\n| folder | programs | the same | compared | blocks | sizes | processes | equal | held | dropped |\n${"|---".repeat(10)}|\n`,
   );
   for (const line of lines) process.stdout.write(`| ${line.join(" | ")} |\n`);
 } finally {

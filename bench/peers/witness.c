@@ -7,18 +7,14 @@
  * Both see the same calls at the same addresses, so what each holds for live at the end must be the same. It shares no
  * line with the library, and works in the most simple way there is: every call is one event, at a place of its own in
  * FILE, which is mapped. FILE has its full size before (see log.ts); all processes of a run write to it, and it
- * outlives them. A thread takes the next place by one atomic addition; it does so before it gives memory back and
+ * outlives them. It has nothing thread-local, which would change the sizes that the loader asks for. A thread takes the next place by one atomic addition; it does so before it gives memory back and
  * after it has got some, so of two events of one address the earlier one has the lower place.
  */
 #define _GNU_SOURCE 1
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <locale.h>
 #include <malloc.h>
-#include <pthread.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -26,7 +22,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* log.ts reads these. RESTORE: what the thread's last FREE or UNMAP of that address took away is there again. REMAP:
@@ -39,8 +34,7 @@ struct event {
   uint32_t kind;
   uint32_t space;     /* of addresses: a process until it execs, with the children of vfork that live in it */
   uint32_t thread;    /* SPACE: the parent's space; UINT32_MAX for a program that begins, 0 if it is not known */
-  uint16_t alignment; /* that was asked for, as the exponent of 2; 0 if none was */
-  uint16_t inside;    /* 1: in a call of libc that keeps memory for itself */
+  uint32_t alignment; /* that was asked for, as the exponent of 2; 0 if none was */
 };
 _Static_assert(sizeof(struct event) == 32, "log.ts");
 
@@ -54,35 +48,31 @@ _Static_assert(sizeof(struct head) == 32, "log.ts");
 
 static struct head *head;
 static struct event *events;
-static uint32_t *own_space;   /* on a page that the kernel wipes in a child of fork */
-
-static __thread unsigned inside __attribute__((tls_model("initial-exec")));
-/* In a thread that is in fork, and in the child that comes of that: the parent, and what was next in the log. */
-static __thread uint32_t parent_space __attribute__((tls_model("initial-exec")));
-static __thread uint64_t parent_next __attribute__((tls_model("initial-exec")));
+static uint32_t *own_space; /* on a page that the kernel wipes in a child of fork */
 
 static void put(uint32_t space, enum kind kind, uint64_t address, uint64_t size, uint64_t alignment, uint32_t thread) {
   uint64_t place = atomic_fetch_add(&head->next, 1);
   if (place >= head->places) return;
-  struct event event = {
-      .address = address, .size = size, .kind = kind, .space = space, .thread = thread, .inside = inside != 0};
-  if (alignment) event.alignment = (uint16_t)__builtin_ctzll(alignment);
+  struct event event = {.address = address, .size = size, .kind = kind, .space = space, .thread = thread};
+  if (alignment) event.alignment = (uint32_t)__builtin_ctzll(alignment);
   events[place] = event;
 }
 
-static uint32_t space(void) {
+/* The space that this is. `parent`: for one that begins. */
+static uint32_t space_of(uint32_t parent) {
   if (*own_space) return *own_space;
-  uint32_t mine = atomic_fetch_add(&head->spaces, 1) + 1;
-  *own_space = mine;
-  put(mine, SPACE, (uint64_t)getpid(), parent_next, 0, parent_space);
-  return mine;
+  *own_space = atomic_fetch_add(&head->spaces, 1) + 1;
+  put(*own_space, SPACE, (uint64_t)getpid(), 0, 0, parent);
+  return *own_space;
+}
+
+static uint32_t space(void) {
+  return space_of(0);
 }
 
 #define FUNCTIONS(F)                                                               \
   F(malloc) F(calloc) F(realloc) F(memalign) F(aligned_alloc) F(posix_memalign)    \
-  F(valloc) F(pvalloc) F(free) F(mmap) F(mmap64) F(munmap) F(mremap) F(fork)       \
-  F(setlocale) F(localtime) F(localtime_r) F(mktime) F(strftime) F(tzset)          \
-  F(getpwnam) F(getpwuid) F(getgrnam) F(getgrgid) F(dlerror) F(pthread_create)
+  F(valloc) F(pvalloc) F(free) F(mmap) F(mmap64) F(munmap) F(mremap) F(fork)
 
 static struct {
 #define F(name) __typeof__(name) *name;
@@ -112,9 +102,7 @@ static __attribute__((constructor)) void begin(void) {
   madvise(own_space, 4096, MADV_WIPEONFORK);
   events = (struct event *)(log + sizeof(*head));
   head = (struct head *)log;
-  parent_space = UINT32_MAX;
-  space();
-  parent_space = 0;
+  space_of(UINT32_MAX);
 }
 #define REAL(name) (begin(), real.name)
 
@@ -224,10 +212,11 @@ void *mremap(void *old, size_t old_size, size_t size, int flags, ...) {
   void *wanted = flags & MREMAP_FIXED ? va_arg(rest, void *) : NULL;
   va_end(rest);
   if (wanted) note(UNMAP, wanted, size, 0);
-  note(UNMAP, old, old_size, 0);
+  /* With no size at all, shared memory gets a second place. */
+  note(UNMAP, old, old_size ? old_size : 1, 0);
   void *start = REAL(mremap)(old, old_size, size, flags, wanted);
   if (start != MAP_FAILED) note(REMAP, start, size, 0);
-  if (start == MAP_FAILED || flags & MREMAP_DONTUNMAP) note(RESTORE, old, old_size, 0);
+  if (start == MAP_FAILED || flags & MREMAP_DONTUNMAP || !old_size) note(RESTORE, old, old_size, 0);
   if (start == MAP_FAILED && wanted) note(RESTORE, wanted, size, 0);
   return start;
 }
@@ -238,42 +227,10 @@ pid_t fork(void) {
   begin();
   if (!head) return real.fork();
   uint32_t mine = space();
-  parent_space = mine;
-  parent_next = atomic_load(&head->next);
+  uint64_t next = atomic_load(&head->next);
   pid_t child = real.fork();
-  if (child == 0) space();
-  parent_space = 0;
+  /* Once more, now with its parent: handlers of pthread_atfork may have allocated. */
+  if (child == 0) put(space(), SPACE, (uint64_t)getpid(), next, 0, mine);
   if (child > 0) put(mine, FORKED, (uint64_t)child, 0, 0, (uint32_t)gettid());
   return child;
-}
-
-/* ── Calls of libc that keep memory for themselves: what is allocated in them is marked ── */
-
-#define KEEPS(result, name, parameters, arguments) \
-  result name parameters {                         \
-    inside++;                                      \
-    result value = REAL(name) arguments;           \
-    inside--;                                      \
-    return value;                                  \
-  }
-KEEPS(char *, setlocale, (int category, const char *locale), (category, locale))
-KEEPS(struct tm *, localtime, (const time_t *time), (time))
-KEEPS(struct tm *, localtime_r, (const time_t *restrict time, struct tm *restrict result), (time, result))
-KEEPS(time_t, mktime, (struct tm *time), (time))
-KEEPS(size_t, strftime, (char *restrict text, size_t size, const char *restrict format, const struct tm *restrict time),
-      (text, size, format, time))
-KEEPS(struct passwd *, getpwnam, (const char *name), (name))
-KEEPS(struct passwd *, getpwuid, (uid_t id), (id))
-KEEPS(struct group *, getgrnam, (const char *name), (name))
-KEEPS(struct group *, getgrgid, (gid_t id), (id))
-KEEPS(char *, dlerror, (void), ())
-KEEPS(int, pthread_create,
-      (pthread_t *restrict thread, const pthread_attr_t *restrict attributes, void *(*start)(void *),
-       void *restrict argument),
-      (thread, attributes, start, argument))
-
-void tzset(void) {
-  inside++;
-  REAL(tzset)();
-  inside--;
 }

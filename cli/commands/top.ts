@@ -12,7 +12,7 @@ import type { RawStackRow } from "../../runtime/types.js";
 import { defineCommand } from "../arguments.js";
 import { filterOptions } from "../filters.js";
 import { print, writeAll } from "../output.js";
-import { droppedLine, headLine, SWITCHED_OFF, textReport } from "../reports/text.js";
+import { BYPASSED, droppedLine, headLine, SWITCHED_OFF, textReport } from "../reports/text.js";
 import { keysOf, press, screen, startState, type TopState } from "../reports/top.js";
 import { EXITS, helpOption, storeOptions, storePath } from "../shared-options.js";
 import { terminalStyle } from "../terminal.js";
@@ -177,7 +177,9 @@ class Looking {
     const { process: its, sampleBytes } = this.#store;
     const sample = sampleBytes > 0 ? { sample: { bytes: sampleBytes, confidence: 0 } } : {};
     const totals = this.#store.totals();
-    const missing = droppedLine(totals.dropped) ?? (this.#store.info().switchedOff ? SWITCHED_OFF : null);
+    const missing =
+      droppedLine(totals.dropped) ??
+      (this.#store.info().switchedOff ? SWITCHED_OFF : this.#store.bypassed ? BYPASSED : null);
     return {
       ...state,
       rows,

@@ -8,7 +8,7 @@ import { watch as looksAt } from "../../runtime/watch.js";
 import { defineCommand } from "../arguments.js";
 import { messages } from "../messages.js";
 import { print } from "../output.js";
-import { droppedLine, stackText } from "../reports/text.js";
+import { BYPASSED, droppedLine, stackText } from "../reports/text.js";
 import { lookText, WATCH_INDENT } from "../reports/watch.js";
 import { EXITS, helpOption, lookOptions, storeOptions, storePath } from "../shared-options.js";
 import { terminalStyle } from "../terminal.js";
@@ -75,6 +75,7 @@ export const watch = defineCommand({
         for (const note of symbolizer.notes.slice(told)) messages("memview").warn(note);
         told = symbolizer.notes.length;
       }
+      if (store.bypassed) print([`${BYPASSED}\n`]);
       const missing = droppedLine(store.totals().dropped);
       if (missing !== null) print([`${missing}\n`]);
       return 0;

@@ -4,7 +4,7 @@ import { printable } from "../../runtime/printable.js";
 import type { Store } from "../../runtime/store.js";
 import { isoTime } from "../../runtime/time.js";
 import { sizeName } from "./sizes.js";
-import { allocationCount, droppedLine, localTimes, SWITCHED_OFF } from "./text.js";
+import { allocationCount, BYPASSED, droppedLine, localTimes, SWITCHED_OFF } from "./text.js";
 
 /** Points of the timeline that the text shows; JSON has all. */
 const POINTS_SHOWN = 12;
@@ -21,7 +21,8 @@ export function* infoText(store: Store): Generator<string> {
   yield row("command", its.command.map(quoted).join(" "));
   yield row("started", local(its.startTime));
   if (its.state === "running") yield row("state", "running");
-  else if (info.end.kind === "none") yield row("state", "dead: it ended without a word, killed or by a system call of its own");
+  else if (info.end.kind === "none")
+    yield row("state", "dead: it ended without a word, killed or by a system call of its own");
   else if (info.end.kind === "exec") yield row("state", `became another program (exec) at ${end}`);
   else yield row("state", `exited with code ${info.end.status} at ${end}`);
   if (info.sampleBytes > 0) {
@@ -47,6 +48,7 @@ export function* infoText(store: Store): Generator<string> {
     }
   }
   if (info.switchedOff) yield `${SWITCHED_OFF}\n`;
+  if (info.bypassed) yield `${BYPASSED}\n`;
   const missing = droppedLine(totals.dropped);
   if (missing !== null) yield `${missing}\n`;
 }
@@ -75,6 +77,7 @@ export function* infoJson(store: Store): Generator<string> {
       sampleBytes: info.sampleBytes,
       droppedBytes: info.droppedBytes,
       switchedOff: info.switchedOff,
+      ...(info.bypassed ? { bypassed: true } : {}),
     },
     timeline: info.timeline.map((entry) => ({ ...entry, time: time(entry.time) })),
   };

@@ -10,7 +10,7 @@
 //   {"bytes":32,"count":1,…,"stack":[]}
 //   ]}
 //
-// Of a sample, "sample":{"bytes":524288,"confidence":0.999} follows the totals, and "margin" each estimate in bytes. Sorted
+// Where another malloc comes ahead of memhook's, "bypassed":true follows the totals. Of a sample, "sample":{"bytes":524288,"confidence":0.999} follows the totals, and "margin" each estimate in bytes. Sorted
 // by a total of the stacks, rows have that total behind "count": "allocations", "temporary" or "peak".
 //
 // With --by there are "groups" in the place of the stacks, each with what its allocations have in common as its first
@@ -30,6 +30,7 @@ export function* jsonReport(report: LiveReport): Generator<string> {
   yield `{"version":${report.version},\n`;
   yield `"process":${JSON.stringify({ pid, exe, command, startTime, state })},\n`;
   yield `"totals":${JSON.stringify({ liveCount, liveBytes, allocatedCount, allocatedBytes, peakBytes, peakTime, dropped })},\n`;
+  if (report.bypassed) yield '"bypassed":true,\n';
   if (sample) yield `"sample":${JSON.stringify({ bytes: sample.bytes, confidence: sample.confidence })},\n`;
   yield `"matched":{"count":${matched.count},"bytes":${matched.bytes}${margin(matched)}},\n`;
 

@@ -11,7 +11,16 @@
 import { printable } from "../../runtime/printable.js";
 import type { LiveReport } from "../../runtime/report.js";
 import { bold, type Style, shortPath } from "./style.js";
-import { allocationCount, droppedLine, rowText, sampleLine, sizeText, stackText, suppressedLine } from "./text.js";
+import {
+  allocationCount,
+  BYPASSED,
+  droppedLine,
+  rowText,
+  sampleLine,
+  sizeText,
+  stackText,
+  suppressedLine,
+} from "./text.js";
 
 /** The lines for one process; its report is aggregated and sorted by size. */
 export function* processSummary(name: string, ended: string, report: LiveReport, style: Style): Generator<string> {
@@ -27,6 +36,7 @@ export function* processSummary(name: string, ended: string, report: LiveReport,
   if (report.suppressed) yield `memhook: ${suppressedLine(report.suppressed, style)}\n`;
   const sampled = sampleLine(report, style);
   if (sampled !== null) yield `memhook: ${sampled}\n`;
+  if (report.bypassed) yield `memhook: ${BYPASSED}\n`;
   const missing = droppedLine(dropped);
   if (missing !== null) yield `memhook: ${missing}\n`;
 }

@@ -54,6 +54,7 @@ export function* textReport(
   if (report.suppressed) yield `${suppressedLine(report.suppressed, style)}\n`;
   const sampled = sampleLine(report, style);
   if (sampled !== null) yield `${sampled}\n`;
+  if (report.bypassed) yield `${BYPASSED}\n`;
   const missing = droppedLine(report.totals.dropped);
   if (missing !== null) yield `${missing}\n`;
 }
@@ -136,6 +137,10 @@ export function droppedLine(dropped: number): string | null {
 /** What is said of a store that lacks everything after some moment. */
 export const SWITCHED_OFF =
   "memhook switched itself off in this process: what is stored is not all (MEMHOOK_LOG tells why)";
+
+/** What is said of a store whose process has a malloc ahead of memhook's. */
+export const BYPASSED =
+  "calls of malloc bypass memhook: another one comes first, in the program itself (an allocator linked statically into it) or preloaded ahead of memhook, and what it hands out is missing here";
 
 /** One line: how large the store may grow, and how much of that is free. */
 export function* storageText({ sizeLimit, committedBytes, dropped }: StoreInfo): Generator<string> {

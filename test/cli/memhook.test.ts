@@ -205,6 +205,19 @@ test("memhook run says why nothing was recorded", { skip }, () => {
   assert.deepEqual(leftovers(), []);
 });
 
+test("memhook run, memview and its JSON say that the program's own malloc comes first", { skip }, () => {
+  const path = join(folder, "own.mem");
+  const said = /calls of malloc bypass memhook: another one comes first, /;
+  assert.match(run("memhook", ["run", "-f", path, build("own_malloc.c")], { env }).stderr, said);
+  for (const args of [["-a"], [], ["info"]]) assert.match(run("memview", [...args, path]).stdout, said);
+  assert.equal(JSON.parse(run("memview", ["--format", "json", path]).stdout).bypassed, true);
+  assert.equal(JSON.parse(run("memview", ["info", "--format", "json", path]).stdout).store.bypassed, true);
+  assert.match(run("memview", ["snapshot", path]).stderr, said);
+  const usual = run("memhook", ["run", "-f", path, obedient, "leak", "5"], { env });
+  assert.doesNotMatch(usual.stderr, said);
+  assert.equal("bypassed" in JSON.parse(run("memview", ["--format", "json", path]).stdout), false);
+});
+
 test("memhook run keeps what was to be preloaded anyway", { skip }, () => {
   const { stdout } = run("memhook", ["run", "sh", "-c", 'echo "$LD_PRELOAD|$MEMHOOK_NET_HOST|"'], {
     env: { ...env, LD_PRELOAD: "libc.so.6", MEMHOOK_NET_HOST: "elsewhere" },

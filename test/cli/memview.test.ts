@@ -6,6 +6,7 @@ import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
+import * as L from "../../asm/layout.js";
 import { commandLine, onceIsEnough, RUNTIMES, run, temporaryFolder } from "../support/run.js";
 import { StoreBuilder } from "../support/store-builder.js";
 
@@ -225,7 +226,7 @@ live:      5242880 bytes (5.0 MiB) in 1 allocation
 allocated: 5242880 bytes (5.0 MiB) in 1 allocation
 temporary: 0 allocations (0.0 %), freed before their thread's next one
 peak:      9000000 bytes (8.6 MiB) at 2026-03-01 12:00:20.000000000
-store:     ${told}, by the library, format 1.0
+store:     ${told}, by the library, format ${L.STORE_VERSION_MAJOR}.${L.STORE_VERSION_MINOR}
 taken:     3145728 bytes (3.0 MiB) of at most 8589934592 bytes (8.0 GiB)
 stacks:    0 of at most 256 frames, unwinder dwarf
 live over time:

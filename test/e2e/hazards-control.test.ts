@@ -169,6 +169,28 @@ test("dlmopen.c: namespaces of their own, and the program's own", { skip }, asyn
   assertTable(await readReport(store), expectations("dlmopen.c"), stdout, program, ...plugins);
 });
 
+/** Programs in which another malloc is found before memhook's, how they are built, and how many blocks of 100 bytes are seen of them. */
+const FIRST: [string, string[], number][] = [
+  ["own_malloc.c", [], 0],
+  ["first_malloc.c", ["-DWRAPS"], 3],
+  ["first_malloc.c", ["-no-pie", "-fno-pic"], 3],
+];
+
+for (const compiler of compilers) {
+  for (const [source, flags, seen] of FIRST) {
+    // Zig makes no other code than position independent.
+    if (compiler.name === "zig" && flags.includes("-no-pie")) continue;
+    const bypassed = seen === 0;
+    test(`${[source, ...flags].join(" ")} with ${compiler.name}: ${bypassed ? "it bypasses" : "it does not bypass"} memhook`, async () => {
+      const store = join(folder, `first-${source}-${flags.length}-${compiler.name}.mem`);
+      await runWell(build(source, { compiler, flags }), [], { store });
+      const report = await readReport(store);
+      assert.equal(report.allocations.filter(({ size }) => size === 100).length, seen);
+      assert.equal(report.bypassed, bypassed || undefined);
+    });
+  }
+}
+
 test("another preload that interposes malloc, before and behind memhook", { skip }, async () => {
   const other = preloadAlways(build("other_preload.c", { shared: true }));
   const program = build("churn.c");
@@ -178,8 +200,9 @@ test("another preload that interposes malloc, before and behind memhook", { skip
     const store = join(folder, `preload-${preload.startsWith(library) ? "first" : "last"}.mem`);
     const { status, stdout, stderr } = await runProgram(program, args, { store, env: { LD_PRELOAD: preload } });
     assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: bare.stdout, stderr: "seen calls\n" });
-    const { totals } = await readReport(store);
+    const { totals, bypassed } = await readReport(store);
     assert.equal(`live ${totals.liveCount} ${totals.liveBytes}\n`, stdout);
+    assert.equal(bypassed, undefined);
   }
 });
 

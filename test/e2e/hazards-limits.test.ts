@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import test from "node:test";
 import { build, library, noCompiler, readReport, runProgram, runWell, which } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
@@ -146,6 +147,23 @@ for (const how of ["prctl", "syscall", "threads"]) {
     assert.ok(totals.liveCount >= 100 && totals.dropped > 0, JSON.stringify(totals));
     assert.equal(process.state, "exited");
   });
+}
+
+for (const how of ["tsc", "tsc-syscall", "tsc-child", "strict", "strict-syscall"]) {
+  for (const sample of ["", "4KiB"]) {
+    test(`clockless.c ${how}${sample && ", sampled"}: no clock is read that would kill`, {
+      skip: skip || (process.arch === "x64" ? false : "only x86-64 has a counter that traps"),
+    }, async () => {
+      const store = join(folder, `clockless-${how}-${sample}.mem`);
+      const { stdout } = await runWell(build("clockless.c"), [how], { store, env: { MEMHOOK_SAMPLE: sample } });
+      assert.equal(stdout, "live 50000\n");
+      if (sample || how === "tsc-child") return;
+      const { totals } = await readReport(store);
+      // Where the store may not grow any more, it says what is missing.
+      assert.ok(totals.dropped > 0 === how.startsWith("strict"), JSON.stringify(totals));
+      assert.ok(totals.liveCount + totals.dropped >= 50_000, JSON.stringify(totals));
+    });
+  }
 }
 
 test("sandboxed.c threads, with memdb: nobody is killed for the sender's thread either", { skip }, async () => {

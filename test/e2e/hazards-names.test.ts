@@ -1,11 +1,23 @@
-// Hazards of names: the same heap by other names, names that are not there, RTLD_DEEPBIND, and auditors that see every binding.
+// Hazards of names: the same heap by other names, names that are not there, RTLD_DEEPBIND, auditors of every binding.
 // Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { copyFileSync, existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import test from "node:test";
-import { build, library, noCompiler, owned, readReport, runProgram } from "../support/programs.js";
+import { ownTarget } from "../support/compilers.js";
+import {
+  assertTable,
+  build,
+  compilers,
+  expectations,
+  library,
+  noCompiler,
+  owned,
+  readReport,
+  runProgram,
+  runWell,
+} from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();
@@ -83,3 +95,77 @@ const tbb = find("libtbbmalloc.so.2");
 test("second names of an allocator that is loaded later", { skip: skip || (tbb ? false : "no TBB here") }, async () => {
   await secondNames(tbb!, library);
 });
+
+/** Runs deepbind.c with these plugins: the store holds what was printed as live, and nothing else of theirs. */
+async function deep(mode: string, plugins: string[], env: Record<string, string> = {}, says = ""): Promise<void> {
+  const program = build("deepbind.c");
+  const store = join(folder, `deep-${++runs}.mem`);
+  const { status, stdout, stderr } = await runProgram(program, [mode, ...plugins], { store, env });
+  assert.deepEqual({ status, stderr }, { status: 0, stderr: says }, stdout);
+  const { allocations, totals } = await readReport(store);
+  const modules = [program, ...plugins, ...plugins.map((plugin) => join(dirname(plugin), "other.so"))];
+  // What an operator, or another library's malloc, asks for belongs to who called that.
+  const mine = owned(
+    allocations.map((allocation) => ({
+      ...allocation,
+      stack: allocation.stack.filter(({ module }) => !/libstdc\+\+|libc\+\+|other_preload/.test(module)),
+    })),
+    ...modules,
+  );
+  assert.deepEqual(mine.map(({ address, size }) => `${address} ${size}`).sort(), said(stdout).live);
+  assert.equal(totals.dropped, 0);
+}
+
+for (const mode of ["lazy", "now"]) {
+  test(`RTLD_DEEPBIND, ${mode}: a plugin, several, and one linked with -z now`, { skip }, async () => {
+    const plain = build("deep_plugin.c", { shared: true });
+    const bound = build("deep_plugin.c", { shared: true, flags: ["-Wl,-z,now", "-Wl,-z,relro"] });
+    await deep(mode, [plain]);
+    await deep(mode, [plain, bound]);
+  });
+
+  test(`RTLD_DEEPBIND, ${mode}: a plugin in C++`, { skip }, async () => {
+    for (const compiler of compilers) await deep(mode, [build("deep_plugin_cxx.cc", { compiler, shared: true })]);
+  });
+}
+
+test("RTLD_DEEPBIND: a plugin that opens another in its constructor", { skip }, async () => {
+  const opening = build("deep_plugin.c", { shared: true, flags: ["-DOPENS"] });
+  copyFileSync(build("deep_plugin.c", { shared: true }), join(dirname(opening), "other.so"));
+  await deep("now", [opening]);
+});
+
+test("RTLD_DEEPBIND: with another preloaded library that passes malloc on, in both orders", { skip }, async () => {
+  const plain = build("deep_plugin.c", { shared: true });
+  const other = build("other_preload.c", { shared: true });
+  for (const order of [`${library} ${other}`, `${other} ${library}`]) {
+    await deep("now", [plain], { LD_PRELOAD: order }, "seen calls\n");
+  }
+});
+
+test("RTLD_DEEPBIND: a plugin's own malloc stays its own", { skip }, async () => {
+  await deep("now", [build("deep_plugin.c", { shared: true, flags: ["-DHAS_HEAP"] })]);
+});
+
+const AUDITORS = ["-DCALLS", "-DCALLS -DALLOCATES", "-DFOLLOWS", "-DCHANGES", "-DWATCHES -DALLOCATES", "-DLOADS"];
+const isGlibc = ownTarget.name.endsWith("-gnu");
+
+for (const what of AUDITORS) {
+  test(`an auditor with ${what}: the program runs, and memhook sees it`, {
+    skip: skip || (isGlibc ? false : "musl has no auditors"),
+  }, async () => {
+    const auditor = build("auditor.c", { shared: true, flags: what.split(" ") });
+    for (const flags of [["-Wl,-z,lazy"], ["-Wl,-z,now"], ["-no-pie", "-Wl,-z,lazy"]]) {
+      const program = build("leaks.c", { flags });
+      const store = join(folder, `audited-${++runs}.mem`);
+      const { stdout } = await runWell(program, [], { store, env: { LD_AUDIT: auditor } });
+      const report = await readReport(store);
+      // An auditor that follows returns has the loader call in the program's place.
+      const ofProgram = ({ module }: { module: string }) => !/\/ld-linux|\/ld-\d/.test(module);
+      const allocations = report.allocations
+        .filter(({ stack }) => stack.some(ofProgram))
+        .map((allocation) => ({ ...allocation, stack: allocation.stack.filter(ofProgram) }));
+      assertTable({ ...report, allocations }, expectations("leaks.c"), stdout, program);
+    }
+  });
+}

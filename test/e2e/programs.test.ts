@@ -5,7 +5,16 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import test from "node:test";
 import { decode } from "../support/decode.js";
-import { build, compilers, noCompiler, readReport, runProgram, runWell } from "../support/programs.js";
+import {
+  assertTable,
+  build,
+  compilers,
+  expectations,
+  noCompiler,
+  readReport,
+  runProgram,
+  runWell,
+} from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 import { coreCases } from "./core-cases.js";
 
@@ -14,6 +23,15 @@ const folder = temporaryFolder();
 if (noCompiler) test("test programs", { skip: noCompiler }, () => {});
 
 for (const compiler of compilers) coreCases(compiler);
+
+for (const flags of [["-DMAP_BY_SYSCALL"], ["-DUNMAP_BY_SYSCALL"], ["-DMAP_BY_SYSCALL", "-DUNMAP_BY_SYSCALL"]]) {
+  test(`mmap.c ${flags.join(" ")}: mapped or unmapped by syscall is the same`, { skip: noCompiler }, async () => {
+    const store = join(folder, `mmap${flags.join("")}.mem`);
+    const program = build("mmap.c", { flags });
+    const { stdout } = await runWell(program, [], { store });
+    assertTable(await readReport(store), expectations("mmap.c"), stdout, program);
+  });
+}
 
 test("a program's output and exit code are the same without memhook", { skip: noCompiler }, async () => {
   for (const [source, args] of [

@@ -101,6 +101,17 @@ async function agree(path: string, expected: string): Promise<void> {
   }
 }
 
+/** Waits until the store at the path is this process's. */
+async function holds(path: string, pid: number): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    const found = existsSync(path) ? (await readReport(path)).process.pid : undefined;
+    if (found === pid) return;
+    assert.ok(Date.now() < deadline, `${path}: of process ${found} instead of ${pid}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 /** The stores of these processes, once memdb has all of them. */
 async function settled(socket: string, pids: number[]): Promise<string[]> {
   const deadline = Date.now() + 30_000;
@@ -121,6 +132,30 @@ function senderTime(pid: number): number {
 }
 
 // ── The same as without memdb ────────────────────────────────────────────────────────────────────
+
+test("a process does not take the path of a parent that has ended, the next run does", options, async (t) => {
+  const path = next();
+  const memdb = new Command("-p0", path);
+  const { port } = await memdb.listening();
+  for (const steps of ["ifai", "ifei", "ai"]) {
+    const program = new Running(build("family.c"), [steps, "/"], { env: environment("127.0.0.1", port) });
+    t.after(() => program.stop());
+    // Each waits until memdb has its store: the first one at the path, the other beside it.
+    let first = 0;
+    for (let line = await program.line(); line !== undefined; line = await program.line()) {
+      const pid = Number(/^waits (\d+)$/.exec(line)?.[1]);
+      if (!pid) continue;
+      first ||= pid;
+      await holds(pid === first ? path : neighbour(path, pid), pid);
+      await holds(path, first);
+      program.tell("\n");
+    }
+    assert.equal((await program.finished).status, 0);
+    await holds(path, first);
+  }
+  memdb.signal("SIGTERM");
+  assert.equal(await memdb.exit, 0);
+});
 
 for (const source of ["leaks.c", "functions.c", "realloc.c", "mmap.c", "threads.c", "lifecycle.c", "operators.cc"]) {
   test(`${source}: memdb's store holds what the library's own does`, options, async () => {

@@ -5,6 +5,7 @@
  *   w  forks; the parent waits for the child
  *   t  begins a session
  *   a  allocates 20002 bytes
+ *   i  prints `waits PID` and waits for a line of input
  *   c  goes to FOLDER
  *   e v p q x l  becomes a new image of this program by execve, execv, execvp, execvpe, fexecve, execl
  *   n N s o      starts one by posix_spawn, posix_spawnp, system, popen, and waits for it
@@ -80,6 +81,10 @@ int main(int count, char **arguments) {
         continue;
       case 't': CHECK(setsid() > 0); continue;
       case 'a': allocate(20002); continue;
+      case 'i':
+        say("waits %d\n", getpid());
+        CHECK(read(STDIN_FILENO, command, sizeof command) > 0);
+        continue;
       case 'c': CHECK(chdir(arguments[2]) == 0); continue;
       case 'e': execve(next[0], next, environ); break;
       case 'v': execv(next[0], next); break;

@@ -1,5 +1,6 @@
 /* Anonymous mappings: each is a block of its own kind, and cutting it leaves the pieces. In units of 64 KiB,
- * which is a whole number of pages everywhere.
+ * which is a whole number of pages everywhere. With -DMAP_BY_SYSCALL and
+ * -DUNMAP_BY_SYSCALL libc's syscall is called for that.
  *
  * live 1 x 262144 mmap map_whole
  * live 1 x 196608 mmap map_shared
@@ -23,8 +24,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "program.h"
+
+#ifdef MAP_BY_SYSCALL
+#define mmap(...) ((void *)syscall(SYS_mmap, __VA_ARGS__))
+#define mmap64 mmap
+#define mremap(...) ((void *)syscall(SYS_mremap, __VA_ARGS__))
+#endif
+#ifdef UNMAP_BY_SYSCALL
+#define munmap(...) ((int)syscall(SYS_munmap, __VA_ARGS__))
+#endif
 
 #define UNIT ((size_t)65536)
 

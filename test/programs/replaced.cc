@@ -236,11 +236,13 @@ int main(int count, char **arguments) {
   too_much("new aligned nothrow", by_new_aligned_nothrow);
   too_much("new[] aligned nothrow", by_new_array_aligned_nothrow);
 #endif
+  const bool given = count > 2; // to print what the operators returned, whatever malloc did
+  // Side by side, as no malloc would put them.
+  for (int i = 0; i < 100 && given; i++) others[others_count++] = Block{by_new(8), nullptr, 8};
   for (int i = 0; i < FORMS; i++)
     if (calls[i] != 0) say("form %d called %lu times\n", i, calls[i]);
-  const bool given = count > 2; // to print what the operators returned, whatever malloc did
   for (int i = 0; i < others_count; i++)
-    if (given || find_own(others[i].given) == nullptr) say("live %p %zu\n", others[i].taken, others[i].size);
+    if (given || find_own(others[i].given) == nullptr) say("live %p %zu\n", others[i].given, others[i].size);
   for (int i = 0; i < own_count && !given; i++)
     if (own[i].taken != nullptr) say("live %p %zu\n", own[i].taken, own[i].size);
 }

@@ -1,8 +1,10 @@
-/* Allocates by each second name of the heap that is there, three blocks a name: two are given back by the other names, one stays and is
- * printed with keep(). `weak`: it has the names by weak references, as programs that use what is there; `dlsym`: it asks for them; a path: it
- * loads that library first. First of all it prints which names are there.
+/* Allocates by each second name of the heap that is there, three blocks a name: two are given back by the other
+ * names, one stays and is printed with keep(). `weak`: it has the names by weak references, as programs that use what
+ * is there; `dlsym`: it asks for them; a path: it loads that library first. First of all it prints which names are
+ * there.
  *
- * The store must hold exactly what was printed, with main as its innermost frame, and what is there must be what is there without memhook.
+ * The store must hold exactly what was printed, with main as its innermost frame, and what is there must be what is
+ * there without memhook.
  */
 #include <dlfcn.h>
 #include <stdbool.h>
@@ -12,35 +14,36 @@
 typedef uintptr_t word;
 typedef word function(word, ...);
 
-#define NAMES(F)                                                                                                         \
-  F(mallocx) F(rallocx) F(xallocx) F(dallocx) F(sdallocx)                                                                \
-  F(mi_malloc) F(mi_malloc_small) F(mi_mallocn) F(mi_zalloc) F(mi_zalloc_small) F(mi_calloc) F(mi_malloc_aligned)        \
-  F(mi_malloc_aligned_at) F(mi_zalloc_aligned) F(mi_zalloc_aligned_at) F(mi_calloc_aligned) F(mi_calloc_aligned_at)      \
-  F(mi_aligned_alloc) F(mi_memalign) F(mi_valloc) F(mi_pvalloc) F(mi_posix_memalign) F(mi_new) F(mi_new_aligned)         \
-  F(mi_new_nothrow) F(mi_new_aligned_nothrow) F(mi_new_n) F(mi_strdup) F(mi_strndup) F(mi_mbsdup) F(mi_wcsdup)           \
-  F(mi_dupenv_s) F(mi_realpath) F(mi_realloc) F(mi_reallocn) F(mi_reallocarray) F(mi_reallocarr) F(mi_reallocf)          \
-  F(mi_rezalloc) F(mi_recalloc) F(mi_realloc_aligned) F(mi_realloc_aligned_at) F(mi_rezalloc_aligned)                    \
-  F(mi_rezalloc_aligned_at) F(mi_recalloc_aligned) F(mi_recalloc_aligned_at) F(mi_aligned_recalloc)                      \
-  F(mi_aligned_offset_recalloc) F(mi_new_realloc) F(mi_new_reallocn) F(mi_expand) F(mi_free) F(mi_cfree) F(mi_free_size) \
-  F(mi_free_size_aligned) F(mi_free_aligned) F(mi_heap_new) F(mi_heap_destroy) F(mi_heap_delete) F(mi_heap_malloc)       \
-  F(mi_heap_malloc_small) F(mi_heap_mallocn) F(mi_heap_zalloc) F(mi_heap_calloc) F(mi_heap_malloc_aligned)               \
-  F(mi_heap_malloc_aligned_at) F(mi_heap_zalloc_aligned) F(mi_heap_zalloc_aligned_at) F(mi_heap_calloc_aligned)          \
-  F(mi_heap_calloc_aligned_at) F(mi_heap_alloc_new) F(mi_heap_alloc_new_n) F(mi_heap_strdup) F(mi_heap_strndup)          \
-  F(mi_heap_realpath) F(mi_heap_realloc) F(mi_heap_reallocn) F(mi_heap_reallocf) F(mi_heap_rezalloc) F(mi_heap_recalloc) \
-  F(mi_heap_realloc_aligned) F(mi_heap_realloc_aligned_at) F(mi_heap_rezalloc_aligned) F(mi_heap_rezalloc_aligned_at)    \
-  F(mi_heap_recalloc_aligned) F(mi_heap_recalloc_aligned_at)                                                             \
-  F(mi_heap_visit_blocks) F(nallocx) F(mallctl) F(scalable_msize)                                                        \
-  F(tc_malloc) F(tc_malloc_skip_new_handler) F(tc_calloc) F(tc_memalign) F(tc_valloc) F(tc_pvalloc)                      \
-  F(tc_posix_memalign) F(tc_new) F(tc_new_nothrow) F(tc_new_aligned) F(tc_new_aligned_nothrow) F(tc_newarray)            \
-  F(tc_newarray_nothrow) F(tc_newarray_aligned) F(tc_newarray_aligned_nothrow) F(tc_realloc) F(tc_free) F(tc_free_sized) \
-  F(tc_cfree) F(tc_delete) F(tc_delete_sized) F(tc_delete_nothrow) F(tc_delete_aligned) F(tc_delete_aligned_nothrow)     \
-  F(tc_delete_sized_aligned) F(tc_deletearray) F(tc_deletearray_sized) F(tc_deletearray_nothrow)                         \
-  F(tc_deletearray_aligned) F(tc_deletearray_aligned_nothrow) F(tc_deletearray_sized_aligned)                            \
-  F(scalable_malloc) F(scalable_calloc) F(scalable_aligned_malloc) F(scalable_posix_memalign) F(scalable_realloc)        \
-  F(scalable_aligned_realloc) F(scalable_free) F(scalable_aligned_free)                                                  \
-  F(__libc_malloc) F(__libc_calloc) F(__libc_memalign) F(__libc_valloc) F(__libc_pvalloc) F(__libc_realloc)              \
-  F(__libc_free) F(free_sized) F(free_aligned_sized)                                                                     \
-  F(je_malloc) F(je_free) F(je_mallocx)
+#define NAMES(F)                                                                                               \
+  F(mallocx) F(rallocx) F(xallocx) F(dallocx) F(sdallocx) F(mi_malloc) F(mi_malloc_small) F(mi_mallocn)        \
+  F(mi_zalloc) F(mi_zalloc_small) F(mi_calloc) F(mi_malloc_aligned) F(mi_malloc_aligned_at)                    \
+  F(mi_zalloc_aligned) F(mi_zalloc_aligned_at) F(mi_calloc_aligned) F(mi_calloc_aligned_at)                    \
+  F(mi_aligned_alloc) F(mi_memalign) F(mi_valloc) F(mi_pvalloc) F(mi_posix_memalign) F(mi_new)                 \
+  F(mi_new_aligned) F(mi_new_nothrow) F(mi_new_aligned_nothrow) F(mi_new_n) F(mi_strdup) F(mi_strndup)         \
+  F(mi_mbsdup) F(mi_wcsdup) F(mi_dupenv_s) F(mi_realpath) F(mi_realloc) F(mi_reallocn) F(mi_reallocarray)      \
+  F(mi_reallocarr) F(mi_reallocf) F(mi_rezalloc) F(mi_recalloc) F(mi_realloc_aligned) F(mi_realloc_aligned_at) \
+  F(mi_rezalloc_aligned) F(mi_rezalloc_aligned_at) F(mi_recalloc_aligned) F(mi_recalloc_aligned_at)            \
+  F(mi_aligned_recalloc) F(mi_aligned_offset_recalloc) F(mi_new_realloc) F(mi_new_reallocn) F(mi_expand)       \
+  F(mi_free) F(mi_cfree) F(mi_free_size) F(mi_free_size_aligned) F(mi_free_aligned) F(mi_heap_new)             \
+  F(mi_heap_destroy) F(mi_heap_delete) F(mi_heap_malloc) F(mi_heap_malloc_small) F(mi_heap_mallocn)            \
+  F(mi_heap_zalloc) F(mi_heap_calloc) F(mi_heap_malloc_aligned) F(mi_heap_malloc_aligned_at)                   \
+  F(mi_heap_zalloc_aligned) F(mi_heap_zalloc_aligned_at) F(mi_heap_calloc_aligned)                             \
+  F(mi_heap_calloc_aligned_at) F(mi_heap_alloc_new) F(mi_heap_alloc_new_n) F(mi_heap_strdup)                   \
+  F(mi_heap_strndup) F(mi_heap_realpath) F(mi_heap_realloc) F(mi_heap_reallocn) F(mi_heap_reallocf)            \
+  F(mi_heap_rezalloc) F(mi_heap_recalloc) F(mi_heap_realloc_aligned) F(mi_heap_realloc_aligned_at)             \
+  F(mi_heap_rezalloc_aligned) F(mi_heap_rezalloc_aligned_at) F(mi_heap_recalloc_aligned)                       \
+  F(mi_heap_recalloc_aligned_at) F(mi_heap_visit_blocks) F(nallocx) F(mallctl) F(scalable_msize) F(tc_malloc)  \
+  F(tc_malloc_skip_new_handler) F(tc_calloc) F(tc_memalign) F(tc_valloc) F(tc_pvalloc) F(tc_posix_memalign)    \
+  F(tc_new) F(tc_new_nothrow) F(tc_new_aligned) F(tc_new_aligned_nothrow) F(tc_newarray)                       \
+  F(tc_newarray_nothrow) F(tc_newarray_aligned) F(tc_newarray_aligned_nothrow) F(tc_realloc) F(tc_free)        \
+  F(tc_free_sized) F(tc_cfree) F(tc_delete) F(tc_delete_sized) F(tc_delete_nothrow) F(tc_delete_aligned)       \
+  F(tc_delete_aligned_nothrow) F(tc_delete_sized_aligned) F(tc_deletearray) F(tc_deletearray_sized)            \
+  F(tc_deletearray_nothrow) F(tc_deletearray_aligned) F(tc_deletearray_aligned_nothrow)                        \
+  F(tc_deletearray_sized_aligned) F(scalable_malloc) F(scalable_calloc) F(scalable_aligned_malloc)             \
+  F(scalable_posix_memalign) F(scalable_realloc) F(scalable_aligned_realloc) F(scalable_free)                  \
+  F(scalable_aligned_free) F(__libc_malloc) F(__libc_calloc) F(__libc_memalign) F(__libc_valloc)               \
+  F(__libc_pvalloc) F(__libc_realloc) F(__libc_free) F(free_sized) F(free_aligned_sized) F(je_malloc)          \
+  F(je_free) F(je_mallocx)
 
 #define DECLARE(name) extern function name __attribute__((weak));
 NAMES(DECLARE)
@@ -67,7 +70,8 @@ enum { SIZE = -1, PLAIN_FREE = -1 };
 static const struct freer jemalloc[] = {{INDEX_dallocx, 0, 0}, {INDEX_sdallocx, SIZE, 0}, {PLAIN_FREE, 0, 0}, {0}};
 static const struct freer mimalloc[] = {
     {INDEX_mi_free, 0, 0}, {INDEX_mi_free_size, SIZE, 0}, {INDEX_mi_cfree, 0, 0}, {PLAIN_FREE, 0, 0}, {0}};
-static const struct freer mimalloc_aligned[] = {{INDEX_mi_free_aligned, 32, 0}, {INDEX_mi_free_size_aligned, SIZE, 32}, {0}};
+static const struct freer mimalloc_aligned[] = {
+    {INDEX_mi_free_aligned, 32, 0}, {INDEX_mi_free_size_aligned, SIZE, 32}, {0}};
 static const struct freer tcmalloc[] = {{INDEX_tc_free, 0, 0},          {INDEX_tc_free_sized, SIZE, 0},
                                         {INDEX_tc_cfree, 0, 0},         {INDEX_tc_delete, 0, 0},
                                         {INDEX_tc_delete_sized, SIZE, 0}, {INDEX_tc_delete_nothrow, 0, 0},

@@ -108,6 +108,19 @@ const known: [string, Frame[]][] = [
   ["a name with a version", [frame(LIBC), frame(LIBC, "setlocale@@GLIBC_2.2.5"), frame(APP, "main")]],
   ["a time zone", [frame(LIBC), frame(LIBC, "localtime_r"), frame(APP, "log")]],
   ["what dlopen keeps", [frame(LOADER), frame(LOADER), frame(LIBC, "dlopen"), frame(APP, "load")]],
+  ["a thread's memory", [frame(LOADER, "_dl_allocate_tls"), frame(LIBC, "pthread_create"), frame(APP)]],
+  [
+    "a thread's memory for a library",
+    [frame(LOADER, null), frame(LOADER, "__tls_get_addr"), frame("/opt/lib/libx.so.1"), frame(APP)],
+  ],
+  [
+    "a time zone, by memhook's frame",
+    [frame(LIBC, null), frame("/opt/memhook/libmemhook.so", "localtime"), frame(APP, "log")],
+  ],
+  [
+    "what an NSS library keeps",
+    [frame("/opt/lib/libnss_x.so.2", "_nss_x_getpwnam_r"), frame(LIBC, "getpwnam_r"), frame(APP)],
+  ],
   ["handlers of exit", [frame(LIBC, "__new_exitfn"), frame(LIBC, "__cxa_atexit"), frame(APP, "_GLOBAL__sub_I_x")]],
 ];
 
@@ -123,7 +136,6 @@ const shown: [string, Frame[]][] = [
   ["a locale that was made by hand", [frame(LIBC, "newlocale"), frame(APP, "main")]],
   ["a name like one", [frame(LIBC, "getpassphrase"), frame(APP, "main")]],
   ["a stream that stays open", [frame(LIBC, "fopen"), frame(APP, "main")]],
-  ["a thread that nobody joins", [frame(LOADER, "_dl_allocate_tls"), frame(LIBC, "pthread_create"), frame(APP)]],
   ["a keeper further out", [frame(LIBC, "strdup"), frame(APP, "hook"), frame(LIBC, "setlocale")]],
   ["a walk that ended early", [frame(STDCXX)]],
   ["a thread's walk that ended early", [frame(STDCXX), frame(LIBC)]],

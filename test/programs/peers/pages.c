@@ -38,7 +38,15 @@ int main(void) {
   printf("unaligned: %d, %s\n", munmap(over + 7, PAGE), strerror(errno));
   printf("nothing: %d, %s\n", munmap(over, 0), strerror(errno));
   printf("too much: %d, %s\n", map(1ul << 50) == MAP_FAILED, strerror(errno));
-  printf("nowhere: %d, %s\n", mremap(over + 100, PAGE, 2 * PAGE, MREMAP_MAYMOVE) == MAP_FAILED, strerror(errno));
-  mmap(NULL, 3 * PAGE, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  char *middle = over + 8 * PAGE + 100;
+  printf("nowhere: %d, %s\n", mremap(middle, PAGE, 2 * PAGE, MREMAP_MAYMOVE) == MAP_FAILED, strerror(errno));
+  printf("to nowhere: %d, %s\n",
+         mremap(grown, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, middle) == MAP_FAILED, strerror(errno));
+  printf("over nowhere: %d, %s\n",
+         mmap(middle, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED, strerror(errno));
+  printf("over nothing: %d, %s\n",
+         mmap(over, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED, strerror(errno));
+  char *shared = mmap(NULL, 3 * PAGE, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  printf("a second place: %d\n", mremap(shared, 0, 3 * PAGE, MREMAP_MAYMOVE) != MAP_FAILED);
   return 0;
 }

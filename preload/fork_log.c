@@ -1,0 +1,204 @@
+/* The log of frees after a fork; see fork_log.h.
+ *
+ * Why nothing is missed, although a free looks at `mh_fork_log` once, without a fence: it takes the block out of the index first, which is private
+ * memory, and looks then. If it saw no log, it looked before the forking thread set it, so before the fork. The fork write-protects
+ * the parent's pages and has every processor forget what it knew of them, which waits until all that was written under the old
+ * protection is there (an interrupt on x86-64, TLBI and DSB on aarch64). So the child's copy of the index does not have that block. If the index was written
+ * to only after that, the write faulted, and what comes behind it in the program is done after the fault: it saw the log.
+ */
+#include "fork_log.h"
+
+#include "clock.h"
+#include "guard.h"
+#include "lock.h"
+#include "process.h"
+#include "stand_in.h"
+#include "thread.h"
+
+#define ENTRIES (1u << 20)
+#define CHILDREN 256
+#define PASSES 256 /* so many frees of a thread are counted together */
+#define FIRST_LOOK 1024
+#define UNBORN UINT32_MAX
+
+struct logged {
+  uint64_t number; /* of the entry, plus 1; written last */
+  struct mh_record record;
+  uint32_t slot;
+};
+
+/* In memory that parent and children share. */
+struct mh_fork_log {
+  uint64_t next;   /* number of the next entry */
+  uint64_t until;  /* nobody wants entries from this number on */
+  uint64_t newest; /* time of the last fork: nobody wants what was allocated later */
+  uint32_t wanting;  /* children that may still want it */
+  uint32_t crowded;  /* not 0: and others, for which there was no place */
+  uint32_t children[CHILDREN]; /* their process ids; UNBORN from before the fork until the child's first words; 0: free */
+  struct logged entries[ENTRIES];
+};
+
+struct mh_fork_log *mh_fork_log;
+
+static struct mh_fork_log *kept; /* this process's own, whether wanted or not; NULL until its first fork */
+static struct mh_lock lock;      /* mh_fork_log changes */
+static uint64_t passes;          /* frees since the last fork that were not as fast as others */
+static uint64_t next_look;       /* at so many of them it is asked who of the children lives */
+/* Forks between prepare and their return in the parent; so: not 0 in a child made by fork, nor in a child of such a child that has
+ * not begun either, for which the log is the same. */
+static uint32_t preparing;
+static uint64_t prepared_at; /* time of the newest of them */
+static uint64_t forked_at;   /* the log's next number just before it */
+
+/* In a child that has not begun: its parent's, and this one's place among the children. */
+static struct mh_fork_log *parents;
+static uint32_t own_place;
+
+/* A place among the children, from 1 on; 0: there is none, and it is waited for as for one that never begins. */
+static uint32_t take_place(struct mh_fork_log *log, uint32_t pid) {
+  for (uint32_t i = 0; i < CHILDREN; i++) {
+    uint32_t nobody = 0;
+    if (MH_GET(log->children[i]) || !__atomic_compare_exchange_n(&log->children[i], &nobody, pid, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) continue;
+    __atomic_add_fetch(&log->wanting, 1, __ATOMIC_SEQ_CST);
+    return i + 1;
+  }
+  MH_SET(log->crowded, 1);
+  return 0;
+}
+
+static void give_place(struct mh_fork_log *log, uint32_t place, uint32_t pid) {
+  if (pid && __atomic_compare_exchange_n(&log->children[place - 1], &pid, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+    __atomic_sub_fetch(&log->wanting, 1, __ATOMIC_SEQ_CST);
+}
+
+/* ── In the parent ───────────────────────────────────────────────────────────────────────────────── */
+
+void mh_fork_log_prepare(void) {
+  /* A child that has not begun has allocated and freed nothing: its own children go back to the parent's fork as it does. */
+  mh_tls.fork_place = parents ? take_place(parents, UNBORN) : 0;
+  if (parents || !__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) return;
+  if (!kept) kept = mh_map(sizeof(*kept), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (!kept) return;
+  bool locked = mh_lock_take_again(&lock, mh_thread_id(mh_tls.thread)) != MH_LOCK_REFUSED;
+  mh_tls.fork_place = take_place(kept, UNBORN);
+  __atomic_add_fetch(&preparing, 1, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&kept->newest, UINT64_MAX, __ATOMIC_SEQ_CST);
+  prepared_at = mh_clock_now();
+  forked_at = __atomic_load_n(&kept->next, __ATOMIC_RELAXED);
+  MH_SET(passes, 0);
+  MH_SET(next_look, FIRST_LOOK);
+  __atomic_store_n(&kept->until, forked_at + ENTRIES, __ATOMIC_RELEASE);
+  __atomic_store_n(&mh_fork_log, kept, __ATOMIC_SEQ_CST);
+  if (locked) mh_lock_release(&lock);
+}
+
+void mh_fork_log_in_parent(bool made) {
+  struct mh_fork_log *log = parents ? parents : kept;
+  if (!made && log && mh_tls.fork_place) give_place(log, mh_tls.fork_place, UNBORN);
+  if (parents || !kept || !preparing || __atomic_sub_fetch(&preparing, 1, __ATOMIC_SEQ_CST)) return;
+  __atomic_store_n(&kept->newest, mh_clock_now(), __ATOMIC_SEQ_CST);
+  /* Another thread may have begun to fork meanwhile. */
+  if (__atomic_load_n(&preparing, __ATOMIC_SEQ_CST)) __atomic_store_n(&kept->newest, UINT64_MAX, __ATOMIC_SEQ_CST);
+}
+
+/* Gives the places back of children that were killed; or of all. */
+static void clear_places(struct mh_fork_log *log, bool all) {
+  uint64_t signals = mh_signals_hold();
+  for (uint32_t i = 0; i < CHILDREN; i++) {
+    uint32_t pid = MH_GET(log->children[i]);
+    if (all || (pid && pid != UNBORN && !mh_process_lives(pid, 0))) give_place(log, i + 1, pid);
+  }
+  if (all) MH_SET(log->crowded, 0);
+  mh_signals_release(signals);
+}
+
+static bool somebody_wants(const struct mh_fork_log *log) {
+  return __atomic_load_n(&log->wanting, __ATOMIC_SEQ_CST) || MH_GET(log->crowded);
+}
+
+/* Whether some child still wants it, asked at every free while that is not known. */
+static bool is_wanted(struct mh_fork_log *log) {
+  if (++mh_tls.fork_passes % PASSES == 0) {
+    uint64_t now = __atomic_add_fetch(&passes, PASSES, __ATOMIC_RELAXED), look = MH_GET(next_look);
+    if (now >= ENTRIES) return false;
+    if (now >= look && __atomic_compare_exchange_n(&next_look, &look, now * 2, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) clear_places(log, false);
+  }
+  return somebody_wants(log);
+}
+
+/* Whoever forks meanwhile wants it again, and has the lock, or gets it afterwards. */
+static void end(struct mh_fork_log *log) {
+  if (mh_lock_try_again(&lock, mh_thread_id(mh_tls.thread)) == MH_LOCK_REFUSED) return;
+  if (MH_GET(passes) >= ENTRIES) clear_places(log, true);
+  if (!somebody_wants(log)) {
+    __atomic_store_n(&mh_fork_log, NULL, __ATOMIC_RELEASE);
+    uintptr_t from = ((uintptr_t)log->entries + 4095) & ~(uintptr_t)4095;
+    mh_madvise((void *)from, sizeof(log->entries) - 4096, MADV_REMOVE);
+  }
+  mh_lock_release(&lock);
+}
+
+void mh_fork_log_add(uint32_t slot, const struct mh_record *record) {
+  struct mh_fork_log *log = MH_GET(mh_fork_log);
+  if (!log || mh_stands_in()) return;
+  if (MH_UNLIKELY(!is_wanted(log))) return end(log);
+  /* Copied first: a handler may fork here, and the child writes the same entry, where the record is not its parent's any more. */
+  struct mh_record copy = *record;
+  if (copy.time > __atomic_load_n(&log->newest, __ATOMIC_RELAXED) ||
+      __atomic_load_n(&log->next, __ATOMIC_RELAXED) >= __atomic_load_n(&log->until, __ATOMIC_RELAXED))
+    return;
+  uint64_t number = __atomic_fetch_add(&log->next, 1, __ATOMIC_ACQ_REL);
+  struct logged *entry = &log->entries[number % ENTRIES];
+  /* A reader that sees any of the new words sees, when it looks at the number again, the 0 or what comes after. */
+  __atomic_store_n(&entry->number, 0, __ATOMIC_RELAXED);
+  __atomic_thread_fence(__ATOMIC_RELEASE);
+  entry->record = copy;
+  entry->slot = slot;
+  __atomic_store_n(&entry->number, number + 1, __ATOMIC_RELEASE);
+}
+
+/* ── In the child ────────────────────────────────────────────────────────────────────────────────── */
+
+void mh_fork_log_in_child(void) {
+  if (!parents) parents = kept;
+  mh_fork_log = kept = NULL;
+  lock = (struct mh_lock){0};
+  own_place = parents ? mh_tls.fork_place : 0;
+  if (own_place) __atomic_store_n(&parents->children[own_place - 1], (uint32_t)mh_getpid(), __ATOMIC_RELEASE);
+}
+
+uint64_t mh_fork_log_time(void) {
+  return preparing ? prepared_at : 0;
+}
+
+void mh_fork_log_replay(void (*visit)(uint32_t slot, const struct mh_record *record)) {
+  if (!preparing || !parents) return;
+  __atomic_thread_fence(__ATOMIC_ACQUIRE); /* what was copied from the file was read before the log is */
+  uint64_t end = __atomic_load_n(&parents->next, __ATOMIC_ACQUIRE);
+  for (uint64_t number = forked_at; number < end; number++) {
+    const struct logged *entry = &parents->entries[number % ENTRIES];
+    if (__atomic_load_n(&entry->number, __ATOMIC_ACQUIRE) != number + 1) continue;
+    struct mh_record record = entry->record;
+    uint32_t slot = entry->slot;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (__atomic_load_n(&entry->number, __ATOMIC_RELAXED) == number + 1) visit(slot, &record);
+  }
+}
+
+/* A child of vfork has its parent's memory, but another process id. */
+void mh_fork_log_renounce(void) {
+  if (parents && own_place) give_place(parents, own_place, (uint32_t)mh_getpid());
+}
+
+void mh_fork_log_want(void) {
+  if (!parents || !own_place) return;
+  uint32_t pid = (uint32_t)mh_getpid();
+  if (pid != mh_process.pid && MH_GET(parents->children[own_place - 1]) != pid) own_place = take_place(parents, pid);
+}
+
+void mh_fork_log_forget(void) {
+  mh_fork_log_renounce();
+  if (parents) mh_munmap(parents, sizeof(*parents));
+  mh_fork_log = kept = parents = NULL;
+  own_place = preparing = 0;
+}

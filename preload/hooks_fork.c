@@ -1,0 +1,35 @@
+/* Hooks: the ways to fork that libc runs no handlers for, _Fork and the bare system calls. What pthread_atfork does for the others, these do
+ * by themselves; a signal handler may use them, and so fork inside a hook. Calls whose child goes on on another stack, or in its
+ * parent's memory, are none of these: hooks_seccomp.c passes them on by a jump.
+ */
+#include <linux/sched.h>
+
+#include "hook.h"
+#include "inherit.h"
+#include "peek.h"
+
+MH_HOOK pid_t _Fork(void) {
+  if (MH_UNLIKELY(!mh_real._Fork)) mh_real_find();
+  /* A C library before 2.34 has none, but a weak reference finds this one. */
+  if (MH_UNLIKELY(!mh_real._Fork)) return mh_real.fork();
+  mh_fork_begins();
+  pid_t child = mh_real._Fork();
+  mh_fork_ends(child);
+  return child;
+}
+
+bool mh_fork_is(long number, long a, long b) {
+#ifdef SYS_fork
+  if (number == SYS_fork) return true;
+#endif
+  if (number == SYS_clone) return !(a & CLONE_VM) && !b;
+  struct clone_args arguments;
+  return number == SYS_clone3 && mh_peek(&arguments, (uintptr_t)a, CLONE_ARGS_SIZE_VER0) && !(arguments.flags & CLONE_VM) && !arguments.stack;
+}
+
+long mh_fork_call(long number, long a, long b, long c, long d, long e, long f) {
+  mh_fork_begins();
+  long child = mh_real.syscall(number, a, b, c, d, e, f);
+  mh_fork_ends(child);
+  return child;
+}

@@ -1,0 +1,29 @@
+// Whether an ended process may be one that another descends from: then its store is no old run's, which may be replaced.
+// The library asks more (preload/family.c), since it can look at the processes above it; this is what a store and a
+// newcomer's identity tell: an ancestor lived when its child was made.
+//
+//     owner     start ├───────────────┤ end, and the newest process id then
+//     newcomer              ├──────          may descend
+//     newcomer                            ├──────  a later run
+
+import * as L from "../asm/layout.js";
+import type { Identity } from "./liveness.js";
+
+/** A clock tick of /proc/PID/stat, on all machines. */
+const TICK_NS = 10_000_000n;
+/** Starts count while a machine is suspended, a store's times do not; and a start is known to a tick. Within this, process ids tell the order. */
+const UNSURE_NS = 1_000_000_000n;
+/** Ids begin anew from a low number when they have come to the end, which is 32768 or higher. */
+const PIDS_WITHIN = 16384;
+
+/** `owner`: the header page of an ended process's store on the same machine, in the same pid namespace. */
+export function mayDescend(newcomer: Identity, owner: DataView): boolean {
+  const start = owner.getBigUint64(L.HEADER_PROCESS_START, true);
+  if (start === 0n || newcomer.start < start || newcomer.pid === owner.getUint32(L.HEADER_PID, true)) return false;
+  const end = owner.getBigUint64(L.HEADER_START_MONOTONIC, true) + owner.getBigUint64(L.HEADER_END_TIME, true);
+  const made = newcomer.start * TICK_NS;
+  if (made > end + UNSURE_NS) return false;
+  if (made + UNSURE_NS < end) return true;
+  const newest = owner.getUint32(L.HEADER_END_NEWEST_PID, true);
+  return newcomer.pid <= newest && newest - newcomer.pid < PIDS_WITHIN;
+}

@@ -1,0 +1,114 @@
+// Hooks that are interrupted at any of their instructions, where the signal handler forks, jumps out, or ends the thread. And how many
+// instructions they have.
+// Runs under Node alone: what it tests is the library, in C.
+//
+// The ordinary run takes some of the instructions, other ones each day; MEMHOOK_TEST_FULL=1 takes all of them.
+
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import test from "node:test";
+import { patience, rounds } from "../support/counts.js";
+import {
+  build,
+  expectations,
+  type FullReport,
+  lines,
+  neighbour,
+  noCompiler,
+  owned,
+  type Row,
+  readReport,
+  rows,
+  runWell,
+} from "../support/programs.js";
+import { temporaryFolder } from "../support/run.js";
+
+const folder = temporaryFolder();
+const skip = noCompiler || (process.arch === "x64" ? false : "single steps by a trap flag are x86-64's");
+
+const MODES: [string, Record<string, string>][] = [
+  ["follow", {}],
+  ["fresh", { MEMHOOK_CHILDREN: "fresh" }],
+  ["off", { MEMHOOK_CHILDREN: "off" }],
+  ["a sample", { MEMHOOK_SAMPLE: "300" }],
+];
+
+function forget(prefix: string): void {
+  for (const name of readdirSync(folder)) if (name.startsWith(prefix)) rmSync(join(folder, name));
+}
+
+for (const kind of ["fork", "_Fork", "clone"]) {
+  for (const [mode, env] of kind === "fork" ? MODES : MODES.slice(0, 1)) {
+    test(`handler_forks.c ${kind}, ${mode}: children that return into an interrupted hook live on`, {
+      skip,
+    }, async () => {
+      const store = join(folder, "handler.mem");
+      const { stdout } = await runWell(build("handler_forks.c"), [kind, rounds(50, 5000)], {
+        store,
+        env,
+        limit: patience,
+      });
+      assert.equal(stdout, "killed 0 0x0\n");
+      const { totals } = await readReport(store);
+      assert.equal(totals.dropped, 0);
+      forget("handler.");
+    });
+  }
+}
+
+/** The ordinary run acts at one instruction of so many. */
+const every = Number(rounds(67, 1));
+const first = Math.floor(Date.now() / 86_400_000) % every;
+
+function assertRows(report: FullReport, table: Row[], program: string): void {
+  const functions = new Set(table.map((row) => row.function));
+  const found = rows(owned(report.allocations, program), [program], table);
+  const named = found.filter((row) => functions.has(row.function));
+  assert.deepEqual(lines(named), lines(table));
+}
+
+const ACTIONS: [string, string, Record<string, string>][] = [
+  ...["jump", "end", "_Fork", "clone"].map((action): [string, string, Record<string, string>] => [action, "", {}]),
+  ...MODES.slice(0, 3).map(([mode, env]): [string, string, Record<string, string>] => ["fork", `, ${mode}`, env]),
+];
+
+for (const [action, mode, env] of ACTIONS) {
+  test(`stepping.c ${action}${mode}: nothing crashes, and everything is recorded as ever`, { skip }, async () => {
+    const store = join(folder, "stepping.mem");
+    const program = build("stepping.c");
+    const args = [action, String(first), String(every)];
+    const { stdout } = await runWell(program, args, { store, env, limit: patience });
+    const context = `${args.join(" ")}: ${stdout.split("\n").slice(-5).join("\n")}`;
+    assert.doesNotMatch(stdout, /^bad/m, context);
+    const acted = Number(/^acted (\d+) in all$/m.exec(stdout)?.[1]);
+    assert.ok(acted > 2000 / every, context);
+    const report = await readReport(store);
+    assertRows(report, expectations("stepping.c"), program);
+    // What an interrupted hook was about to record is lost at worst, and what its thread had freed.
+    assert.ok(report.totals.dropped <= acted, `${report.totals.dropped} dropped, ${context}`);
+    const children = [...stdout.matchAll(/^child (\d+)$/gm)].map(([, pid]) => neighbour(store, Number(pid)));
+    if (env.MEMHOOK_CHILDREN === "off") assert.deepEqual(children.filter(existsSync), []);
+    else for (const child of children.slice(-10)) assertChild(await readReport(child), env, program, context);
+    forget("stepping.");
+  });
+}
+
+function assertChild(child: FullReport, env: Record<string, string>, program: string, context: string): void {
+  const fresh = env.MEMHOOK_CHILDREN === "fresh";
+  const table = expectations("stepping.c", "child").filter((row) => !fresh || row.function === "in_child");
+  assertRows(child, table, program);
+  assert.ok(child.totals.dropped <= 50, `${child.totals.dropped} dropped in a child, ${context}`);
+}
+
+for (const fate of ["exits", "leaves", "executes", "is-killed", "begins", "waits"]) {
+  test(`free_after_fork.c: a child that ${fate} does not make frees slower for good`, { skip }, async () => {
+    const store = join(folder, "after-fork.mem");
+    const { stdout } = await runWell(build("free_after_fork.c"), [fate], { store, limit: patience });
+    const [, before, after] = /^before (\d+) after (\d+)$/m.exec(stdout)!;
+    assert.ok(Number(before) > 20, stdout);
+    assert.equal(after, before);
+    forget("after-fork.");
+  });
+}
