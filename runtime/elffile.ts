@@ -108,6 +108,26 @@ export class ElfFile {
     return section;
   }
 
+  /** All sections of a kind one after the other, as a linker would put them; null if there is none. */
+  joined(kind: number): Section | null {
+    const parts: { start: number; section: Section }[] = [];
+    let size = 0;
+    for (let index = 0; index < this.sectionCount; index++) {
+      const section = this.#field(index, ENTRY_KIND) === kind ? this.#open(index) : null;
+      if (section === null) continue;
+      parts.push({ start: size, section });
+      size += section.size;
+    }
+    if (parts.length < 2) return parts[0]?.section ?? null;
+    return new Section(size, (target, at) =>
+      parts.every(({ start, section }) => {
+        const from = Math.max(at, start);
+        const to = Math.min(at + target.length, start + section.size);
+        return from >= to || section.read(target.subarray(from - at, to - at), from - start);
+      }),
+    );
+  }
+
   /** The section that the first section of this kind names as its strings. */
   linked(kind: number): Section | null {
     for (let index = 0; index < this.sectionCount; index++) {
