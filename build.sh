@@ -186,7 +186,7 @@ bundles() {
   local program
   for program in memdb memhook memview; do
     quietly "$program" node_modules/.bin/bun build "dist/cli/$program.js" --outdir dist/bin --target node --splitting \
-      --external zstddec
+      --external zstddec --external xz-decompress
   done
   local package licences
   for package in citty consola gecko-profiler-demangle get-east-asian-width ms; do

@@ -52,6 +52,7 @@ static void in_child(void) {
   mh_fork_log_in_child();
   if (mh_settings.net_host) mh_sender_forget();
   mh_stand_in_begin();
+  mh_sample_redraw();
 }
 
 void mh_fork_begins(void) {

@@ -23,25 +23,47 @@ static double minus_log(double number) {
   return -(series + exponent * 0.69314718055994531);
 }
 
+/* What is another for every thread of every process, and not 0. */
+static uint64_t new_seed(const struct mh_tls *tls) {
+  uint64_t seed = (uint64_t)mh_gettid() * 0x9e3779b97f4a7c15u ^ mh_clock_read(CLOCK_MONOTONIC) ^ (uintptr_t)tls;
+  return seed ? seed : 1;
+}
+
 /* A number in (0, 1] with 53 random bits; xorshift64*, one for each thread. */
 static double random_unit(struct mh_tls *tls) {
   uint64_t state = tls->random;
-  if (!state) state = (uint64_t)mh_gettid() * 0x9e3779b97f4a7c15u ^ mh_clock_read(CLOCK_MONOTONIC) ^ (uintptr_t)tls;
+  if (!state) state = new_seed(tls);
   state ^= state >> 12;
   state ^= state << 25;
   state ^= state >> 27;
-  tls->random = state ? state : 1;
+  tls->random = state; /* never 0: no step leads there */
   return (double)((tls->random * 0x2545f4914f6cdd1du >> 11) + 1) * 0x1p-53;
+}
+
+static int64_t distance(struct mh_tls *tls) {
+  return (int64_t)(minus_log(random_unit(tls)) * (double)mh_settings.sample);
 }
 
 bool mh_sample_draw(struct mh_tls *tls) {
   bool first = tls->random == 0;
   int64_t overshoot = tls->until_sample;
-  tls->until_sample = (int64_t)(minus_log(random_unit(tls)) * (double)mh_settings.sample);
+  tls->until_sample = distance(tls);
   if (MH_LIKELY(!first)) return true;
   /* A thread starts with no distance drawn: the bytes so far are held against the first one. */
   tls->until_sample += overshoot;
   return tls->until_sample < 0 && mh_sample_draw(tls);
+}
+
+void mh_sample_reseed(void) {
+  struct mh_tls *tls = &mh_tls;
+  if (tls->random) tls->random = new_seed(tls); /* or else nothing was drawn yet */
+}
+
+void mh_sample_redraw(void) {
+  struct mh_tls *tls = &mh_tls;
+  if (!tls->random) return;
+  mh_sample_reseed();
+  tls->until_sample = distance(tls);
 }
 
 /* 1 − e^(−x) for x > 0: by its own series where x is small, as that difference would lose all digits there. */

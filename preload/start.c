@@ -30,6 +30,7 @@
 #include "redirect.h"
 #include "regions.h"
 #include "rows.h"
+#include "sample.h"
 #include "seccomp.h"
 #include "sender.h"
 #include "settings.h"
@@ -87,6 +88,7 @@ static bool begin_child_somehow(void) {
   mh_sender_forget();
   mh_rows_inherit();
   mh_cfi_inherit();
+  mh_sample_reseed();
   if (mh_settings.children == MH_CHILDREN_OFF) {
     mh_store_forget(NULL);
     return false;

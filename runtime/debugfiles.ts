@@ -9,7 +9,8 @@
 import { readdirSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { SECTION_ALTLINK, SECTION_DEBUGLINK } from "../asm/symbols/layout.js";
-import { ElfError, ElfFile } from "./elffile.js";
+import { ElfError } from "./elfbytes.js";
+import { ElfFile } from "./elffile.js";
 import type { SymbolCore } from "./symbolcore.js";
 import type { ModuleInfo } from "./types.js";
 

@@ -33,7 +33,7 @@ import { FunctionNames } from "./dwarfnames.js";
 import { type DebugSections, DwarfReader, PIECES, type Pieces } from "./dwarfreader.js";
 import { DwarfUnits } from "./dwarfunits.js";
 import type { ElfFile } from "./elffile.js";
-import type { Skeleton, SplitFiles } from "./splitfiles.js";
+import type { Skeleton, SplitFiles, SplitSearch } from "./splitfiles.js";
 import type { SymbolCore } from "./symbolcore.js";
 import type { CodeLocation } from "./types.js";
 
@@ -175,18 +175,19 @@ export class DebugInformation {
     });
   }
 
-  /** Finds the calls around places in the unit, of a .dwo file, that belongs to a skeleton. False: there is none. */
+  /** Finds the calls around places in the unit, of a .dwo file, that belongs to a skeleton. */
   #findSkeletonsCalls(
     skeleton: Skeleton,
     addresses: BigUint64Array,
     places: Place[],
     path: (file: number) => string | null,
-  ): boolean {
+  ): SplitSearch {
     const reader = this.#reader;
     return this.#core.scoped(() => {
       reader.open();
-      const unit = this.#units.withId(skeleton.id);
-      if (unit === undefined) return false;
+      const units = this.#units.withIds();
+      const unit = units.get(skeleton.id);
+      if (unit === undefined) return units.size > 0 ? "other units" : "no units";
       reader.inUnit(unit, () => {
         reader.see(SECTION_INFO, unit, Number(this.#core.bigint(UNIT_NEXT)) - unit);
         this.#core.call.unitSkeleton(skeleton.lowPc, skeleton.addressesBase, skeleton.rangesBase);
@@ -194,7 +195,7 @@ export class DebugInformation {
         this.#findCalls(addresses, places, path);
       });
       this.#names.follow();
-      return true;
+      return "found";
     });
   }
 

@@ -70,12 +70,14 @@ export class DwarfUnits {
     return units[low - 1];
   }
 
-  /** The unit with an id: of a .dwo file, where there are few. */
-  withId(id: bigint): number | undefined {
-    return this.#offsets().find((unit) => {
-      const own = this.#reader.spare(() => this.#reader.inUnit(unit, () => this.#reader.core.bigint(UNIT_ID)));
-      return own === id;
-    });
+  /** The units that have an id, by that: of a .dwo file, where there are few. */
+  withIds(): Map<bigint, number> {
+    const units = new Map<bigint, number>();
+    for (const unit of this.#offsets()) {
+      const id = this.#reader.spare(() => this.#reader.inUnit(unit, () => this.#reader.core.bigint(UNIT_ID)));
+      if (id) units.set(id, unit);
+    }
+    return units;
   }
 
   #readAranges(units: number): void {

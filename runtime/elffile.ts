@@ -1,9 +1,8 @@
-// An ELF file on disk: its build id, its sections and their content, read piece by piece.
+// An ELF file: its build id, its sections and their content, read piece by piece.
 //
 // Nothing is read before it is asked for, and never the whole file: a program with debug information can have
 // gigabytes. Compressed sections are the exception, they are decompressed as one.
 
-import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import zlib from "node:zlib";
 import {
   COMPRESSED_HEADER,
@@ -27,11 +26,9 @@ import {
   ENTRY_SIZE,
   SECTION_NOTE,
 } from "../asm/symbols/layout.js";
+import { type ElfBytes, ElfError, FileBytes, MemoryBytes, reason } from "./elfbytes.js";
 import type { SymbolCore } from "./symbolcore.js";
 import { zstd } from "./zstd.js";
-
-/** Why a file is of no use; the message is fit for a note. */
-export class ElfError extends Error {}
 
 const MOST_SECTIONS = 65536;
 const MOST_NAME_BYTES = 16 << 20;
@@ -57,24 +54,19 @@ export class ElfFile {
   readonly lowestCode: bigint;
   /** What was found wrong on the way, fit for notes. */
   readonly problems: string[] = [];
-  readonly #descriptor: number;
+  readonly #source: ElfBytes;
   readonly #sections = new Map<number, Section | null>();
 
   /**
    * Opens a file and reads its section table.
+   * @param source its bytes, if they are not those of the file at the path
    * @throws ElfError if there is no such file, it cannot be read, or it is not an ELF file for this reader.
    */
-  constructor(core: SymbolCore, path: string) {
+  constructor(core: SymbolCore, path: string, source: ElfBytes = new FileBytes(path)) {
     this.path = path;
+    this.#source = source;
     try {
-      // Looked at before it is opened: opening a pipe would wait for a writer.
-      if (!statSync(path).isFile()) throw new ElfError("not a regular file");
-      this.#descriptor = openSync(path, "r");
-    } catch (error) {
-      throw error instanceof ElfError ? error : new ElfError(reason(error));
-    }
-    try {
-      this.bytes = fstatSync(this.#descriptor).size;
+      this.bytes = source.size;
       const table = core.scoped(() => this.#readTable(core));
       this.pointerBytes = table.pointerBytes;
       this.machine = table.machine;
@@ -82,13 +74,13 @@ export class ElfFile {
       this.lowestCode = table.lowestCode;
       this.buildId = core.scoped(() => this.#readBuildId(core, table));
     } catch (error) {
-      closeSync(this.#descriptor);
+      source.close();
       throw error instanceof ElfError ? error : new ElfError(reason(error));
     }
   }
 
   close(): void {
-    closeSync(this.#descriptor);
+    this.#source.close();
   }
 
   get sectionCount(): number {
@@ -116,6 +108,26 @@ export class ElfFile {
     return section;
   }
 
+  /** All sections of a kind one after the other, as a linker would put them; null if there is none. */
+  joined(kind: number): Section | null {
+    const parts: { start: number; section: Section }[] = [];
+    let size = 0;
+    for (let index = 0; index < this.sectionCount; index++) {
+      const section = this.#field(index, ENTRY_KIND) === kind ? this.#open(index) : null;
+      if (section === null) continue;
+      parts.push({ start: size, section });
+      size += section.size;
+    }
+    if (parts.length < 2) return parts[0]?.section ?? null;
+    return new Section(size, (target, at) =>
+      parts.every(({ start, section }) => {
+        const from = Math.max(at, start);
+        const to = Math.min(at + target.length, start + section.size);
+        return from >= to || section.read(target.subarray(from - at, to - at), from - start);
+      }),
+    );
+  }
+
   /** The section that the first section of this kind names as its strings. */
   linked(kind: number): Section | null {
     for (let index = 0; index < this.sectionCount; index++) {
@@ -128,15 +140,7 @@ export class ElfFile {
 
   /** Reads exactly target.length bytes at an offset of the file. False if the file ends before. */
   read(target: Uint8Array, offset: number): boolean {
-    // Offsets come from the file; the system would refuse the wildest ones.
-    if (offset + target.length > this.bytes) return false;
-    let done = 0;
-    while (done < target.length) {
-      const got = readSync(this.#descriptor, target, done, target.length - done, offset + done);
-      if (got === 0) return false;
-      done += got;
-    }
-    return true;
+    return this.#source.read(target, offset);
   }
 
   #field(index: number, field: number): number {
@@ -158,11 +162,8 @@ export class ElfFile {
     const compressed = this.#field(index, ENTRY_COMPRESSED);
     if (compressed === COMPRESSED_NO) return new Section(size, (target, at) => this.read(target, offset + at));
     try {
-      const content = this.#decompress(compressed, offset, size);
-      return new Section(content.length, (target, at) => {
-        target.set(content.subarray(at, at + target.length));
-        return at + target.length <= content.length;
-      });
+      const content = new MemoryBytes(this.#decompress(compressed, offset, size));
+      return new Section(content.size, (target, at) => content.read(target, at));
     } catch (error) {
       this.problems.push(`a compressed section cannot be read: ${reason(error)}`);
       return null;
@@ -342,12 +343,4 @@ function lowestCode(entries: Uint8Array): bigint {
     if (view.getUint32(at + ENTRY_EXECUTABLE, true) !== 0 && (lowest === null || address < lowest)) lowest = address;
   }
   return lowest ?? 0n;
-}
-
-/** What went wrong in one phrase, without the path: the note has it already. */
-export function reason(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException | null)?.code;
-  if (code === "ENOENT" || code === "ENOTDIR") return "no such file";
-  if (code === "EACCES" || code === "EPERM") return "permission denied";
-  return error instanceof Error ? error.message : String(error);
 }

@@ -18,7 +18,8 @@ import {
 } from "../asm/symbols/layout.js";
 import { tryOpen } from "./debugfiles.js";
 import type { DebugSections } from "./dwarfreader.js";
-import { type ElfFile, Section } from "./elffile.js";
+import { ElfError } from "./elfbytes.js";
+import { ElfFile, Section } from "./elffile.js";
 import type { SymbolCore } from "./symbolcore.js";
 
 /** What a program says about a unit that is elsewhere. */
@@ -32,6 +33,9 @@ export interface Skeleton {
   addressesBase: bigint;
   rangesBase: bigint;
 }
+
+/** What there is in the sections of a file where the unit of a skeleton may be. */
+export type SplitSearch = "found" | "other units" | "no units";
 
 /** The kinds of sections that a .dwo file has of its own; the others are the program's. */
 const OWN = new Set([SECTION_INFO, SECTION_ABBREV, SECTION_STR, SECTION_STR_OFFSETS, SECTION_RNGLISTS]);
@@ -64,27 +68,41 @@ export class SplitFiles {
   }
 
   /**
-   * Gives `look` the sections of each file that may have the unit of a skeleton, until it says that it is there.
+   * Gives `look` the sections of each file that may have the unit of a skeleton, until it is found.
    * @param problems gets a line if it is nowhere, but no second one
    */
-  search(skeleton: Skeleton, problems: Set<string>, look: (sections: DebugSections) => boolean): void {
+  search(skeleton: Skeleton, problems: Set<string>, look: (sections: DebugSections) => SplitSearch): void {
     this.#package ??= this.#openPackage();
     const parts = this.#package && find(this.#package.index, skeleton.id);
-    if (this.#package && parts && look(this.#sections(this.#package.file, parts))) return;
+    if (this.#package && parts && look(this.#sections(this.#package.file, parts)) === "found") return;
     const path = resolve(skeleton.directory, skeleton.name);
-    let other: string | null = null;
+    let problem: string | null = null;
     for (const candidate of new Set([path, join(dirname(this.#program.path), basename(skeleton.name))])) {
-      const file = tryOpen(this.#core, candidate);
-      if (file === null) continue;
-      try {
-        if (look(this.#sections(file, null))) return;
-      } finally {
-        file.close();
-      }
-      other ??= candidate;
+      const wrong = this.#searchFile(candidate, look);
+      if (wrong === null) return;
+      if (wrong !== MISSING) problem ??= `${candidate} ${wrong}`;
     }
     if ([...problems].some((problem) => problem.startsWith(NOWHERE))) return;
-    problems.add(other === null ? `${NOWHERE}${path} is missing` : `${NOWHERE}${other} is of another build`);
+    problems.add(NOWHERE + (problem ?? `${path} is missing`));
+  }
+
+  /** What is wrong with a .dwo file, null if the unit was found. */
+  #searchFile(path: string, look: (sections: DebugSections) => SplitSearch): string | null {
+    let file: ElfFile;
+    try {
+      file = new ElfFile(this.#core, path);
+    } catch (error) {
+      if (!(error instanceof ElfError)) throw error;
+      return error.message === MISSING ? MISSING : `cannot be read: ${error.message}`;
+    }
+    try {
+      const found = look(this.#sections(file, null));
+      if (found === "found") return null;
+      if (file.problems.length > 0) return `cannot be read: ${file.problems[0]}`;
+      return found === "other units" ? "is of another build" : "has no unit of debug information that can be read";
+    } finally {
+      file.close();
+    }
   }
 
   #openPackage(): { file: ElfFile; index: DataView } | null {
@@ -106,7 +124,8 @@ export class SplitFiles {
     const sections = new Map<number, Section | null>();
     const open = (kind: number) => {
       if (!OWN.has(kind)) return this.#program.section(kind);
-      const whole = file.section(SECTION_SPLIT + kind);
+      // Types that have units of their own are in sections of their own, if no linker has joined them.
+      const whole = kind === SECTION_INFO ? file.joined(SECTION_SPLIT + kind) : file.section(SECTION_SPLIT + kind);
       if (whole === null || parts === null || kind === SECTION_STR) return whole;
       const part = parts.get(kind);
       if (part === undefined || part.offset + part.size > whole.size) return null;
@@ -155,3 +174,5 @@ function find(index: DataView, id: bigint): Parts | null {
 }
 
 const NOWHERE = "inlined calls are unknown: ";
+/** What elfbytes.ts says of a file that there is not. */
+const MISSING = "no such file";

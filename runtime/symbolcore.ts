@@ -23,8 +23,9 @@ interface Exports {
   ): void;
   elfBuildId(p: number, bytes: number): bigint;
   elfNoteSegment(p: number, count: number, bytes: number, wide: number, index: number): number;
-  symbolsBegin(addresses: number, count: number, entries: number, entryCount: number): number;
-  symbolsScan(p: number, count: number, wide: number, machine: number): number;
+  symbolsBegin(addresses: number, count: number): number;
+  symbolsTable(number: number, entries: number, entryCount: number, machine: number): void;
+  symbolsScan(p: number, count: number, wide: number): number;
   symbolsEnd(out: number): void;
   crc32(p: number, bytes: number, crc: number): number;
   windowsAddress(): number;

@@ -8,10 +8,12 @@ import { SECTION_DYNSYM, SECTION_INFO, SECTION_SYMTAB } from "../asm/symbols/lay
 import { debugFileByBuildId, debugFileByLink, equal, hex, openModule, sharedDebugFile } from "./debugfiles.js";
 import { Debuginfod } from "./debuginfod.js";
 import { DebugInformation } from "./dwarf.js";
-import { ElfError, ElfFile, reason } from "./elffile.js";
+import { ElfError, reason } from "./elfbytes.js";
+import { ElfFile } from "./elffile.js";
+import { miniDebugInfo } from "./minidebuginfo.js";
 import { SplitFiles } from "./splitfiles.js";
 import { OutOfMemory, SymbolCore } from "./symbolcore.js";
-import { functionNames } from "./symboltable.js";
+import { functionNames, type SymbolTable } from "./symboltable.js";
 import type { CodeLocation, ModuleInfo } from "./types.js";
 import { prepareZstd } from "./zstd.js";
 
@@ -55,8 +57,8 @@ interface Module {
 }
 
 interface Files {
-  /** Where the symbol table is, null if nowhere. */
-  names: { file: ElfFile; kind: typeof SECTION_SYMTAB | typeof SECTION_DYNSYM } | null;
+  /** The symbol tables, together those of the whole module. */
+  tables: SymbolTable[];
   debug: DebugInformation | null;
   open: ElfFile[];
 }
@@ -121,11 +123,10 @@ export class Symbolizer implements Names {
     const { info, known } = module;
     module.files ??= this.#find(info);
     // Nothing waits from here on: symbols.wasm serves one at a time.
-    const { names, debug, open } = await module.files;
-    if (names === null && debug === null) return;
+    const { tables, debug, open } = await module.files;
+    if (tables.length === 0 && debug === null) return;
     const addresses = BigUint64Array.from(wanted).sort();
-    const functions =
-      this.#try(info, () => names && functionNames(this.#core, names.file, names.kind, addresses)) ?? [];
+    const functions = this.#try(info, () => functionNames(this.#core, tables, addresses)) ?? [];
     const places = this.#try(info, () => debug?.locate(addresses)) ?? [];
     addresses.forEach((address, index) => {
       const locations = places[index] ?? unknown();
@@ -155,7 +156,7 @@ export class Symbolizer implements Names {
   }
 
   async #find(info: ModuleInfo): Promise<Files> {
-    const files: Files = { names: null, debug: null, open: [] };
+    const files: Files = { tables: [], debug: null, open: [] };
     // The vDSO is no file; nothing allocates there.
     if (info.vdso || info.path === "") return files;
     let own: ElfFile | null = null;
@@ -173,9 +174,7 @@ export class Symbolizer implements Names {
     if (separate !== null) files.open.push(separate);
     if (separate?.mayNeedZstd) await prepareZstd();
     if (own === null && separate === null && problem !== null) this.#note(info, problem);
-    for (const kind of [SECTION_SYMTAB, SECTION_DYNSYM] as const) {
-      for (const file of files.open) if (file.section(kind) !== null) files.names ??= { file, kind };
-    }
+    files.tables = await this.#findTables(files.open);
     this.#open.push(...files.open);
     const debug = this.#lines ? files.open.find((file) => file.section(SECTION_INFO) !== null) : undefined;
     if (debug !== undefined) {
@@ -184,6 +183,19 @@ export class Symbolizer implements Names {
       this.#open.push(split);
     }
     return files;
+  }
+
+  /** The whole symbol table is in one of the files, or what is left of it in several. */
+  async #findTables(open: ElfFile[]): Promise<SymbolTable[]> {
+    const having = (kind: SymbolTable["kind"]): SymbolTable[] =>
+      open.filter((file) => file.section(kind) !== null).map((file) => ({ file, kind }));
+    const whole = having(SECTION_SYMTAB)[0];
+    if (whole !== undefined) return [whole];
+    for (const file of [...open]) {
+      const mini = await miniDebugInfo(this.#core, file);
+      if (mini !== null) open.push(mini);
+    }
+    return [...having(SECTION_SYMTAB).slice(0, 1), ...having(SECTION_DYNSYM).slice(0, 1)];
   }
 
   async #findSeparate(info: ModuleInfo, own: ElfFile | null): Promise<ElfFile | null> {

@@ -1,45 +1,44 @@
-// Function names from a file's symbol table: pieces of it go through symbols.wasm (asm/symbols/symtab.ts), then
-// the names of the symbols found are read.
+// Function names from symbol tables: pieces of them go through symbols.wasm (asm/symbols/symtab.ts), then the names of the
+// symbols found are read.
 
-import { type SECTION_DYNSYM, type SECTION_SYMTAB, SYMBOL_NAME, SYMBOL_NEXT } from "../asm/symbols/layout.js";
-import type { ElfFile } from "./elffile.js";
+import {
+  type SECTION_DYNSYM,
+  type SECTION_SYMTAB,
+  SYMBOL_NAME,
+  SYMBOL_NEXT,
+  SYMBOL_TABLE,
+} from "../asm/symbols/layout.js";
+import type { ElfFile, Section } from "./elffile.js";
 import type { SymbolCore } from "./symbolcore.js";
 
 const PIECE_BYTES = 3 << 19;
 
+/** A symbol table of a file. */
+export interface SymbolTable {
+  file: ElfFile;
+  kind: typeof SECTION_SYMTAB | typeof SECTION_DYNSYM;
+}
+
 /**
- * The names of the functions at some addresses of a file, as they stand in its table; null where there is none.
+ * The names of the functions at some addresses, as they stand in the tables, which are of one program; null where there
+ * is none.
  * @param addresses ascending, each once
  * @throws OutOfMemory
  */
 export function functionNames(
   core: SymbolCore,
-  file: ElfFile,
-  kind: typeof SECTION_SYMTAB | typeof SECTION_DYNSYM,
+  tables: readonly SymbolTable[],
   addresses: BigUint64Array,
 ): (string | null)[] {
-  const table = file.section(kind);
-  const strings = file.linked(kind);
-  if (table === null || strings === null || addresses.length === 0) return Array(addresses.length).fill(null);
+  if (addresses.length === 0) return [];
   return core.scoped(() => {
     const queries = core.reserve(addresses.byteLength);
     core
       .bytes(queries, addresses.byteLength)
       .set(new Uint8Array(addresses.buffer, addresses.byteOffset, addresses.byteLength));
-    const entries = core.reserve(file.entries.length);
-    core.bytes(entries, file.entries.length).set(file.entries);
     const out = core.reserve(addresses.length * 4);
-    const wide = file.pointerBytes === 8;
-    const symbolBytes = wide ? 24 : 16;
-    const pieceBytes = Math.min(PIECE_BYTES, table.size);
-    const piece = core.reserve(pieceBytes);
-    core.check(core.call.symbolsBegin(queries, addresses.length, entries, file.sectionCount));
-    for (let at = 0; at + symbolBytes <= table.size; ) {
-      const count = Math.floor(Math.min(pieceBytes, table.size - at) / symbolBytes);
-      if (!table.read(core.bytes(piece, count * symbolBytes), at)) break;
-      core.check(core.call.symbolsScan(piece, count, wide ? 1 : 0, file.machine));
-      at += count * symbolBytes;
-    }
+    core.check(core.call.symbolsBegin(queries, addresses.length));
+    const strings = tables.map((table, number) => scan(core, table, number));
     core.call.symbolsEnd(out);
     // Neighbouring addresses are often in one function.
     const names = new Map<number, string | null>();
@@ -49,13 +48,35 @@ export function functionNames(
       if (name === undefined) {
         name = null;
         for (let next = symbol; next !== 0; next = core.view.getUint32(next + SYMBOL_NEXT, true)) {
-          name = better(name, strings.string(core.view.getUint32(next + SYMBOL_NAME, true)));
+          const section = strings[core.view.getUint32(next + SYMBOL_TABLE, true)];
+          name = better(name, section?.string(core.view.getUint32(next + SYMBOL_NAME, true)) ?? null);
         }
         names.set(symbol, name);
       }
       return name;
     });
   });
+}
+
+/** Shows all symbols of a table to symbols.wasm; gives their strings, null if the table cannot be read. */
+function scan(core: SymbolCore, { file, kind }: SymbolTable, number: number): Section | null {
+  const table = file.section(kind);
+  const strings = file.linked(kind);
+  if (table === null || strings === null) return null;
+  const entries = core.reserve(file.entries.length);
+  core.bytes(entries, file.entries.length).set(file.entries);
+  core.call.symbolsTable(number, entries, file.sectionCount, file.machine);
+  const wide = file.pointerBytes === 8;
+  const symbolBytes = wide ? 24 : 16;
+  const pieceBytes = Math.min(PIECE_BYTES, table.size);
+  const piece = core.reserve(pieceBytes);
+  for (let at = 0; at + symbolBytes <= table.size; ) {
+    const count = Math.floor(Math.min(pieceBytes, table.size - at) / symbolBytes);
+    if (!table.read(core.bytes(piece, count * symbolBytes), at)) break;
+    core.check(core.call.symbolsScan(piece, count, wide ? 1 : 0));
+    at += count * symbolBytes;
+  }
+  return strings;
 }
 
 /**

@@ -28,6 +28,7 @@ import {
   SECTION_ADDR,
   SECTION_ALTLINK,
   SECTION_ARANGES,
+  SECTION_DEBUGDATA,
   SECTION_DEBUGLINK,
   SECTION_DYNSYM,
   SECTION_INFO,
@@ -118,6 +119,7 @@ export function elfSections(
 function kindOf(name: usize, end: usize): u32 {
   if (is(name, end, ".gnu_debuglink", false)) return SECTION_DEBUGLINK;
   if (is(name, end, ".gnu_debugaltlink", false)) return SECTION_ALTLINK;
+  if (is(name, end, ".gnu_debugdata", false)) return SECTION_DEBUGDATA;
   return is(name, end, ".debug_", true) ? debugKind(name + 1, end) : SECTION_OTHER;
 }
 

@@ -24,6 +24,8 @@ export const SECTION_KINDS = 16;
 export const SECTION_ALT_STR = 16;
 // Which units a .dwp file has, and where.
 export const SECTION_UNIT_INDEX = 17;
+// A small ELF file with a symbol table, compressed with xz (MiniDebugInfo).
+export const SECTION_DEBUGDATA = 18;
 // Added to a kind: the section of that kind in a .dwo or .dwp file (.debug_info.dwo).
 export const SECTION_SPLIT = 32;
 
@@ -60,7 +62,9 @@ export const COMPRESSED_OLD = 2;
 export const SYMBOL_NAME = 0;
 // The next symbol that is as good: the address of another record of this form, or 0.
 export const SYMBOL_NEXT = 4;
-export const SYMBOL_BYTES = 8;
+// The number that symbolsTable() gave its table.
+export const SYMBOL_TABLE = 8;
+export const SYMBOL_BYTES = 12;
 
 // ── Windows: the piece of each section that is in memory, one for each kind ──────────────────────
 // Size of the whole section.

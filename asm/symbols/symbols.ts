@@ -11,5 +11,5 @@ export { linesEnd, unitLines } from "./lines";
 export { mark, recordAddress, release, reserve } from "./memory";
 export { setQueries } from "./queries";
 export { windowsAddress } from "./sections";
-export { symbolsBegin, symbolsEnd, symbolsScan } from "./symtab";
+export { symbolsBegin, symbolsEnd, symbolsScan, symbolsTable } from "./symtab";
 export { unitCovers, unitNext, unitOpen, unitSkeleton } from "./unit";

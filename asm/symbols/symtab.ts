@@ -1,4 +1,4 @@
-// Function names from a symbol table, for a batch of addresses at once.
+// Function names from symbol tables, for a batch of addresses at once.
 //
 // The queries are sorted, not the symbols: tables have up to millions of symbols, and a report asks for a few
 // thousand addresses. Every symbol is looked at once, in the order of the file, and falls in the gap before the
@@ -23,6 +23,7 @@ import {
   SYMBOL_BYTES,
   SYMBOL_NAME,
   SYMBOL_NEXT,
+  SYMBOL_TABLE,
 } from "./layout";
 import { reserve } from "./memory";
 
@@ -43,17 +44,15 @@ let queries: usize = 0;
 let queryCount: u32 = 0;
 let sections: usize = 0;
 let sectionCount: u32 = 0;
+let processor: u32 = 0;
+let table: u32 = 0;
 let sized: usize = 0;
 let labels: usize = 0;
 
-/**
- * Starts a batch: sorted u64 addresses, and the file's sections (ENTRY_*). False: out of memory.
- */
-export function symbolsBegin(addresses: usize, count: u32, entries: usize, entryCount: u32): bool {
+/** Starts a batch: sorted u64 addresses. False: out of memory. */
+export function symbolsBegin(addresses: usize, count: u32): bool {
   queries = addresses;
   queryCount = count;
-  sections = entries;
-  sectionCount = entryCount;
   sized = reserve(count * GAP_BYTES * 2);
   if (!sized) return false;
   labels = sized + count * GAP_BYTES;
@@ -61,8 +60,16 @@ export function symbolsBegin(addresses: usize, count: u32, entries: usize, entry
   return true;
 }
 
-/** Looks at `count` symbols of a table. False: out of memory. */
-export function symbolsScan(p: usize, count: u32, wide: bool, machine: u32): bool {
+/** The symbols that come next are of a table with this number, in a file with these sections (ENTRY_*). */
+export function symbolsTable(number: u32, entries: usize, entryCount: u32, machine: u32): void {
+  table = number;
+  sections = entries;
+  sectionCount = entryCount;
+  processor = machine;
+}
+
+/** Looks at `count` symbols of the table. False: out of memory. */
+export function symbolsScan(p: usize, count: u32, wide: bool): bool {
   const bytes: usize = wide ? 24 : 16;
   const first = load<u64>(queries);
   const last = load<u64>(queries + (queryCount - 1) * 8);
@@ -77,7 +84,7 @@ export function symbolsScan(p: usize, count: u32, wide: bool, machine: u32): boo
     const section = sections + index * ENTRY_BYTES;
     if (load<u32>(section, ENTRY_EXECUTABLE) == 0) continue;
     // ARM marks Thumb functions in the lowest bit.
-    if (machine == 40 && type != STT_NOTYPE) start &= ~1;
+    if (processor == 40 && type != STT_NOTYPE) start &= ~1;
     let size = wide ? load<u64>(p, 16) : <u64>load<u32>(p, 8);
     let gaps = sized;
     if (size == 0) {
@@ -122,6 +129,7 @@ function offer(gap: usize, start: u64, size: u64, rank: u32, name: u32): bool {
   const symbol = old && !equal ? old : reserve(SYMBOL_BYTES);
   if (!symbol) return false;
   store<u32>(symbol, name, SYMBOL_NAME);
+  store<u32>(symbol, table, SYMBOL_TABLE);
   store<u32>(symbol, equal ? <u32>old : 0, SYMBOL_NEXT);
   store<u64>(gap, start, GAP_START);
   store<u64>(gap, size, GAP_SIZE);

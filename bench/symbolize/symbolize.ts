@@ -16,7 +16,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { ENTRY_ADDRESS, ENTRY_BYTES, ENTRY_EXECUTABLE, ENTRY_SIZE } from "../../asm/symbols/layout.js";
-import { ElfError, ElfFile } from "../../runtime/elffile.js";
+import { ElfError } from "../../runtime/elfbytes.js";
+import { ElfFile } from "../../runtime/elffile.js";
 import { SymbolCore } from "../../runtime/symbolcore.js";
 import { Symbolizer, type SymbolRequest } from "../../runtime/symbolize.js";
 

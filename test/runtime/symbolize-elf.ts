@@ -1,4 +1,4 @@
-// Builds small ELF files from a description, so that tests of the symbolizer say exactly what is in a file.
+// Builds small ELF files from a description, and .xz files, so that tests of the symbolizer say exactly what is in a file.
 
 import { Buffer } from "node:buffer";
 
@@ -165,4 +165,52 @@ function assemble(
   header.writeUInt16LE(entries.length, rest + 2);
   header.writeUInt16LE(entries.length - 1, rest + 4);
   return Buffer.concat([...chunks, ...entries]);
+}
+
+/** An .xz file with this content, which is stored in it as it is. */
+export function xz(content: Uint8Array): Buffer {
+  const chunks: Uint8Array[] = [];
+  for (let at = 0; at < content.length; at += 65536) {
+    const piece = content.subarray(at, at + 65536);
+    // LZMA2: plain data, after a reset of the dictionary or not.
+    chunks.push(Uint8Array.of(at === 0 ? 1 : 2, (piece.length - 1) >> 8, piece.length - 1), piece);
+  }
+  const data = Buffer.concat([...chunks, Uint8Array.of(0)]);
+  const padded = (bytes: Uint8Array) => Buffer.concat([bytes, Buffer.alloc(-bytes.length & 3)]);
+  const checked = (bytes: Uint8Array) => Buffer.concat([bytes, word(crc32(bytes))]);
+  const flags = Uint8Array.of(0, 1);
+  const blockHeader = checked(Uint8Array.of(2, 0, 0x21, 1, 22, 0, 0, 0));
+  const sizes = [...varying(blockHeader.length + data.length + 4), ...varying(content.length)];
+  const index = checked(padded(Uint8Array.of(0, 1, ...sizes)));
+  const footer = Buffer.concat([word(index.length / 4 - 1), flags]);
+  return Buffer.concat([
+    Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0),
+    checked(flags),
+    blockHeader,
+    padded(data),
+    word(crc32(content)),
+    index,
+    word(crc32(footer)),
+    footer,
+    Buffer.from("YZ"),
+  ]);
+}
+
+function varying(value: number): number[] {
+  return value < 128 ? [value] : [(value & 127) | 128, ...varying(value >>> 7)];
+}
+
+function word(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return bytes;
+}
+
+function crc32(bytes: Uint8Array): number {
+  let crc = -1;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc >>> 0;
 }

@@ -13,7 +13,8 @@ import { fileURLToPath } from "node:url";
 import { SECTION_DYNSYM, SECTION_SYMTAB } from "../../asm/symbols/layout.js";
 import { DebugInformation } from "../../runtime/dwarf.js";
 import type { Pieces } from "../../runtime/dwarfreader.js";
-import { ElfError, ElfFile } from "../../runtime/elffile.js";
+import { ElfError } from "../../runtime/elfbytes.js";
+import { ElfFile } from "../../runtime/elffile.js";
 import { SplitFiles } from "../../runtime/splitfiles.js";
 import { SymbolCore } from "../../runtime/symbolcore.js";
 import { functionNames } from "../../runtime/symboltable.js";
@@ -137,7 +138,7 @@ function look(core: SymbolCore, { path, addresses }: Victim, pieces?: Pieces): n
   try {
     let found = 0;
     for (const kind of [SECTION_SYMTAB, SECTION_DYNSYM] as const) {
-      for (const name of functionNames(core, file, kind, addresses)) if (name !== null) found++;
+      for (const name of functionNames(core, [{ file, kind }], addresses)) if (name !== null) found++;
     }
     for (const locations of new DebugInformation(core, file, { shared: () => null, split }, pieces).locate(addresses)) {
       for (const { line } of locations ?? []) if (line !== null) found++;

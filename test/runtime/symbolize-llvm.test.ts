@@ -117,6 +117,14 @@ programs.push({
   options: ["-std=c++17", "-g", "-O2", "-flto"],
   addresses: 1500,
 });
+programs.push({
+  name: "c-gcc-split-types",
+  compiler: "gcc",
+  sources: C,
+  options: ["-O2", "-gdwarf-5", "-gsplit-dwarf", "-fdebug-types-section"],
+  addresses: 400,
+  oracle: ["-O2", "-gdwarf-5"],
+});
 // llvm-symbolizer 14 misses some calls in .dwo files (in lists that begin with an empty range), so it looks at the same code
 // with the debug information in it.
 for (const version of [4, 5]) {

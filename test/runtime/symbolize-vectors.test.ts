@@ -11,6 +11,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -86,11 +87,11 @@ for (const library of readdirSync(folder).filter((name) => name.endsWith(".so"))
 }
 
 test("sections that are loaded in small pieces give the same", () => {
-  for (const name of [...expectations, "gcc-4-split", "clang-5-split"]) {
+  for (const name of [...expectations, "gcc-4-split", "gcc-5-types", "clang-5-split"]) {
     const core = new SymbolCore();
     const path = join(folder, `${name}.so`);
     const file = new ElfFile(core, path);
-    const lines = readLines(name.replace("-split", ""));
+    const lines = readLines(name.replace(/-split|-types/, ""));
     const addresses = BigUint64Array.from(lines, ({ address }) => address);
     const split = new SplitFiles(core, file, [`${path}.dwp`]);
     const related = { shared: () => null, split };
@@ -132,6 +133,20 @@ test("split debug information that is missing or of another build costs the inli
   copyFileSync(join(folder, "gcc-5-split.so-crossing.dwo"), join(temporary, dwo));
   const other = `${nowhere}${join(temporary, dwo)} is of another build`;
   assert.deepStrictEqual(await look(), { found: poor, notes: [other] });
+  const right = readFileSync(join(folder, dwo));
+  const without = Buffer.from(right);
+  without.write(".debug_none.dwo", right.indexOf(".debug_info.dwo"));
+  for (const [what, content, wrong] of [
+    ["no ELF file", Buffer.from("<html>"), "cannot be read: not an ELF file that can be read"],
+    [
+      "cut off",
+      right.subarray(0, right.length / 2),
+      "cannot be read: its section table lies beyond the end of the file",
+    ],
+  ] as const) {
+    writeFileSync(join(temporary, dwo), content);
+    assert.deepStrictEqual(await look(), { found: poor, notes: [`${nowhere}${join(temporary, dwo)} ${wrong}`] }, what);
+  }
   for (const unit of ["calls", "crossing"]) {
     copyFileSync(join(folder, `${name}-${unit}.dwo`), join(temporary, `${name}-${unit}.dwo`));
   }

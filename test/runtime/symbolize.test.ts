@@ -2,7 +2,7 @@
 // files that are gone or were replaced. The files are built by symbolize-elf.ts, so no compiler is needed.
 
 import assert from "node:assert";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -25,7 +25,8 @@ import { ElfFile } from "../../runtime/elffile.js";
 import { SymbolCore } from "../../runtime/symbolcore.js";
 import { Symbolizer, type SymbolizerOptions } from "../../runtime/symbolize.js";
 import type { ModuleInfo } from "../../runtime/types.js";
-import { elf, type FakeElf, type FakeSymbol, TEXT_ADDRESS, TEXT_BYTES } from "./symbolize-elf.js";
+import { which } from "../support/compilers.js";
+import { elf, type FakeElf, type FakeSymbol, TEXT_ADDRESS, TEXT_BYTES, xz } from "./symbolize-elf.js";
 
 const folder = mkdtempSync(join(tmpdir(), "memhook-symbolize-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -174,6 +175,73 @@ test("finds names that lie far apart in a large table", async () => {
     ),
     wanted.map((i) => `f${i}`),
   );
+});
+
+// ── MiniDebugInfo ────────────────────────────────────────────────────────────────────────────────
+
+const EXPORTED: FakeSymbol = { name: "exported", value: 0x1200, size: 0x40 };
+const INTERNAL: FakeSymbol = { name: "internal", value: 0x1300, size: 0x40 };
+/** Without a size, it would reach over all that comes behind it in its own table. */
+const LABEL: FakeSymbol = { name: "label", value: 0x1010, size: 0, type: "notype" };
+
+function fileWith(debugdata: Uint8Array): string {
+  return write(elf({ symbols: [EXPORTED], dynamic: true, sections: { ".gnu_debugdata": debugdata } }));
+}
+
+test("a stripped module's names are in .gnu_debugdata and .dynsym together", async () => {
+  const mini = elf({ symbols: [LABEL, MAIN, INTERNAL] });
+  const addresses = [0x1020, 0x1100, 0x1210, 0x1240, 0x1310];
+  const { names, notes } = await look(moduleOf(fileWith(xz(mini))), addresses);
+  assert.deepStrictEqual(names, ["label", "main", "exported", null, "internal"]);
+  assert.deepStrictEqual(notes, []);
+  for (const lines of [true, false]) {
+    const whole = write(elf({ symbols: [MAIN, EXPORTED], sections: { ".gnu_debugdata": xz(mini) } }));
+    assert.deepStrictEqual((await look(moduleOf(whole), addresses, { lines })).names, [
+      null,
+      "main",
+      "exported",
+      null,
+      null,
+    ]);
+  }
+});
+
+test("what xz compressed is read", { skip: which("xz") === undefined && "xz is missing" }, async () => {
+  const mini = elf({ symbols: [MAIN], sections: { ".debug_frame": Buffer.alloc(1 << 20, "some text ") } });
+  for (const how of ["-9e", "--check=crc32", "--block-size=65536", "--check=none"]) {
+    const debugdata = execFileSync("xz", [how, "--stdout"], { input: mini });
+    const { names, notes } = await look(moduleOf(fileWith(debugdata)), [0x1100, 0x1210]);
+    assert.deepStrictEqual(names, ["main", "exported"], how);
+    assert.deepStrictEqual(notes, []);
+  }
+});
+
+test("a .gnu_debugdata that is damaged or too large costs its own names alone, and is noted", async () => {
+  const good = xz(elf({ symbols: [MAIN] }));
+  const changed = Buffer.from(good);
+  changed[1000]! ^= 1;
+  for (const [what, bad] of Object.entries({
+    changed,
+    "cut off": good.subarray(0, good.length / 2),
+    "cut off in its header": good.subarray(0, 5),
+    "something else": Buffer.from("this is no xz file, but it is long enough to be one"),
+    "another kind of file": xz(Buffer.from("no ELF file")),
+  })) {
+    const path = fileWith(bad);
+    const { names, notes } = await look(moduleOf(path), [0x1100, 0x1210]);
+    assert.deepStrictEqual(names, [null, "exported"], what);
+    assert.strictEqual(notes.length, 1, what);
+    assert.ok(notes[0]?.startsWith(`${path}: its .gnu_debugdata cannot be read: `), notes.join());
+  }
+});
+
+test("a .gnu_debugdata that would fill the memory is given up", {
+  skip: which("xz") === undefined && "xz is missing",
+}, async () => {
+  const bomb = execFileSync("xz", ["--stdout"], { input: Buffer.alloc(1 << 24) });
+  const { names, notes } = await look(moduleOf(fileWith(bomb)), [0x1100, 0x1210]);
+  assert.deepStrictEqual(names, [null, "exported"]);
+  assert.match(notes.join(), /its .gnu_debugdata cannot be read: it is too large$/);
 });
 
 // ── Which file ───────────────────────────────────────────────────────────────────────────────────

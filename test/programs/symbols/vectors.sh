@@ -49,6 +49,8 @@ objcopy --compress-debug-sections=zlib-gnu "$out/gcc-4.so" "$out/gcc-4-zdebug.so
 objcopy --compress-debug-sections=zstd "$out/clang-5.so" "$out/clang-5-zstd.so"
 make gcc-4-split gcc -gdwarf-4 -gsplit-dwarf calls.c crossing.c
 make gcc-5-split gcc -gdwarf-5 -gsplit-dwarf calls.c crossing.c
+# A section for each type, of the same name as that of the functions.
+make gcc-5-types gcc -gdwarf-5 -gsplit-dwarf -fdebug-types-section calls.c crossing.c
 make clang-5-split clang -gdwarf-5 -gsplit-dwarf calls.c crossing.c
 llvm-dwp calls.dwo crossing.dwo -o "$out/clang-5-split.so.dwp"
 rm calls.dwo crossing.dwo
