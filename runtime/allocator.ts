@@ -3,7 +3,8 @@
 // table tells, if it is not stripped.
 
 import { SECTION_DYNSYM, SECTION_SYMTAB } from "../asm/symbols/layout.js";
-import { ElfError, ElfFile } from "./elffile.js";
+import { ElfError } from "./elfbytes.js";
+import { ElfFile } from "./elffile.js";
 import { executed, findProgram } from "./program.js";
 import { SymbolCore } from "./symbolcore.js";
 
