@@ -19,7 +19,7 @@ export const SETTINGS: readonly Variable[] = [
     names: ["MEMHOOK_FILE"],
     value: "PATH",
     meaning:
-      "The store's file; %p in its name is the process id, %e the program's name. Relative: to where the first process started. In use by another living process, or by one that this one descends from: stem.PID.ext beside it.",
+      "The store's file; %p in its name is the process id, %e the program's name. Relative: to where the first process started. In use by another living process, or by one that this one descends from: stem.PID.ext beside it, or stem.PID.2.ext and so on.",
     fallback: "unset",
   },
   {

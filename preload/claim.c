@@ -41,17 +41,25 @@ static void add_pattern(struct mh_text *text, const char *pattern, size_t litera
   }
 }
 
-/* "a/b.ext" → "a/b.PID.ext", "a/b" → "a/b.PID". */
-static void add_pid(struct mh_text *text, const char *path) {
+/* The names in the order in which they are tried, by `number`: "a/b.ext", "a/b.PID.ext", "a/b.PID.2.ext" …; without an extension "a/b", "a/b.PID"
+ * …. Equal process ids, of different containers, come apart by the last number. runtime/storenames.ts has the same names. */
+static void add_name(struct mh_text *text, const char *path, unsigned number) {
   const char *dot = NULL, *name = path;
   for (const char *at = path; *at; at++) {
     if (*at == '/') name = at + 1, dot = NULL;
     if (*at == '.' && at > name) dot = at;
   }
   size_t stem = dot ? (size_t)(dot - path) : mh_length(path);
+  text->length = 0;
   mh_text_add_bytes(text, path, stem);
-  mh_text_add(text, ".");
-  mh_text_add_number(text, mh_process.pid);
+  if (number >= 1) {
+    mh_text_add(text, ".");
+    mh_text_add_number(text, mh_process.pid);
+  }
+  if (number >= 2) {
+    mh_text_add(text, ".");
+    mh_text_add_number(text, number);
+  }
   mh_text_add(text, path + stem);
 }
 
@@ -103,22 +111,30 @@ static bool read_header(int fd, struct mh_header *header) {
   return mh_pread(fd, header, sizeof(*header), 0) == sizeof(*header);
 }
 
-/* Whether a store of this very process is at the path. */
-static bool has_own(const char *path) {
+static char wanted[4096]; /* the path of the first name */
+
+/* Whether a store of this very process is at one of the names behind `number`, as far as there are any. */
+static bool has_own_behind(unsigned number) {
   static struct mh_header header;
-  struct stat status;
-  int fd = mh_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
-  if (fd < 0) return false;
-  bool own = mh_fstat(fd, &status) == 0 && status.st_uid == mh_geteuid() && read_header(fd, &header) && is_store(&header) && is_own(&header);
-  mh_close(fd);
+  static char data[sizeof(wanted)];
+  struct mh_text path = {.data = data, .capacity = sizeof(data)};
+  bool own = false;
+  while (!own && ++number < MH_STORE_NAMES) {
+    struct stat status;
+    add_name(&path, wanted, number);
+    int fd = mh_open(path.data, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (fd == -ENOENT) break;
+    if (fd < 0) continue;
+    own = mh_fstat(fd, &status) == 0 && status.st_uid == mh_geteuid() && read_header(fd, &header) && is_store(&header) && is_own(&header);
+    mh_close(fd);
+  }
   return own;
 }
 
-/* Whether a dead owner's store may go. `beside`: where this process goes if not, NULL if there is nothing more. One with this process's
- * number is of a run that has ended: an ancestor has another one. */
-static bool is_old(const struct mh_header *header, const char *beside) {
-  if (is_of_another_boot(header) || header->pid == mh_process.pid) return true;
-  return !mh_process.forked && !mh_family_may_include(header) && !(beside && has_own(beside));
+/* Whether a dead owner's store, at this number's name, may go. One with this process's number is of a run that has ended: an ancestor has another one. */
+static bool is_old(const struct mh_header *header, unsigned number) {
+  if (is_of_another_boot(header) || (header->pid == mh_process.pid && !has_own_behind(number))) return true;
+  return !mh_process.forked && !mh_family_may_include(header) && !has_own_behind(number);
 }
 
 /* Nobody else can open it, or could have: neither by its permissions nor by another name. */
@@ -131,7 +147,7 @@ static enum verdict remove_old(const char *path) {
 }
 
 /* Looks at the file behind `fd`, whose lock is held. `made`: by this process, just now. */
-static enum verdict judge(int fd, const char *path, bool made, const char *beside) {
+static enum verdict judge(int fd, const char *path, bool made, unsigned number) {
   struct stat opened, named;
   if (mh_fstat(fd, &opened) < 0) return REFUSED;
   if (!made && opened.st_uid != mh_geteuid()) return TAKEN;
@@ -142,7 +158,7 @@ static enum verdict judge(int fd, const char *path, bool made, const char *besid
   if (!read_header(fd, &header)) return REFUSED;
   bool complete = is_store(&header);
   if (!complete && (header.magic[0] || header.magic[1] || header.version_major != MH_STORE_VERSION_MAJOR)) return REFUSED;
-  if (complete && (owner_lives(fd, &header) || !is_old(&header, beside))) return TAKEN;
+  if (complete && (owner_lives(fd, &header) || !is_old(&header, number))) return TAKEN;
   /* An old run's store, or one whose maker died before it was complete. A viewer that has it open keeps it. */
   return remove_old(path);
 }
@@ -163,14 +179,14 @@ static int make_file(const char *path) {
   return fd;
 }
 
-static enum verdict try_path(const char *path, const char *beside, int *fd) {
+static enum verdict try_path(const char *path, unsigned number, int *fd) {
   for (int turn = 0; turn < 8; turn++) {
     *fd = mh_open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
     bool made = *fd == -ENOENT;
     if (made) *fd = make_file(path);
     if (*fd == -EEXIST) continue;
     if (*fd < 0) return judge_closed(path, *fd);
-    enum verdict verdict = mh_flock(*fd, LOCK_EX | LOCK_NB) < 0 ? TAKEN : judge(*fd, path, made, beside);
+    enum verdict verdict = mh_flock(*fd, LOCK_EX | LOCK_NB) < 0 ? TAKEN : judge(*fd, path, made, number);
     if (verdict == MINE) return MINE;
     mh_close(*fd);
     if (verdict != AGAIN) return verdict;
@@ -179,22 +195,18 @@ static enum verdict try_path(const char *path, const char *beside, int *fd) {
 }
 
 int mh_claim(char *path, unsigned path_bytes) {
-  static char data[4096];
-  struct mh_text wanted = {.data = path, .capacity = path_bytes}, beside = {.data = data, .capacity = sizeof(data)};
-  data[0] = 0;
+  struct mh_text first = {.data = wanted, .capacity = sizeof(wanted)}, name = {.data = path, .capacity = path_bytes};
   if (mh_settings.file) {
-    add_pattern(&wanted, mh_settings.file, mh_settings.file_folder);
+    add_pattern(&first, mh_settings.file, mh_settings.file_folder);
   } else {
-    mh_text_add(&wanted, "/dev/shm/");
-    mh_text_add(&wanted, mh_settings.shm_name);
+    mh_text_add(&first, "/dev/shm/");
+    mh_text_add(&first, mh_settings.shm_name);
   }
-  add_pid(&beside, path);
   int fd = -1;
-  enum verdict verdict = wanted.cut || beside.cut ? REFUSED : try_path(path, data, &fd);
-  if (verdict == TAKEN) {
-    wanted.length = 0;
-    mh_text_add(&wanted, data);
-    verdict = try_path(path, NULL, &fd);
+  enum verdict verdict = TAKEN;
+  for (unsigned number = 0; verdict == TAKEN && number < MH_STORE_NAMES; number++) {
+    add_name(&name, wanted, number);
+    verdict = first.cut || name.cut ? REFUSED : try_path(path, number, &fd);
   }
   if (verdict == MINE) {
     /* A high number keeps it out of the way of programs that expect the lowest ones, or close all the low ones. */
@@ -205,7 +217,10 @@ int mh_claim(char *path, unsigned path_bytes) {
     }
     return fd;
   }
-  mh_log("off: cannot make a store at ", path, ": no folder, no permission, or something else is there");
+  if (verdict == TAKEN)
+    mh_log("off: cannot make a store at ", wanted, ": it and all names beside it are taken");
+  else
+    mh_log("off: cannot make a store at ", path, ": no folder, no permission, or something else is there");
   return -1;
 }
 

@@ -64,8 +64,17 @@ static void read_boot_id(uint8_t id[16]) {
   }
 }
 
+/* A program keeps the name that it began with: by the time of a fork there may be a newer one in its place. */
+static void identify_program(void) {
+  long length = mh_readlink("/proc/self/exe", mh_process.exe, sizeof(mh_process.exe) - 1);
+  mh_process.exe_length = length > 0 ? (size_t)length : 0;
+  mh_process.exe[mh_process.exe_length] = 0;
+}
+
 void mh_process_identify(bool forked) {
-  mh_process = (struct mh_process){.pid = (uint32_t)mh_getpid(), .forked = forked};
+  if (!forked) identify_program();
+  mh_process.pid = (uint32_t)mh_getpid();
+  mh_process.forked = forked;
   struct mh_process_stat stat = {0};
   /* By way of the first thread, whose start is the process's: an emulator may answer for /proc/self/stat itself, with a start of its own,
    * and then every other process takes this one for dead. */
@@ -81,9 +90,6 @@ void mh_process_identify(bool forked) {
   const char *cursor = link + 5;
   if (length > 5 && mh_starts(link, "pid:[") && !mh_parse_number(&cursor, &mh_process.pid_namespace))
     mh_process.pid_namespace = 0;
-  length = mh_readlink("/proc/self/exe", mh_process.exe, sizeof(mh_process.exe) - 1);
-  mh_process.exe_length = length > 0 ? (size_t)length : 0;
-  mh_process.exe[mh_process.exe_length] = 0;
 }
 
 const char *mh_process_name(void) {

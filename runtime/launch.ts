@@ -1,9 +1,7 @@
 // Running a program under memhook: with which environment, how it ended, which stores it left.
 
 import { spawn } from "node:child_process";
-import { readdirSync } from "node:fs";
 import { constants } from "node:os";
-import { basename, dirname, join } from "node:path";
 import { LaunchError } from "./errors.js";
 import { findProgram } from "./program.js";
 import type { Signals } from "./signals.js";
@@ -19,7 +17,7 @@ export interface Ending {
  * Runs a program under memhook with this process's own stdin, stdout and stderr and waits for its end.
  *
  * @param library its path, or another name for it, that LD_PRELOAD can hold.
- * @param store where the first process puts its store; others take stem.PID.ext beside it.
+ * @param store where the first process puts its store; others take names beside it; see storenames.ts.
  * @param signals this process's, which go to the program.
  * @throws LaunchError when the program cannot be run.
  */
@@ -53,25 +51,4 @@ export function launch(command: readonly string[], library: string, store: strin
 /** The exit code a shell would give: the program's own, or 128 and the number of the signal that ended it. */
 export function shellCode(ending: Ending): number {
   return ending.signal === null ? (ending.code ?? 0) : 128 + constants.signals[ending.signal];
-}
-
-/**
- * The stores at a path, as the library names them: for "app.mem" that and app.PID.mem of other processes. In the
- * file's name %p and %e stand for the process id and the program's name, as in MEMHOOK_FILE.
- */
-export function storesAt(path: string): string[] {
-  const folder = dirname(path);
-  const name = basename(path);
-  const dot = name.lastIndexOf(".");
-  const [stem, extension] = (dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, ""]).map((part) =>
-    part!
-      .replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")
-      .replaceAll("%p", "\\d+")
-      .replaceAll("%e", ".+"),
-  );
-  const ours = new RegExp(`^${stem}(\\.\\d+)?${extension}$`);
-  return readdirSync(folder)
-    .filter((file) => ours.test(file))
-    .sort()
-    .map((file) => join(folder, file));
 }

@@ -20,11 +20,12 @@ import {
   writeSync,
 } from "node:fs";
 import { uptime } from "node:os";
-import { basename, dirname, extname, join } from "node:path";
+import { dirname, join } from "node:path";
 import * as L from "../asm/layout.js";
 import { mayDescend } from "./family.js";
 import { type Identity, liveness } from "./liveness.js";
 import { isPrivate } from "./private.js";
+import { storeNames } from "./storenames.js";
 import type { PageSink, SessionImage } from "./wireimage.js";
 
 /** Strangers' stores that are remembered, those of processes that have ended included. */
@@ -121,7 +122,7 @@ function isThisBoot(bootId: Uint8Array): boolean {
   return liveness({ pid: process.pid, start: 0n, namespace: 0n, bootId }) === "running";
 }
 
-/** The stores of one memdb: the first process's at PATH, others' at stem.PID.ext. */
+/** The stores of one memdb: the first process's at PATH, others' beside it. */
 export class StorePaths {
   readonly #path: string;
   readonly #taken = new Set<string>();
@@ -166,14 +167,9 @@ export class StorePaths {
 
   /** A path for a process: its own store's if there is one. `first`: PATH itself may be it. */
   #find(process: Origin, claimant: Claimant, first: boolean): { path: string; own: boolean } {
-    const extension = extname(this.#path);
-    const stem = join(dirname(this.#path), basename(this.#path, extension));
-    // Equal pids of different machines or containers come apart by the number.
-    const candidates = [...(first ? [this.#path] : []), `${stem}.${process.pid}${extension}`];
-    for (let i = 2; i < 100; i++) candidates.push(`${stem}.${process.pid}.${i}${extension}`);
     let free: string | undefined;
-    for (const path of candidates) {
-      if (this.#taken.has(path)) continue;
+    for (const path of storeNames(this.#path, process.pid)) {
+      if (this.#taken.has(path) || (path === this.#path && !first)) continue;
       const owner = ownerOf(path, process, this.#started);
       // Its own store, wherever it is, comes before a better name.
       if (owner === "own" && this.#mayReplace(path, claimant)) return { path, own: true };

@@ -1,10 +1,10 @@
 // memview list: the stores of one run. The program's own is at PATH, those of the processes that it started are beside it,
-// at stem.PID.ext.
+// at stem.PID.ext and the like.
 
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
-import { storesAt } from "../../runtime/launch.js";
 import { openStore, StoreError } from "../../runtime/store.js";
+import { storesAt } from "../../runtime/storenames.js";
 import { defineCommand } from "../arguments.js";
 import { messages } from "../messages.js";
 import { print } from "../output.js";

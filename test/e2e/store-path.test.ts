@@ -2,7 +2,17 @@
 // Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import process from "node:process";
 import test from "node:test";
@@ -19,12 +29,18 @@ import {
   runWell,
   which,
 } from "../support/programs.js";
-import { temporaryFolder } from "../support/run.js";
+import { run, temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();
 const skip = noCompiler;
 const shell = which("sh");
 const skipWithoutShell = skip || (shell ? false : "no sh");
+const containing = ["-rpf", "--mount-proc", "--kill-child"];
+const skipWithoutContainers =
+  skipWithoutShell ||
+  (which("unshare") && spawnSync("unshare", [...containing, "true"]).status === 0
+    ? false
+    : "cannot make namespaces (unshare -rp)");
 
 test("%p is the process id, %e the program's name, another % itself", { skip }, async () => {
   const program = build("leaks.c");
@@ -75,6 +91,51 @@ test("a path without an extension, and one whose folder has a dot", { skip }, as
   assert.equal((await readReport(`${store}.${newcomer.pid}`)).totals.liveCount, 18);
   owner.child.stdin!.end();
   await owner.finished;
+});
+
+test("processes with one id, of several containers, have a store each", { skip: skipWithoutContainers }, async (t) => {
+  mkdirSync(join(folder, "volume"));
+  const store = join(folder, "volume", "app.mem");
+  const counting = [build("counting.c"), "steps", "0", "1"];
+  async function start(...command: string[]): Promise<Running> {
+    const settings = [`LD_PRELOAD=${library}`, `MEMHOOK_FILE=${store}`];
+    const container = new Running("unshare", [...containing, "env", ...settings, ...command]);
+    t.after(() => container.stop());
+    await container.line();
+    return container;
+  }
+  async function end(container: Running): Promise<void> {
+    container.child.stdin!.end();
+    assert.equal((await container.finished).status, 3);
+  }
+  const first = await start(...counting);
+  const second = await start(...counting);
+  const third = await start(shell!, "-c", 'echo; read go; exec "$@"', "sh", ...counting);
+  const fourth = await start(...counting);
+  const names = ["app.1.2.mem", "app.1.3.mem", "app.1.mem", "app.mem"];
+  assert.deepEqual(readdirSync(join(folder, "volume")).sort(), names);
+  // Its own store comes before a better name that is free by now.
+  await end(first);
+  third.tell("go\n");
+  await third.line();
+  assert.deepEqual(readdirSync(join(folder, "volume")).sort(), names);
+  assert.deepEqual((await readReport(join(folder, "volume", "app.1.2.mem"))).process.command, counting);
+  for (const container of [second, third, fourth]) await end(container);
+  const { stores } = JSON.parse(run("memview", ["list", "--format=json", store]).stdout);
+  assert.equal(stores.length, 4);
+});
+
+test("a program keeps its name when its file is gone", { skip }, async () => {
+  const program = join(folder, "upgraded");
+  copyFileSync(build("moved.c"), program);
+  chmodSync(program, 0o755);
+  const { stdout } = await runWell(program, [program], { store: join(folder, "of-%e.mem") });
+  const parents = await readReport(join(folder, "of-upgraded.mem"));
+  const childs = await readReport(
+    neighbour(join(folder, "of-upgraded.mem"), Number(/^child (\d+)$/m.exec(stdout)?.[1])),
+  );
+  assert.deepEqual([parents.process.exe, childs.process.exe], [program, program]);
+  assert.deepEqual([parents.totals.liveCount, childs.totals.liveCount], [1, 2]);
 });
 
 test("the store of a dead owner is replaced, whether it exited or was killed", { skip }, async (t) => {
