@@ -149,20 +149,20 @@ static bool read_cie(const struct source *source, uintptr_t address, uint8_t *bu
 enum found { FOUND, NOT_DESCRIBED, NOT_SEARCHABLE };
 
 /* Searches the sorted table for the last function that starts at or before `pc`. */
-static enum found find_fde(const struct source *source, const struct mh_module *module, uintptr_t pc, uintptr_t *fde) {
-  uintptr_t header = (uintptr_t)module->eh_frame_hdr;
+static enum found find_fde(const struct source *source, const struct mh_frame_tables *tables, uintptr_t pc, uintptr_t *fde) {
+  uintptr_t header = tables->header;
   struct {
     uint8_t version, frame_encoding, count_encoding, table_encoding;
     int32_t frame;
     uint32_t count;
   } head;
-  if (module->eh_frame_hdr_bytes < sizeof head || !copy(source, header, &head, sizeof head)) return NOT_DESCRIBED;
+  if (tables->header_bytes < sizeof head || !copy(source, header, &head, sizeof head)) return NOT_DESCRIBED;
   /* Four-byte offsets from the header are what every linker writes. */
   bool four_bytes = (head.frame_encoding & 0x0f) == 0x0b || (head.frame_encoding & 0x0f) == 0x03;
   if (head.version != 1 || !four_bytes || head.count_encoding != 0x03 || head.table_encoding != 0x3b) return NOT_SEARCHABLE;
 
   uintptr_t table = header + sizeof head;
-  size_t count = (module->eh_frame_hdr_bytes - sizeof head) / 8;
+  size_t count = (tables->header_bytes - sizeof head) / 8;
   if (head.count < count) count = head.count;
   if (table + count * 8 > source->high) return NOT_SEARCHABLE;
 
@@ -187,9 +187,9 @@ static enum found find_fde(const struct source *source, const struct mh_module *
 }
 
 /* The same without a table: looks at one description after the other. */
-static enum found scan_fdes(const struct source *source, const struct mh_module *module, uintptr_t pc, uintptr_t *fde) {
+static enum found scan_fdes(const struct source *source, const struct mh_frame_tables *tables, uintptr_t pc, uintptr_t *fde) {
   uint8_t fde_buffer[RECORD_BYTES], cie_buffer[RECORD_BYTES];
-  uintptr_t at = (uintptr_t)module->eh_frame, end = at + module->eh_frame_bytes, last_cie = 0;
+  uintptr_t at = tables->frames, end = at + tables->frames_bytes, last_cie = 0;
   struct mh_cursor c;
   struct cie cie;
   for (size_t bytes; at < end && open_record(source, at, fde_buffer, &c); at += bytes) {
@@ -422,10 +422,16 @@ static uint64_t row_of_fde(const struct source *source, uintptr_t fde, uintptr_t
   return mh_row_pack(&rules);
 }
 
-static uint64_t row_in_module(const struct source *source, const struct mh_module *module, uintptr_t pc, uintptr_t lookup) {
+/* Holes between segments are not readable: what is read stays in the part that holds it. */
+static struct source source_in(struct mh_part part, bool direct) {
+  return (struct source){.low = part.low, .high = part.high, .direct = direct};
+}
+
+static uint64_t row_in_module(const struct mh_frame_tables *tables, bool direct, uintptr_t pc, uintptr_t lookup) {
+  struct source frames = source_in(tables->frames_part, direct), header = source_in(tables->header_part, direct);
   uintptr_t fde;
-  switch ((module->eh_frame_hdr ? find_fde : scan_fdes)(source, module, lookup, &fde)) {
-    case FOUND: return row_of_fde(source, fde, pc, lookup);
+  switch (tables->header ? find_fde(&header, tables, lookup, &fde) : scan_fdes(&frames, tables, lookup, &fde)) {
+    case FOUND: return row_of_fde(&frames, fde, pc, lookup);
     case NOT_SEARCHABLE: return MH_ROW_FALLBACK;
     default: return MH_ROW_END;
   }
@@ -442,16 +448,9 @@ uint64_t mh_cfi_row(uintptr_t pc, bool exact) {
   uintptr_t lookup = pc - !exact;
   const struct mh_module *module = mh_module_at(lookup);
   uint64_t row = MH_ROW_END;
-  if (module && (module->eh_frame_hdr || module->eh_frame)) {
-    struct source source = {.low = module->start, .high = module->end};
-    /* Holes between segments are not readable: stay in the one that holds the header. */
-    if (module->eh_segment_end) {
-      source.low = module->eh_segment_start;
-      source.high = module->eh_segment_end;
-    }
+  if (module && (module->tables.header || module->tables.frames)) {
     __atomic_add_fetch(&readers, 1, __ATOMIC_SEQ_CST);
-    source.direct = !__atomic_load_n(&unloading, __ATOMIC_SEQ_CST);
-    row = row_in_module(&source, module, pc, lookup);
+    row = row_in_module(&module->tables, !__atomic_load_n(&unloading, __ATOMIC_SEQ_CST), pc, lookup);
     __atomic_sub_fetch(&readers, 1, __ATOMIC_SEQ_CST);
   }
   if (row == MH_ROW_END && signal_return(pc)) row = MH_ROW_SIGNAL;

@@ -7,15 +7,12 @@
  */
 #include "modules.h"
 
-#include <elf.h>
-#include <link.h>
-
 #include "capture.h"
 #include "clock.h"
+#include "image.h"
 #include "lock.h"
 #include "peek.h"
 #include "process.h"
-#include "sections.h"
 #include "stand_in.h"
 #include "store.h"
 #include "sys.h"
@@ -23,8 +20,6 @@
 #include "thread.h"
 
 #define MODULES_MAX 16384
-#define HEADERS_MAX 64
-#define PATH_BYTES 4096
 #define BUDGET_MOST 50000000u
 #define BUDGET_SHARE 50 /* one part of the time that passes */
 
@@ -51,14 +46,6 @@ static uint64_t refresh_budget = BUDGET_MOST; /* nanoseconds that refreshes for 
 static uint64_t next_refresh;
 static uint32_t refreshed_generation;
 
-/* One line of /proc/self/maps. */
-struct mapping {
-  uintptr_t start, end;
-  uint64_t offset, inode, device;
-  bool executable;
-  char path[PATH_BYTES];
-};
-
 struct maps {
   int fd;
   size_t used, length;
@@ -67,10 +54,9 @@ struct maps {
 
 /* Working memory of a refresh, too large for the stacks of other people's threads. Guarded by the lock. */
 static struct maps maps;
-static struct mapping mapping, first;
-static char line[PATH_BYTES + 128];
-static ElfW(Phdr) segments[HEADERS_MAX];
-static uint8_t notes_buffer[1024];
+static struct mh_mapping mapping;
+static struct mh_mapping first; /* the file of `mapping`, at its beginning where that is mapped */
+static char line[MH_PATH_BYTES + 128];
 static struct list *building;
 
 static int next_byte(void) {
@@ -107,81 +93,9 @@ static bool next_mapping(void) {
   static const char deleted[] = " (deleted)";
   if (path_length > sizeof(deleted) && mh_equal(at + path_length - (sizeof(deleted) - 1), deleted))
     path_length -= sizeof(deleted) - 1;
-  if (path_length >= PATH_BYTES) path_length = PATH_BYTES - 1;
+  if (path_length >= MH_PATH_BYTES) path_length = MH_PATH_BYTES - 1;
   __builtin_memcpy(mapping.path, at, path_length);
   mapping.path[path_length] = 0;
-  return true;
-}
-
-struct image {
-  uintptr_t bias, start, end, text_start, text_end;
-  uintptr_t eh_frame_hdr, eh_frame;
-  size_t eh_frame_hdr_bytes, eh_frame_bytes;
-  uintptr_t eh_segment_start, eh_segment_end;
-  uint8_t build_id[64];
-  uint32_t build_id_bytes;
-};
-
-static void read_build_id(struct image *image, uintptr_t notes, size_t bytes) {
-  uint8_t *buffer = notes_buffer;
-  if (bytes > sizeof(notes_buffer)) bytes = sizeof(notes_buffer);
-  if (!mh_peek(buffer, notes, bytes)) return;
-  for (size_t at = 0; at + sizeof(ElfW(Nhdr)) <= bytes;) {
-    ElfW(Nhdr) note;
-    __builtin_memcpy(&note, buffer + at, sizeof(note));
-    size_t name = at + sizeof(note), data = name + ((note.n_namesz + 3u) & ~3u);
-    if (note.n_namesz > bytes || note.n_descsz > bytes || data + note.n_descsz > bytes) return;
-    if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && __builtin_memcmp(buffer + name, "GNU", 4) == 0 &&
-        note.n_descsz <= sizeof(image->build_id)) {
-      __builtin_memcpy(image->build_id, buffer + data, note.n_descsz);
-      image->build_id_bytes = note.n_descsz;
-      return;
-    }
-    at = data + ((note.n_descsz + 3u) & ~3u);
-  }
-}
-
-/* Where frame information may be read without meeting a hole between segments. */
-static void find_segment(struct image *image, unsigned count, uintptr_t address) {
-  for (unsigned i = 0; i < count; i++) {
-    uintptr_t low = image->bias + segments[i].p_vaddr, high = low + segments[i].p_filesz;
-    if (segments[i].p_type != PT_LOAD || address < low || address >= high) continue;
-    image->eh_segment_start = low;
-    image->eh_segment_end = high;
-  }
-}
-
-/* Reads the ELF file that is mapped at `base`. */
-static bool read_image(uintptr_t base, struct image *image) {
-  ElfW(Ehdr) file;
-  if (!mh_peek(&file, base, sizeof(file)) || __builtin_memcmp(file.e_ident, ELFMAG, SELFMAG) != 0 ||
-      file.e_phentsize != sizeof(segments[0]) || file.e_phnum == 0 || file.e_phnum > HEADERS_MAX ||
-      file.e_phoff > MH_BLOCK_BYTES || !mh_peek(segments, base + file.e_phoff, file.e_phnum * sizeof(segments[0])))
-    return false;
-  *image = (struct image){.text_start = UINTPTR_MAX};
-  bool found = false;
-  uintptr_t page = mh_header()->page_bytes - 1;
-  for (unsigned i = 0; i < file.e_phnum; i++) {
-    if (segments[i].p_type != PT_LOAD) continue;
-    if (!found) image->bias = base - (segments[i].p_vaddr & ~page) + (segments[i].p_offset & ~page);
-    found = true;
-    uintptr_t start = image->bias + segments[i].p_vaddr, end = start + segments[i].p_memsz;
-    if (end > image->end) image->end = end;
-    if (!(segments[i].p_flags & PF_X)) continue;
-    if (start < image->text_start) image->text_start = start;
-    if (end > image->text_end) image->text_end = end;
-  }
-  image->start = base;
-  if (!found || image->text_end == 0) return false;
-  for (unsigned i = 0; i < file.e_phnum; i++) {
-    uintptr_t start = image->bias + segments[i].p_vaddr;
-    if (segments[i].p_type == PT_GNU_EH_FRAME) {
-      image->eh_frame_hdr = start;
-      image->eh_frame_hdr_bytes = segments[i].p_memsz;
-      find_segment(image, file.e_phnum, start);
-    }
-    if (segments[i].p_type == PT_NOTE && !image->build_id_bytes) read_build_id(image, start, segments[i].p_filesz);
-  }
   return true;
 }
 
@@ -190,7 +104,7 @@ static struct mh_module *module_at(uint32_t index) {
 }
 
 /* What the store says of a module, compared with what is mapped now. */
-static bool same_module(const struct mh_module *module, const struct image *image, const char *path) {
+static bool same_module(const struct mh_module *module, const struct mh_image *image, const char *path) {
   if (!module->id || module->bias != image->bias || module->start != image->start || module->end != image->end) return false;
   const struct mh_stored_module *stored = mh_stored_module(module->id);
   const uint8_t *strings = mh_table_blocks[MH_KIND_STRINGS][stored->path_offset / MH_BLOCK_BYTES];
@@ -201,7 +115,7 @@ static bool same_module(const struct mh_module *module, const struct image *imag
 }
 
 /* Publishes a module that was not there before. */
-static struct mh_module *new_module(const struct image *image, const char *path) {
+static struct mh_module *new_module(const struct mh_image *image, const char *path) {
   struct mh_array *array = &mh_header()->arrays[MH_KIND_MODULES];
   uint32_t id = array->count;
   if (module_count == MODULES_MAX || !mh_store_reserve(MH_KIND_MODULES, id + 1)) return NULL;
@@ -216,16 +130,12 @@ static struct mh_module *new_module(const struct image *image, const char *path)
       .end = image->end,
       .text_start = image->text_start,
       .text_end = image->text_end,
-      .eh_frame_hdr = (const uint8_t *)image->eh_frame_hdr,
-      .eh_frame_hdr_bytes = image->eh_frame_hdr_bytes,
-      .eh_frame = (const uint8_t *)image->eh_frame,
-      .eh_frame_bytes = image->eh_frame_bytes,
-      .eh_segment_start = image->eh_segment_start,
-      .eh_segment_end = image->eh_segment_end,
+      .header = image->header,
       .id = id,
       .generation = MH_GET(mh_generation),
       .loaded = true,
   };
+  mh_image_frame_tables(&first, image, &module->tables);
   uint32_t flags = mh_equal(path, "[vdso]") ? MH_MODULE_FLAG_VDSO : 0;
   if (mh_equal(path, mh_process.exe)) flags |= MH_MODULE_FLAG_EXECUTABLE;
   *mh_stored_module(id) = (struct mh_stored_module){
@@ -257,25 +167,10 @@ static bool add_range(uintptr_t start, uintptr_t end, struct mh_module *module) 
   return true;
 }
 
-/* A linker that was not told to makes no search table, and then only the file's sections tell where the frame information is: so it is
- * with Debian's musl-gcc. `segments` are the image's. */
-static void find_eh_frame(struct image *image) {
-  ElfW(Ehdr) file;
-  uintptr_t address;
-  size_t bytes;
-  if (image->eh_frame_hdr || !mh_peek(&file, first.start, sizeof(file)) ||
-      !mh_section_find(first.path, first.inode, &file, ".eh_frame", &address, &bytes))
-    return;
-  find_segment(image, file.e_phnum, image->bias + address);
-  if (!image->eh_segment_end || bytes > image->eh_segment_end - (image->bias + address)) return;
-  image->eh_frame = image->bias + address;
-  image->eh_frame_bytes = bytes;
-}
-
-/* The module mapped at `first`, known or new; NULL if that is no module. */
-static struct mh_module *identify(bool *changed) {
-  struct image image;
-  if (!read_image(first.start, &image)) return NULL;
+/* The module that `code` is mapped from, known or new; NULL if that is no module. */
+static struct mh_module *identify(const struct mh_mapping *code, bool *changed) {
+  struct mh_image image;
+  if (!mh_image_read(&first, code, &image)) return NULL;
   for (uint32_t i = module_count; i-- > 0;) {
     struct mh_module *module = module_at(i);
     if (!same_module(module, &image, first.path)) continue;
@@ -287,8 +182,20 @@ static struct mh_module *identify(bool *changed) {
     return module;
   }
   *changed = true;
-  find_eh_frame(&image);
   return new_module(&image, first.path);
+}
+
+/* The loaded module whose code was at `mapping` before something else was mapped there: programs move their code to large pages.
+ * Where a module was unloaded its header is not, and the place is another's. */
+static struct mh_module *moved_code(void) {
+  for (uint32_t i = module_count; i-- > 0;) {
+    struct mh_module *module = module_at(i);
+    ElfW(Ehdr) now;
+    if (module->loaded && mapping.end > module->text_start && mapping.start < module->text_end && mh_peek(&now, module->start, sizeof(now)) &&
+        __builtin_memcmp(&now, &module->header, sizeof(now)) == 0)
+      return module;
+  }
+  return NULL;
 }
 
 static bool in_list(const struct list *ranges, const struct mh_module *module) {
@@ -301,38 +208,24 @@ static size_t list_bytes(uint32_t capacity) {
   return sizeof(struct list) + capacity * sizeof(struct range);
 }
 
-/* Whether the file mapped at `first` reaches over `mapping`. A linker may put headers and code in one page of the file, which
- * is then mapped twice from its beginning. */
-static bool same_image(void) {
-  struct image image;
-  return mapping.inode == first.inode && mapping.device == first.device && read_image(first.start, &image) &&
-         mapping.start < image.end;
-}
-
-/* Reads the maps into `building`. Modules are taken at the mapping of their file's beginning. */
+/* Reads the maps into `building`. Only files with code are modules; one that is mapped to be read is not. */
 static bool read_maps(bool *changed) {
   maps = (struct maps){.fd = mh_open("/proc/self/maps", O_RDONLY | O_CLOEXEC, 0)};
   if (maps.fd < 0) return false;
-  struct mh_module *module = NULL;
-  bool identified = true; /* whether the module at `first` was looked at */
+  struct mh_module *module = NULL; /* the last one met, if it is of `first` */
   bool complete = true;
   first.inode = 0;
   while (complete && next_mapping()) {
-    bool vdso = mh_equal(mapping.path, "[vdso]");
-    bool of_file = mapping.inode != 0 || vdso;
-    bool begins = mapping.offset == 0 ? !same_image() : mapping.inode != first.inode || mapping.device != first.device;
-    if (of_file && (vdso || begins)) {
-      first = mapping;
-      module = NULL;
-      identified = false;
-    }
+    bool vdso = mh_equal(mapping.path, "[vdso]"), of_file = mapping.inode != 0 || vdso;
+    bool begins = vdso || mapping.inode != first.inode || mapping.device != first.device;
+    if (of_file && begins) module = NULL;
+    if (of_file && (begins || mapping.offset == 0)) first = mapping;
     if (!mapping.executable) continue;
-    if (of_file && !identified) {
-      /* Only files with code are modules; one that is mapped to be read is not. */
-      module = identify(changed);
-      identified = true;
-    }
-    complete = add_range(mapping.start, mapping.end, of_file ? module : NULL);
+    /* Beyond its end the same file is mapped once more. */
+    bool same = of_file && module && mapping.start < module->end;
+    if (!same) module = of_file ? identify(&mapping, changed) : NULL;
+    if (!module) module = moved_code();
+    complete = add_range(mapping.start, mapping.end, module);
   }
   mh_close(maps.fd);
   return complete;

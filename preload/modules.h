@@ -8,15 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "image.h"
+
 struct mh_module {
   uintptr_t bias;         /* added by the loader to the addresses in the file */
   uintptr_t start, end;   /* lowest mapped address, end of the highest segment */
   uintptr_t text_start, text_end; /* executable segments, lowest address and end */
-  const uint8_t *eh_frame_hdr;    /* mapped .eh_frame_hdr, NULL if none */
-  size_t eh_frame_hdr_bytes;
-  const uint8_t *eh_frame;        /* mapped .eh_frame of a module without such a table, NULL if none */
-  size_t eh_frame_bytes;
-  uintptr_t eh_segment_start, eh_segment_end; /* readable segment (PT_LOAD, its bytes in the file) that holds either */
+  struct mh_frame_tables tables;  /* mapped while it is loaded */
+  ElfW(Ehdr) header;              /* as it was at `start` when it was seen first */
   uint32_t id;            /* index in the store's modules array, 0 while not published */
   uint32_t generation;    /* value of mh_generation when it was seen first */
   bool loaded;            /* false once it was unloaded; the entry itself stays */

@@ -5,6 +5,5 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Finds a section that is loaded, by name. `path`, `inode`, `header`: of the file as it is mapped; another file that has the path by now
- * is not looked into. The address is the one in the file. */
-bool mh_section_find(const char *path, uint64_t inode, const ElfW(Ehdr) *header, const char *name, uintptr_t *address, size_t *bytes);
+/* Finds a section that is loaded, by name, in the file that has this header. The address is the one in the file. */
+bool mh_section_find(int fd, const ElfW(Ehdr) *header, const char *name, uintptr_t *address, size_t *bytes);

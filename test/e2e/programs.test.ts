@@ -46,6 +46,18 @@ test("a program's output and exit code are the same without memhook", { skip: no
   }
 });
 
+test("handed_over.c: no stack has held more than the process at its peak", { skip: noCompiler }, async () => {
+  const store = join(folder, "handed_over.mem");
+  const program = build("handed_over.c");
+  const { stdout } = await runWell(program, [], { store });
+  assertTable(await readReport(store), expectations("handed_over.c"), stdout, program);
+  const { stacks, totals } = await readReport(store, { aggregate: true, sort: "peak", freedStacks: true });
+  assert.deepEqual(
+    stacks!.filter((row) => row.peak! > totals.peakBytes),
+    [],
+  );
+});
+
 test("peak.c: what was live at most, allocated and freed, to the byte", { skip: noCompiler }, async () => {
   const store = join(folder, "peak.mem");
   const { stdout } = await runWell(build("peak.c"), [], { store });

@@ -1,0 +1,59 @@
+/* Images: what a mapped ELF file says of itself.
+ *
+ * An address in memory is found by the segment that holds its place in the file: no part of a file need be mapped where the file's
+ * beginning is. What is not in memory, is read from the file itself.
+ */
+#pragma once
+#include <link.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MH_PATH_BYTES 4096
+
+/* One line of /proc/self/maps. */
+struct mh_mapping {
+  uintptr_t start, end;
+  uint64_t offset, inode, device;
+  bool executable;
+  char path[MH_PATH_BYTES];
+};
+
+/* A part of an image that is read from the file, and so has no holes. */
+struct mh_part {
+  uintptr_t low, high;
+};
+
+struct mh_image {
+  ElfW(Ehdr) header;
+  uintptr_t bias;       /* added by the loader to the addresses in the file */
+  uintptr_t start, end; /* lowest mapped address, end of the highest segment */
+  uintptr_t text_start, text_end;
+  bool whole;      /* mapped from its beginning on, as loaders do, not some code of it once more */
+  uint64_t layout; /* a hash of the program headers */
+  uint8_t build_id[64];
+  uint32_t build_id_bytes;
+};
+
+/* Where an image has its frame information. */
+struct mh_frame_tables {
+  uintptr_t header; /* .eh_frame_hdr, 0 if there is none */
+  size_t header_bytes;
+  struct mh_part header_part; /* that holds it */
+  uintptr_t frames;           /* .eh_frame of an image without such a table, 0 if there is one */
+  size_t frames_bytes;
+  struct mh_part frames_part; /* that holds .eh_frame, with a table or without */
+};
+
+/* What tells a file from another one at its path. All but the layout are 0 if another one is there already. */
+struct mh_file_identity {
+  uint64_t device, inode, bytes, changed, layout;
+};
+
+/* Reads the image that `code` is mapped from. `first` is a mapping of the same file, of its beginning where there is one. Called by
+ * one thread at a time. */
+bool mh_image_read(const struct mh_mapping *first, const struct mh_mapping *code, struct mh_image *image);
+
+/* More of the image that was read last. */
+void mh_image_frame_tables(const struct mh_mapping *first, const struct mh_image *image, struct mh_frame_tables *tables);
+void mh_image_identity(const struct mh_mapping *first, const struct mh_image *image, struct mh_file_identity *identity);
