@@ -12,17 +12,17 @@
 #include "redirect.h"
 
 /* What was known about program counters ends here. */
-static void advance(bool global) {
+static void advance(void) {
   __atomic_fetch_add(&mh_generation, 1, __ATOMIC_ACQ_REL);
   mh_capture_modules_changed();
-  mh_operators_modules_change(global);
 }
 
 #define DEEPBIND 8 /* RTLD_DEEPBIND, which musl does not have */
 
 MH_HOOK void *dlopen(const char *file, int mode) {
   if (MH_UNLIKELY(!mh_real.dlopen)) mh_real_find();
-  advance(mode & RTLD_GLOBAL);
+  advance();
+  mh_operators_loading(mode & RTLD_GLOBAL);
   mh_redirect_loading(mode & DEEPBIND);
   __attribute__((musttail)) return mh_real.dlopen(file, mode);
 }
@@ -30,7 +30,8 @@ MH_HOOK void *dlopen(const char *file, int mode) {
 MH_HOOK void *dlmopen(long namespace, const char *file, int mode) {
   if (MH_UNLIKELY(!mh_real.dlmopen)) mh_real_find();
   if (MH_UNLIKELY(!mh_real.dlmopen)) return NULL; /* musl has none, but a weak reference finds this one */
-  advance(false);
+  advance();
+  mh_operators_loading(false);
   mh_redirect_loading(mode & DEEPBIND);
   __attribute__((musttail)) return mh_real.dlmopen(namespace, file, mode);
 }
@@ -39,7 +40,9 @@ MH_HOOK int dlclose(void *handle) {
   if (MH_UNLIKELY(!mh_real.dlclose)) mh_real_find();
   mh_cfi_unloading(); /* nobody reads frame information that may be unmapped any moment */
   int result = mh_real.dlclose(handle);
-  advance(false);
+  advance();
+  /* Where it failed, dlerror has something to tell. */
+  if (result == 0) mh_operators_loading(false);
   mh_cfi_unloaded();
   if (mh_enter(MH_HOOK_WRAP)) {
     mh_begin();

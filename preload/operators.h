@@ -47,7 +47,7 @@ enum mh_operator_id {
 
 /* What a hook does. */
 enum mh_way {
-  MH_WAY_UNKNOWN,   /* not decided, or no more */
+  MH_WAY_UNKNOWN,   /* not decided */
   MH_WAY_DIRECT,    /* nobody replaced any operator on the way to malloc or free: their real ones are called */
   MH_WAY_AROUND,    /* calls what is behind it; the block is what comes of that, whatever is allocated inside */
   MH_WAY_THROUGH,   /* leaves it to what is behind it: the program has operators of its own that it calls past the hooks.
@@ -68,6 +68,6 @@ struct mh_operator mh_operator_behind(enum mh_operator_id id, uintptr_t caller);
 /* Their symbols. */
 extern const char *const mh_operator_names[MH_OPERATOR_COUNT];
 
-/* To be called before modules are loaded and after they are unloaded. `global`: what is loaded comes into the order that
- * is the same for all of the program (RTLD_GLOBAL). */
-void mh_operators_modules_change(bool global);
+/* To be called before modules are loaded, and after they are unloaded. `global`: what is loaded comes into the order
+ * that is the same for all of the program (RTLD_GLOBAL). */
+void mh_operators_loading(bool global);

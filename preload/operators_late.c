@@ -7,6 +7,7 @@
  */
 #include "operators_late.h"
 
+#include "index.h"
 #include "modules.h"
 #include "real.h"
 #include "sys.h"
@@ -62,6 +63,15 @@ static bool find_nearest(const struct mh_loaded *module, void *data) {
   return true;
 }
 
+/* What is found, in one word: the function, and DIRECT where it is a runtime's own, and so is each that it leads to. */
+typedef uintptr_t word;
+#define DIRECT ((word)1 << 63)
+
+static struct mh_operator operator_of(enum mh_operator_id id, word found) {
+  void *function = (void *)(found & ~DIRECT);
+  return (struct mh_operator){.function = function, .way = found & DIRECT ? mh_operators_plain_way(id) : MH_WAY_AROUND};
+}
+
 struct own {
   uintptr_t start, end;
 };
@@ -70,13 +80,46 @@ struct own {
 struct answer {
   uint64_t key;
   uint32_t generation;
-  void *function;
+  word found;
 };
 #define ANSWERS 256
 #define BUSY UINT64_MAX
 static struct answer answers[ANSWERS];
 
-bool mh_operators_global;
+bool mh_operators_late, mh_operators_global;
+
+/* With these the loader begins when it binds what is loaded next. Not asked for when an operator is called: a thread
+ * that loads a module has the loader's lock while the module's constructors run, and may wait there for the caller. */
+static word global[MH_OPERATOR_COUNT];
+
+struct owner {
+  void *function;
+  bool plain; /* it is a runtime's own */
+};
+
+/* Whose blocks are not malloc's may begin anywhere. */
+static bool find_owner(const struct mh_loaded *module, void *data) {
+  struct owner *owner = data;
+  if (!mh_loaded_holds(module, (uintptr_t)owner->function)) return true;
+  owner->plain = mh_operators_runtime(module);
+  if (!owner->plain) mh_index_no_grid();
+  return false;
+}
+
+void mh_operators_look_global(void) {
+  struct owner owners[MH_OPERATOR_COUNT] = {0};
+  if (!MH_GET(mh_operators_late) || !MH_GET(mh_operators_global)) return;
+  for (unsigned id = 0; id < MH_OPERATOR_COUNT; id++) {
+    if (MH_GET(mh_operators[id].way) != MH_WAY_BY_CALLER) continue;
+    owners[id].function = mh_real_next(mh_operator_names[id]);
+    if (owners[id].function) mh_loaded_each(find_owner, &owners[id]);
+  }
+  for (unsigned id = 0; id < MH_OPERATOR_COUNT; id++) {
+    unsigned next = mh_operators_next[id], last = mh_operators_next[next];
+    bool direct = owners[id].plain && owners[next].plain && owners[last].plain;
+    MH_SET(global[id], (word)owners[id].function | (direct ? DIRECT : 0));
+  }
+}
 
 static bool find_own(const struct mh_loaded *module, void *data) {
   struct own *found = data;
@@ -96,7 +139,26 @@ static bool is_memhook(uintptr_t pc) {
   return pc - own.start < own.end - own.start;
 }
 
-void *mh_operator_late(enum mh_operator_id id, uintptr_t caller) {
+static struct owner find(enum mh_operator_id id, uintptr_t caller) {
+  struct search search = {.name = mh_operator_names[id], .pc = caller};
+  mh_loaded_each(find_caller, &search);
+  mh_loaded_each(find_nearest, &search);
+  struct owner owner = {.function = search.function};
+  if (owner.function) mh_loaded_each(find_owner, &owner);
+  return owner;
+}
+
+/* The one for the caller, and each to which that leads. */
+static word find_all(enum mh_operator_id id, uintptr_t caller) {
+  struct owner owner = find(id, caller), at = owner;
+  for (unsigned next; at.plain && (next = mh_operators_next[id]) != id; id = next)
+    at = find(next, (uintptr_t)at.function);
+  return (word)owner.function | (at.plain ? DIRECT : 0);
+}
+
+struct mh_operator mh_operator_late(enum mh_operator_id id, uintptr_t caller) {
+  word first = MH_GET(global[id]);
+  if (first) return operator_of(id, first);
   if (is_memhook(caller)) caller = mh_tls.operator_;
   /* No two modules share a page. */
   uint64_t key = caller >> 12 << 5 | id;
@@ -104,22 +166,16 @@ void *mh_operator_late(enum mh_operator_id id, uintptr_t caller) {
   uint32_t generation = MH_GET(mh_generation);
   uint64_t before = __atomic_load_n(&answer->key, __ATOMIC_ACQUIRE);
   if (MH_LIKELY(before == key)) {
-    void *function = MH_GET(answer->function);
+    word found = MH_GET(answer->found);
     bool current = MH_GET(answer->generation) == generation;
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    if (MH_LIKELY(current && MH_GET(answer->key) == key)) return function;
+    if (MH_LIKELY(current && MH_GET(answer->key) == key)) return operator_of(id, found);
   }
-  /* With that order the loader begins. It is asked only here, because of its lock. */
-  void *global = MH_GET(mh_operators_global) ? mh_real_next(mh_operator_names[id]) : NULL;
-  if (global) return global;
-  struct search search = {.name = mh_operator_names[id], .pc = caller};
-  mh_loaded_each(find_caller, &search);
-  mh_loaded_each(find_nearest, &search);
-  if (before == BUSY) return search.function;
-  if (__atomic_compare_exchange_n(&answer->key, &before, BUSY, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-    MH_SET(answer->function, search.function);
+  word found = find_all(id, caller);
+  if (before != BUSY && __atomic_compare_exchange_n(&answer->key, &before, BUSY, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+    MH_SET(answer->found, found);
     MH_SET(answer->generation, generation);
     __atomic_store_n(&answer->key, key, __ATOMIC_RELEASE);
   }
-  return search.function;
+  return operator_of(id, found);
 }

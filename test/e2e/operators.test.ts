@@ -261,12 +261,15 @@ const PLUGINS: Record<string, string[]> = {
   // The same once more.
   other: ["-DOWN", "-w", "-DOTHER"],
   thread: ["-DTHREAD"],
+  meanwhile: ["-DMEANWHILE"],
   static: ["-static-libstdc++"],
   "static-own": ["-static-libstdc++", "-DOWN", "-w"],
 };
 const ORDERS = [
   ...["l:plain", "l:own", "l:own l:other", "l:thread", "l:static", "l:static-own", "d:own"],
   ...["l:plain l:static l:static-own", "l:static l:plain", "c:static l:plain", "g:own l:plain", "g:plain l:own"],
+  // Another thread calls operators while a plugin is loaded; a constructor waits, under the loader's lock, for one that does.
+  ...["l:meanwhile l:static-own", "g:own l:thread", "g:plain l:thread"],
 ];
 
 for (const compiler of system) {

@@ -1,6 +1,7 @@
 // A plugin in C++ for operators_host.c, which is in C. With -DOWN it has operators new and delete of its own, with a
 // header before each block; the other forms lead to these where the plugin brought the C++ runtime. With -DTHREAD its
-// constructor waits for a thread that allocates. It prints how often its own were called, and the blocks that stay.
+// constructor waits for a thread that allocates; with -DMEANWHILE a thread of it allocates until the program ends. It
+// prints how often its own were called, and the blocks that stay.
 #include <new>
 #include <vector>
 
@@ -77,5 +78,33 @@ __attribute__((constructor)) static void wait_for_thread() {
   pthread_t thread;
   CHECK(pthread_create(&thread, nullptr, allocate, nullptr) == 0);
   CHECK(pthread_join(thread, nullptr) == 0);
+}
+#endif
+
+#ifdef MEANWHILE
+#include <pthread.h>
+
+static pthread_t other;
+static Point *volatile point;
+static unsigned long turns;
+static bool stopped;
+
+static void *allocate_on(void *) {
+  while (!__atomic_load_n(&stopped, __ATOMIC_RELAXED)) {
+    point = new Point();
+    delete point;
+    __atomic_fetch_add(&turns, 1, __ATOMIC_RELAXED);
+  }
+  return nullptr;
+}
+
+__attribute__((constructor)) static void start() {
+  CHECK(pthread_create(&other, nullptr, allocate_on, nullptr) == 0);
+  while (__atomic_load_n(&turns, __ATOMIC_RELAXED) < 1000) sched_yield();
+}
+
+__attribute__((destructor)) static void stop() {
+  __atomic_store_n(&stopped, true, __ATOMIC_RELAXED);
+  CHECK(pthread_join(other, nullptr) == 0);
 }
 #endif
