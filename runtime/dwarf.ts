@@ -53,9 +53,18 @@ interface Place {
   calls: Call[];
 }
 
+/** The line program of a unit some of whose functions the linker folded into one: there are several lines for an address. */
+interface Folded {
+  lines: bigint;
+  directory: string;
+}
+
 /** Places whose calls are in a .dwo file. */
 interface SplitPlaces {
+  /** The skeleton's. */
+  unit: number;
   skeleton: Skeleton;
+  folded: Folded | null;
   addresses: BigUint64Array;
   places: Place[];
   path: Lines["path"];
@@ -113,7 +122,7 @@ export class DebugInformation {
           this.#reader.spare(() => this.#locateInUnit(unit, addresses, indices, places, split));
         }
         this.#names.follow();
-        // Their windows take the place of ours: nothing of ours comes after.
+        // Their windows take the place of ours: nothing of ours comes after that does not open them again.
         for (const part of split) this.#reader.spare(() => this.#findSplit(part));
       });
       return places.map((place) => place && locations(place));
@@ -148,10 +157,24 @@ export class DebugInformation {
         noLines(own.length);
       const places = rows.map((row): Place => ({ file: row && path(row.file), line: row?.line || null, calls: [] }));
       if (skeleton === null) reader.spare(() => this.#findCalls(own, places, path));
-      return { places, skeleton, path };
+      // Which of the functions that the linker folded into one is told about, is known only with the calls.
+      const folded = lines !== null && rows.some((row) => row?.tied) ? { lines, directory } : null;
+      if (folded !== null && skeleton === null) this.#chooseLines(folded, own, places, path);
+      return { places, skeleton, path, folded };
     });
     for (const [index, place] of found.places.entries()) places[indices[index]!] = place;
-    if (found.skeleton !== null) split.push({ ...found, skeleton: found.skeleton, addresses: own });
+    if (found.skeleton !== null) split.push({ ...found, unit, skeleton: found.skeleton, addresses: own });
+  }
+
+  /** Gives each place the line of the very function that its calls end with. */
+  #chooseLines({ lines, directory }: Folded, addresses: BigUint64Array, places: Place[], path: Lines["path"]): void {
+    const reader = this.#reader;
+    const functions = places.map(({ calls }) => calls.at(-1)).map((call) => call?.names.declaration(call.entry));
+    reader.setQueries(addresses);
+    const found = reader.spare(() => runLines(reader, lines, addresses.length, directory, this.folders, functions));
+    for (const [index, row] of found?.rows.entries() ?? []) {
+      if (row !== null) Object.assign(places[index]!, { file: path(row.file), line: row.line || null });
+    }
   }
 
   /** What the present unit says about its part in a .dwo file. */
@@ -168,10 +191,15 @@ export class DebugInformation {
     };
   }
 
-  #findSplit({ skeleton, addresses, places, path }: SplitPlaces): void {
+  #findSplit({ unit, skeleton, folded, addresses, places, path }: SplitPlaces): void {
     this.#related.split?.search(skeleton, this.#reader.problems, (sections) => {
       const part = new DebugInformation(this.#core, sections, undefined, this.#pieces, this.#reader.problems);
       return part.#findSkeletonsCalls(skeleton, addresses, places, path);
+    });
+    if (folded === null) return;
+    this.#core.scoped(() => {
+      this.#reader.open();
+      this.#reader.inUnit(unit, () => this.#chooseLines(folded, addresses, places, path));
     });
   }
 

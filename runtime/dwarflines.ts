@@ -1,6 +1,9 @@
 // The line program of a unit, run once for all its addresses: a file and a line for each, and the names of the files.
 
 import {
+  HINT_BYTES,
+  HINT_FILE,
+  HINT_LINE,
   LINES_DIRECTORIES,
   LINES_DIRECTORY_COUNT,
   LINES_FILE_COUNT,
@@ -14,12 +17,21 @@ import {
   ROW_FILE,
   ROW_FOUND,
   ROW_LINE,
+  ROW_TIED,
 } from "../asm/symbols/layout.js";
+import type { Declaration } from "./dwarfnames.js";
 import type { DwarfReader } from "./dwarfreader.js";
+
+interface Row {
+  file: number;
+  line: number;
+  /** The linker folded functions into one: each of them has a row for the query, of which this is one. */
+  tied: boolean;
+}
 
 export interface Lines {
   /** A row for each query, null where the program has none. */
-  rows: ({ file: number; line: number } | null)[];
+  rows: (Row | null)[];
   /** The path of a file by its number. */
   path: (file: number) => string | null;
 }
@@ -31,6 +43,7 @@ export function noLines(count: number): Lines {
 /**
  * Runs the line program at an offset of .debug_line for the reader's queries.
  * @param directory where the unit was compiled: relative paths begin there
+ * @param functions for each query the declaration of the function whose row it is to be, where that is known
  * @param folders gets that directory for each file that is named
  */
 export function runLines(
@@ -39,10 +52,16 @@ export function runLines(
   count: number,
   directory: string,
   folders: Map<string, string>,
+  functions?: readonly (Declaration | undefined)[],
 ): Lines {
   const { core } = reader;
+  const hints = functions === undefined ? 0 : core.reserve(count * HINT_BYTES);
+  for (const [index, declaration] of functions?.entries() ?? []) {
+    core.view.setUint32(hints + index * HINT_BYTES + HINT_FILE, declaration?.file ?? 0, true);
+    core.view.setUint32(hints + index * HINT_BYTES + HINT_LINE, declaration?.line ?? 0, true);
+  }
   const out = core.reserve(count * ROW_BYTES);
-  reader.do(core.call.unitLines(offset, out));
+  reader.do(core.call.unitLines(offset, out, hints));
   const oldForm = core.number(LINES_VERSION) < 5 ? 1 : 0;
   // Copies: paths are asked for when the memory has other things in it.
   const table = (address: number, length: number) => {
@@ -74,7 +93,8 @@ export function runLines(
   const rows = Array.from({ length: count }, (_, index) => {
     const at = out + index * ROW_BYTES;
     if (core.view.getUint32(at + ROW_FOUND, true) === 0) return null;
-    return { file: core.view.getUint32(at + ROW_FILE, true), line: core.view.getUint32(at + ROW_LINE, true) };
+    const number = (field: number) => core.view.getUint32(at + field, true);
+    return { file: number(ROW_FILE), line: number(ROW_LINE), tied: number(ROW_TIED) !== 0 };
   });
   return { rows, path };
 }

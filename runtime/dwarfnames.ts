@@ -2,9 +2,11 @@
 // own unit, in another one, or in the file to which dwz moved what several programs share.
 
 import {
+  NAME_FILE,
   NAME_IN_ALT,
   NAME_IN_UNIT,
   NAME_KIND,
+  NAME_LINE,
   NAME_OFFSET,
   SECTION_INFO,
   SECTION_STR,
@@ -14,6 +16,12 @@ import type { DwarfReader } from "./dwarfreader.js";
 import type { DwarfUnits } from "./dwarfunits.js";
 
 const MOST_REFERENCES = 8;
+
+/** A file's number in the line table, and a line; 0 for what is not said. */
+export interface Declaration {
+  file: number;
+  line: number;
+}
 
 /** An entry that another one refers to. */
 interface Reference {
@@ -29,6 +37,9 @@ export class FunctionNames {
   /** The function name of each entry asked for, or the entry that has it. */
   readonly #names = new Map<number, string | null | Reference>();
 
+  /** Where the function of each entry is declared, as far as its own unit says that. */
+  readonly #declared = new Map<number, Declaration>();
+
   /** @param openShared opens the shared file, null if it is not there */
   constructor(reader: DwarfReader, units: DwarfUnits, openShared: () => FunctionNames | null) {
     this.#reader = reader;
@@ -43,6 +54,11 @@ export class FunctionNames {
     return typeof name === "string" ? name : null;
   }
 
+  /** Where the function of an entry that was read is declared. */
+  declaration(entry: number): Declaration | undefined {
+    return this.#declared.get(entry);
+  }
+
   /** Finds the name of an entry of the present unit, or which entry elsewhere has it. */
   read(entry: number): void {
     if (this.#names.has(entry)) return;
@@ -50,6 +66,7 @@ export class FunctionNames {
     this.#reader.do(core.call.entryName(BigInt(entry)));
     const kind = core.number(NAME_KIND);
     const offset = Number(core.bigint(NAME_OFFSET));
+    this.#declared.set(entry, { file: core.number(NAME_FILE), line: core.number(NAME_LINE) });
     const elsewhere = kind === NAME_IN_UNIT || kind === NAME_IN_ALT;
     const shared = kind === NAME_IN_ALT;
     this.#names.set(entry, elsewhere ? { entry: offset, shared } : this.#reader.string(kind, offset));

@@ -39,7 +39,7 @@ interface Exports {
   unitWalk(deep: number, out: number): number;
   entryName(offset: bigint): number;
   linesEnd(offset: bigint): number;
-  unitLines(offset: bigint, out: number): number;
+  unitLines(offset: bigint, out: number, functions: number): number;
 }
 
 /** symbols.wasm's 4 GiB are used up, or its owner set a lower limit. */

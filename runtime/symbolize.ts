@@ -7,13 +7,14 @@
 import { SECTION_DYNSYM, SECTION_INFO, SECTION_SYMTAB } from "../asm/symbols/layout.js";
 import { debugFileByBuildId, debugFileByLink, equal, hex, openModule, sharedDebugFile } from "./debugfiles.js";
 import { Debuginfod } from "./debuginfod.js";
+import { demangle } from "./demangle.js";
 import { DebugInformation } from "./dwarf.js";
 import { ElfError, reason } from "./elfbytes.js";
 import { ElfFile } from "./elffile.js";
 import { miniDebugInfo } from "./minidebuginfo.js";
 import { SplitFiles } from "./splitfiles.js";
 import { OutOfMemory, SymbolCore } from "./symbolcore.js";
-import { functionNames, type SymbolTable } from "./symboltable.js";
+import { type FunctionName, functionNames, type SymbolTable } from "./symboltable.js";
 import type { CodeLocation, ModuleInfo } from "./types.js";
 import { prepareZstd } from "./zstd.js";
 
@@ -130,9 +131,8 @@ export class Symbolizer implements Names {
     const places = this.#try(info, () => debug?.locate(addresses)) ?? [];
     addresses.forEach((address, index) => {
       const locations = places[index] ?? unknown();
-      // The symbol table knows more about the function itself: foo.constprop.0, foo.cold.
       const last = locations[locations.length - 1]!;
-      last.function = functions[index] ?? last.function;
+      last.function = nameOf(functions[index] ?? null, last.function);
       known.set(address, locations);
     });
     for (const [file, folder] of debug?.folders ?? []) this.#folders.set(file, folder);
@@ -234,6 +234,20 @@ export class Symbolizer implements Names {
   #say(text: string): void {
     if (!this.notes.includes(text)) this.notes.push(text);
   }
+}
+
+/**
+ * What a function is called. The symbol table knows more about it: foo.constprop.0, foo.cold. But where the linker folded
+ * several functions into one, the line is that of the one that the debug information names.
+ */
+function nameOf(symbol: FunctionName | null, debug: string | null): string | null {
+  if (symbol === null || debug === null || debug === symbol.name || !symbol.all.includes(debug)) {
+    return symbol?.name ?? debug;
+  }
+  // Names of one function: constructors (C1, C2), and what a C library defines as __libc_malloc and exports as malloc.
+  const mangled = /^_+[ZR]/.test(debug);
+  const same = mangled ? demangle(debug) === demangle(symbol.name) : debug.startsWith("_");
+  return same ? symbol.name : debug;
 }
 
 function unknown(): CodeLocation[] {

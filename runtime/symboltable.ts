@@ -6,6 +6,7 @@ import {
   type SECTION_SYMTAB,
   SYMBOL_NAME,
   SYMBOL_NEXT,
+  SYMBOL_RANK,
   SYMBOL_TABLE,
 } from "../asm/symbols/layout.js";
 import type { ElfFile, Section } from "./elffile.js";
@@ -19,6 +20,13 @@ export interface SymbolTable {
   kind: typeof SECTION_SYMTAB | typeof SECTION_DYNSYM;
 }
 
+/** What a function is called. */
+export interface FunctionName {
+  name: string;
+  /** All names of the place, the best among them: aliases, and the functions that the linker folded into one. */
+  all: readonly string[];
+}
+
 /**
  * The names of the functions at some addresses, as they stand in the tables, which are of one program; null where there
  * is none.
@@ -29,7 +37,7 @@ export function functionNames(
   core: SymbolCore,
   tables: readonly SymbolTable[],
   addresses: BigUint64Array,
-): (string | null)[] {
+): (FunctionName | null)[] {
   if (addresses.length === 0) return [];
   return core.scoped(() => {
     const queries = core.reserve(addresses.byteLength);
@@ -41,21 +49,38 @@ export function functionNames(
     const strings = tables.map((table, number) => scan(core, table, number));
     core.call.symbolsEnd(out);
     // Neighbouring addresses are often in one function.
-    const names = new Map<number, string | null>();
+    const names = new Map<number, FunctionName | null>();
     return Array.from(addresses, (_, index) => {
       const symbol = core.view.getUint32(out + index * 4, true);
       let name = names.get(symbol);
       if (name === undefined) {
-        name = null;
-        for (let next = symbol; next !== 0; next = core.view.getUint32(next + SYMBOL_NEXT, true)) {
-          const section = strings[core.view.getUint32(next + SYMBOL_TABLE, true)];
-          name = better(name, section?.string(core.view.getUint32(next + SYMBOL_NAME, true)) ?? null);
-        }
+        name = nameOf(core, strings, symbol);
         names.set(symbol, name);
       }
       return name;
     });
   });
+}
+
+/** The name of the best of the symbols from one on; 0 for none. */
+function nameOf(core: SymbolCore, strings: readonly (Section | null)[], symbol: number): FunctionName | null {
+  let name: string | null = null;
+  let rank = -1;
+  const all: string[] = [];
+  for (let next = symbol; next !== 0; next = core.view.getUint32(next + SYMBOL_NEXT, true)) {
+    const section = strings[core.view.getUint32(next + SYMBOL_TABLE, true)];
+    const other = section?.string(core.view.getUint32(next + SYMBOL_NAME, true)) ?? "";
+    const otherRank = core.view.getUint32(next + SYMBOL_RANK, true);
+    if (otherRank > rank) name = null;
+    rank = Math.max(rank, otherRank);
+    // Mapping symbols of ARM and RISC-V ($x, $d) and nameless ones say nothing about functions.
+    if (other === "" || other.startsWith("$")) continue;
+    all.push(other);
+    // Of two the one that sorts last: letters come after underscores, so that malloc wins over __libc_malloc.
+    // (llvm-symbolizer has the same rule.)
+    if (otherRank === rank && (name === null || other > name)) name = other;
+  }
+  return name === null ? null : { name, all };
 }
 
 /** Shows all symbols of a table to symbols.wasm; gives their strings, null if the table cannot be read. */
@@ -77,14 +102,4 @@ function scan(core: SymbolCore, { file, kind }: SymbolTable, number: number): Se
     at += count * symbolBytes;
   }
   return strings;
-}
-
-/**
- * Of two names for the same function the one that sorts last: letters come after underscores, so that malloc wins
- * over __libc_malloc. (llvm-symbolizer has the same rule.)
- */
-function better(one: string | null, other: string | null): string | null {
-  // Mapping symbols of ARM and RISC-V ($x, $d) and nameless ones say nothing about functions.
-  if (other === null || other === "" || other.startsWith("$")) return one;
-  return one === null || other > one ? other : one;
 }

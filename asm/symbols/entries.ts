@@ -51,9 +51,11 @@ import {
   CALL_LINE,
   CALL_PARENT,
   DONE,
+  NAME_FILE,
   NAME_IN_ALT,
   NAME_IN_UNIT,
   NAME_KIND,
+  NAME_LINE,
   NAME_NONE,
   NAME_OFFSET,
   SECTION_INFO,
@@ -76,6 +78,8 @@ const TAG_SKELETON_UNIT: u32 = 0x4a;
 
 const AT_NAME: u32 = 0x03;
 const AT_HIGH_PC: u32 = 0x12;
+const AT_DECL_FILE: u32 = 0x3a;
+const AT_DECL_LINE: u32 = 0x3b;
 const AT_ABSTRACT_ORIGIN: u32 = 0x31;
 const AT_SPECIFICATION: u32 = 0x47;
 const AT_CALL_FILE: u32 = 0x58;
@@ -289,6 +293,8 @@ export function entryName(offset: u64): u32 {
   // A plain name is kept, but an entry further on may know the linker's.
   let plainKind: u32 = NAME_NONE;
   let plain: u64 = 0;
+  let file: u32 = 0;
+  let line: u32 = 0;
   while (kind == NAME_IN_UNIT && offset >= Unit.entries && offset < Unit.end && steps++ < MOST_NAME_STEPS) {
     seek(SECTION_INFO, offset, Unit.end);
     const declaration = declarationOf(uleb());
@@ -305,6 +311,8 @@ export function entryName(offset: u64): u32 {
     let nameKind: u32 = IS_OTHER;
     let name: u64 = 0;
     let nameSection: u32 = 0;
+    let ownFile: u32 = 0;
+    let ownLine: u32 = 0;
     for (let i: u32 = 0; i < count && failed == DONE; i++, attribute += ATTRIBUTE_BYTES) {
       const what = readValue(
         load<u16>(attribute, ATTRIBUTE_FORM),
@@ -323,6 +331,12 @@ export function entryName(offset: u64): u32 {
           name = value;
           nameSection = valueSection;
           break;
+        case AT_DECL_FILE:
+          if (what == IS_NUMBER) ownFile = <u32>value;
+          break;
+        case AT_DECL_LINE:
+          if (what == IS_NUMBER) ownLine = <u32>value;
+          break;
         case AT_ABSTRACT_ORIGIN:
         case AT_SPECIFICATION:
           if (what == IS_ENTRY) kind = NAME_IN_UNIT;
@@ -332,6 +346,9 @@ export function entryName(offset: u64): u32 {
           break;
       }
     }
+    // An entry repeats of the one it refers to what is different: then both, or the line alone.
+    if (line == 0 && ownLine != 0) line = ownLine;
+    if (file == 0 && ownFile != 0) file = ownFile;
     if (linkageKind == IS_STRING_INDEX) {
       linkage = indexedString(linkage);
       linkageSection = SECTION_STR;
@@ -357,6 +374,8 @@ export function entryName(offset: u64): u32 {
   if (failed == DONE) {
     store<u64>(record, offset, NAME_OFFSET);
     store<u32>(record, kind, NAME_KIND);
+    store<u32>(record, file, NAME_FILE);
+    store<u32>(record, line, NAME_LINE);
   }
   return failed;
 }

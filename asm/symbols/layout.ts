@@ -60,11 +60,13 @@ export const COMPRESSED_OLD = 2;
 
 // ── A symbol that covers a query ─────────────────────────────────────────────────────────────────
 export const SYMBOL_NAME = 0;
-// The next symbol that is as good: the address of another record of this form, or 0.
+// The next symbol that is as long and begins at the same address: another record of this form, or 0.
 export const SYMBOL_NEXT = 4;
 // The number that symbolsTable() gave its table.
 export const SYMBOL_TABLE = 8;
-export const SYMBOL_BYTES = 12;
+// Functions before labels, then global and weak names before local ones (foo.localalias): the higher.
+export const SYMBOL_RANK = 12;
+export const SYMBOL_BYTES = 16;
 
 // ── Windows: the piece of each section that is in memory, one for each kind ──────────────────────
 // Size of the whole section.
@@ -124,6 +126,9 @@ export const CALL_BYTES = 20;
 export const NAME_OFFSET = 0;
 // The string's section, or one of NAME_*.
 export const NAME_KIND = 8;
+// Where its function is declared: a file's number and a line, 0 if that is not said.
+export const NAME_FILE = 12;
+export const NAME_LINE = 16;
 export const NAME_NONE = 0;
 export const NAME_IN_UNIT = 100;
 export const NAME_IN_ALT = 101;
@@ -139,7 +144,17 @@ export const ROW_SEQUENCE = 0;
 export const ROW_FOUND = 8;
 export const ROW_FILE = 12;
 export const ROW_LINE = 16;
-export const ROW_BYTES = 24;
+// 1: several sequences begin at the same address and have this one: functions that the linker folded into one.
+export const ROW_TIED = 20;
+// Which sequence of the program it is from, and how far that begins below the line of the query's hint.
+export const ROW_NUMBER = 24;
+export const ROW_DISTANCE = 28;
+export const ROW_BYTES = 32;
+
+// A hint for a query: where its function is declared; line 0 for none.
+export const HINT_FILE = 0;
+export const HINT_LINE = 4;
+export const HINT_BYTES = 8;
 
 // A directory or file name.
 export const PATH_OFFSET = 0;

@@ -9,6 +9,9 @@
 import { IS_NUMBER, IS_STRING, IS_STRING_INDEX, indexedString, readValue, value, valueSection } from "./forms";
 import {
   DONE,
+  HINT_BYTES,
+  HINT_FILE,
+  HINT_LINE,
   LINES_DIRECTORIES,
   LINES_DIRECTORY_COUNT,
   LINES_FILE_COUNT,
@@ -19,10 +22,13 @@ import {
   PATH_KIND,
   PATH_OFFSET,
   ROW_BYTES,
+  ROW_DISTANCE,
   ROW_FILE,
   ROW_FOUND,
   ROW_LINE,
+  ROW_NUMBER,
   ROW_SEQUENCE,
+  ROW_TIED,
   SECTION_LINE,
   SECTION_STR,
 } from "./layout";
@@ -62,7 +68,11 @@ let fileCount: u32 = 0;
 
 // The machine's state that outlives a row.
 let rows: usize = 0;
+let hints: usize = 0;
 let sequence: u64 = 0;
+let sequenceNumber: u32 = 0;
+let firstFile: u32 = 0;
+let firstLine: u32 = 0;
 let inSequence: bool = false;
 let lastAddress: u64 = 0;
 let lastFile: u32 = 0;
@@ -81,10 +91,15 @@ export function linesEnd(offset: u64): u32 {
   return failed;
 }
 
-/** Runs the line program at an offset: a row (ROW_*) for each query at `out`, LINES_* in the record area. */
-export function unitLines(offset: u64, out: usize): u32 {
+/**
+ * Runs the line program at an offset: a row (ROW_*) for each query at `out`, LINES_* in the record area.
+ * @param functions a hint (HINT_*) for each query, by which to choose among functions folded into one; 0 for none
+ */
+export function unitLines(offset: u64, out: usize, functions: usize): u32 {
   begin();
   rows = out;
+  hints = functions;
+  sequenceNumber = 0;
   memory.fill(out, 0, Queries.count * ROW_BYTES);
   const size = sectionSize(SECTION_LINE);
   // A program may be of another DWARF format than its unit.
@@ -210,6 +225,9 @@ function row(address: u64, file: u32, line: u32): void {
   if (!inSequence) {
     inSequence = true;
     sequence = address;
+    sequenceNumber++;
+    firstFile = file;
+    firstLine = line;
     next = firstFrom(address);
   } else if (address < lastAddress) {
     next = firstFrom(address);
@@ -217,7 +235,7 @@ function row(address: u64, file: u32, line: u32): void {
     while (next < Queries.count) {
       const query = addressOf(next);
       if (query >= address) break;
-      assign(rows + next * ROW_BYTES);
+      assign(next);
       next++;
     }
   }
@@ -226,14 +244,38 @@ function row(address: u64, file: u32, line: u32): void {
   lastLine = line;
 }
 
-/** Of two sequences that have an address, the one that begins nearer has it. */
-function assign(at: usize): void {
+/**
+ * Of two sequences that have an address, the one that begins nearer has it. If they begin at the same address, the one whose
+ * first line is the function's; else the last.
+ */
+function assign(query: u32): void {
   spend(1);
-  if (load<u32>(at, ROW_FOUND) && load<u64>(at, ROW_SEQUENCE) > sequence) return;
+  const at = rows + query * ROW_BYTES;
+  const far = distance(query);
+  if (load<u32>(at, ROW_FOUND)) {
+    const other = load<u64>(at, ROW_SEQUENCE);
+    if (other > sequence) return;
+    if (other == sequence && load<u32>(at, ROW_NUMBER) != sequenceNumber) {
+      store<u32>(at, 1, ROW_TIED);
+      if (load<u32>(at, ROW_DISTANCE) < far) return;
+    }
+    if (other < sequence) store<u32>(at, 0, ROW_TIED);
+  }
+  store<u32>(at, sequenceNumber, ROW_NUMBER);
+  store<u32>(at, far, ROW_DISTANCE);
   store<u64>(at, sequence, ROW_SEQUENCE);
   store<u32>(at, 1, ROW_FOUND);
   store<u32>(at, lastFile, ROW_FILE);
   store<u32>(at, lastLine, ROW_LINE);
+}
+
+/** How many lines the sequence begins behind the declaration of the query's function; the most if that is another one. */
+function distance(query: u32): u32 {
+  if (!hints) return 0xffffffff;
+  const hint = hints + query * HINT_BYTES;
+  const declared = load<u32>(hint, HINT_LINE);
+  if (declared == 0 || load<u32>(hint, HINT_FILE) != firstFile || firstLine < declared) return 0xffffffff;
+  return firstLine - declared;
 }
 
 function path(): usize {

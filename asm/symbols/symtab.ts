@@ -23,6 +23,7 @@ import {
   SYMBOL_BYTES,
   SYMBOL_NAME,
   SYMBOL_NEXT,
+  SYMBOL_RANK,
   SYMBOL_TABLE,
 } from "./layout";
 import { reserve } from "./memory";
@@ -35,9 +36,8 @@ const SHN_LORESERVE: u32 = 0xff00;
 // A gap.
 const GAP_START: u32 = 0;
 const GAP_SIZE: u32 = 8;
-// The symbols that are equally good, newest first: SYMBOL_* records, 0 for none.
+// The symbols from there of that size: SYMBOL_* records, 0 for none.
 const GAP_SYMBOLS: u32 = 16;
-const GAP_RANK: u32 = 20;
 const GAP_BYTES: u32 = 24;
 
 let queries: usize = 0;
@@ -95,7 +95,6 @@ export function symbolsScan(p: usize, count: u32, wide: bool): bool {
     }
     // Nothing asked for is inside.
     if (start < first && first - start >= size) continue;
-    // Functions before labels, then global and weak names before local ones (foo.localalias).
     const rank: u32 = (type != STT_NOTYPE ? 2 : 0) + (info >> 4 != 0 ? 1 : 0);
     if (!offer(gaps + gapOf(start) * GAP_BYTES, start, size, rank, load<u32>(p))) return false;
   }
@@ -114,26 +113,23 @@ function gapOf(start: u64): u32 {
   return low;
 }
 
-/** Keeps the symbol in the gap if none there is nearer, or longer, or of a better rank. */
+/** Keeps the symbol in the gap if none there is nearer or longer. */
 function offer(gap: usize, start: u64, size: u64, rank: u32, name: u32): bool {
-  const old = <usize>load<u32>(gap, GAP_SYMBOLS);
-  let equal = false;
+  let old = <usize>load<u32>(gap, GAP_SYMBOLS);
   if (old) {
     const oldStart = load<u64>(gap, GAP_START);
     const oldSize = load<u64>(gap, GAP_SIZE);
-    const oldRank = load<u32>(gap, GAP_RANK);
-    if (start < oldStart) return true;
-    if (start == oldStart && (size < oldSize || (size == oldSize && rank < oldRank))) return true;
-    equal = start == oldStart && size == oldSize && rank == oldRank;
+    if (start < oldStart || (start == oldStart && size < oldSize)) return true;
+    if (start != oldStart || size != oldSize) old = 0;
   }
-  const symbol = old && !equal ? old : reserve(SYMBOL_BYTES);
+  const symbol = reserve(SYMBOL_BYTES);
   if (!symbol) return false;
   store<u32>(symbol, name, SYMBOL_NAME);
   store<u32>(symbol, table, SYMBOL_TABLE);
-  store<u32>(symbol, equal ? <u32>old : 0, SYMBOL_NEXT);
+  store<u32>(symbol, rank, SYMBOL_RANK);
+  store<u32>(symbol, <u32>old, SYMBOL_NEXT);
   store<u64>(gap, start, GAP_START);
   store<u64>(gap, size, GAP_SIZE);
-  store<u32>(gap, rank, GAP_RANK);
   store<u32>(gap, <u32>symbol, GAP_SYMBOLS);
   return true;
 }
