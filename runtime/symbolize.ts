@@ -244,10 +244,21 @@ function nameOf(symbol: FunctionName | null, debug: string | null): string | nul
   if (symbol === null || debug === null || debug === symbol.name || !symbol.all.includes(debug)) {
     return symbol?.name ?? debug;
   }
-  // Names of one function: constructors (C1, C2), and what a C library defines as __libc_malloc and exports as malloc.
+  // Names of one function of the source: constructors (C1, C2), instances of a template; and what a C library defines as
+  // __libc_malloc and exports as malloc.
   const mangled = /^_+[ZR]/.test(debug);
-  const same = mangled ? demangle(debug) === demangle(symbol.name) : debug.startsWith("_");
+  const same = mangled ? sourceName(debug) === sourceName(symbol.name) : debug.startsWith("_");
   return same ? symbol.name : debug;
+}
+
+/** A mangled name as the source has it, without the arguments of templates. */
+function sourceName(mangled: string): string {
+  let name = demangle(mangled);
+  for (let longer = ""; longer !== name; ) {
+    longer = name;
+    name = name.replace(/(?<=[\w:])<[^<>]*>/g, "");
+  }
+  return name;
 }
 
 function unknown(): CodeLocation[] {
