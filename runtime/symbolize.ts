@@ -251,12 +251,12 @@ function nameOf(symbol: FunctionName | null, debug: string | null): string | nul
   return same ? symbol.name : debug;
 }
 
-/** A mangled name as the source has it, without the arguments of templates. */
+/** A mangled name as the source has it, without what is in angle brackets: arguments of templates, types that a trait is for. */
 function sourceName(mangled: string): string {
   let name = demangle(mangled);
   for (let longer = ""; longer !== name; ) {
     longer = name;
-    name = name.replace(/(?<=[\w:])<[^<>]*>/g, "");
+    name = name.replace(/<[^<>]*>/g, "");
   }
   return name;
 }
