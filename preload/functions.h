@@ -28,6 +28,8 @@
   HOOKED(mmap64, void *, (void *, size_t, int, int, int, off_t))                                \
   HOOKED(munmap, int, (void *, size_t))                                                         \
   HOOKED(mremap, void *, (void *, size_t, size_t, int, ...))                                    \
+  HOOKED(mprotect, int, (void *, size_t, int))                                                  \
+  HOOKED(pkey_mprotect, int, (void *, size_t, int, int))                                        \
   HOOKED(dlopen, void *, (const char *, int))                                                   \
   HOOKED(dlmopen, void *, (long, const char *, int))                                            \
   HOOKED(dlclose, int, (void *))                                                                \

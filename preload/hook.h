@@ -77,5 +77,5 @@ void mh_own_free(void *block);
 /* Notes the end of this process if a call of syscall() is one: true, then. Should it fail, mh_end_not takes it back. */
 bool mh_hook_exit(long number, int status);
 
-/* The hook syscall, where it is called for mmap, munmap or mremap. */
+/* The hook syscall, where it is called for mmap, munmap, mremap or a change of protection. */
 long mh_hook_syscall_memory(long number, const long arguments[6], struct mh_entry entry);

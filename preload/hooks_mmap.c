@@ -21,10 +21,14 @@ static void restore(const struct mh_cut *taken) {
   mh_finish();
 }
 
-static void add(const void *start, size_t size, const struct mh_entry *entry) {
+static void add(const void *start, size_t size, bool accessible, const struct mh_entry *entry) {
   mh_begin();
-  mh_region_add((uintptr_t)start, size, entry);
+  mh_region_add((uintptr_t)start, size, accessible, entry);
   mh_finish();
+}
+
+static bool is_accessible(int protection) {
+  return protection & (PROT_READ | PROT_WRITE | PROT_EXEC);
 }
 
 /* MAP_FIXED_NOREPLACE replaces nothing. */
@@ -36,13 +40,14 @@ static bool replaces(int flags) {
 
 typedef void *map_function(void *address, size_t size, int protection, int flags, int fd, off_t offset);
 typedef int unmap_function(void *start, size_t size);
+typedef int protect_function(void *start, size_t size, int protection, int key);
 typedef void *remap_function(void *old, size_t old_size, size_t size, int flags, void *wanted);
 
 MH_INLINE void *map(map_function *call, void *address, size_t size, int protection, int flags, int fd, off_t offset, struct mh_entry entry) {
   if (!(flags & (MAP_ANONYMOUS | MAP_FIXED))) return call(address, size, protection, flags, fd, offset);
   if (MH_UNLIKELY(!mh_enter(MH_HOOK_MAP))) {
     void *nested = call(address, size, protection, flags, fd, offset);
-    if (nested != MAP_FAILED && flags & MAP_ANONYMOUS) mh_nested_allocation(nested, size, entry);
+    if (nested != MAP_FAILED && flags & MAP_ANONYMOUS && is_accessible(protection)) mh_nested_allocation(nested, size, entry);
     return nested;
   }
   struct mh_cut taken;
@@ -52,7 +57,7 @@ MH_INLINE void *map(map_function *call, void *address, size_t size, int protecti
   if (start == MAP_FAILED)
     restore(&taken);
   else if (flags & MAP_ANONYMOUS)
-    add(start, size, &entry);
+    add(start, size, is_accessible(protection), &entry);
   mh_leave();
   return start;
 }
@@ -82,11 +87,25 @@ MH_INLINE void *remap(remap_function *call, void *old, size_t old_size, size_t s
     restore(&moved);
     restore(&replaced);
   } else if (moved.count) {
-    add(start, size, &entry);
+    add(start, size, !moved.pieces[0].reserved, &entry);
     if (stays) restore(&moved);
   }
   mh_leave();
   return start;
+}
+
+/* In a program that has reserved nothing, making memory accessible is the kernel's business alone: runtimes that generate code do it often. */
+MH_INLINE int protect(protect_function *call, void *start, size_t size, int protection, int key) {
+  bool accessible = is_accessible(protection);
+  if (!mh_region_minds(accessible) || MH_UNLIKELY(!mh_enter(MH_HOOK_MAP))) return call(start, size, protection, key);
+  int result = call(start, size, protection, key);
+  if (MH_LIKELY(result == 0)) {
+    mh_begin();
+    mh_region_protected((uintptr_t)start, size, accessible);
+    mh_finish();
+  }
+  mh_leave();
+  return result;
 }
 
 /* ── By libc's functions ───────────────────────────────────────────────────────────────────────── */
@@ -104,6 +123,16 @@ static void *map_early(void *address, size_t size, int protection, int flags, in
 }
 static int unmap_early(void *start, size_t size) {
   return (int)answer(mh_syscall(SYS_munmap, (long)start, (long)size, 0, 0, 0, 0));
+}
+
+static int protect_by_libc(void *start, size_t size, int protection, int key) {
+  (void)key;
+  if (MH_UNLIKELY(!mh_real.mprotect)) return (int)answer(mh_syscall(SYS_mprotect, (long)start, (long)size, protection, 0, 0, 0));
+  return mh_real.mprotect(start, size, protection);
+}
+static int protect_by_key(void *start, size_t size, int protection, int key) {
+  if (MH_UNLIKELY(!mh_real.pkey_mprotect)) return (int)answer(mh_syscall(SYS_pkey_mprotect, (long)start, (long)size, protection, key, 0, 0));
+  return mh_real.pkey_mprotect(start, size, protection, key);
 }
 
 static void *remap_by_libc(void *old, size_t old_size, size_t size, int flags, void *wanted) {
@@ -139,6 +168,16 @@ MH_HOOK void *mremap(void *old, size_t old_size, size_t size, int flags, ...) {
   return remap(remap_by_libc, old, old_size, size, flags, wanted, MH_ENTRY());
 }
 
+MH_HOOK int mprotect(void *start, size_t size, int protection) {
+  if (MH_UNLIKELY(!mh_real.mprotect)) mh_real_find();
+  return protect(protect_by_libc, start, size, protection, -1);
+}
+
+MH_HOOK int pkey_mprotect(void *start, size_t size, int protection, int key) {
+  if (MH_UNLIKELY(!mh_real.mprotect)) mh_real_find();
+  return protect(protect_by_key, start, size, protection, key);
+}
+
 /* ── By libc's syscall ─────────────────────────────────────────────────────────────────────────── */
 
 static void *map_by_syscall(void *address, size_t size, int protection, int flags, int fd, off_t offset) {
@@ -151,11 +190,20 @@ static void *remap_by_syscall(void *old, size_t old_size, size_t size, int flags
   return (void *)mh_real.syscall(SYS_mremap, (long)old, (long)old_size, (long)size, flags, (long)wanted, 0);
 }
 
+static int protect_by_syscall(void *start, size_t size, int protection, int key) {
+  return (int)mh_real.syscall(SYS_mprotect, (long)start, (long)size, protection, key, 0, 0);
+}
+static int protect_by_key_by_syscall(void *start, size_t size, int protection, int key) {
+  return (int)mh_real.syscall(SYS_pkey_mprotect, (long)start, (long)size, protection, key, 0, 0);
+}
+
 /* Not inlined: the hook's frame stays small for all other calls. */
 __attribute__((noinline)) long mh_hook_syscall_memory(long number, const long a[6], struct mh_entry entry) {
   switch (number) {
     case SYS_mmap: return (long)map(map_by_syscall, (void *)a[0], (size_t)a[1], (int)a[2], (int)a[3], (int)a[4], a[5], entry);
     case SYS_munmap: return unmap(unmap_by_syscall, (void *)a[0], (size_t)a[1]);
+    case SYS_mprotect: return protect(protect_by_syscall, (void *)a[0], (size_t)a[1], (int)a[2], (int)a[3]);
+    case SYS_pkey_mprotect: return protect(protect_by_key_by_syscall, (void *)a[0], (size_t)a[1], (int)a[2], (int)a[3]);
     default: return (long)remap(remap_by_syscall, (void *)a[0], (size_t)a[1], (size_t)a[2], (int)a[3], (void *)a[4], entry); /* SYS_mremap */
   }
 }

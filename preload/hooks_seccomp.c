@@ -52,6 +52,10 @@ static bool on_split_stack(void) {
 #endif
 }
 
+static bool is_about_memory(long number) {
+  return number == SYS_mmap || number == SYS_munmap || number == SYS_mremap || number == SYS_mprotect || number == SYS_pkey_mprotect;
+}
+
 MH_HOOK long syscall(long number, long a, long b, long c, long d, long e, long f) {
   if (MH_UNLIKELY(!mh_real.syscall)) mh_real_find();
   if (MH_UNLIKELY(mh_hook_exit(number, (int)a))) {
@@ -60,7 +64,7 @@ MH_HOOK long syscall(long number, long a, long b, long c, long d, long e, long f
     return failed;
   }
   if (MH_UNLIKELY(mh_fork_is(number, a, b))) return mh_fork_call(number, a, b, c, d, e, f);
-  if ((number == SYS_mmap || number == SYS_munmap || number == SYS_mremap) && !on_split_stack())
+  if (is_about_memory(number) && !on_split_stack())
     return mh_hook_syscall_memory(number, (const long[]){a, b, c, d, e, f}, MH_ENTRY());
   if (MH_UNLIKELY(number == SYS_prctl)) {
     before_prctl(a, (unsigned long)b);

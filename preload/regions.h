@@ -1,4 +1,7 @@
-/* Regions: anonymous memory that the program mapped with mmap. Unlike heap blocks they are given back in parts. */
+/* Regions: anonymous memory that the program mapped with mmap. Unlike heap blocks they are given back in parts.
+ *
+ * Addresses that were mapped without any access (PROT_NONE) are no memory: no page of them can be there. They are reserved, and become a
+ * region, part by part, when mprotect makes them accessible; and are reserved again when it takes that back. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,11 +18,16 @@ struct mh_cut {
     uintptr_t start;
     uint64_t size, time;
     uint32_t thread, stack;
+    bool reserved; /* then it has neither time nor thread */
   } pieces[MH_CUT_PIECES];
 };
 
 /* Records a mapping of `size` bytes. */
-void mh_region_add(uintptr_t start, uint64_t size, const struct mh_entry *entry);
+void mh_region_add(uintptr_t start, uint64_t size, bool accessible, const struct mh_entry *entry);
+
+/* Whether a change of protection may be of any interest; and that there was one. */
+bool mh_region_minds(bool accessible);
+void mh_region_protected(uintptr_t start, uint64_t size, bool accessible);
 
 /* Removes [start, start + size) from whatever regions it touches, before the kernel does. */
 void mh_region_cut(uintptr_t start, uint64_t size, struct mh_cut *cut);

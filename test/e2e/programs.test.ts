@@ -10,6 +10,7 @@ import {
   build,
   compilers,
   expectations,
+  neighbour,
   noCompiler,
   readReport,
   runProgram,
@@ -30,6 +31,17 @@ for (const flags of [["-DMAP_BY_SYSCALL"], ["-DUNMAP_BY_SYSCALL"], ["-DMAP_BY_SY
     const program = build("mmap.c", { flags });
     const { stdout } = await runWell(program, [], { store });
     assertTable(await readReport(store), expectations("mmap.c"), stdout, program);
+  });
+}
+
+for (const flags of [[], ["-DPROTECT_BY_SYSCALL"]]) {
+  test(`reserved.c ${flags}: addresses without access are no memory`, { skip: noCompiler }, async () => {
+    const store = join(folder, `reserved${flags}.mem`);
+    const program = build("reserved.c", { flags });
+    const { stdout } = await runWell(program, [], { store });
+    assertTable(await readReport(store), expectations("reserved.c"), stdout, program);
+    const child = await readReport(neighbour(store, Number(/^child (\d+)$/m.exec(stdout)?.[1])));
+    assertTable(child, expectations("reserved.c"), "", program);
   });
 }
 

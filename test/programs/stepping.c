@@ -278,7 +278,7 @@ NOINLINE static void in_child(void) {
 NOINLINE static void before(void) {
   for (int i = 0; i < 500; i++) CHECK(malloc(200) != NULL);
   for (int i = 0; i < 20; i++)
-    CHECK(mmap(NULL, MAPPING, i % 2 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+    CHECK(mmap(NULL, MAPPING, i % 2 ? PROT_READ : PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
 }
 
 NOINLINE static void afterwards(void) {
