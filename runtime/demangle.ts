@@ -9,6 +9,7 @@
 // instantiated here by hand: one import, five exports. That takes some 10 ms, and waits for the first mangled name.
 
 import { bytes } from "../build/wasm/demangle.js";
+import { otherForm } from "./mangledforms.js";
 
 interface Exports {
   memory: WebAssembly.Memory;
@@ -41,6 +42,11 @@ export function demangle(name: string): string {
   if (known === undefined) {
     if (cache.size >= CACHE_NAMES) cache.clear();
     known = call(name);
+    if (known === name) {
+      const other = otherForm(name);
+      const readable = other === null ? null : call(other);
+      if (readable !== null && readable !== other) known = readable;
+    }
     cache.set(name, known);
   }
   return known;

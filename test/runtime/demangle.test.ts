@@ -17,6 +17,20 @@ const NAMES: [mangled: string, readable: string][] = [
   ["_Z1fIJEEiiDpOT_", "f<>(int)"],
   ["_ZN1VIJiEE1gIJEEEvDpT_i", "V<int>::g<>(int)"],
   ["_ZaaRK1AS1_", "operator&&(A const&, A const&)"],
+  // Conditions in the type of the result, as gcc writes them; and lambdas that initialize members.
+  [
+    "_ZSt11make_sharedI1SJEESt10shared_ptrINSt9enable_ifIXntsrSt8is_arrayIT_E5valueES4_E4typeEEDpOT0_",
+    "std::make_shared<S>()",
+  ],
+  [
+    "_ZNKSt14default_deleteIA_1SEclIS0_EENSt9enable_ifIXsrSt14is_convertibleIPA_T_PS1_E5valueEvE4typeEPS6_",
+    "std::default_delete<S []>::operator()<S>(S*) const",
+  ],
+  [
+    "_ZSt14__copy_move_a1ILb1EPbbEN9__gnu_cxx11__enable_ifIXsrSt23__is_random_access_iterIT0_NSt15iterator_traitsIS4_E17iterator_categoryEE7__valueESt15_Deque_iteratorIT1_RSA_PSA_EE6__typeES4_S4_SD_",
+    "std::__copy_move_a1<true, bool*, bool>(bool*, bool*, std::_Deque_iterator<bool, bool&, bool*>)",
+  ],
+  ["_ZN16FLAGS_noflagfileMUlvE_4_FUNEv", "FLAGS_noflagfile::{lambda()#1}::_FUN()"],
   // What the compiler added stays visible.
   ["_ZN3foo3barEv.part.0.cold", "foo::bar() [clone .part.0] [clone .cold]"],
   // Rust, legacy (the hash at the end says nothing to a reader) and v0.
@@ -51,6 +65,10 @@ test("survives broken and monstrous names", () => {
     `_ZN${"1a".repeat(100_000)}E`,
     "_ZN3f\u{1f600}oE",
     "_Z1f\0v",
+    "_Z1fXsr",
+    `_Z1f${"XsrSt1aI".repeat(2000)}`,
+    `_Z1f${"XsrSt1aIiE1bE".repeat(1200)}`,
+    `_Z1f${"MUl".repeat(5000)}`,
   ]) {
     assert.strictEqual(typeof demangle(name), "string");
     assert.strictEqual(demangle("_Z3foov"), "foo()", `after ${name.slice(0, 20)}`);
