@@ -1,6 +1,7 @@
 /* Finding memdb; see resolve.h. */
 #include "resolve.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -86,6 +87,10 @@ bool mh_address_parse(const char *text, uint16_t port, struct mh_address *addres
   return true;
 }
 
+static char lower(char letter) {
+  return letter >= 'A' && letter <= 'Z' ? (char)(letter + 32) : letter;
+}
+
 /* ── Files ────────────────────────────────────────────────────────────────────────────────────── */
 
 /* The next word of a line, lower case; false at its end. Moves the cursor behind it, and never over the line's end. */
@@ -94,8 +99,7 @@ static bool next_word(const char **cursor, char word[NAME_BYTES]) {
   while (*at == ' ' || *at == '\t' || *at == '\r') at++;
   size_t length = 0;
   for (; *at && *at != ' ' && *at != '\t' && *at != '\r' && *at != '\n' && *at != '#' && *at != ';'; at++) {
-    char letter = *at >= 'A' && *at <= 'Z' ? (char)(*at + 32) : *at;
-    if (length + 1 < NAME_BYTES) word[length++] = letter;
+    if (length + 1 < NAME_BYTES) word[length++] = lower(*at);
   }
   word[length] = 0;
   *cursor = at;
@@ -107,19 +111,54 @@ static const char *next_line(const char *at) {
   return *at ? at + 1 : at;
 }
 
-static unsigned from_hosts(const char *host, uint16_t port, char *file, struct mh_address *addresses, unsigned most) {
-  unsigned found = 0;
+/* One line of /etc/hosts, an address and its names, as far as it was read. */
+struct hosts_line {
+  unsigned words;
+  size_t length; /* of the word now; NAME_BYTES: it is too long for a name */
   char word[NAME_BYTES];
-  if (mh_read_file("/etc/hosts", file, FILE_BYTES) < 0) return 0;
-  for (const char *line = file; *line && found < most; line = next_line(line)) {
-    const char *at = line;
-    if (!next_word(&at, word) || !mh_address_parse(word, port, &addresses[found])) continue;
-    while (next_word(&at, word)) {
-      if (!mh_equal(word, host)) continue;
-      found++;
-      break;
+  bool has_address, comment;
+};
+
+/* Looks at the word that has ended; true if it is the host's name. */
+static bool hosts_word_ends(struct hosts_line *line, const char *host, uint16_t port, struct mh_address *address) {
+  bool is_host = false;
+  if (line->length && line->length < NAME_BYTES) {
+    line->word[line->length] = 0;
+    if (!line->words)
+      line->has_address = mh_address_parse(line->word, port, address);
+    else
+      is_host = line->has_address && mh_equal(line->word, host);
+  }
+  line->words += line->length != 0;
+  line->length = 0;
+  return is_host;
+}
+
+/* Piece by piece: block lists make it long. */
+static unsigned from_hosts(const char *host, uint16_t port, char *piece, struct mh_address *addresses, unsigned most) {
+  int fd = mh_open("/etc/hosts", O_RDONLY | O_CLOEXEC, 0);
+  if (fd < 0) return 0;
+  struct hosts_line line = {0};
+  unsigned found = 0;
+  for (bool ended = false; !ended && found < most;) {
+    long got = mh_read(fd, piece, FILE_BYTES);
+    if (got == -EINTR) continue;
+    ended = got <= 0;
+    if (ended) piece[0] = '\n', got = 1; /* the last line may have none */
+    for (const char *at = piece; at < piece + got && found < most; at++) {
+      line.comment = line.comment || *at == '#';
+      if (line.comment || *at == ' ' || *at == '\t' || *at == '\r' || *at == '\n') {
+        if (hosts_word_ends(&line, host, port, &addresses[found])) {
+          found++;
+          line.comment = true; /* one address is enough */
+        }
+        if (*at == '\n') line = (struct hosts_line){0};
+      } else if (line.length < NAME_BYTES) {
+        line.word[line.length++] = lower(*at);
+      }
     }
   }
+  mh_close(fd);
   return found;
 }
 
@@ -261,10 +300,13 @@ unsigned mh_resolve(const char *host, uint16_t port, struct mh_address *addresse
     return 1;
   }
   if (mh_address_parse(host, port, addresses)) return 1;
-  char *file = mh_map_private(FILE_BYTES);
+  char name[NAME_BYTES];
+  size_t length = mh_length(host);
+  char *file = length < NAME_BYTES ? mh_map_private(FILE_BYTES) : NULL;
   if (!file) return 0;
-  unsigned found = from_hosts(host, port, file, addresses, most);
-  if (!found) found = from_servers(host, port, file, addresses, most);
+  for (size_t i = 0; i <= length; i++) name[i] = lower(host[i]);
+  unsigned found = from_hosts(name, port, file, addresses, most);
+  if (!found) found = from_servers(name, port, file, addresses, most);
   mh_munmap(file, FILE_BYTES);
   return found;
 }

@@ -19,6 +19,12 @@ static long read_other_file(const char *path, char *buffer, size_t bytes) {
   return mh_read_file(other, buffer, bytes);
 }
 
+static int open_other_file(const char *path, int flags, unsigned mode) {
+  char other[4096];
+  snprintf(other, sizeof(other), "%s%s", folder, strrchr(path, '/'));
+  return mh_open(other, flags, mode);
+}
+
 static long with_other_port(long number, long a, long b, long c, long d, long e, long f) {
   if (number != SYS_connect) return mh_syscall(number, a, b, c, d, e, f);
   struct sockaddr_in to = *(struct sockaddr_in *)b;
@@ -26,6 +32,7 @@ static long with_other_port(long number, long a, long b, long c, long d, long e,
   return mh_syscall(number, a, (long)&to, c, d, e, f);
 }
 
+#define mh_open open_other_file
 #define mh_read_file read_other_file
 #define mh_syscall with_other_port
 #include "../../preload/resolve.c"
