@@ -96,6 +96,22 @@ test("second names of an allocator that is loaded later", { skip: skip || (tbb ?
   await secondNames(tbb!, library);
 });
 
+test("names of an allocator's that are something else in a library stay what they are", { skip }, async () => {
+  const other = build("same_names.c", { shared: true, flags: ["-DLIBRARY"] });
+  const program = build("same_names.c", { flags: ["-Wl,--no-as-needed", other] });
+  for (const args of [[], ["dlsym"]]) {
+    const store = join(folder, `same-${args.length}.mem`);
+    const { status, stdout } = await runProgram(program, args, { store });
+    assert.deepEqual([status, stdout.split("\n")[0]], [0, "891 7.5 2.5 4"]);
+    const { allocations } = await readReport(store);
+    const mine = owned(allocations, program, other);
+    assert.deepEqual(
+      mine.map(({ address, size }) => `${address} ${size}`),
+      said(stdout).live,
+    );
+  }
+});
+
 /** Runs deepbind.c with these plugins: the store holds what was printed as live, and nothing else of theirs. */
 async function deep(mode: string, plugins: string[], env: Record<string, string> = {}, says = ""): Promise<void> {
   const program = build("deepbind.c");
