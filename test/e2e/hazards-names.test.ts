@@ -112,6 +112,15 @@ test("names of an allocator's that are something else in a library stay what the
   }
 });
 
+test("second names that are taken over while another thread loads what is bound to them", { skip }, async () => {
+  const allocator = build("bound_meanwhile.c", { shared: true, flags: ["-DALLOCATOR", "-fPIC"] });
+  const flags = ["-DPLUGIN", "-fPIC", "-fno-plt", "-Wl,-z,now", "-Wl,-z,relro", allocator];
+  const plugin = build("bound_meanwhile.c", { shared: true, flags });
+  const program = build("bound_meanwhile.c", { flags: ["-pthread"] });
+  const { status, stdout } = await runProgram(program, [plugin], { store: join(folder, "bound.mem") });
+  assert.deepEqual([status, stdout], [0, "ended\n"]);
+});
+
 /** Runs deepbind.c with these plugins: the store holds what was printed as live, and nothing else of theirs. */
 async function deep(mode: string, plugins: string[], env: Record<string, string> = {}, says = ""): Promise<void> {
   const program = build("deepbind.c");
