@@ -6,6 +6,7 @@
 
 #include <elf.h>
 #include <sys/auxv.h>
+#include <sys/uio.h>
 
 #include "sys.h"
 
@@ -41,8 +42,8 @@ void mh_bindings_each(const struct mh_loaded *module, uintptr_t (*replace)(uintp
   visit(module, calls, calls_bytes, replace);
 }
 
-/* How the loader left the page: with the segment's protection, but read-only where that was to come when everything
- * was bound. -1: the place is in no segment. */
+/* How the loader leaves the page: with the segment's protection, but read-only where that comes when everything is
+ * bound. -1: the place is in no segment. */
 static int protection_of(const struct mh_loaded *module, uintptr_t place, uintptr_t page_bytes) {
   int protection = -1;
   bool sealed = false;
@@ -57,11 +58,19 @@ static int protection_of(const struct mh_loaded *module, uintptr_t place, uintpt
   return sealed && protection >= 0 ? protection & ~PROT_WRITE : protection;
 }
 
+/* Writes where the page may be written to, and says so. In a module that another thread is loading, that is so until
+ * the loader has bound everything: what is to become read-only must not become so earlier. */
+static bool write_as_is(uintptr_t *place, uintptr_t value) {
+  struct iovec from = {&value, sizeof value}, to = {place, sizeof value};
+  return mh_syscall(SYS_process_vm_writev, mh_getpid(), (long)&from, 1, (long)&to, 1, 0) == sizeof value;
+}
+
 bool mh_bindings_write(const struct mh_loaded *module, uintptr_t *place, uintptr_t value) {
   uintptr_t page_bytes = getauxval(AT_PAGESZ);
   int protection = protection_of(module, (uintptr_t)place, page_bytes);
   if (protection < 0) return false;
   bool open = protection & PROT_WRITE;
+  if (!open && write_as_is(place, value)) return true;
   long page = (long)((uintptr_t)place & -page_bytes), bytes = (long)page_bytes;
   if (!open && mh_syscall(SYS_mprotect, page, bytes, protection | PROT_WRITE, 0, 0, 0) < 0) return false;
   __atomic_store_n(place, value, __ATOMIC_RELEASE);

@@ -179,6 +179,22 @@
   MH_NAMES_TBB(NEW, STORE, RESIZE, FREE)      \
   MH_NAMES_LIBC(NEW, STORE, RESIZE, FREE)
 
+/* Names that begin alike are one allocator's where an object has this pair of them, one that takes a block and one that
+ * gives it back. Other libraries have a tc_new or free_sized, too, which are something else and take other parameters.
+ * Names of no family are reserved for the C library. */
+#define MH_NAME_FAMILIES(F)                          \
+  F("mallocx", "mallocx", "dallocx")                 \
+  F("rallocx", "mallocx", "dallocx")                 \
+  F("xallocx", "mallocx", "dallocx")                 \
+  F("dallocx", "mallocx", "dallocx")                 \
+  F("sdallocx", "mallocx", "dallocx")                \
+  F("je_", "je_malloc", "je_free")                   \
+  F("mi_", "mi_malloc", "mi_free")                   \
+  F("tc_", "tc_malloc", "tc_free")                   \
+  F("scalable_", "scalable_malloc", "scalable_free") \
+  F("__TBB_", "scalable_malloc", "scalable_free")    \
+  F("free_", "free_sized", "free_aligned_sized")
+
 /* dlsym is here because the functions that it is asked for may have been loaded just now. */
 #define MH_ODD_NAMES(HOOK, REAL) \
   HOOK(dlsym)                    \

@@ -8,6 +8,8 @@
 #include "hook.h"
 #include "loaded.h"
 #include "lock.h"
+#include "names.h"
+#include "text.h"
 
 static uint64_t seen_changes; /* 0: not started */
 static bool loading;          /* since then something was loaded */
@@ -28,6 +30,23 @@ static bool keeps_its_own(const struct mh_loaded *module) {
 static uintptr_t address_of(const struct mh_loaded *module, const char *name, uint32_t hash) {
   const ElfW(Sym) *symbol = mh_loaded_symbol(module, name, hash, NULL);
   return symbol ? mh_loaded_address(module, symbol) : 0;
+}
+
+/* Whether what the module has of this name is what names.h means by it. */
+static bool is_of_family(const struct mh_loaded *module, const char *name) {
+  static const struct family {
+    const char *start, *take, *give;
+  } families[] = {
+#define F(start, take, give) {start, take, give},
+      MH_NAME_FAMILIES(F)
+#undef F
+  };
+  for (unsigned i = 0; i < sizeof families / sizeof *families; i++) {
+    const struct family *family = &families[i];
+    if (mh_starts(name, family->start))
+      return mh_loaded_function(module, family->take) && mh_loaded_function(module, family->give);
+  }
+  return true;
 }
 
 /* Leads a name's definition, in all its versions that are this function, to the hook. */
@@ -65,7 +84,7 @@ static bool take_over(const struct mh_loaded *module, void *unused) {
   for (unsigned i = 0; i < mh_redirect_count; i++) {
     struct mh_redirect *name = &mh_redirects[i];
     uintptr_t real = name->present ? 0 : address_of(module, name->name, name->hash);
-    if (!real) continue;
+    if (!real || !is_of_family(module, name->name)) continue;
     __atomic_store_n(&name->real, (void *)real, __ATOMIC_RELEASE);
     name->present = !name->hook || lead(module, name->name, name->hash, real, (uintptr_t)name->hook);
     uint64_t bit, *word = filter_of(real, &bit);

@@ -96,6 +96,31 @@ test("second names of an allocator that is loaded later", { skip: skip || (tbb ?
   await secondNames(tbb!, library);
 });
 
+test("names of an allocator's that are something else in a library stay what they are", { skip }, async () => {
+  const other = build("same_names.c", { shared: true, flags: ["-DLIBRARY"] });
+  const program = build("same_names.c", { flags: ["-Wl,--no-as-needed", other] });
+  for (const args of [[], ["dlsym"]]) {
+    const store = join(folder, `same-${args.length}.mem`);
+    const { status, stdout } = await runProgram(program, args, { store });
+    assert.deepEqual([status, stdout.split("\n")[0]], [0, "891 7.5 2.5 4"]);
+    const { allocations } = await readReport(store);
+    const mine = owned(allocations, program, other);
+    assert.deepEqual(
+      mine.map(({ address, size }) => `${address} ${size}`),
+      said(stdout).live,
+    );
+  }
+});
+
+test("second names that are taken over while another thread loads what is bound to them", { skip }, async () => {
+  const allocator = build("bound_meanwhile.c", { shared: true, flags: ["-DALLOCATOR", "-fPIC"] });
+  const flags = ["-DPLUGIN", "-fPIC", "-fno-plt", "-Wl,-z,now", "-Wl,-z,relro", allocator];
+  const plugin = build("bound_meanwhile.c", { shared: true, flags });
+  const program = build("bound_meanwhile.c", { flags: ["-pthread"] });
+  const { status, stdout } = await runProgram(program, [plugin], { store: join(folder, "bound.mem") });
+  assert.deepEqual([status, stdout], [0, "ended\n"]);
+});
+
 /** Runs deepbind.c with these plugins: the store holds what was printed as live, and nothing else of theirs. */
 async function deep(mode: string, plugins: string[], env: Record<string, string> = {}, says = ""): Promise<void> {
   const program = build("deepbind.c");
