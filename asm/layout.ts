@@ -16,7 +16,7 @@
 export const STORE_MAGIC_LOW = 0x484d454d;
 export const STORE_MAGIC_HIGH = 0x0a4b4f4f;
 export const STORE_VERSION_MAJOR = 1;
-export const STORE_VERSION_MINOR = 2;
+export const STORE_VERSION_MINOR = 3;
 export const BLOCK_BYTES = 1048576;
 export const BLOCK_MAX_COUNT = 65536;
 
@@ -174,6 +174,15 @@ export const MODULE_BYTES = 64;
 // MODULE_FLAGS.
 export const MODULE_FLAG_EXECUTABLE = 1;
 export const MODULE_FLAG_VDSO = 2;
+export const MODULE_FLAG_FILE = 4;
+
+// ── Store: which file a module was (array KIND_STRINGS, behind its build id) ─────────────────────
+export const FILE_DEVICE = 0;
+export const FILE_INODE = 8;
+export const FILE_SIZE = 16;
+export const FILE_TIME = 24;
+export const FILE_LAYOUT = 32;
+export const FILE_BYTES = 40;
 
 // ── Store: thread slot, at THREADS_OFFSET ────────────────────────────────────────────────────────
 export const THREAD_TID = 0;

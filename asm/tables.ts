@@ -11,6 +11,7 @@ import { damaged, tooMuch } from "./fault";
 import {
   BLOCK_BYTES,
   BLOCK_MAX_COUNT,
+  FILE_BYTES,
   FRAME_MODULE,
   HEADER_DEPTH_LIMIT,
   KIND_FRAMES,
@@ -21,6 +22,8 @@ import {
   MODULE_BUILD_ID_LENGTH,
   MODULE_BUILD_ID_OFFSET,
   MODULE_END,
+  MODULE_FLAG_FILE,
+  MODULE_FLAGS,
   MODULE_PATH_LENGTH,
   MODULE_PATH_OFFSET,
   MODULE_START,
@@ -182,11 +185,18 @@ export function moduleAt(module: u32): i64 {
     return damaged("start and end are the wrong way round in module", module);
   if (
     !stringFits(load<u32>(at, MODULE_PATH_OFFSET), load<u32>(at, MODULE_PATH_LENGTH)) ||
-    !stringFits(load<u32>(at, MODULE_BUILD_ID_OFFSET), load<u32>(at, MODULE_BUILD_ID_LENGTH))
+    !stringFits(load<u32>(at, MODULE_BUILD_ID_OFFSET), identityBytes(at))
   ) {
     return damaged("path or build id is out of bounds of module", module);
   }
   return at;
+}
+
+/** Bytes of the build id, and of what follows it. */
+function identityBytes(module: usize): u32 {
+  const file: u32 = load<u32>(module, MODULE_FLAGS) & MODULE_FLAG_FILE ? FILE_BYTES : 0;
+  const buildId = load<u32>(module, MODULE_BUILD_ID_LENGTH);
+  return buildId > STRING_MAX ? buildId : buildId + file;
 }
 
 function stringFits(offset: u32, length: u32): bool {

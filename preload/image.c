@@ -219,14 +219,14 @@ void mh_image_frame_tables(const struct mh_mapping *first, const struct mh_image
   if (!tables->header) find_frames(first, image, tables);
 }
 
-/* ── Identity ──────────────────────────────────────────────────────────────────────────────────── */
+/* ── Which file it is ──────────────────────────────────────────────────────────────────────────── */
 
-void mh_image_identity(const struct mh_mapping *first, const struct mh_image *image, struct mh_file_identity *identity) {
+void mh_image_file(const struct mh_mapping *first, const struct mh_image *image, struct mh_stored_file *stored) {
   struct stat status;
-  *identity = (struct mh_file_identity){.layout = image->layout};
+  *stored = (struct mh_stored_file){.layout = image->layout};
   if (!first->inode || mh_stat(first->path, &status) != 0 || status.st_ino != first->inode) return;
-  identity->device = status.st_dev;
-  identity->inode = status.st_ino;
-  identity->bytes = (uint64_t)status.st_size;
-  identity->changed = (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec;
+  stored->device = status.st_dev;
+  stored->inode = status.st_ino;
+  stored->size = (uint64_t)status.st_size;
+  stored->time = (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec;
 }

@@ -24,6 +24,8 @@ struct mh_part {
   uintptr_t low, high;
 };
 
+struct mh_stored_file;
+
 struct mh_image {
   ElfW(Ehdr) header;
   uintptr_t bias;       /* added by the loader to the addresses in the file */
@@ -45,10 +47,6 @@ struct mh_frame_tables {
   struct mh_part frames_part; /* that holds .eh_frame, with a table or without */
 };
 
-/* What tells a file from another one at its path. All but the layout are 0 if another one is there already. */
-struct mh_file_identity {
-  uint64_t device, inode, bytes, changed, layout;
-};
 
 /* Reads the image that `code` is mapped from. `first` is a mapping of the same file, of its beginning where there is one. Called by
  * one thread at a time. */
@@ -56,4 +54,4 @@ bool mh_image_read(const struct mh_mapping *first, const struct mh_mapping *code
 
 /* More of the image that was read last. */
 void mh_image_frame_tables(const struct mh_mapping *first, const struct mh_image *image, struct mh_frame_tables *tables);
-void mh_image_identity(const struct mh_mapping *first, const struct mh_image *image, struct mh_file_identity *identity);
+void mh_image_file(const struct mh_mapping *first, const struct mh_image *image, struct mh_stored_file *stored);

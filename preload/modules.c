@@ -105,13 +105,25 @@ static struct mh_module *module_at(uint32_t index) {
 
 /* What the store says of a module, compared with what is mapped now. */
 static bool same_module(const struct mh_module *module, const struct mh_image *image, const char *path) {
-  if (!module->id || module->bias != image->bias || module->start != image->start || module->end != image->end) return false;
+  if (!module->id || module->bias != image->bias || module->start != image->start || module->end != image->end ||
+      module->layout != image->layout || __builtin_memcmp(&module->header, &image->header, sizeof(image->header)) != 0)
+    return false;
   const struct mh_stored_module *stored = mh_stored_module(module->id);
   const uint8_t *strings = mh_table_blocks[MH_KIND_STRINGS][stored->path_offset / MH_BLOCK_BYTES];
   const uint8_t *ids = mh_table_blocks[MH_KIND_STRINGS][stored->build_id_offset / MH_BLOCK_BYTES];
   return stored->path_length == mh_length(path) && stored->build_id_length == image->build_id_bytes &&
          __builtin_memcmp(strings + stored->path_offset % MH_BLOCK_BYTES, path, stored->path_length) == 0 &&
          __builtin_memcmp(ids + stored->build_id_offset % MH_BLOCK_BYTES, image->build_id, image->build_id_bytes) == 0;
+}
+
+/* A build id, and which file it is in. One string, so that the two are not apart. */
+static uint32_t add_identity(const struct mh_image *image) {
+  uint8_t identity[sizeof(image->build_id) + sizeof(struct mh_stored_file)];
+  struct mh_stored_file file;
+  mh_image_file(&first, image, &file);
+  __builtin_memcpy(identity, image->build_id, image->build_id_bytes);
+  __builtin_memcpy(identity + image->build_id_bytes, &file, sizeof(file));
+  return mh_store_add_string(identity, image->build_id_bytes + (uint32_t)sizeof(file));
 }
 
 /* Publishes a module that was not there before. */
@@ -131,6 +143,7 @@ static struct mh_module *new_module(const struct mh_image *image, const char *pa
       .text_start = image->text_start,
       .text_end = image->text_end,
       .header = image->header,
+      .layout = image->layout,
       .id = id,
       .generation = MH_GET(mh_generation),
       .loaded = true,
@@ -138,19 +151,20 @@ static struct mh_module *new_module(const struct mh_image *image, const char *pa
   mh_image_frame_tables(&first, image, &module->tables);
   uint32_t flags = mh_equal(path, "[vdso]") ? MH_MODULE_FLAG_VDSO : 0;
   if (mh_equal(path, mh_process.exe)) flags |= MH_MODULE_FLAG_EXECUTABLE;
+  uint32_t identity = add_identity(image);
+  if (identity) flags |= MH_MODULE_FLAG_FILE;
   *mh_stored_module(id) = (struct mh_stored_module){
       .bias = image->bias,
       .start = image->start,
       .end = image->end,
       .path_offset = path_offset,
       .path_length = path_length,
-      .build_id_offset = mh_store_add_string(image->build_id, image->build_id_bytes),
-      .build_id_length = image->build_id_bytes,
+      .build_id_offset = identity,
+      .build_id_length = identity ? image->build_id_bytes : 0,
       .loaded = mh_clock_now(),
       .generation = MH_GET(mh_generation),
       .flags = flags,
   };
-  if (!mh_stored_module(id)->build_id_offset) mh_stored_module(id)->build_id_length = 0;
   mh_store_publish(MH_KIND_MODULES, id + 1);
   return module;
 }

@@ -16,6 +16,7 @@ struct mh_module {
   uintptr_t text_start, text_end; /* executable segments, lowest address and end */
   struct mh_frame_tables tables;  /* mapped while it is loaded */
   ElfW(Ehdr) header;              /* as it was at `start` when it was seen first */
+  uint64_t layout;                /* as in the image */
   uint32_t id;            /* index in the store's modules array, 0 while not published */
   uint32_t generation;    /* value of mh_generation when it was seen first */
   bool loaded;            /* false once it was unloaded; the entry itself stays */

@@ -152,6 +152,16 @@ MH_PIN(mh_stored_module, generation, MH_MODULE_GENERATION);
 MH_PIN(mh_stored_module, flags, MH_MODULE_FLAGS);
 _Static_assert(sizeof(struct mh_stored_module) == MH_MODULE_BYTES, "layout.ts: module");
 
+struct mh_stored_file {
+  uint64_t device, inode, size, time, layout;
+};
+MH_PIN(mh_stored_file, device, MH_FILE_DEVICE);
+MH_PIN(mh_stored_file, inode, MH_FILE_INODE);
+MH_PIN(mh_stored_file, size, MH_FILE_SIZE);
+MH_PIN(mh_stored_file, time, MH_FILE_TIME);
+MH_PIN(mh_stored_file, layout, MH_FILE_LAYOUT);
+_Static_assert(sizeof(struct mh_stored_file) == MH_FILE_BYTES, "layout.ts: file");
+
 struct mh_thread_slot {
   uint32_t tid, state;
   uint64_t allocations, allocated_bytes, frees, freed_bytes;

@@ -9,7 +9,7 @@
 import { readdirSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { SECTION_ALTLINK, SECTION_DEBUGLINK } from "../asm/symbols/layout.js";
-import { ElfError } from "./elfbytes.js";
+import { ElfError, FileBytes } from "./elfbytes.js";
 import { ElfFile } from "./elffile.js";
 import type { SymbolCore } from "./symbolcore.js";
 import type { ModuleInfo } from "./types.js";
@@ -17,19 +17,52 @@ import type { ModuleInfo } from "./types.js";
 const CHECKSUM_PIECE_BYTES = 1 << 20;
 const MOST_BUILD_ID_BYTES = 64;
 
+/** A module's own file, and why it might be another one; null: it is the one. */
+export interface OwnFile {
+  file: ElfFile;
+  doubt: string | null;
+}
+
+// As exact as every runtime tells it.
+const TIME_UNIT = 1_000_000n;
+
+/**
+ * Whether a file is the one of the run; null: it is. A build id decides; without one there is a change, or no proof. A file that was
+ * written since may be anything, even where its size and segments are the same.
+ */
+function judge(
+  { buildId, file: then }: ModuleInfo,
+  file: ElfFile,
+  now: FileBytes,
+): { change: string } | { doubt: string } | null {
+  if (!equal(file.buildId, buildId)) return { change: `build id ${hex(buildId)} then, ${hex(file.buildId)} now` };
+  if (buildId.length > 0) return null;
+  if (then === null) return { doubt: "the store does not say which file it was" };
+  if (then.layout !== file.layout()) return { change: "it has other segments" };
+  if (then.bytes === 0n) return { doubt: "another file was at its path already" };
+  if (then.bytes !== BigInt(now.size)) return { change: `${then.bytes} bytes then, ${now.size} now` };
+  if (then.written / TIME_UNIT !== now.written / TIME_UNIT) {
+    const time = (nanoseconds: bigint) => new Date(Number(nanoseconds / TIME_UNIT)).toISOString();
+    return { change: `written ${time(then.written)} then, ${time(now.written)} now; it has no build id` };
+  }
+  return then.inode === now.inode ? null : { doubt: "it is a copy, or was put there anew" };
+}
+
 /**
  * Opens a module's own file.
  * @param pid process that has it loaded, if it runs: its view of the file system, and files deleted since, are tried too
  * @throws ElfError, with the reason why the file at the module's path will not do
  */
-export function openModule(core: SymbolCore, info: ModuleInfo, pid: number | null): ElfFile {
+export function openModule(core: SymbolCore, info: ModuleInfo, pid: number | null): OwnFile {
   let first: ElfError | undefined;
   for (const path of modulePaths(info, pid)) {
     try {
-      const file = new ElfFile(core, path);
-      if (equal(file.buildId, info.buildId)) return file;
+      const bytes = new FileBytes(path);
+      const file = new ElfFile(core, path, bytes);
+      const verdict = judge(info, file, bytes);
+      if (verdict === null || "doubt" in verdict) return { file, doubt: verdict?.doubt ?? null };
       file.close();
-      throw new ElfError(`changed since the run (build id ${hex(info.buildId)} then, ${hex(file.buildId)} now)`);
+      throw new ElfError(`changed since the run (${verdict.change})`);
     } catch (error) {
       if (!(error instanceof ElfError)) throw error;
       first ??= error;

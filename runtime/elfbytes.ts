@@ -14,6 +14,9 @@ export interface ElfBytes {
 
 export class FileBytes implements ElfBytes {
   readonly size: number;
+  readonly inode: bigint;
+  /** When it was written last, nanoseconds since 1970. */
+  readonly written: bigint;
   readonly #descriptor: number;
 
   /** @throws ElfError if there is no such file, or it cannot be read */
@@ -25,7 +28,10 @@ export class FileBytes implements ElfBytes {
     } catch (error) {
       throw error instanceof ElfError ? error : new ElfError(reason(error));
     }
-    this.size = fstatSync(this.#descriptor).size;
+    const status = fstatSync(this.#descriptor, { bigint: true });
+    this.size = Number(status.size);
+    this.inode = status.ino;
+    this.written = status.mtimeNs;
   }
 
   read(target: Uint8Array, offset: number): boolean {

@@ -33,6 +33,9 @@ import { zstd } from "./zstd.js";
 const MOST_SECTIONS = 65536;
 const MOST_NAME_BYTES = 16 << 20;
 const MOST_NOTE_BYTES = 1 << 20;
+const MOST_SEGMENT_BYTES = 1 << 16;
+const FNV_START = 0xcbf29ce484222325n;
+const FNV_PRIME = 0x100000001b3n;
 /** Compressed sections larger than this are left alone, whatever they claim to be. */
 const MOST_DECOMPRESSED_BYTES = 1 << 30;
 // Strings that are asked for together lie all over their section: with large blocks a few hundred reads get them all.
@@ -55,6 +58,7 @@ export class ElfFile {
   /** What was found wrong on the way, fit for notes. */
   readonly problems: string[] = [];
   readonly #source: ElfBytes;
+  readonly #segments: Segments;
   readonly #sections = new Map<number, Section | null>();
 
   /**
@@ -72,6 +76,7 @@ export class ElfFile {
       this.machine = table.machine;
       this.entries = table.entries;
       this.lowestCode = table.lowestCode;
+      this.#segments = table.segments;
       this.buildId = core.scoped(() => this.#readBuildId(core, table));
     } catch (error) {
       source.close();
@@ -141,6 +146,15 @@ export class ElfFile {
   /** Reads exactly target.length bytes at an offset of the file. False if the file ends before. */
   read(target: Uint8Array, offset: number): boolean {
     return this.#source.read(target, offset);
+  }
+
+  /** FNV-1a of the program headers, as the library stores it; 0n if they cannot be read. */
+  layout(): bigint {
+    const { offset, count, bytes } = this.#segments;
+    if (count === 0 || count * bytes > MOST_SEGMENT_BYTES) return 0n;
+    const headers = new Uint8Array(count * bytes);
+    if (!this.read(headers, offset)) return 0n;
+    return headers.reduce((hash, byte) => BigInt.asUintN(64, (hash ^ BigInt(byte)) * FNV_PRIME), FNV_START);
   }
 
   #field(index: number, field: number): number {

@@ -2,7 +2,7 @@
 
 import * as L from "../asm/layout.js";
 import type { StoreImage } from "./image.js";
-import type { ModuleInfo, RawFrame } from "./types.js";
+import type { FileIdentity, ModuleInfo, RawFrame } from "./types.js";
 
 export class StoreFrames {
   readonly #tables: StoreImage;
@@ -98,10 +98,25 @@ export class StoreFrames {
         executable: (flags & L.MODULE_FLAG_EXECUTABLE) !== 0,
         vdso: (flags & L.MODULE_FLAG_VDSO) !== 0,
       };
-      module = { id, path: new TextDecoder().decode(this.#string(path)), buildId: this.#string(buildId), ...numbers };
+      const file = (flags & L.MODULE_FLAG_FILE) === 0 ? null : this.#file(buildId);
+      const text = new TextDecoder().decode(this.#string(path));
+      module = { id, path: text, buildId: this.#string(buildId), file, ...numbers };
       this.#modules.set(id, module);
     }
     return module;
+  }
+
+  /** What follows a build id. */
+  #file([offset, length]: readonly [number, number]): FileIdentity {
+    const bytes = this.#string([offset, length + L.FILE_BYTES]);
+    const view = new DataView(bytes.buffer, bytes.byteOffset + length);
+    const u64 = (field: number) => view.getBigUint64(field, true);
+    return {
+      inode: u64(L.FILE_INODE),
+      bytes: u64(L.FILE_SIZE),
+      written: u64(L.FILE_TIME),
+      layout: u64(L.FILE_LAYOUT),
+    };
   }
 
   #string([offset, length]: readonly [number, number]): Uint8Array {

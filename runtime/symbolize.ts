@@ -111,7 +111,7 @@ export class Symbolizer implements Names {
 
   /** Two entries of the store may be one file, loaded twice. */
   #module(info: ModuleInfo): Module {
-    const key = `${hex(info.buildId)} ${info.path}`;
+    const key = [hex(info.buildId), ...Object.values(info.file ?? {}), info.path].join(" ");
     let module = this.#modules.get(key);
     if (module === undefined) {
       module = { info, files: undefined, known: new Map() };
@@ -162,7 +162,10 @@ export class Symbolizer implements Names {
     let own: ElfFile | null = null;
     let problem: string | null = null;
     try {
-      own = openModule(this.#core, info, this.#pid);
+      const found = openModule(this.#core, info, this.#pid);
+      own = found.file;
+      if (found.doubt !== null)
+        this.#note(info, `nothing proves that it is the run's file: no build id, and ${found.doubt}`);
       files.open.push(own);
     } catch (error) {
       if (!(error instanceof ElfError)) throw error;

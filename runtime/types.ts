@@ -164,6 +164,17 @@ export interface LogEntry {
 
 // ── Inside runtime/: between the store reader, the symbolizer and the queries ─────────────────────
 
+/** What tells a file from another one at its path. */
+export interface FileIdentity {
+  inode: bigint;
+  /** 0n: only the layout is known, another file was at the path already. */
+  bytes: bigint;
+  /** When it was written last, nanoseconds since 1970. */
+  written: bigint;
+  /** Of its segments: a hash of the program headers. */
+  layout: bigint;
+}
+
 /** A file that was mapped into the process. Addresses are the process's, as unsigned 64-bit. */
 export interface ModuleInfo {
   /** Index in the store's modules array, at least 1. */
@@ -171,6 +182,8 @@ export interface ModuleInfo {
   path: string;
   /** Raw build id, empty if the module has none. */
   buildId: Uint8Array;
+  /** Which file it was; null: the store does not say. */
+  file: FileIdentity | null;
   bias: bigint;
   start: bigint;
   end: bigint;

@@ -339,7 +339,14 @@ const MUTATIONS = [
     "control",
     "own_malloc.c with",
   ],
-  ["code of no file is of no module", "modules.c", "of_file ? module : NULL", "module", "control", "generated.c with"],
+  [
+    "code of no file is of no module",
+    "modules.c",
+    "if (!same) module = of_file ? identify(&mapping, changed) : NULL;",
+    "if (of_file && !same) module = identify(&mapping, changed);",
+    "control",
+    "generated.c with",
+  ],
   [
     "a stack is cut at the limit",
     "walk.c",

@@ -5,6 +5,7 @@
 import {
   BLOCK_BYTES,
   END_EXEC,
+  FILE_BYTES,
   FRAME_BYTES,
   FRAME_MODULE,
   HEADER_BLOCK_BYTES,
@@ -38,6 +39,8 @@ import {
   MODULE_BUILD_ID_OFFSET,
   MODULE_BYTES,
   MODULE_END,
+  MODULE_FLAG_FILE,
+  MODULE_FLAGS,
   MODULE_PATH_LENGTH,
   MODULE_PATH_OFFSET,
   MODULE_START,
@@ -334,7 +337,10 @@ function references(kind: u32, first: u32, number: u32, data: usize): bool {
       if (load<u64>(at, MODULE_START) > load<u64>(at, MODULE_END)) return false;
       const strings = bound(KIND_STRINGS, stored);
       if (!text(load<u32>(at, MODULE_PATH_OFFSET), load<u32>(at, MODULE_PATH_LENGTH), strings)) return false;
-      if (!text(load<u32>(at, MODULE_BUILD_ID_OFFSET), load<u32>(at, MODULE_BUILD_ID_LENGTH), strings)) return false;
+      const buildId = load<u32>(at, MODULE_BUILD_ID_LENGTH);
+      const file: u32 = load<u32>(at, MODULE_FLAGS) & MODULE_FLAG_FILE ? FILE_BYTES : 0;
+      if (buildId > u32.MAX_VALUE - file || !text(load<u32>(at, MODULE_BUILD_ID_OFFSET), buildId + file, strings))
+        return false;
     }
   }
   return true;

@@ -115,19 +115,20 @@ function gapOf(start: u64): u32 {
 
 /** Keeps the symbol in the gap if none there is nearer or longer. */
 function offer(gap: usize, start: u64, size: u64, rank: u32, name: u32): bool {
-  let old = <usize>load<u32>(gap, GAP_SYMBOLS);
+  const old = <usize>load<u32>(gap, GAP_SYMBOLS);
+  let equal = false;
   if (old) {
     const oldStart = load<u64>(gap, GAP_START);
     const oldSize = load<u64>(gap, GAP_SIZE);
     if (start < oldStart || (start == oldStart && size < oldSize)) return true;
-    if (start != oldStart || size != oldSize) old = 0;
+    equal = start == oldStart && size == oldSize;
   }
-  const symbol = reserve(SYMBOL_BYTES);
+  const symbol = old && !equal ? old : reserve(SYMBOL_BYTES);
   if (!symbol) return false;
   store<u32>(symbol, name, SYMBOL_NAME);
   store<u32>(symbol, table, SYMBOL_TABLE);
   store<u32>(symbol, rank, SYMBOL_RANK);
-  store<u32>(symbol, <u32>old, SYMBOL_NEXT);
+  store<u32>(symbol, equal ? <u32>old : 0, SYMBOL_NEXT);
   store<u64>(gap, start, GAP_START);
   store<u64>(gap, size, GAP_SIZE);
   store<u32>(gap, <u32>symbol, GAP_SYMBOLS);

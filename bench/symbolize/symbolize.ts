@@ -132,7 +132,7 @@ function requestsFor(path: string, count: number): SymbolRequest[] {
     }
   }
   const nothing = { bias: 0n, start: 0n, end: 0n, loaded: 0n, unloaded: 0n, executable: false, vdso: false };
-  const module = { id: 1, path, buildId: Uint8Array.from(file.buildId), ...nothing };
+  const module = { id: 1, path, buildId: Uint8Array.from(file.buildId), file: null, ...nothing };
   const next = random(4711);
   return Array.from({ length: count }, () => {
     const offset = text.address + BigInt(Math.floor(next() * text.size));

@@ -4,10 +4,11 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { openStore } from "../../runtime/store.js";
+import { identityOf } from "../runtime/symbolize-elf.js";
 import { moveHeaders, note, PT_LOAD, PT_NOTE, PT_NULL } from "../support/elf-edit.js";
 import { assertTable, build, compiler, expectations, noCompiler, readReport, runWell } from "../support/programs.js";
 import { root, temporaryFolder } from "../support/run.js";
@@ -28,12 +29,16 @@ async function assertLibrary(name: string, library: Buffer): Promise<string> {
   return store;
 }
 
-async function buildIdOf(store: string, path: string): Promise<string> {
+async function moduleOf(store: string, path: string) {
   const opened = await openStore(store);
   const module = opened.modules().find((candidate) => candidate.path === path);
   opened.close();
   assert.ok(module !== undefined, `${path} is no module`);
-  return Buffer.from(module.buildId).toString("hex");
+  return module;
+}
+
+async function buildIdOf(store: string, path: string): Promise<string> {
+  return Buffer.from((await moduleOf(store, path)).buildId).toString("hex");
 }
 
 // Address and offset in the file differ, or are the same as for the file's beginning.
@@ -94,6 +99,19 @@ test("a build id in a later note segment, and one whose address is wrong", { ski
   await runWell(build("dlopen.c"), [path], { store });
   assert.equal(await buildIdOf(store, path), id.toString("hex"));
 });
+
+for (const flag of ["--build-id=sha1", "--build-id=none"]) {
+  test(`which file a module was, with ${flag}`, { skip }, async () => {
+    const path = build("plugin.c", { shared: true, flags: [`-Wl,${flag}`] });
+    const store = join(folder, `file${flag}.mem`);
+    await runWell(build("dlopen.c"), [path], { store });
+    const { file, buildId } = await moduleOf(store, path);
+    assert.deepEqual(file, identityOf(path));
+    assert.equal(buildId.length, flag.endsWith("none") ? 0 : 20);
+    assert.equal(file!.bytes, statSync(path, { bigint: true }).size);
+    assert.notEqual(file!.layout, 0n);
+  });
+}
 
 // ── Frame information ────────────────────────────────────────────────────────────────────────────
 

@@ -13,8 +13,10 @@
 #include "../../preload/cfi.h"
 #include "../../preload/modules.h"
 #include "../../preload/row.h"
+#include "../../preload/thread.h"
 
 uint32_t mh_generation = 1;
+__thread struct mh_tls mh_tls;
 static struct mh_module module;
 static uintptr_t text_start, text_end;
 
@@ -49,10 +51,9 @@ static int take(struct dl_phdr_info *info, size_t size, void *data) {
     uintptr_t copy = (uintptr_t)room + 4096 + pages - bytes;
     memcpy((void *)copy, (void *)header, bytes);
     module = (struct mh_module){.start = (uintptr_t)room, .end = (uintptr_t)room + pages + 8192, .loaded = true};
-    module.eh_frame_hdr = (const uint8_t *)copy;
-    module.eh_frame_hdr_bytes = header_bytes;
-    module.eh_segment_start = copy;
-    module.eh_segment_end = copy + bytes;
+    module.tables.header = copy;
+    module.tables.header_bytes = header_bytes;
+    module.tables.header_part = module.tables.frames_part = (struct mh_part){copy, copy + bytes};
     text_start += copy - header;
     text_end += copy - header;
     return 1;
@@ -63,8 +64,8 @@ static int take(struct dl_phdr_info *info, size_t size, void *data) {
 int main(int argc, char **argv) {
   int rounds = argc > 1 ? atoi(argv[1]) : 300;
   if (dl_iterate_phdr(take, NULL) != 1) return 2;
-  uint8_t *bytes = (uint8_t *)module.eh_segment_start;
-  size_t count = module.eh_segment_end - module.eh_segment_start;
+  uint8_t *bytes = (uint8_t *)module.tables.frames_part.low;
+  size_t count = module.tables.frames_part.high - module.tables.frames_part.low;
   uint8_t *whole = malloc(count);
   memcpy(whole, bytes, count);
   unsigned long rows = 0, kinds[8] = {0};

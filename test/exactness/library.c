@@ -95,6 +95,7 @@ static void open_report(void) {
 /* ── Modules: what the loader says, copied ─────────────────────────────────────────────────────── */
 
 uint32_t mh_generation = 1;
+__thread struct mh_tls mh_tls;
 
 struct module_list {
   uint32_t count, generation;
@@ -114,8 +115,8 @@ static int add_module(struct dl_phdr_info *info, size_t size, void *data) {
     const ElfW(Phdr) *p = &info->dlpi_phdr[i];
     uintptr_t start = m.bias + p->p_vaddr, end = start + p->p_memsz;
     if (p->p_type == PT_GNU_EH_FRAME) {
-      m.eh_frame_hdr = (const uint8_t *)start;
-      m.eh_frame_hdr_bytes = p->p_memsz;
+      m.tables.header = start;
+      m.tables.header_bytes = p->p_memsz;
     }
     if (p->p_type != PT_LOAD) continue;
     if (start < m.start) m.start = start;
@@ -127,10 +128,8 @@ static int add_module(struct dl_phdr_info *info, size_t size, void *data) {
   for (int i = 0; i < info->dlpi_phnum; i++) {
     const ElfW(Phdr) *p = &info->dlpi_phdr[i];
     uintptr_t start = m.bias + p->p_vaddr, end = start + p->p_filesz;
-    if (p->p_type == PT_LOAD && (uintptr_t)m.eh_frame_hdr >= start && (uintptr_t)m.eh_frame_hdr < end) {
-      m.eh_segment_start = start;
-      m.eh_segment_end = end;
-    }
+    if (p->p_type == PT_LOAD && m.tables.header >= start && m.tables.header < end)
+      m.tables.header_part = m.tables.frames_part = (struct mh_part){start, end};
   }
   const char *name = info->dlpi_name;
   for (const char *c = name; *c; c++)

@@ -12,6 +12,7 @@ const app: ModuleInfo = {
   id: 1,
   path: "/opt/app",
   buildId: new Uint8Array(),
+  file: null,
   bias: 0x5500_0000_0000n,
   start: 0x5500_0000_0000n,
   end: 0x5500_0010_0000n,

@@ -64,7 +64,7 @@ async function look(more: FakeElf, addresses: number[]) {
   const path = join(folder, "program");
   writeFileSync(path, elf({ symbols: [], buildId: PROGRAM_ID, ...more }));
   const nothing = { bias: 0n, start: 0n, end: 0n, loaded: 0n, unloaded: 0n, executable: true, vdso: false };
-  const module = { id: 1, path, buildId: PROGRAM_ID, ...nothing };
+  const module = { id: 1, path, buildId: PROGRAM_ID, file: null, ...nothing };
   const symbolizer = new Symbolizer({ debugFolders: [], environment: {} });
   const found = await symbolizer.symbolize(
     addresses.map((address) => ({ module, offset: BigInt(address), exact: true })),

@@ -2,6 +2,11 @@
 
 import { Buffer } from "node:buffer";
 
+import { FileBytes } from "../../runtime/elfbytes.js";
+import { ElfFile } from "../../runtime/elffile.js";
+import { SymbolCore } from "../../runtime/symbolcore.js";
+import type { FileIdentity } from "../../runtime/types.js";
+
 export interface FakeSymbol {
   name: string;
   value: number;
@@ -213,4 +218,17 @@ function crc32(bytes: Uint8Array): number {
     for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
   }
   return ~crc >>> 0;
+}
+
+/** Which file is at a path, as the library would have stored it; null if none can be read. */
+export function identityOf(path: string): FileIdentity | null {
+  try {
+    const bytes = new FileBytes(path);
+    const file = new ElfFile(new SymbolCore(), path, bytes);
+    const layout = file.layout();
+    file.close();
+    return { inode: bytes.inode, bytes: BigInt(bytes.size), written: bytes.written, layout };
+  } catch {
+    return null;
+  }
 }

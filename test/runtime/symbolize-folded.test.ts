@@ -56,7 +56,7 @@ for (const linker of ["gold", "lld", "mold"]) {
         execFileSync("gcc", [...how, ...paths, "-o", path], { cwd: folder, stdio: "pipe" });
         const { addresses, buildId } = addressesOf(path);
         const nothing = { bias: 0n, start: 0n, end: 0n, loaded: 0n, unloaded: 0n, executable: false, vdso: false };
-        const module = { id: 1, path, buildId, ...nothing };
+        const module = { id: 1, path, buildId, file: null, ...nothing };
         const symbolizer = new Symbolizer({ debugFolders: [], environment: {} });
         const found = await symbolizer.symbolize(addresses.map((offset) => ({ module, offset, exact: true })));
         symbolizer.close();

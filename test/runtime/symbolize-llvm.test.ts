@@ -33,6 +33,7 @@ import { ElfFile } from "../../runtime/elffile.js";
 import { SymbolCore } from "../../runtime/symbolcore.js";
 import { Symbolizer } from "../../runtime/symbolize.js";
 import type { CodeLocation } from "../../runtime/types.js";
+import { identityOf } from "./symbolize-elf.js";
 
 const sources = fileURLToPath(new URL("../../../test/programs/symbols/", import.meta.url));
 const built = fileURLToPath(new URL("../../../build/test-programs/symbols/", import.meta.url));
@@ -188,7 +189,7 @@ async function ask(path: string, addresses: readonly number[], debugFolders: str
   const file = new ElfFile(new SymbolCore(), path);
   file.close();
   const nothing = { bias: 0n, start: 0n, end: 0n, loaded: 0n, unloaded: 0n, executable: true, vdso: false };
-  const module = { id: 1, path, buildId: Uint8Array.from(file.buildId), ...nothing };
+  const module = { id: 1, path, buildId: Uint8Array.from(file.buildId), file: identityOf(path), ...nothing };
   const own = new Symbolizer({ debugFolders, environment: {} });
   const found = await own.symbolize(addresses.map((address) => ({ module, offset: BigInt(address), exact: true })));
   own.close();

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { after } from "node:test";
 import { Symbolizer, type SymbolizerOptions } from "../../runtime/symbolize.js";
 import type { ModuleInfo } from "../../runtime/types.js";
-import { elf, type FakeElf, type FakeSymbol } from "./symbolize-elf.js";
+import { elf, type FakeElf, type FakeSymbol, identityOf } from "./symbolize-elf.js";
 
 export const folder = mkdtempSync(join(tmpdir(), "memhook-symbolize-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -22,7 +22,7 @@ export function write(content: Uint8Array, path = `file${files++}`): string {
 
 export function moduleOf(path: string, buildId = new Uint8Array(0), more: Partial<ModuleInfo> = {}): ModuleInfo {
   const nothing = { bias: 0n, start: 0n, end: 0n, loaded: 0n, unloaded: 0n, executable: false, vdso: false };
-  return { id: 1, path, buildId, ...nothing, ...more };
+  return { id: 1, path, buildId, file: identityOf(path), ...nothing, ...more };
 }
 
 /** Function names at some addresses of a module, and the notes. Nothing of the machine's own is looked at. */

@@ -101,7 +101,7 @@ test(`names in ${libraries} libraries of the system`, { skip }, async (t) => {
     looked++;
     const nothing = { bias: 0n, start: 0n, end: 0n, loaded: 0n, unloaded: 0n, executable: false, vdso: false };
     const symbolizer = new Symbolizer({ debugFolders: [], environment: {}, lines: false });
-    const module = { id: 1, path, buildId, ...nothing };
+    const module = { id: 1, path, buildId, file: null, ...nothing };
     const found = await symbolizer.symbolize(addresses.map((offset) => ({ module, offset, exact: true })));
     symbolizer.close();
     const symbols = oracle(path);

@@ -24,6 +24,7 @@ import { SplitFiles } from "../../runtime/splitfiles.js";
 import { SymbolCore } from "../../runtime/symbolcore.js";
 import { Symbolizer, type SymbolizerOptions } from "../../runtime/symbolize.js";
 import type { CodeLocation } from "../../runtime/types.js";
+import { identityOf } from "./symbolize-elf.js";
 
 const folder = fileURLToPath(new URL("../../../test/vectors/symbols/", import.meta.url));
 const temporary = mkdtempSync(join(tmpdir(), "memhook-vectors-"));
@@ -35,7 +36,7 @@ function moduleOf(path: string) {
   const file = new ElfFile(new SymbolCore(), path);
   file.close();
   const nothing = { bias: 0n, start: 0n, end: 0n, loaded: 0n, unloaded: 0n, executable: false, vdso: false };
-  return { id: 1, path, buildId: Uint8Array.from(file.buildId), ...nothing };
+  return { id: 1, path, buildId: Uint8Array.from(file.buildId), file: identityOf(path), ...nothing };
 }
 
 interface Line {

@@ -10,6 +10,7 @@
 
 import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import * as L from "../../asm/layout.js";
+import type { FileIdentity } from "../../runtime/types.js";
 
 /** Header fields; what is left out gets a plausible value. Times are nanoseconds. */
 export interface HeaderFields {
@@ -49,6 +50,7 @@ export interface HeaderFields {
 
 export interface ModuleFields {
   buildId?: Uint8Array;
+  file?: FileIdentity;
   bias?: bigint;
   start?: bigint;
   end?: bigint;
@@ -217,7 +219,9 @@ export class StoreBuilder {
   /** Adds a module; returns its id. */
   module(path: string, fields: ModuleFields = {}): number {
     const name = this.string(path);
-    const buildId = fields.buildId?.length ? this.string(fields.buildId) : { offset: 0, length: 0 };
+    const id = fields.buildId ?? new Uint8Array(0);
+    const identity = Uint8Array.of(...id, ...(fields.file ? fileBytes(fields.file) : []));
+    const buildId = { offset: identity.length ? this.string(identity).offset : 0, length: id.length };
     const { index, view, offset } = this.#arrays.get(L.KIND_MODULES)!.append();
     const bias = fields.bias ?? 0n;
     const start = fields.start ?? (bias === 0n ? 0x400000n : bias);
@@ -231,7 +235,10 @@ export class StoreBuilder {
     view.setBigUint64(offset + L.MODULE_LOADED, fields.loaded ?? 0n, true);
     view.setBigUint64(offset + L.MODULE_UNLOADED, fields.unloaded ?? 0n, true);
     view.setUint32(offset + L.MODULE_GENERATION, fields.generation ?? 0, true);
-    const flags = (fields.executable ? L.MODULE_FLAG_EXECUTABLE : 0) | (fields.vdso ? L.MODULE_FLAG_VDSO : 0);
+    const flags =
+      (fields.executable ? L.MODULE_FLAG_EXECUTABLE : 0) |
+      (fields.vdso ? L.MODULE_FLAG_VDSO : 0) |
+      (fields.file ? L.MODULE_FLAG_FILE : 0);
     view.setUint32(offset + L.MODULE_FLAGS, flags, true);
     return index;
   }
@@ -464,4 +471,13 @@ export function putRecord(view: DataView, offset: number, fields: RecordFields):
   view.setBigUint64(offset + L.RECORD_TIME, fields.time ?? 0n, true);
   view.setUint32(offset + L.RECORD_THREAD, fields.thread ?? 1, true);
   view.setUint32(offset + L.RECORD_STACK, fields.stack ?? 0, true);
+}
+
+function fileBytes({ inode, bytes, written, layout }: FileIdentity): Uint8Array {
+  const view = new DataView(new ArrayBuffer(L.FILE_BYTES));
+  view.setBigUint64(L.FILE_INODE, inode, true);
+  view.setBigUint64(L.FILE_SIZE, bytes, true);
+  view.setBigUint64(L.FILE_TIME, written, true);
+  view.setBigUint64(L.FILE_LAYOUT, layout, true);
+  return new Uint8Array(view.buffer);
 }

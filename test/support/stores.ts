@@ -51,6 +51,7 @@ export function sampleStore(): StoreBuilder {
   });
   const libc = store.module("/usr/lib/libc.so.6", { bias: 0x7f00_0000_0000n, buildId: new Uint8Array([1, 2, 3]) });
   const plugin = store.module("/opt/shop/plugin.so", {
+    file: { inode: 4711n, bytes: 54321n, written: 1_799_999_999_000_000_001n, layout: 0xfedc_ba98_7654_3210n },
     bias: 0x7e00_0000_0000n,
     loaded: 5n,
     unloaded: 9n,
