@@ -104,7 +104,7 @@ export function filtersOf(args: Values<typeof filterOptions>): Filters {
     minTimeFromStart: given("min-time-from-start", duration),
     maxTimeFromStart: given("max-time-from-start", duration),
     minTime: given("min-time", localTime),
-    maxTime: given("max-time", localTime),
+    maxTime: given("max-time", (option, text) => localTime(option, text, "later")),
   };
   const bounds = {
     minSize: given("min-size", size),

@@ -53,8 +53,11 @@ export function integer(option: string, text: string, least: number, most: numbe
   return value;
 }
 
-/** "2026-11-22 21:03:14", local time, also with a fraction as memview prints it; nanoseconds since 1970. */
-export function localTime(option: string, text: string): bigint {
+/**
+ * "2026-11-22 21:03:14", local time, also with a fraction as memview prints it; nanoseconds since 1970.
+ * @param which of the two where a clock that is put back shows it twice.
+ */
+export function localTime(option: string, text: string, which: "earlier" | "later" = "earlier"): bigint {
   const form = "local time as YYYY-MM-DD HH:MM:SS";
   const match = /^(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?$/.exec(text);
   if (!match) throw refuse(option, text, "is not a time", form);
@@ -71,7 +74,14 @@ export function localTime(option: string, text: string): bigint {
   const canonical = new Date(Date.UTC(year, month - 1, day, hour, minute, second)).toISOString().slice(0, 19);
   if (canonical !== match[0].slice(0, 19).replace(" ", "T"))
     throw refuse(option, text, "is no date of the calendar", form);
-  const local = new Date(year, month - 1, day, hour, minute, second).getTime();
+  const shown = Date.UTC(year, month - 1, day, hour, minute, second);
+  const offsetAt = (time: number) => new Date(time).getTimezoneOffset() * 60_000;
+  // By the offsets of the day before and the day after: one of them, where the clock was not changed meanwhile.
+  const times = [-1, 1]
+    .map((days) => shown + offsetAt(shown + days * 86_400_000))
+    .filter((time) => time - offsetAt(time) === shown);
+  if (times.length === 0) times.push(new Date(year, month - 1, day, hour, minute, second).getTime());
+  const local = which === "earlier" ? Math.min(...times) : Math.max(...times);
   return BigInt(local) * 1_000_000n + BigInt((match[7] ?? "").padEnd(9, "0"));
 }
 

@@ -85,7 +85,10 @@ export const growth = defineCommand({
 async function timeOf(path: string, isStore: boolean): Promise<number> {
   if (!isStore) return statSync(path).mtimeMs;
   const store = await openStore(path);
+  const { end } = store.info();
   const running = store.process.state === "running";
+  const ended = end.kind === "none" ? null : Number(store.wallTime(end.time) / 1_000_000n);
   store.close();
-  return running ? Date.now() : statSync(path).mtimeMs;
+  // A copy's own time says when it was copied.
+  return running ? Date.now() : (ended ?? statSync(path).mtimeMs);
 }

@@ -84,3 +84,16 @@ for (const [args, expected] of wrong) {
     assert.equal(stderr.split("\n").length, 2);
   });
 }
+
+test("memview growth: the store of a program that has ended is as old as its end, whenever it was copied", () => {
+  for (const hours of [1, 2, 3]) {
+    const store = new StoreBuilder({ endTime: BigInt(hours) * 3_600_000_000_000n });
+    store.record({ address: 16n, size: 1000 * hours });
+    store.write(join(folder, `ended${hours}.mem`));
+    utimesSync(join(folder, `ended${hours}.mem`), START, START);
+  }
+  const { code, stdout, stderr } = memview("--format=json", "ended2.mem", "ended1.mem", "ended3.mem");
+  assert.deepEqual([code, stderr], [0, ""]);
+  const { hours, stacks } = JSON.parse(stdout);
+  assert.deepEqual([hours, stacks[0].bytes], [2, [1000, 2000, 3000]]);
+});

@@ -156,6 +156,29 @@ test("memview prints local time", () => {
   );
 });
 
+test("of an hour that daylight saving repeats, --min-time is the earlier and --max-time the later one", () => {
+  const repeated = join(folder, "repeated.mem");
+  const start = BigInt(Date.UTC(2026, 9, 25));
+  const store = new StoreBuilder({ startWall: start * 1_000_000n });
+  // 2:15 and 2:45, and an hour later the same.
+  for (const minutes of [15, 45, 75, 105])
+    store.record({ address: BigInt(minutes) * 16n, size: minutes, time: BigInt(minutes) * 60_000_000_000n });
+  store.write(repeated);
+  const sizes = (...args: string[]) => {
+    const { allocations } = JSON.parse(
+      run("memview", ["--format=json", ...args, repeated], { env: { TZ: "Europe/Berlin" } }).stdout,
+    );
+    return allocations.map(({ size }: { size: number }) => size);
+  };
+  assert.deepEqual(sizes("--min-time=2026-10-25 02:30:00"), [45, 75, 105]);
+  assert.deepEqual(sizes("--max-time=2026-10-25 02:30:00"), [15, 45, 75]);
+  assert.deepEqual(sizes("--min-time=2026-10-25 02:30:00", "--max-time=2026-10-25 02:30:00"), [45, 75]);
+  assert.deepEqual(sizes("--min-time=2026-10-25 03:00:00"), []);
+  // An hour that does not exist is the one after it.
+  assert.deepEqual(sizes("--max-time=2026-03-29 02:30:00"), []);
+  assert.deepEqual(sizes("--min-time=2026-03-29 02:30:00"), [15, 45, 75, 105]);
+});
+
 test("memview's age is counted from now", () => {
   const ages = join(folder, "ages.mem");
   const hour = 3600n * SECOND;

@@ -13,10 +13,9 @@
 #include "../../preload/cfi.h"
 #include "../../preload/modules.h"
 #include "../../preload/row.h"
-#include "../../preload/thread.h"
 
 uint32_t mh_generation = 1;
-__thread struct mh_tls mh_tls;
+__thread uint64_t mh_tls[64]; /* room for the state of a thread, which cfi.c wants */
 static struct mh_module module;
 static uintptr_t text_start, text_end;
 

@@ -95,7 +95,7 @@ static void open_report(void) {
 /* ── Modules: what the loader says, copied ─────────────────────────────────────────────────────── */
 
 uint32_t mh_generation = 1;
-__thread struct mh_tls mh_tls;
+__thread uint64_t mh_tls[64]; /* room for the state of a thread, which cfi.c wants */
 
 struct module_list {
   uint32_t count, generation;
