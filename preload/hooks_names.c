@@ -173,7 +173,7 @@ NAME_HOOK hook_mi_heap_destroy(WORDS) {
 
 /* It looks at who calls it: so that is a jump. */
 NAME_HOOK hook_dlsym(WORDS) {
-  mh_redirect_loaded();
+  mh_redirect_asked();
   __attribute__((musttail)) return CALL(dlsym);
 }
 

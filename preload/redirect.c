@@ -13,6 +13,7 @@
 
 static uint64_t seen_changes; /* 0: not started */
 static bool loading;          /* since then something was loaded */
+static uint32_t started_in;   /* the process */
 static struct mh_lock lock;
 static uint64_t maybe[64]; /* a bit for each real function, by its address: most of what is bound is none of them */
 
@@ -130,11 +131,8 @@ static void redirect(void) {
 }
 
 void mh_redirect(void) {
+  MH_SET(started_in, (uint32_t)mh_getpid());
   once(redirect, &seen_changes);
-}
-
-void mh_redirect_loaded(void) {
-  if (MH_GET(loading)) once(redirect, &seen_changes);
 }
 
 /* The functions of functions.h. `real`: NULL where the table of the real functions has none, because it is libc's or
@@ -186,10 +184,14 @@ static void redirect_exported(void) {
   mh_loaded_each(lead_exported, NULL);
 }
 
+void mh_redirect_asked(void) {
+  if (MH_GET(loading) && (uint32_t)mh_getpid() == MH_GET(started_in)) once(redirect, &seen_changes);
+}
+
 void mh_redirect_loading(bool deep) {
   static uint64_t led_changes;
   if (!MH_GET(seen_changes)) return;
-  mh_redirect_loaded();
+  if (MH_GET(loading)) once(redirect, &seen_changes);
   MH_SET(loading, true);
   if (deep && mh_real.gnu_get_libc_version) once(redirect_exported, &led_changes);
 }

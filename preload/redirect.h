@@ -37,9 +37,9 @@ extern const unsigned mh_redirect_count;
 /* Takes over what is there when memhook starts. */
 void mh_redirect(void);
 
-/* In calls of the program that the loader serves, and before they are made: takes over what was loaded since. It asks
- * the loader what that is. */
-void mh_redirect_loaded(void);
+/* In dlsym, before it is called: takes over what was loaded since. Not in a child of fork: what this asks the loader for
+ * takes a lock that dlsym does not take, and that another thread may have had at the fork. */
+void mh_redirect_asked(void);
 
 /* Something is about to be loaded; `deep`: with RTLD_DEEPBIND. */
 void mh_redirect_loading(bool deep);

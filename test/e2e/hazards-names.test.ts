@@ -121,6 +121,14 @@ test("second names that are taken over while another thread loads what is bound 
   assert.deepEqual([status, stdout], [0, "ended\n"]);
 });
 
+test("dlsym in a child of fork, where another thread had asked what is loaded", { skip }, async () => {
+  const loaded = build("sized_free.c", { shared: true });
+  const program = build("asked_after_fork.c", { flags: ["-pthread"] });
+  const store = join(folder, "asked.mem");
+  const { status, stdout } = await runProgram(program, [loaded], { store, limit: 10_000 });
+  assert.deepEqual([status, stdout], [0, "ended\n"]);
+});
+
 /** Runs deepbind.c with these plugins: the store holds what was printed as live, and nothing else of theirs. */
 async function deep(mode: string, plugins: string[], env: Record<string, string> = {}, says = ""): Promise<void> {
   const program = build("deepbind.c");
