@@ -63,7 +63,8 @@ extern void *mh_own_malloc(size_t size);
     MH_ENDS_WHEN_THROWN;                                                                        \
     struct mh_operator behind = BEHIND(symbol);                                                 \
     void *(*call) parameters = behind.function;                                                 \
-    if (MH_UNLIKELY(!call || !mh_enter(MH_HOOK_WRAP))) return NULL;                             \
+    if (MH_UNLIKELY(!call)) return NULL;                                                        \
+    if (MH_UNLIKELY(!mh_enter(MH_HOOK_WRAP))) return CALL(call, arguments);                     \
     mh_tls.refused = size ? size : 1;                                                           \
     MH_RETURN_RECORDED(CALL(call, arguments), size);                                            \
   }                                                                                             \

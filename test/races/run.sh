@@ -60,7 +60,7 @@ for source in preload/*.c; do
     *) sources+=("$source") ;;
   esac
 done
-$compiler -std=gnu11 -O1 -g -pthread -fno-sanitize=undefined -fno-omit-frame-pointer -fno-optimize-sibling-calls -ftls-model=initial-exec \
+$compiler -std=gnu11 -D_GNU_SOURCE -O1 -g -pthread -fno-sanitize=undefined -fno-omit-frame-pointer -fno-optimize-sibling-calls -ftls-model=initial-exec \
   -Wall -Wextra -Werror -Wno-unknown-pragmas -Ibuild -include test/races/tsan.h \
   test/races/{races,sender,seams}.c "${sources[@]}" -o "$folder/races"
 MEMHOOK_FILE=${MEMHOOK_FILE:-$folder/store} TSAN_OPTIONS="halt_on_error=0 exitcode=66 ${TSAN_OPTIONS:-}" "$folder/races" "${1:-2000}"

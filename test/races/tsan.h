@@ -16,6 +16,9 @@ int races_tgkill(int pid, int tid, int signal);
 void races_thread_ends(void);
 void races_let_others(void);
 
+/* The hooks' header declares it otherwise than unistd.h, which is here already. */
+#define syscall races_syscall
+
 #define mh_map_private races_map_private
 #define mh_munmap races_munmap
 #define mh_tgkill races_tgkill
