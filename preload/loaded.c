@@ -67,13 +67,14 @@ static bool read_module(const struct dl_phdr_info *info, struct mh_loaded *modul
 struct each {
   bool (*visit)(const struct mh_loaded *, void *);
   void *data;
-  uint32_t index;
+  uint32_t first, index;
 };
 
 static int each(struct dl_phdr_info *info, size_t bytes, void *data) {
   (void)bytes;
   struct each *state = data;
   struct mh_loaded module = {.index = state->index++};
+  if (module.index < state->first) return 0;
   return read_module(info, &module) && !state->visit(&module, state->data);
 }
 
@@ -86,20 +87,25 @@ static void iterate(int (*visit)(struct dl_phdr_info *, size_t, void *), void *d
   mh_guard_lower(guard);
 }
 
-bool mh_loaded_each(bool (*visit)(const struct mh_loaded *module, void *data), void *data) {
-  if (!mh_real.dl_iterate_phdr) return false;
-  struct each state = {.visit = visit, .data = data};
+uint32_t mh_loaded_from(uint32_t first, bool (*visit)(const struct mh_loaded *module, void *data), void *data) {
+  if (!mh_real.dl_iterate_phdr) return 0;
+  struct each state = {.visit = visit, .data = data, .first = first};
   iterate(each, &state);
-  return true;
+  return state.index;
 }
 
-static int take_changes(struct dl_phdr_info *info, size_t bytes, void *changes) {
-  if (bytes > offsetof(struct dl_phdr_info, dlpi_subs)) *(uint64_t *)changes = info->dlpi_adds + info->dlpi_subs;
+bool mh_loaded_each(bool (*visit)(const struct mh_loaded *module, void *data), void *data) {
+  return mh_loaded_from(0, visit, data) != 0;
+}
+
+static int take_changes(struct dl_phdr_info *info, size_t bytes, void *data) {
+  struct mh_changes *changes = data;
+  if (bytes > offsetof(struct dl_phdr_info, dlpi_subs)) *changes = (struct mh_changes){info->dlpi_adds, info->dlpi_subs};
   return 1;
 }
 
-uint64_t mh_loaded_changes(void) {
-  uint64_t changes = 0;
+struct mh_changes mh_loaded_changes(void) {
+  struct mh_changes changes = {0};
   if (mh_real.dl_iterate_phdr) iterate(take_changes, &changes);
   return changes;
 }

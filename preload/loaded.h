@@ -26,8 +26,14 @@ struct mh_loaded {
  * that cannot be asked yet. */
 bool mh_loaded_each(bool (*visit)(const struct mh_loaded *module, void *data), void *data);
 
+/* The same from the module with this number on; returns how many there were, the last one that was visited included. */
+uint32_t mh_loaded_from(uint32_t first, bool (*visit)(const struct mh_loaded *module, void *data), void *data);
+
 /* How many modules were loaded so far, and unloaded. */
-uint64_t mh_loaded_changes(void);
+struct mh_changes {
+  uint64_t loads, unloads;
+};
+struct mh_changes mh_loaded_changes(void);
 
 /* The function of this name that the module defines for others, or NULL. */
 void *mh_loaded_function(const struct mh_loaded *module, const char *name);

@@ -12,6 +12,8 @@
 #include "text.h"
 
 static uint64_t seen_changes; /* 0: not started */
+static uint64_t seen_unloads; /* until then: what was found in the first `searched` modules is as it was */
+static uint32_t searched;
 static bool loading;          /* since then something was loaded */
 static uint32_t started_in;   /* the process */
 static struct mh_lock lock;
@@ -79,8 +81,7 @@ static uint64_t *filter_of(uintptr_t function, uint64_t *bit) {
 }
 
 /* Takes over the names that this module is the first to define. */
-static bool take_over(const struct mh_loaded *module, void *unused) {
-  (void)unused;
+static bool take_over(const struct mh_loaded *module, void *more) {
   if (keeps_its_own(module)) return true;
   for (unsigned i = 0; i < mh_redirect_count; i++) {
     struct mh_redirect *name = &mh_redirects[i];
@@ -90,6 +91,7 @@ static bool take_over(const struct mh_loaded *module, void *unused) {
     name->present = !name->hook || lead(module, name->name, name->hash, real, (uintptr_t)name->hook);
     uint64_t bit, *word = filter_of(real, &bit);
     if (name->hook) *word |= bit;
+    *(bool *)more = true;
   }
   return true;
 }
@@ -112,22 +114,33 @@ static bool rebind(const struct mh_loaded *module, void *unused) {
 }
 
 /* All of it can be begun anew, should whoever is at it not come to the end. */
-static void once(void (*work)(void), uint64_t *seen) {
-  uint64_t changes = mh_loaded_changes();
-  if (MH_GET(*seen) == changes || mh_lock_take_again(&lock, (uint32_t)mh_gettid()) == MH_LOCK_REFUSED) return;
-  if (MH_GET(*seen) != changes) work();
-  MH_SET(*seen, changes);
+static void once(void (*work)(struct mh_changes changes), uint64_t *seen) {
+  struct mh_changes changes = mh_loaded_changes();
+  uint64_t now = changes.loads + changes.unloads;
+  if (MH_GET(*seen) == now || mh_lock_take_again(&lock, (uint32_t)mh_gettid()) == MH_LOCK_REFUSED) return;
+  if (MH_GET(*seen) != now) work(changes);
+  MH_SET(*seen, now);
   mh_lock_release(&lock);
 }
 
-static void redirect(void) {
-  for (unsigned i = 0; i < mh_redirect_count; i++) {
-    mh_redirects[i].hash = mh_loaded_hash(mh_redirects[i].name);
-    mh_redirects[i].present = false;
+/* What is loaded comes behind what was there, so while nothing is unloaded only that is searched: a program with many plugins loads one after the
+ * other. References are gone through only when there is a name more that they may be bound to. */
+static void redirect(struct mh_changes changes) {
+  if (!searched || changes.unloads != seen_unloads) {
+    for (unsigned i = 0; i < mh_redirect_count; i++) {
+      mh_redirects[i].hash = mh_loaded_hash(mh_redirects[i].name);
+      mh_redirects[i].present = false;
+    }
+    searched = 0;
+    mh_loaded_each(note_present, NULL);
   }
-  mh_loaded_each(note_present, NULL);
-  mh_loaded_each(take_over, NULL);
-  mh_loaded_each(rebind, NULL);
+  uint32_t first = searched;
+  bool more = first == 0;
+  searched = 0; /* until this has come to its end */
+  uint32_t count = mh_loaded_from(first, take_over, &more);
+  if (more) mh_loaded_each(rebind, NULL);
+  seen_unloads = changes.unloads;
+  searched = count;
 }
 
 void mh_redirect(void) {
@@ -179,7 +192,8 @@ static bool lead_exported(const struct mh_loaded *module, void *unused) {
   return true;
 }
 
-static void redirect_exported(void) {
+static void redirect_exported(struct mh_changes changes) {
+  (void)changes;
   mh_loaded_each(note_hooks, NULL);
   mh_loaded_each(lead_exported, NULL);
 }
