@@ -61,6 +61,7 @@ static int protection_of(const struct mh_loaded *module, uintptr_t place, uintpt
 /* Writes where the page may be written to, and says so. In a module that another thread is loading, that is so until
  * the loader has bound everything: what is to become read-only must not become so earlier. */
 static bool write_as_is(uintptr_t *place, uintptr_t value) {
+  if (mh_syscall_filtered) return false; /* those filters cannot be asked */
   struct iovec from = {&value, sizeof value}, to = {place, sizeof value};
   return mh_syscall(SYS_process_vm_writev, mh_getpid(), (long)&from, 1, (long)&to, 1, 0) == sizeof value;
 }

@@ -185,10 +185,14 @@ for (const [allowed, launch] of [
   }, async () => {
     const store = join(folder, `filtered-${allowed}.mem`);
     const words = [...launch, build("filtered.c"), allowed, library, build("fill.c"), "20000"];
-    const { status, stdout, stderr } = await runProgram(words[0]!, words.slice(1), {
-      env: { MEMHOOK_FILE: store, MEMHOOK_LOG: "stderr" },
-    });
-    assert.deepEqual([status, stdout], [7, "allocated 20000 640000\n"], stderr);
+    const env = { MEMHOOK_FILE: store, MEMHOOK_LOG: "stderr" };
+    let stderr = "";
+    // The second time, the first one's store is there.
+    for (let time = 0; time < 2; time++) {
+      const run = await runProgram(words[0]!, words.slice(1), { env });
+      assert.deepEqual([run.status, run.stdout], [7, "allocated 20000 640000\n"], run.stderr);
+      stderr = run.stderr;
+    }
     if (allowed === "loader") {
       assert.match(stderr, /^memhook: off: this program began in a sandbox.*\n$/);
       assert.ok(!existsSync(store));
