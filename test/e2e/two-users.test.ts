@@ -25,6 +25,7 @@ import {
 import { basename, join } from "node:path";
 import process from "node:process";
 import { before, test } from "node:test";
+import { storeNames } from "../../runtime/storenames.js";
 import { build, library, neighbour, noCompiler, Running, readReport, runWell, which } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 
@@ -154,7 +155,9 @@ for (const [what, plant] of PLANTS) {
   });
 }
 
-test("… and beside it, too: there is no store, and the log says so", { skip: skipUnlessRoot }, async (t) => {
+test("… and at every name beside it, too: there is no store, and the log says so", {
+  skip: skipUnlessRoot,
+}, async (t) => {
   const place = shared();
   const store = join(place, "app.mem");
   const log = join(place, "log");
@@ -165,13 +168,17 @@ test("… and beside it, too: there is no store, and the log says so", { skip: s
   });
   t.after(() => running.stop());
   assert.equal(await running.line(), String(running.pid));
-  for (const path of [store, neighbour(store, running.pid)]) PLANTS[0]![1](path, OTHER, "");
-  const was = [look(store), look(neighbour(store, running.pid))];
+  const names = [...storeNames(store, running.pid)];
+  for (const path of names) PLANTS[0]![1](path, OTHER, "");
+  const was = names.map(look);
   running.tell("go\n");
   const { status, stderr } = await running.finished;
   assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
-  assert.deepEqual([look(store), look(neighbour(store, running.pid))], was);
-  assert.match(readFileSync(log, "utf8"), /^memhook: off: cannot make a store at \S+: .*something else is there\n$/);
+  assert.deepEqual(names.map(look), was);
+  assert.match(
+    readFileSync(log, "utf8"),
+    /^memhook: off: cannot make a store at \S+: it and all names beside it are taken\n$/,
+  );
 });
 
 const noSharedMemory =

@@ -28,7 +28,7 @@ int main(void) {
   char *moved = mremap(grown + 10 * PAGE, 10 * PAGE, 10 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, target + 4 * PAGE);
   printf("fixed: %d\n", moved == target + 4 * PAGE);
   char *over = map(16);
-  mmap(over + 2 * PAGE, 4 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  mmap(over + 2 * PAGE, 4 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   FILE *file = tmpfile();
   if (!file || ftruncate(fileno(file), 8 * (long)PAGE)) return 1;
   mmap(over + 10 * PAGE, 3 * PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, fileno(file), 0);
