@@ -1,6 +1,7 @@
 // Small programs in the manner of other tools' test suites: the same output and exit code with memhook as without, and
 // at the end the very blocks live that an independent log has. The log, its comparison, and how to run the suites
-// themselves: bench/peers. Runs under Node alone: what it tests is the library, in C.
+// themselves: bench/peers.
+// Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";
 import { closeSync, openSync, readdirSync, readSync, writeSync } from "node:fs";
