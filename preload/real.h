@@ -14,7 +14,6 @@
 
 struct dl_phdr_info;
 struct nothrow; /* std::nothrow_t */
-struct dl_phdr_info;
 
 /* All are looked up at the start: a lookup later would overwrite what dlerror has to tell the program. */
 struct mh_real {

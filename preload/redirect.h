@@ -7,7 +7,7 @@
  *
  *     the definition    what the object's symbol table says of the name leads to the hook. Whoever looks the name up
  *                       from now on finds the hook: the loader for what it loads or binds later, dlsym for anybody
- *     the references    what was bound to the function before, in the objects that the program began with
+ *     the references    what was bound to the function before, in whatever is loaded by then
  *
  * A name that no object defines is nowhere, as without memhook. When the object is unloaded, what was changed goes
  * with it.
