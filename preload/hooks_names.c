@@ -131,16 +131,21 @@ RESIZE_IN_PLACE(je_xallocx)
   }
 RESIZE_OR_FREE(mi_reallocf, a, b)
 RESIZE_OR_FREE(mi_heap_reallocf, b, c)
+RESIZE_OR_FREE(reallocf, a, b)
 
 /* Stores the new block where the old one was. */
-NAME_HOOK hook_mi_reallocarr(WORDS) {
-  void **place = (void **)a, *old = place ? *place : NULL;
-  bool entered = ENTER();
-  struct mh_taken taken = take(old, entered);
-  word result = CALL(mi_reallocarr);
-  moved(entered, old, (int)result == 0 && place ? *place : NULL, (int)result == 0 ? b * c : 1, &taken, MH_ENTRY());
-  return result;
-}
+#define RESIZE_STORED(name)                                                                                           \
+  NAME_HOOK hook_##name(WORDS) {                                                                                      \
+    void **place = (void **)a, *old = place ? *place : NULL;                                                          \
+    bool entered = ENTER();                                                                                           \
+    struct mh_taken taken = take(old, entered);                                                                       \
+    word result = CALL(name);                                                                                         \
+    bool done = (int)result == 0;                                                                                     \
+    moved(entered, old, done && place ? *place : NULL, done ? b * c : 1, &taken, MH_ENTRY());                         \
+    return result;                                                                                                    \
+  }
+RESIZE_STORED(mi_reallocarr)
+RESIZE_STORED(reallocarr)
 
 /* Into a buffer of the caller's, or into a new block. */
 #define REALPATH(name, buffer)                        \

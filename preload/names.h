@@ -86,6 +86,8 @@
   FREE(mi_free_size, a)                             \
   FREE(mi_free_size_aligned, a)                     \
   FREE(mi_free_aligned, a)                          \
+  FREE(vfree, a)                                    \
+  NEW(_aligned_malloc, b)                           \
   NEW(mi_heap_malloc, b)                            \
   NEW(mi_heap_malloc_small, b)                      \
   NEW(mi_heap_mallocn, b * c)                       \
@@ -190,6 +192,10 @@
   F("sdallocx", "mallocx", "dallocx")                \
   F("je_", "je_malloc", "je_free")                   \
   F("mi_", "mi_malloc", "mi_free")                   \
+  F("vfree", "mi_malloc", "mi_free")                 \
+  F("_aligned_", "mi_malloc", "mi_free")             \
+  F("reallocf", "mi_malloc", "mi_free")              \
+  F("reallocarr", "mi_malloc", "mi_free")            \
   F("tc_", "tc_malloc", "tc_free")                   \
   F("scalable_", "scalable_malloc", "scalable_free") \
   F("__TBB_", "scalable_malloc", "scalable_free")    \
@@ -202,7 +208,9 @@
   HOOK(je_xallocx)               \
   HOOK(mi_reallocf)              \
   HOOK(mi_heap_reallocf)         \
+  HOOK(reallocf)                 \
   HOOK(mi_reallocarr)            \
+  HOOK(reallocarr)               \
   HOOK(mi_realpath)              \
   HOOK(mi_heap_realpath)         \
   HOOK(mi_heap_destroy)          \

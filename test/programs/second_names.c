@@ -43,7 +43,7 @@ typedef word function(word, ...);
   F(scalable_posix_memalign) F(scalable_realloc) F(scalable_aligned_realloc) F(scalable_free)                  \
   F(scalable_aligned_free) F(__libc_malloc) F(__libc_calloc) F(__libc_memalign) F(__libc_valloc)               \
   F(__libc_pvalloc) F(__libc_realloc) F(__libc_free) F(free_sized) F(free_aligned_sized) F(je_malloc)          \
-  F(je_free) F(je_mallocx)
+  F(je_free) F(je_mallocx) F(reallocf) F(reallocarr) F(_aligned_malloc) F(vfree)
 
 #define DECLARE(name) extern function name __attribute__((weak));
 NAMES(DECLARE)
@@ -204,6 +204,10 @@ int main(int count, char **arguments) {
   BY(mi_reallocarray, mimalloc, f(malloc(8), (word)2, size / 2))
   BY(mi_reallocarr, mimalloc, STORED(f(((stored = malloc(8)), &stored), (word)2, size / 2)))
   BY(mi_reallocf, mimalloc, f(malloc(8), size))
+  BY(reallocf, mimalloc, f(malloc(8), size))
+  BY(reallocarr, mimalloc, STORED(f(((stored = malloc(8)), &stored), (word)2, size / 2)))
+  BY(_aligned_malloc, mimalloc_aligned, f(32, size))
+  if (found[INDEX_vfree]) CALL(vfree, malloc(300));
   BY(mi_rezalloc, mimalloc, f(CALL(mi_zalloc, 8), size))
   BY(mi_recalloc, mimalloc, f(CALL(mi_zalloc, 8), (word)2, size / 2))
   BY(mi_realloc_aligned, mimalloc_aligned, f(malloc(8), size, 32))
