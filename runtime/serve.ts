@@ -13,7 +13,7 @@ import { Connection, Session } from "./connection.js";
 import { type Guest, isProcessOf } from "./guest.js";
 import { listenTcp, listenUnix, SOCKET_OPTIONS } from "./listen.js";
 import { Users } from "./peers.js";
-import { holdsStoreOf, identityKey, type Origin, type StoreFile, StorePaths } from "./storefile.js";
+import { holdsStoreOf, identityKey, type Origin, type StoreFile, StoreLost, StorePaths } from "./storefile.js";
 import { StoreLock } from "./storelock.js";
 import type { LogEntry } from "./types.js";
 import { WireError } from "./wire.js";
@@ -234,7 +234,7 @@ export class Memdb {
       const reason = (error as Error).message;
       if (!session.trouble) this.log("trouble", session, { reason });
       session.trouble = reason;
-      return true;
+      return !(error instanceof StoreLost);
     }
     if (ended) this.#forget(session);
     return true;
@@ -268,7 +268,7 @@ export class Memdb {
     if (this.options.unix !== undefined) rmSync(this.options.unix, { force: true });
     for (const connection of this.#connections) connection.fail(new WireError(L.WIRE_ERROR_CLOSING), 0);
     for (const session of this.#unsaved) {
-      this.#slice(session, Number.POSITIVE_INFINITY);
+      while (!this.#slice(session, Number.POSITIVE_INFINITY));
       if (!session.forgotten) this.#forget(session);
     }
     this.#lock?.release();

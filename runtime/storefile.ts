@@ -8,14 +8,17 @@
 // Nothing is ever opened through a symbolic link, and what is no store is never touched.
 
 import {
+  type BigIntStats,
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   ftruncateSync,
   lstatSync,
   openSync,
   readSync,
   renameSync,
+  rmSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
@@ -209,11 +212,17 @@ export class StorePaths {
 
 // ── One file ─────────────────────────────────────────────────────────────────────────────────────
 
+/** The file is not at its path any more. Nothing is lost: the next update writes all of it anew. */
+export class StoreLost extends Error {}
+
 export class StoreFile implements PageSink {
   #path: string;
   #file: number | undefined;
+  /** Which file that is. */
+  #identity = "";
   #length = 0;
   #published = false;
+  #wasLost = false;
 
   constructor(path: string) {
     this.#path = path;
@@ -225,10 +234,10 @@ export class StoreFile implements PageSink {
 
   /** Gives the file another path, also after it was closed. */
   move(path: string): void {
-    const temporary = this.#temporary;
-    if (this.#published) renameSync(this.#path, path);
+    const before = this.#place;
+    const isThere = this.#isThere();
     this.#path = path;
-    if (this.#file !== undefined && !this.#published) renameSync(temporary, this.#temporary);
+    if (isThere) renameSync(before, this.#place);
   }
 
   /** The path holds this session's state; before, it holds an older store or nothing. */
@@ -239,16 +248,44 @@ export class StoreFile implements PageSink {
   /**
    * Brings the file up to date, about `budget` bytes at a time; true when it is. Throws what the file system says; then nothing
    * that was in the file is lost, and the next call tries again.
+   * @throws StoreLost when somebody has taken the file away, or put another one there
    */
   update(image: SessionImage, budget: number): boolean {
-    this.#file ??= this.#create();
+    if (this.#file !== undefined && !this.#isThere()) this.#lose();
+    if (this.#file === undefined) {
+      this.#file = this.#create();
+      image.restart();
+    }
     if (!image.write(this, budget)) return false;
     if (!this.#published) {
-      if (ownerOf(this.path, undefined, 0) === "foreign") throw new Error("something that is no store is there now");
+      const owner = ownerOf(this.path, undefined, 0);
+      if (owner === "foreign") throw new Error("something that is no store is there now");
+      if (this.#wasLost && owner === "living") throw new Error("another file is there now, which may be in use");
       renameSync(this.#temporary, this.path);
       this.#published = true;
     }
     return true;
+  }
+
+  /** There is a file, and its name leads to it. */
+  #isThere(): boolean {
+    const found = lstatSync(this.#place, { bigint: true, throwIfNoEntry: false });
+    return found !== undefined && identityText(found) === this.#identity;
+  }
+
+  #lose(): never {
+    const folder = dirname(this.path);
+    const another = lstatSync(this.#place, { throwIfNoEntry: false }) !== undefined;
+    const alone = existsSync(folder);
+    closeSync(this.#file!);
+    this.#file = undefined;
+    this.#length = 0;
+    this.#identity = "";
+    this.#published = false;
+    this.#wasLost = true;
+    if (another) throw new StoreLost("another file is there; as soon as that is gone, all is written anew");
+    if (alone) throw new StoreLost("it was removed; all is written anew");
+    throw new StoreLost(`it was removed, and its folder; as soon as there is a ${folder}, all is written anew`);
   }
 
   write(bytes: Uint8Array, offset: number): void {
@@ -268,24 +305,38 @@ export class StoreFile implements PageSink {
     if (this.#file === undefined) return;
     closeSync(this.#file);
     this.#file = undefined;
-    if (!this.#published) unlinkSync(this.#temporary);
+    if (!this.#published) rmSync(this.#temporary, { force: true });
   }
 
   get #temporary(): string {
     return `${this.path}.new`;
   }
 
+  /** Where the file is now. */
+  get #place(): string {
+    return this.#published ? this.path : this.#temporary;
+  }
+
   #create(): number {
     const flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW;
+    let file: number;
     try {
-      return openSync(this.#temporary, flags, 0o600);
+      file = openSync(this.#temporary, flags, 0o600);
     } catch (error) {
-      if ((error as { code?: string }).code !== "EEXIST") throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT") throw new Error(`there is no folder ${dirname(this.path)}`);
+      if (code !== "EEXIST") throw error;
       // Left behind by a memdb that was killed, or planted: either way the name goes, and what it led to stays.
       unlinkSync(this.#temporary);
-      return openSync(this.#temporary, flags, 0o600);
+      file = openSync(this.#temporary, flags, 0o600);
     }
+    this.#identity = identityText(fstatSync(file, { bigint: true }));
+    return file;
   }
+}
+
+function identityText({ dev, ino }: BigIntStats): string {
+  return `${dev} ${ino}`;
 }
 
 /** Whether the path holds a store of this process, so that an incomplete newer one must not replace it. */

@@ -27,6 +27,7 @@ interface Exports {
   rewind(): void;
   nextRun(records: number): number;
   failRun(offset: number, bytes: number): void;
+  restart(): void;
   sealTables(): number;
   sealRecords(): number;
   unseal(): void;
@@ -121,6 +122,11 @@ export class SessionImage {
   /** Part of the image, valid until the next call. */
   view(offset: number, bytes: number): Uint8Array {
     return new Uint8Array(this.#core.memory.buffer, this.#base + offset, bytes);
+  }
+
+  /** The next pages go into a new file: all of them. */
+  restart(): void {
+    this.#core.restart();
   }
 
   /**

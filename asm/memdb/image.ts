@@ -252,6 +252,14 @@ export function sealRecords(): bool {
   return changed;
 }
 
+/** For a new file: what was written to another one has to be written again. */
+export function restart(): void {
+  for (let page: usize = 1; page < <usize>blockCount * PAGES_IN_BLOCK; page++) {
+    if (load<u8>(BACKED + page)) store<u8>(DIRTY + page, 1);
+  }
+  unseal();
+}
+
 /** For a header page that could not be written: it has to be, next time. */
 export function unseal(): void {
   unwritten = stale = true;

@@ -5,7 +5,18 @@ import { start } from "./decode";
 import { create } from "./image";
 
 export { feed, frameType, full, inputAt, inputRoom, isLast, liveBytes, liveCount, received, sequence } from "./decode";
-export { blockCount, failRun, IMAGE, nextRun, rewind, runOffset, sealRecords, sealTables, unseal } from "./image";
+export {
+  blockCount,
+  failRun,
+  IMAGE,
+  nextRun,
+  restart,
+  rewind,
+  runOffset,
+  sealRecords,
+  sealTables,
+  unseal,
+} from "./image";
 
 /** First of all: an empty store that may take `bytes`. False if there is no memory for it. Again: for another session. */
 export function open(bytes: f64): bool {
