@@ -17,6 +17,8 @@ import { isRuntimeName } from "./suppressions.js";
 import type { SnapshotStack } from "./types.js";
 
 const PLUS = 0x2b;
+/** In the place of a frame's line: the last letter, before the bracket. */
+const END_OF_NULL = 0x6c;
 /** Of a frame: what it is compared by exactly and loosely, and 1 if it is in the C or C++ runtime, where several in a row count as one. */
 const FIELDS = 3;
 
@@ -37,6 +39,8 @@ export class StackKeys {
   #parts = new Uint32Array(64);
   #bytes = Buffer.from(this.#parts.buffer);
   #scratch = Buffer.alloc(256);
+  /** A frame whose module has another name. */
+  #renamed = Buffer.alloc(256);
 
   /** Equal where program, functions, lines and file names are; and where program and functions are. @throws SnapshotError */
   of(row: SnapshotStack): { exact: number; loose: number } {
@@ -83,18 +87,25 @@ export class StackKeys {
       [from, to] = [0, bytes.length];
       parts = partsOf(bytes, from, to)!;
     }
-    const { runtime, library, keyed } = this.#kindOf(bytes, from, parts.module);
+    const { runtime, library, key } = this.#kindOf(bytes, from, parts.module);
     const named = bytes[parts.name] === QUOTE && bytes[parts.name + 1] !== PLUS;
     const at = FIELDS * this.#keyed++;
     if (at === this.#keys.length) this.#keys = enlarged(this.#keys, at + FIELDS);
     let exact = -1;
-    if (keyed || (named && mayHaveKey(bytes, parts.name + 1, parts.nameEnd - 1))) {
+    const renamed = named && mayHaveKey(bytes, parts.name + 1, parts.nameEnd - 1);
+    if ((renamed || key !== null) && bytes[to - 2] === END_OF_NULL) exact = this.#exactOf(bytes, from, to, parts);
+    if (renamed) {
       const [inModule, symbol, file, line] = json(bytes.toString("utf8", from, to)) as FrameTuple;
-      if (line === null) exact = this.#exactOf(bytes, from, to, parts);
-      const key = symbol === null || !named ? symbol : nameKey(symbol);
-      bytes = Buffer.from(JSON.stringify([moduleKey(inModule), key, file, line]));
+      bytes = Buffer.from(JSON.stringify([moduleKey(inModule), nameKey(symbol!), file, line]));
       [from, to] = [0, bytes.length];
       parts = partsOf(bytes, from, to)!;
+    } else if (key !== null) {
+      const [start, end] = [parts.module, to];
+      if (key.length + end - start > this.#renamed.length) this.#renamed = Buffer.alloc(2 * (key.length + end - start));
+      to = key.copy(this.#renamed);
+      to += bytes.copy(this.#renamed, to, start, end);
+      [bytes, from] = [this.#renamed, 0];
+      parts = shifted(parts, key.length - start);
     }
     const { module, name, nameEnd } = parts;
     const nameless = bytes[name] !== QUOTE || runtime || (!named && library);
@@ -116,16 +127,23 @@ export class StackKeys {
     if (this.#kinds[number] === undefined) {
       const name = json(bytes.toString("utf8", from + 1, end)) as string;
       const library = /\.so(\.|$)/.test(name);
-      this.#kinds[number] = { runtime: isRuntimeName(name), library, keyed: moduleKey(name) !== name };
+      const key = moduleKey(name);
+      const text = key === name ? null : Buffer.from(`[${JSON.stringify(key)}`);
+      this.#kinds[number] = { runtime: isRuntimeName(name), library, key: text };
     }
     return this.#kinds[number];
   }
+}
+
+function shifted(parts: FrameParts, by: number): FrameParts {
+  const { module, name, nameEnd, path, file } = parts;
+  return { ...parts, module: module + by, name: name + by, nameEnd: nameEnd + by, path: path + by, file: file + by };
 }
 
 interface ModuleKind {
   /** Of the C or C++ runtime. */
   runtime: boolean;
   library: boolean;
-  /** Whether its name is not its key. */
-  keyed: boolean;
+  /** What the text of its frames begins with instead, if its name is not its key. */
+  key: Buffer | null;
 }

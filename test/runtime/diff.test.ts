@@ -87,6 +87,20 @@ const cases: [string, Snapshot, Snapshot, string[]][] = [
     ["unchanged 0 +0x20:null, from null"],
   ],
   [
+    "another version of a library, with lines that move or not, and without any",
+    snapshot(
+      held(1, 8, "a@x/a.c:1!libx.so.1.2", MAIN),
+      held(1, 16, "b@a.c:5!liby-0123456789abcdef.so", MAIN),
+      held(1, 24, "c!libx.so.1.2", "d\u00e9!libx.so.1.2", MAIN),
+    ),
+    snapshot(
+      held(1, 8, "a@y/a.c:1!libx.so.1.30", MAIN),
+      held(1, 16, "b@a.c:7!liby-fedcba9876543210.so", MAIN),
+      held(1, 24, "c!libx.so.2", "d\u00e9!libx.so.2", MAIN),
+    ),
+    ["unchanged 0 a:1", "unchanged 0 c:null, from null", "unchanged 0 b:7, from 5"],
+  ],
+  [
     "the C library with and without debug information",
     snapshot(held(1, 8, "strdup@string/strdup.c:42!libc.so.6", "__GI_x@string/x.h:1!libc.so.6", "a@a.c:1")),
     snapshot(held(1, 8, "strdup!libc.so.6", "a@a.c:1")),
