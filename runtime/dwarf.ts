@@ -113,20 +113,57 @@ export class DebugInformation {
    * @param addresses ascending, each once
    */
   locate(addresses: BigUint64Array): (CodeLocation[] | null)[] {
-    return this.#core.scoped(() => {
-      this.#reader.open();
-      const places: (Place | null)[] = Array(addresses.length).fill(null);
-      const split: SplitPlaces[] = [];
-      this.#reader.spare(() => {
-        for (const [unit, indices] of this.#units.covering(addresses)) {
-          this.#reader.spare(() => this.#locateInUnit(unit, addresses, indices, places, split));
-        }
-        this.#names.follow();
-        // Their windows take the place of ours: nothing of ours comes after that does not open them again.
-        for (const part of split) this.#reader.spare(() => this.#findSplit(part));
-      });
-      return places.map((place) => place && locations(place));
+    const places: (Place | null)[] = Array(addresses.length).fill(null);
+    const left = () => places.flatMap((place, index) => (place?.calls.length || place?.line ? [] : [index]));
+    for (const listed of [true, false]) {
+      const indices = left();
+      if (indices.length > 0) this.#core.scoped(() => this.#locateBy(listed, addresses, indices, places));
+    }
+    return places.map((place) => place && locations(place));
+  }
+
+  /** Looks in the units that .debug_aranges lists, or in the others. One that covers an address may know nothing about it: then the next. */
+  #locateBy(listed: boolean, all: BigUint64Array, indices: number[], places: (Place | null)[]): void {
+    const reader = this.#reader;
+    reader.open();
+    const addresses = all.length === indices.length ? all : BigUint64Array.from(indices, (index) => all[index]!);
+    const units = reader.spare(() => this.#units.covering(addresses, listed)) ?? [];
+    for (let turn = 0; ; turn++) {
+      const groups = new Map<number, number[]>();
+      for (const [i, index] of indices.entries()) {
+        const unit = places[index]?.calls.length ? undefined : units[i]?.[turn];
+        const group = unit === undefined ? undefined : groups.get(unit);
+        if (group !== undefined) group.push(i);
+        else if (unit !== undefined) groups.set(unit, [i]);
+      }
+      if (groups.size === 0) break;
+      const found =
+        turn === 0
+          ? this.#locateInUnits(groups, addresses)
+          : this.#core.scoped(() => {
+              reader.open();
+              return this.#locateInUnits(groups, addresses);
+            });
+      for (const [i, place] of found.entries()) {
+        const index = indices[i]!;
+        if (place !== null && (place.calls.length > 0 || !places[index]?.line)) places[index] = place;
+      }
+    }
+  }
+
+  /** @param groups for each unit the indices of its addresses */
+  #locateInUnits(groups: Map<number, number[]>, addresses: BigUint64Array): (Place | null)[] {
+    const places: (Place | null)[] = Array(addresses.length).fill(null);
+    const split: SplitPlaces[] = [];
+    this.#reader.spare(() => {
+      for (const [unit, indices] of [...groups].sort(([one], [other]) => one - other)) {
+        this.#reader.spare(() => this.#locateInUnit(unit, addresses, indices, places, split));
+      }
+      this.#names.follow();
+      // Their windows take the place of ours: nothing of ours comes after that does not open them again.
+      for (const part of split) this.#reader.spare(() => this.#findSplit(part));
     });
+    return places;
   }
 
   #locateInUnit(

@@ -1,10 +1,19 @@
 // Which unit of .debug_info is meant: by address (.debug_aranges; the first entries of the units it does not list), by an
 // entry's offset, by a skeleton's id.
 
-import { SECTION_ARANGES, SECTION_INFO, SET_NEXT, SET_UNIT, UNIT_ID, UNIT_NEXT } from "../asm/symbols/layout.js";
+import {
+  SECTION_ARANGES,
+  SECTION_INFO,
+  SET_COVERED,
+  SET_NEXT,
+  SET_UNIT,
+  UNIT_ID,
+  UNIT_NEXT,
+} from "../asm/symbols/layout.js";
 import type { DwarfReader } from "./dwarfreader.js";
 
-const NOWHERE = 0xffffffffffffffffn;
+/** That are told for an address: more have it only where the file is damaged. */
+const MOST_UNITS = 32;
 
 export class DwarfUnits {
   readonly #reader: DwarfReader;
@@ -17,44 +26,24 @@ export class DwarfUnits {
     this.#reader = reader;
   }
 
-  /** The indices of the addresses (ascending) in each unit. An address in two units belongs to the first. */
-  covering(addresses: BigUint64Array): Map<number, number[]> {
+  /** The units with code at each address (ascending): those that .debug_aranges lists, or the others, in the file's order. */
+  covering(addresses: BigUint64Array, listed: boolean): number[][] {
     const { core } = this.#reader;
-    const count = addresses.length;
+    const units = Array.from(addresses, (): number[] => []);
     this.#reader.setQueries(addresses);
-    const listed = core.reserve(count * 8);
-    core.bytes(listed, count * 8).fill(0xff);
-    this.#readAranges(listed);
-    const units: number[] = [];
-    let left = 0;
-    for (let i = 0; i < count; i++) {
-      const unit = core.view.getBigUint64(listed + i * 8, true);
-      if (unit === NOWHERE) left++;
-      else units[i] = Number(unit);
-    }
-    if (left > 0) {
-      const marks = core.reserve(count);
-      for (const unit of this.#offsets()) {
-        if (this.#listed.has(unit)) continue;
-        core.bytes(marks, count).fill(0);
-        const done = this.#reader.spare(() => {
-          this.#reader.inUnit(unit, () => this.#reader.do(core.call.unitCovers(marks)));
-          return true;
-        });
-        if (!done) continue;
-        const marked = core.bytes(marks, count);
-        for (let i = marked.indexOf(1); i >= 0; i = marked.indexOf(1, i + 1)) units[i] ??= unit;
+    const marks = core.reserve(addresses.length);
+    core.bytes(marks, addresses.length).fill(0);
+    const add = (unit: number) => {
+      const marked = core.bytes(marks, addresses.length);
+      for (let i = marked.indexOf(1); i >= 0; i = marked.indexOf(1, i + 1)) {
+        if (units[i]!.length < MOST_UNITS && !units[i]!.includes(unit)) units[i]!.push(unit);
       }
-    }
-    const groups = new Map<number, number[]>();
-    for (let i = 0; i < count; i++) {
-      const unit = units[i];
-      if (unit === undefined) continue;
-      const group = groups.get(unit);
-      if (group === undefined) groups.set(unit, [i]);
-      else group.push(i);
-    }
-    return new Map([...groups].sort(([one], [other]) => one - other));
+      marked.fill(0);
+    };
+    if (listed) this.#readAranges(marks, add);
+    else this.#readOthers(marks, add);
+    for (const each of units) each.sort((one, other) => one - other);
+    return units;
   }
 
   /** The unit that an entry is in. */
@@ -80,19 +69,32 @@ export class DwarfUnits {
     return units;
   }
 
-  #readAranges(units: number): void {
+  /** Has the addresses of each set marked, which are then added. */
+  #readAranges(marks: number, add: (unit: number) => void): void {
     const reader = this.#reader;
+    const { core } = reader;
     const size = reader.sectionBytes(SECTION_ARANGES);
     reader.spare(() => {
       for (let offset = 0; offset < size; ) {
         const set = reader.retry(() => {
-          reader.do(reader.core.call.arangesSet(BigInt(offset), units));
-          return { next: Number(reader.core.bigint(SET_NEXT)), unit: Number(reader.core.bigint(SET_UNIT)) };
+          reader.do(core.call.arangesSet(BigInt(offset), marks));
+          const next = Number(core.bigint(SET_NEXT));
+          return { next, unit: Number(core.bigint(SET_UNIT)), covered: core.number(SET_COVERED) };
         });
         this.#listed.add(set.unit);
+        if (set.covered > 0) add(set.unit);
         offset = set.next;
       }
     });
+  }
+
+  #readOthers(marks: number, add: (unit: number) => void): void {
+    const reader = this.#reader;
+    for (const unit of this.#offsets()) {
+      if (this.#listed.has(unit)) continue;
+      reader.spare(() => reader.inUnit(unit, () => reader.do(reader.core.call.unitCovers(marks))));
+      add(unit);
+    }
   }
 
   #offsets(): number[] {

@@ -30,7 +30,7 @@ interface Exports {
   crc32(p: number, bytes: number, crc: number): number;
   windowsAddress(): number;
   setQueries(addresses: number, count: number, lowestCode: bigint): void;
-  arangesSet(offset: bigint, units: number): number;
+  arangesSet(offset: bigint, marks: number): number;
   unitNext(offset: bigint): number;
   unitOpen(offset: bigint): number;
   unitSkeleton(lowPc: bigint, addressesBase: bigint, rangesBase: bigint): void;

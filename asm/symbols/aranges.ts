@@ -1,16 +1,13 @@
 // .debug_aranges: which unit has code where. GCC writes a set for each unit; Clang and rustc write none.
 
-import { DONE, SECTION_ARANGES, SET_NEXT, SET_UNIT } from "./layout";
+import { DONE, SECTION_ARANGES, SET_COVERED, SET_NEXT, SET_UNIT } from "./layout";
 import { record } from "./memory";
 import { cover, Queries } from "./queries";
 import { begin, fail, failed, sectionSize, seek, skip, tell, u8At, u16At, wordAt } from "./sections";
 import { readLength, Unit } from "./unit";
 
-/**
- * Reads the set at an offset: each query it covers gets the set's unit in `units` (u64 each), unless it has a lower one.
- * Leaves SET_* in the record area.
- */
-export function arangesSet(offset: u64, units: usize): u32 {
+/** Reads the set at an offset: marks the queries that it covers with 1, in `out`, a byte for each. Leaves SET_* in the record area. */
+export function arangesSet(offset: u64, out: usize): u32 {
   begin();
   const size = sectionSize(SECTION_ARANGES);
   seek(SECTION_ARANGES, offset, size);
@@ -30,8 +27,8 @@ export function arangesSet(offset: u64, units: usize): u32 {
     const over = (tell() - offset) % pair;
     if (over != 0) skip(pair - over);
   }
-  Queries.forUnits(units);
-  Queries.subject = unit;
+  Queries.forMarks(out);
+  Queries.covered = 0;
   while (failed == DONE && tell() < end) {
     const low = wordAt(addressBytes);
     const length = wordAt(addressBytes);
@@ -41,6 +38,7 @@ export function arangesSet(offset: u64, units: usize): u32 {
   if (failed == DONE) {
     store<u64>(record, end, SET_NEXT);
     store<u64>(record, unit, SET_UNIT);
+    store<u32>(record, Queries.covered, SET_COVERED);
   }
   return failed;
 }

@@ -111,6 +111,7 @@ export const UNIT_RANGES_BASE = 72;
 // ── A set of .debug_aranges, in the record area ──────────────────────────────────────────────────
 export const SET_NEXT = 0;
 export const SET_UNIT = 8;
+export const SET_COVERED = 16;
 
 // ── A function or an inlined call, as unitWalk() finds them ──────────────────────────────────────
 export const CALL_ENTRY = 0;

@@ -1,11 +1,10 @@
 // The sorted addresses that a batch asks for, and what happens to those that a range of code covers: they get a mark
-// (looking for the unit), the lowest unit's offset (.debug_aranges) or a call (walking a unit's tree).
+// (looking for the unit) or a call (walking a unit's tree).
 
 import { spend } from "./sections";
 
 const MARKS: u32 = 0;
-const UNITS: u32 = 1;
-const CALLS: u32 = 2;
+const CALLS: u32 = 1;
 
 export class Queries {
   static addresses: usize = 0;
@@ -13,20 +12,15 @@ export class Queries {
   /** Code below is code that the linker dropped: its addresses have become 0 plus something. */
   static lowestCode: u64 = 0;
   static mode: u32 = 0;
-  /** What the queries get, one for each: a byte, a u64 or a u32. */
+  /** What the queries get, one for each: a byte or a u32. */
   static out: usize = 0;
-  /** What covers them now: a unit's offset or a call's address. */
-  static subject: u64 = 0;
+  /** The address of the call that covers them now. */
+  static subject: usize = 0;
   /** Queries covered since it was set to 0. */
   static covered: u32 = 0;
 
   static forMarks(out: usize): void {
     Queries.mode = MARKS;
-    Queries.out = out;
-  }
-
-  static forUnits(out: usize): void {
-    Queries.mode = UNITS;
     Queries.out = out;
   }
 
@@ -68,9 +62,6 @@ export function cover(low: u64, high: u64): void {
     Queries.covered++;
     if (Queries.mode == MARKS) {
       store<u8>(Queries.out + query, 1);
-    } else if (Queries.mode == UNITS) {
-      const unit = Queries.out + query * 8;
-      store<u64>(unit, min(load<u64>(unit), Queries.subject));
     } else {
       // Later entries are nearer: children come after their parents.
       store<u32>(Queries.out + query * 4, <u32>Queries.subject);

@@ -40,6 +40,7 @@ const REF4 = 0x13;
 const SEC_OFFSET = 0x17;
 const GNU_REF_ALT = [0xa0, 0x3e];
 const GNU_STRP_ALT = [0xa1, 0x3e];
+const GNU_DWO_NAME = [0xb0, 0x42];
 
 const u16 = (value: number) => [value & 0xff, value >> 8];
 const u32 = (value: number) => [...u16(value & 0xffff), ...u16(value >>> 16)];
@@ -279,6 +280,66 @@ test("damage in the line table leaves the functions alone, and the other way rou
   assert.deepStrictEqual(noCalls.found[0], [{ function: null, file: "/a.c", line: 5, inlined: false }]);
   for (const { notes } of [noLines, noCalls]) assert.deepStrictEqual(notes, ["its debug information is damaged"]);
 });
+
+/** A set of .debug_aranges for the unit at an offset: it has code from 0x1000 to 0x1100. */
+function arangesOf(unitAt: number): number[] {
+  return [...u32(44), ...u16(2), ...u32(unitAt), 8, 0, ...u32(0), ...[0x1000, 0x100, 0, 0].flatMap(u64)];
+}
+
+// Several units say that they have the code at an address: parts of an LTO link, what a linker dropped and moved, assembler's.
+const knowing = unit([1, ...u64(0x1000), ...u32(0x100)], [2, ...text("right"), ...u64(0x1000), ...u32(0x100)], [0]);
+const other = unit([1, ...u64(0x1000), ...u32(0x100)], [2, ...text("other"), ...u64(0x1080), ...u32(0x80)], [0]);
+const silent = unit([3, ...u64(0x1000), ...u32(0x100)]);
+const lineOnly = unit([4, ...u64(0x1000), ...u32(0x100), ...u32(0)]);
+const broken = unit([1, ...u64(0x1000), ...u32(0x100)], [9], [0]);
+const skeleton = unit([5, ...u64(0x1000), ...u32(0x100), ...text("gone.dwo")]);
+const byLists = unit([6, ...u32(0)]);
+const DAMAGED = ["its debug information is damaged"];
+
+for (const [what, units, listed, name, problems] of [
+  ["one that knows nothing", [silent, knowing], [], "right", []],
+  ["one that knows nothing, both listed", [silent, knowing], [0, 1], "right", []],
+  ["one that knows nothing, which alone is listed", [silent, knowing], [0], "right", []],
+  ["one that knows nothing, which is not listed", [silent, knowing], [1], "right", []],
+  ["ten that know nothing, listed in another order", [...Array(10).fill(silent), knowing], [10, 3, 0, 7], "right", []],
+  ["one with a list of ranges", [byLists, knowing], [], "right", []],
+  ["one that has another function", [other, knowing], [], "right", []],
+  ["one that has only a line", [lineOnly, knowing], [], "right", []],
+  ["one that has only a line, behind", [knowing, lineOnly], [], "right", []],
+  ["one that has only a line, between", [silent, lineOnly, silent, knowing], [0, 1, 2, 3], "right", []],
+  ["one that is damaged", [broken, knowing], [], "right", DAMAGED],
+  ["one whose .dwo file is missing", [skeleton, knowing], [], "right", null],
+  ["and nobody knows", [silent, silent], [0], null, []],
+] as const) {
+  test(`of units that have an address, the first that knows it counts: ${what}`, async () => {
+    const head = [1, 1, 1, 0xfb, 14, 13, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1, 0, ...text("/a.c"), 0, 0, 0, 0];
+    const program = [0, 9, 2, ...u64(0x1000), 3, 4, 1, 2, 0x80, 1, 0, 1, 1];
+    const lines = [...u16(4), ...u32(head.length), ...head, ...program];
+    const range = [LOW_PC, ADDR, HIGH_PC, DATA4];
+    const unitAt = (index: number) => Buffer.concat(units.slice(0, index)).length;
+    const { found, notes } = await look(
+      {
+        sections: {
+          ".debug_abbrev": abbreviations(
+            [COMPILE_UNIT, true, ...range],
+            [SUBPROGRAM, false, NAME, STRING, ...range],
+            [COMPILE_UNIT, false, ...range],
+            [COMPILE_UNIT, false, ...range, STMT_LIST, SEC_OFFSET],
+            [COMPILE_UNIT, false, ...range, GNU_DWO_NAME, STRING],
+            [COMPILE_UNIT, false, RANGES, SEC_OFFSET],
+          ),
+          ".debug_info": Buffer.concat(units),
+          ".debug_ranges": Uint8Array.from([0, 0x2000, 0x1000, 0x1100, 0, 0].flatMap(u64)),
+          ".debug_line": Uint8Array.from([...u32(lines.length), ...lines]),
+          ".debug_aranges": Uint8Array.from(listed.flatMap((index) => arangesOf(unitAt(index)))),
+        },
+      },
+      [0x1010],
+    );
+    assert.deepStrictEqual(functions(found), [[name]]);
+    if (problems !== null) assert.deepStrictEqual(notes, problems);
+  });
+}
 
 test("damage in one unit leaves the others alone, and the symbol table", async () => {
   const good = unit([1, ...u64(0x1000), ...u32(0x80)], [2, ...text("fine"), ...u64(0x1000), ...u32(0x80)], [0]);
