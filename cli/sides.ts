@@ -1,5 +1,6 @@
 // What memview diff and growth compare: a snapshot's file, or a store, of which the snapshot is taken now.
 
+import type { KeptFiles } from "../runtime/keptmodules.js";
 import { symbolizerOf } from "../runtime/names.js";
 import { type Snapshot, type SnapshotOptions, takeSnapshot } from "../runtime/snapshot.js";
 import { kindOfFile, readSnapshot } from "../runtime/snapshotfile.js";
@@ -9,14 +10,19 @@ import { BYPASSED } from "./reports/text.js";
 
 /**
  * The snapshot of some stores together. What stood in the way of names is told.
+ * @param kept files of modules that are gone
  * @throws StoreError when one cannot be read.
  */
-export async function snapshotOfStores(paths: readonly string[], options?: SnapshotOptions): Promise<Snapshot> {
+export async function snapshotOfStores(
+  paths: readonly string[],
+  options?: SnapshotOptions,
+  kept?: KeptFiles,
+): Promise<Snapshot> {
   const notes = new Set<string>();
   const stores = [];
   try {
     for (const path of paths) stores.push(await openStore(path));
-    const symbolizers = new Map(stores.map((store) => [store, symbolizerOf(store)]));
+    const symbolizers = new Map(stores.map((store) => [store, symbolizerOf(store, kept)]));
     const snapshot = await takeSnapshot(stores, (store) => symbolizers.get(store)!, options);
     for (const store of stores) if (store.bypassed) notes.add(`${store.path}: ${BYPASSED}`);
     for (const { notes: own } of symbolizers.values()) for (const note of own) notes.add(note);

@@ -7,6 +7,7 @@
 
 #include "cfi.h"
 #include "hook.h"
+#include "keep.h"
 #include "modules.h"
 #include "operators.h"
 #include "redirect.h"
@@ -24,6 +25,7 @@ MH_HOOK void *dlopen(const char *file, int mode) {
   advance();
   mh_operators_loading(mode & RTLD_GLOBAL);
   mh_redirect_loading(mode & DEEPBIND);
+  if (MH_UNLIKELY(mh_keeps)) mh_keep_file(file);
   __attribute__((musttail)) return mh_real.dlopen(file, mode);
 }
 
@@ -33,6 +35,7 @@ MH_HOOK void *dlmopen(long namespace, const char *file, int mode) {
   advance();
   mh_operators_loading(false);
   mh_redirect_loading(mode & DEEPBIND);
+  if (MH_UNLIKELY(mh_keeps)) mh_keep_file(file);
   __attribute__((musttail)) return mh_real.dlmopen(namespace, file, mode);
 }
 

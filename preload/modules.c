@@ -10,6 +10,7 @@
 #include "capture.h"
 #include "clock.h"
 #include "image.h"
+#include "keep.h"
 #include "lock.h"
 #include "peek.h"
 #include "process.h"
@@ -151,6 +152,7 @@ static struct mh_module *new_module(const struct mh_image *image, const char *pa
   mh_image_frame_tables(&first, image, &module->tables);
   uint32_t flags = mh_equal(path, "[vdso]") ? MH_MODULE_FLAG_VDSO : 0;
   if (mh_equal(path, mh_process.exe)) flags |= MH_MODULE_FLAG_EXECUTABLE;
+  if (MH_UNLIKELY(mh_keeps)) mh_keep_module(&first);
   uint32_t identity = add_identity(image);
   if (identity) flags |= MH_MODULE_FLAG_FILE;
   *mh_stored_module(id) = (struct mh_stored_module){

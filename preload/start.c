@@ -21,6 +21,7 @@
 #include "index.h"
 #include "inherit.h"
 #include "intern.h"
+#include "keep.h"
 #include "log.h"
 #include "modules.h"
 #include "origin.h"
@@ -117,6 +118,7 @@ static bool begin(void) {
   mh_clock_find();
   mh_process_identify(false);
   if (!mh_store_create()) return false;
+  mh_keep_start();
   mh_modules_start();
   mh_ahead_look(mh_real_first_malloc);
   mh_ahead_note();

@@ -9,8 +9,9 @@
 import { readdirSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { SECTION_ALTLINK, SECTION_DEBUGLINK } from "../asm/symbols/layout.js";
-import { ElfError, FileBytes } from "./elfbytes.js";
+import { ElfError, FileBytes, NO_SUCH_FILE } from "./elfbytes.js";
 import { ElfFile } from "./elffile.js";
+import type { KeptFiles } from "./keptmodules.js";
 import type { SymbolCore } from "./symbolcore.js";
 import type { ModuleInfo } from "./types.js";
 
@@ -39,7 +40,7 @@ function judge(
   if (buildId.length > 0) return null;
   if (then === null) return { doubt: "the store does not say which file it was" };
   if (then.layout !== file.layout()) return { change: "it has other segments" };
-  if (then.bytes === 0n) return { doubt: "another file was at its path already" };
+  if (then.bytes === 0n) return { doubt: "its file was not at its path any more" };
   if (then.bytes !== BigInt(now.size)) return { change: `${then.bytes} bytes then, ${now.size} now` };
   if (then.written / TIME_UNIT !== now.written / TIME_UNIT) {
     const time = (nanoseconds: bigint) => new Date(Number(nanoseconds / TIME_UNIT)).toISOString();
@@ -51,14 +52,16 @@ function judge(
 /**
  * Opens a module's own file.
  * @param pid process that has it loaded, if it runs: its view of the file system, and files deleted since, are tried too
+ * @param kept what was kept while it ran
  * @throws ElfError, with the reason why the file at the module's path will not do
  */
-export function openModule(core: SymbolCore, info: ModuleInfo, pid: number | null): OwnFile {
+export function openModule(core: SymbolCore, info: ModuleInfo, pid: number | null, kept?: KeptFiles): OwnFile {
   let first: ElfError | undefined;
-  for (const path of modulePaths(info, pid)) {
+  for (const path of modulePaths(core, info, pid, kept)) {
     try {
       const bytes = new FileBytes(path);
-      const file = new ElfFile(core, path, bytes);
+      // Its debug information is looked for by the path that it had.
+      const file = new ElfFile(core, info.path, bytes);
       const verdict = judge(info, file, bytes);
       if (verdict === null || "doubt" in verdict) return { file, doubt: verdict?.doubt ?? null };
       file.close();
@@ -68,11 +71,19 @@ export function openModule(core: SymbolCore, info: ModuleInfo, pid: number | nul
       first ??= error;
     }
   }
-  throw first ?? new ElfError("no such file");
+  if (kept !== undefined && first?.message === NO_SUCH_FILE) throw new ElfError("deleted before it could be read");
+  throw first ?? new ElfError(NO_SUCH_FILE);
 }
 
-function* modulePaths({ path, start, end, executable }: ModuleInfo, pid: number | null): Generator<string> {
+function* modulePaths(
+  core: SymbolCore,
+  info: ModuleInfo,
+  pid: number | null,
+  kept: KeptFiles | undefined,
+): Generator<string> {
+  const { path, start, end, executable } = info;
   yield path;
+  if (kept !== undefined) yield* kept.pathsOf(core, info);
   if (pid === null) return;
   yield `/proc/${pid}/root${path}`;
   if (executable) yield `/proc/${pid}/exe`;

@@ -5,6 +5,8 @@ import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 /** Why a file is of no use; the message is fit for a note. */
 export class ElfError extends Error {}
 
+export const NO_SUCH_FILE = "no such file";
+
 export interface ElfBytes {
   readonly size: number;
   /** Reads exactly target.length bytes from an offset on. False if there are not as many. */
@@ -74,7 +76,7 @@ export class MemoryBytes implements ElfBytes {
 /** What went wrong in one phrase, without the path: the note has it already. */
 export function reason(error: unknown): string {
   const code = (error as NodeJS.ErrnoException | null)?.code;
-  if (code === "ENOENT" || code === "ENOTDIR") return "no such file";
+  if (code === "ENOENT" || code === "ENOTDIR") return NO_SUCH_FILE;
   if (code === "EACCES" || code === "EPERM") return "permission denied";
   return error instanceof Error ? error.message : String(error);
 }

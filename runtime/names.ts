@@ -1,11 +1,12 @@
 // The symbolizer for one store. What reads ELF and DWARF is loaded when the first name is asked for: sums need none of it,
 // and a viewer that is asked for a number answers sooner.
 
+import type { KeptFiles } from "./keptmodules.js";
 import type { Store } from "./store.js";
 import type { Names, Symbolizer } from "./symbolize.js";
 
 /** `close` closes the files it has open. */
-export function symbolizerOf({ process: { pid, state } }: Store): Names & { close(): void } {
+export function symbolizerOf({ process: { pid, state } }: Store, kept?: KeptFiles): Names & { close(): void } {
   let loaded: Symbolizer | undefined;
   return {
     get notes() {
@@ -14,7 +15,7 @@ export function symbolizerOf({ process: { pid, state } }: Store): Names & { clos
     buildFolder: (file) => loaded?.buildFolder(file),
     async symbolize(requests) {
       const { Symbolizer } = await import("./symbolize.js");
-      loaded ??= new Symbolizer({ pid: state === "running" ? pid : undefined });
+      loaded ??= new Symbolizer({ pid: state === "running" ? pid : undefined, kept });
       return loaded.symbolize(requests);
     },
     close: () => loaded?.close(),

@@ -27,8 +27,9 @@ export function storesAt(path: string): string[] {
       .replaceAll("%e", ".+"),
   );
   const ours = new RegExp(`^${stem}(\\.\\d+(\\.([2-9]|[1-9]\\d))?)?${end}$`, "s");
-  return readdirSync(dirname(path))
-    .filter((file) => ours.test(file))
+  return readdirSync(dirname(path), { withFileTypes: true })
+    .filter((entry) => !entry.isDirectory() && ours.test(entry.name))
+    .map((entry) => entry.name)
     .sort()
     .map((file) => join(dirname(path), file));
 }

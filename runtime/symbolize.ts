@@ -11,6 +11,7 @@ import { demangle } from "./demangle.js";
 import { DebugInformation } from "./dwarf.js";
 import { ElfError, reason } from "./elfbytes.js";
 import { ElfFile } from "./elffile.js";
+import type { KeptFiles } from "./keptmodules.js";
 import { miniDebugInfo } from "./minidebuginfo.js";
 import { SplitFiles } from "./splitfiles.js";
 import { OutOfMemory, SymbolCore } from "./symbolcore.js";
@@ -31,6 +32,8 @@ export interface SymbolizerOptions {
   lines?: boolean;
   /** The store's process while it runs: files that were deleted since, or are in a container, are read through /proc. */
   pid?: number | undefined;
+  /** Files that were kept while the process ran. */
+  kept?: KeptFiles | undefined;
   /** Where separate debug files are (/usr/lib/debug). */
   debugFolders?: readonly string[];
   /** Variables for debuginfod (the process's own). */
@@ -73,12 +76,14 @@ export class Symbolizer implements Names {
 
   readonly #lines: boolean;
   readonly #pid: number | null;
+  readonly #kept: KeptFiles | undefined;
   readonly #debugFolders: readonly string[];
   readonly #debuginfod: Debuginfod;
 
-  constructor({ lines = true, pid, debugFolders = ["/usr/lib/debug"], environment }: SymbolizerOptions = {}) {
+  constructor({ lines = true, pid, kept, debugFolders = ["/usr/lib/debug"], environment }: SymbolizerOptions = {}) {
     this.#lines = lines;
     this.#pid = pid ?? null;
+    this.#kept = kept;
     this.#debugFolders = debugFolders;
     this.#debuginfod = new Debuginfod(environment);
   }
@@ -162,7 +167,7 @@ export class Symbolizer implements Names {
     let own: ElfFile | null = null;
     let problem: string | null = null;
     try {
-      const found = openModule(this.#core, info, this.#pid);
+      const found = openModule(this.#core, info, this.#pid, this.#kept);
       own = found.file;
       if (found.doubt !== null)
         this.#note(info, `nothing proves that it is the run's file: no build id, and ${found.doubt}`);

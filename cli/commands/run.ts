@@ -7,9 +7,10 @@ import { dirname, join, resolve } from "node:path";
 import { ownAllocator } from "../../runtime/allocator.js";
 import { diff } from "../../runtime/diff.js";
 import { LaunchError } from "../../runtime/errors.js";
+import { type KeptFiles, KeptModules } from "../../runtime/keptmodules.js";
 import { type Ending, launch, shellCode } from "../../runtime/launch.js";
 import { preloadOnce } from "../../runtime/preload.js";
-import { whyNoStore } from "../../runtime/program.js";
+import { findProgram, whyNoStore } from "../../runtime/program.js";
 import { type LeftStore, type Remains, remainsOf } from "../../runtime/remains.js";
 import { report } from "../../runtime/report.js";
 import { Signals } from "../../runtime/signals.js";
@@ -140,23 +141,30 @@ export const run = defineCommand({
     if (/%[pe]/.test(dirname(path))) throw new UsageError(`-f ${kept}: %p and %e can only stand in the file's name`);
     if (!existsSync(dirname(path))) throw new UsageError(`-f ${kept}: there is no folder ${dirname(path)}`);
     const preload = preloadOnce(library);
+    const keeper = new KeptModules(path);
     clear = () => {
       preload.remove();
+      keeper.close();
       if (folder !== null) rmSync(folder, { recursive: true, force: true });
     };
     try {
       const started = isoTime(BigInt(Date.now()) * 1_000_000n);
+      keeper.hold(findProgram(program));
+      keeper.watch();
       const ending = await launch([program, ...rest], preload.path, path, signals);
+      keeper.stop();
       if (baseline !== undefined) {
         const left = (await remains(path, started)).stores;
         for (const { running, pid, exe } of left)
           if (running) messages("memhook").info(`${exe} (pid ${pid}) is still running: what it holds now is compared`);
         if (left.length === 0) throw new LaunchError(`nothing was recorded: ${whyNoStore(program)}`);
-        const regression = await check(baseline, left, args);
+        keeper.look();
+        const regression = await check(baseline, left, args, keeper);
         // A program that failed says so first.
         return shellCode(ending) || Number(regression);
       }
-      const leaks = await summarise(path, started, program, ending, top, kept !== undefined).catch((error: Error) => {
+      const told = { top, keeps: kept !== undefined, keeper };
+      const leaks = await summarise(path, started, program, ending, told).catch((error: Error) => {
         messages("memhook").error(error.message);
         return null;
       });
@@ -180,8 +188,13 @@ async function check(
     update?: boolean | undefined;
     output?: string | undefined;
   },
+  keeper: KeptFiles,
 ): Promise<boolean> {
-  const now = await snapshotOfStores(left.map((each) => each.path));
+  const now = await snapshotOfStores(
+    left.map((each) => each.path),
+    undefined,
+    keeper,
+  );
   const accept = `memhook run --baseline ${quoted(baseline)} --update -- ${args._.map(quoted).join(" ")}`;
   if (args.update) {
     acceptInto(baseline, now, accept);
@@ -211,8 +224,7 @@ async function summarise(
   started: string,
   program: string,
   ending: Ending,
-  top: number,
-  kept: boolean,
+  { top, keeps, keeper }: { top: number; keeps: boolean; keeper: KeptModules },
 ): Promise<boolean | null> {
   const log = messages("memhook");
   const { stores: left, storeless } = await remains(path, started);
@@ -229,7 +241,8 @@ async function summarise(
     const text = sizeText(bytes, style);
     log.info(`${others.length} more of the processes, with ${text} live in all, are not shown`);
   }
-  const symbolizer = new Symbolizer();
+  keeper.look();
+  const symbolizer = new Symbolizer({ kept: keeper });
   let leaks = false;
   for (const { pid, exe } of storeless)
     log.info(
@@ -253,8 +266,8 @@ async function summarise(
   }
   for (const note of symbolizer.notes) log.warn(note);
   for (const { running, pid, path: its } of shown)
-    if (running && kept) log.info(`the store of process ${pid} goes on in ${its}: memview -acs ${its}`);
-  if (notable.some(({ running }) => running) && !kept) log.info("-f PATH keeps the stores of what is still running");
+    if (running && keeps) log.info(`the store of process ${pid} goes on in ${its}: memview -acs ${its}`);
+  if (notable.some(({ running }) => running) && !keeps) log.info("-f PATH keeps the stores of what is still running");
   return leaks || main ? leaks : null;
 }
 
