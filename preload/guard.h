@@ -41,13 +41,14 @@ MH_INLINE bool mh_enter(enum mh_hook_kind hook) {
 }
 
 /* The same where that is a matter of two comparisons: memhook has started, the guard is down, and everything is recorded. False, with nothing done,
- * in every other case. */
-MH_INLINE bool mh_enter_plainly(enum mh_hook_kind hook) {
+ * in every other case. `bits`: of the guard. The word is read as an ordinary one, so that the comparison is one instruction: it is written when memhook
+ * starts, and in a child. */
+MH_INLINE bool mh_enter_plainly(uintptr_t bits) {
   struct mh_tls *tls = &mh_tls;
   if (MH_UNLIKELY(tls->guard)) return false;
-  tls->guard = (uintptr_t)__builtin_frame_address(0) | hook;
+  tls->guard = (uintptr_t)__builtin_frame_address(0) | bits;
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
-  if (MH_LIKELY(__atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED) == MH_RECORDING_ALL)) return true;
+  if (MH_LIKELY(mh_alive->recording == MH_RECORDING_ALL)) return true;
   tls->guard = 0;
   return false;
 }

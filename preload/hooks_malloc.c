@@ -131,17 +131,15 @@ static __attribute__((noinline)) void forget_and_free(void *block) {
   mh_pass.free(block);
 }
 
+/* With a sample, nearly all blocks have no record, and nothing need be guarded for those. */
 MH_HOOK void free(void *block) {
   if (MH_UNLIKELY(!block)) return;
-  if (MH_LIKELY(mh_enter_plainly(MH_HOOK_WRAP))) {
-    mh_begin();
-    mh_forget_and_leave(block, mh_pass.free, free_otherwise);
-    return;
-  }
-  if (mh_index_may_have(block))
-    forget_and_free(block);
-  else
+  if (!mh_index_may_have(block))
     mh_pass.free(block);
+  else if (MH_LIKELY(mh_enter_plainly(MH_HOOK_WRAP | MH_GUARD_RECORDING)))
+    mh_forget_and_leave(block, mh_pass.free, free_otherwise);
+  else
+    forget_and_free(block);
 }
 
 extern void mh_own_free(void *block) __attribute__((alias("free"), visibility("hidden")));
