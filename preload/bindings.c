@@ -67,7 +67,7 @@ static bool write_as_is(uintptr_t *place, uintptr_t value) {
 }
 
 bool mh_bindings_write(const struct mh_loaded *module, uintptr_t *place, uintptr_t value) {
-  uintptr_t page_bytes = getauxval(AT_PAGESZ);
+  uintptr_t page_bytes = mh_page_bytes();
   int protection = protection_of(module, (uintptr_t)place, page_bytes);
   if (protection < 0) return false;
   bool open = protection & PROT_WRITE;

@@ -11,16 +11,11 @@
 #include "start.h"
 #include "thread.h"
 
-/* On a page that the kernel wipes in a child of fork, however it was made: 0 there until the child has started anew. */
-struct mh_alive {
-  uint32_t recording;
-};
+/* What mh_alive->recording is. */
 enum {
   MH_RECORDING_ALL = 1,
   MH_RECORDING_SAMPLE = 2,
 };
-extern struct mh_alive *mh_alive;
-
 /* Whether the hook that set the guard is gone: a signal handler jumped out of it. `frame`: of the hook called now. */
 bool mh_guard_is_stale(uintptr_t frame);
 
@@ -72,9 +67,9 @@ MH_INLINE void mh_leave(void) {
   mh_tls.guard = 0;
 }
 
-/* Whether there is a store to write to: not in a child that nobody saw being forked, inside a hook, by a signal handler. */
+/* Whether there is a store to write to, or what stands in for it. */
 static inline bool mh_store_is_there(void) {
-  return __atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED) || mh_stands_in();
+  return __atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED) || mh_stand_in_is_there();
 }
 
 /* What a hook that may not record (mh_enter said no) owes all the same. A call that neither memhook nor the real function made

@@ -58,7 +58,7 @@ static bool read_at(struct source *source, uint64_t offset, void *into, size_t b
 /* ── The image ─────────────────────────────────────────────────────────────────────────────────── */
 
 static uintptr_t page_of(uintptr_t address) {
-  return address & ~(uintptr_t)(mh_header()->page_bytes - 1);
+  return address & ~(uintptr_t)(mh_page_bytes() - 1);
 }
 
 /* The bias that a mapping has if it has this segment, or some of it. False: it has not. */

@@ -49,9 +49,10 @@ static void in_parent(void) {
  * the parent's store is mapped here. */
 static void in_child(void) {
   __atomic_store_n(&mh_alive->recording, 0, __ATOMIC_RELEASE);
+  __atomic_store_n(&mh_alive->own_store, 0, __ATOMIC_RELEASE);
   mh_fork_log_in_child();
   if (mh_settings.net_host) mh_sender_forget();
-  mh_stand_in_begin();
+  mh_stand_in_told();
   mh_sample_redraw();
 }
 

@@ -22,7 +22,7 @@ static struct mh_lock lock; /* of both */
 uint32_t mh_region_changes;
 
 static uint64_t whole_pages(uint64_t bytes) {
-  uint64_t page = mh_header()->page_bytes;
+  uint64_t page = mh_page_bytes();
   return (bytes + page - 1) & ~(page - 1);
 }
 
@@ -230,7 +230,7 @@ void mh_region_cut(uintptr_t start, uint64_t size, struct mh_cut *cut) {
   cut->missed_bytes = 0;
   struct mh_thread *thread = mh_thread_mine();
   /* The kernel will refuse what does not begin with a page; and where there are no bytes, none are taken away. */
-  if (start & (mh_header()->page_bytes - 1) || !size) return;
+  if (start & (mh_page_bytes() - 1) || !size) return;
   if ((!mh_region_minds(true) && !mh_region_minds(false)) || !take(thread)) return;
   uintptr_t end;
   if (!__builtin_add_overflow(start, whole_pages(size), &end)) {

@@ -46,7 +46,7 @@
 enum phase { NEVER, STARTING, RECORDING, OFF };
 
 static uint32_t phase;
-static struct mh_alive not_yet;
+static struct mh_alive not_yet = {.own_store = 1};
 struct mh_alive *mh_alive = &not_yet;
 
 /* Children that never call a hook never notice, and cost nothing. */
@@ -55,6 +55,7 @@ static void watch_forks(void) {
   if (!page) return;
   if (mh_madvise(page, 4096, MADV_WIPEONFORK) < 0)
     mh_log("this kernel cannot tell children of fork (before 4.14): only those of fork() itself are noticed", "", "");
+  page->own_store = 1;
   mh_alive = page;
 }
 

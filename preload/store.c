@@ -3,7 +3,6 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <sys/auxv.h>
 #include <sys/resource.h>
 
 #include "claim.h"
@@ -113,8 +112,13 @@ static uint8_t *map_block(uint64_t block) {
   int fd = mh_store_fd();
   if (fd < 0 && !mh_settings.net_host) return NULL;
   int flags = fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED;
-  uint8_t *mapped = mh_map(MH_BLOCK_BYTES, PROT_READ | PROT_WRITE, flags, fd, fd < 0 ? 0 : block * MH_BLOCK_BYTES);
+  uint8_t *mapped = mh_stand_in_place();
   if (!mapped) return NULL;
+  uint64_t offset = fd < 0 ? 0 : block * MH_BLOCK_BYTES;
+  if (mh_syscall(SYS_mmap, (long)mapped, MH_BLOCK_BYTES, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, (long)offset) != (long)mapped) {
+    mh_stand_in_give_place(mapped);
+    return NULL;
+  }
   /* A child of fork must not write into its parent's store. */
   mh_madvise(mapped, MH_BLOCK_BYTES, MADV_DONTFORK);
   /* Nothing is read from the disk here: without this, populating fresh pages goes through readahead, at four times the cost. */
@@ -278,7 +282,7 @@ static void fill_header(void) {
   header->machine = EM_AARCH64;
 #endif
   header->writer = MH_WRITER_PRELOAD;
-  header->page_bytes = (uint32_t)getauxval(AT_PAGESZ);
+  header->page_bytes = (uint32_t)mh_page_bytes();
   header->depth_limit = mh_settings.depth;
   header->sample_bytes = mh_settings.sample;
   header->pid_namespace = mh_process.pid_namespace;
@@ -340,7 +344,7 @@ bool mh_store_create(void) {
     }
   }
   mh_log("off: no room for a store at ", file.path, "");
-  if (mapped) mh_munmap(mapped, MH_BLOCK_BYTES);
+  if (mapped && !mh_store) mh_stand_in_give_place(mapped);
   mh_unlink(file.path);
   mh_close(fd);
   mh_store_forget(NULL);

@@ -1,7 +1,7 @@
 /* The parent's store, read by a child of fork from the file: nothing of it is mapped, and the parent goes on writing. See store.h. */
 #include <errno.h>
 
-#include "stand_in.h"
+#include "peek.h"
 #include "store.h"
 #include "sys.h"
 
@@ -23,8 +23,12 @@ bool mh_parent_store_open(struct mh_parent_store *parent) {
   if (parent->fd < 0 || !read_fully(parent->fd, &header, sizeof(header), 0)) return false;
   for (uint32_t kind = 0; kind < MH_KIND_COUNT; kind++) parent->counts[kind] = mh_store_published[kind];
   parent->counts[MH_KIND_RECORDS] = header.arrays[MH_KIND_RECORDS].count;
-  parent->dropped = header.dropped + (mh_stands_in() ? mh_header()->dropped : 0);
-  parent->dropped_bytes = header.dropped_bytes + (mh_stands_in() ? mh_header()->dropped_bytes : 0);
+  /* What an interrupted hook dropped since the fork, if there was one. */
+  uint64_t dropped = 0, dropped_bytes = 0;
+  if (!mh_peek(&dropped, (uintptr_t)&mh_header()->dropped, sizeof(dropped))) dropped = 0;
+  if (!mh_peek(&dropped_bytes, (uintptr_t)&mh_header()->dropped_bytes, sizeof(dropped_bytes))) dropped_bytes = 0;
+  parent->dropped = header.dropped + dropped;
+  parent->dropped_bytes = header.dropped_bytes + dropped_bytes;
   parent->start_wall = header.start_wall;
   parent->start_monotonic = header.start_monotonic;
   parent->block_count = header.block_count;

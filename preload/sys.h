@@ -60,6 +60,10 @@ static inline long mh_syscall(long number, long a, long b, long c, long d, long 
 #endif
 }
 
+static inline uintptr_t mh_page_bytes(void) {
+  return getauxval(AT_PAGESZ);
+}
+
 #ifndef MADV_REMOVE
 #define MADV_REMOVE 9
 #endif

@@ -39,8 +39,8 @@ function forget(prefix: string): void {
   for (const name of readdirSync(folder)) if (name.startsWith(prefix)) rmSync(join(folder, name));
 }
 
-for (const kind of ["fork", "_Fork", "clone"]) {
-  for (const [mode, env] of kind === "fork" ? MODES : MODES.slice(0, 1)) {
+for (const kind of ["fork", "_Fork", "clone", "instruction"]) {
+  for (const [mode, env] of kind === "fork" || kind === "instruction" ? MODES : MODES.slice(0, 1)) {
     test(`handler_forks.c ${kind}, ${mode}: children that return into an interrupted hook live on`, {
       skip,
     }, async () => {
@@ -70,7 +70,7 @@ function assertRows(report: FullReport, table: Row[], program: string): void {
 }
 
 const ACTIONS: [string, string, Record<string, string>][] = [
-  ...["jump", "end", "_Fork", "clone"].map((action): [string, string, Record<string, string>] => [action, "", {}]),
+  ...["jump", "end", "_Fork", "clone", "instruction"].map((action): [string, string, Record<string, string>] => [action, "", {}]),
   ...MODES.slice(0, 3).map(([mode, env]): [string, string, Record<string, string>] => ["fork", `, ${mode}`, env]),
 ];
 

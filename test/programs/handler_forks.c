@@ -1,5 +1,5 @@
 /* A signal handler forks; the child returns from the handler, into whatever the program was at, a hook of memhook's as a rule, goes on and ends.
- * Arguments: KIND (fork, _Fork, clone) and the number of children. The program allocates, reallocates and maps all the time. Prints
+ * Arguments: KIND (fork, _Fork, clone, instruction) and the number of children. The program allocates, reallocates and maps all the time. Prints
  * `killed COUNT STATUS`: children that did not end with 0, and how the last of them ended.
  */
 #define _GNU_SOURCE 1
@@ -37,11 +37,16 @@ static void handler(int signal) {
   if (status) killed++, last = status;
 }
 
+static pid_t unheard(void) {
+  return (pid_t)fork_by_instruction();
+}
+
 int main(int argc, char **argv) {
   CHECK(argc == 3);
   int wanted = atoi(argv[2]);
   make = fork;
   if (strcmp(argv[1], "clone") == 0) make = bare;
+  if (strcmp(argv[1], "instruction") == 0) make = unheard;
   if (strcmp(argv[1], "_Fork") == 0) {
     *(void **)&make = dlsym(RTLD_DEFAULT, "_Fork");
     if (!make) make = bare;

@@ -4,7 +4,8 @@
  * libmemhook.so that it takes and no other before it took. Then it is made once for each of these, the FIRST and EVERY so many later: there a
  * breakpoint instruction stands, and the signal handler acts. Where the library holds signals back no handler would run, and this one does nothing.
  *
- *   fork, _Fork, clone   makes a child by that call; parent and child return from the handler, the child allocates on, also in a thread
+ *   fork, _Fork, clone, instruction
+ *                        makes a child by that call, or without any; parent and child return from the handler, the child allocates on, also in a thread
  *                        after fork, and ends with 0. With an even number the parent waits in the handler, with an odd one afterwards.
  *   jump                 leaves by siglongjmp
  *   end                  ends the thread, by turns with pthread_exit and with the bare system call
@@ -188,6 +189,8 @@ static void make_child(void) {
     child = under_fork();
   else if (strcmp(action, "fork") == 0)
     child = fork();
+  else if (strcmp(action, "instruction") == 0)
+    child = (pid_t)fork_by_instruction();
   else
     child = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0);
   if (child == 0) {
