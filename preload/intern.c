@@ -6,6 +6,10 @@
  *
  * Readers take no lock. A larger table is published by one pointer; the old one's pages are then given back to the
  * kernel but stay mapped: a reader still in it finds zeros, which is a miss, and looks again under the lock.
+ *
+ * A set's lock is for economy: one thread alone adds to it, and nothing is in it twice. A signal handler may jump out and leave it held, so after a while
+ * it is taken away from whoever has it, who may yet be at it. That does no harm: each element has an id that was given out once, words change by
+ * comparison, and what comes to a table that is no longer used is merely not found, and added anew.
  */
 #include "intern.h"
 
@@ -27,6 +31,7 @@ struct set {
   struct table *table;
   struct table *larger; /* being filled, NULL mostly */
   uint32_t moved;       /* the first entry that may not be in it yet */
+  uint32_t next;        /* no id below it is given out again */
   struct mh_lock lock;
   uint32_t kind;
 };
@@ -42,15 +47,18 @@ static size_t table_bytes(uint32_t capacity) {
 /* Puts an entry where its hash says, unless it is there. */
 static void put(struct table *table, uint64_t entry) {
   uint32_t mask = table->capacity - 1, at = (uint32_t)(entry >> 32) & mask;
-  while (table->entries[at] && table->entries[at] != entry) at = (at + 1) & mask;
-  __atomic_store_n(&table->entries[at], entry, __ATOMIC_RELEASE);
+  for (uint32_t turn = 0; turn <= mask; turn++, at = (at + 1) & mask) {
+    uint64_t there = 0;
+    if (__atomic_compare_exchange_n(&table->entries[at], &there, entry, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED) || there == entry) return;
+  }
 }
 
 /* Fills the larger table. When a signal handler jumped out of it, it goes on where it was, or it might never come to an end; what came to the old table
  * since is in both. */
-static void fill_larger(struct set *set) {
-  for (uint32_t at = set->moved; set->table && at < set->table->capacity; at++) {
-    if (set->table->entries[at]) put(set->larger, set->table->entries[at]);
+static void fill_larger(struct set *set, const struct table *old, struct table *larger) {
+  for (uint32_t at = set->moved; old && at < old->capacity; at++) {
+    uint64_t entry = MH_GET(old->entries[at]);
+    if (entry) put(larger, entry);
     __atomic_signal_fence(__ATOMIC_RELEASE);
     set->moved = at + 1;
   }
@@ -59,20 +67,22 @@ static void fill_larger(struct set *set) {
 /* Room for one more id. The lock is held. */
 static bool make_room(struct set *set) {
   uint32_t count = mh_header()->arrays[set->kind].count;
-  struct table *old = set->table;
+  struct table *old = MH_GET(set->table), *larger = MH_GET(set->larger);
   if (old && (uint64_t)count * 4 <= (uint64_t)old->capacity * 3) return true;
   uint32_t capacity = old ? old->capacity * 2 : FIRST_CAPACITY;
-  if (!set->larger || set->larger->capacity != capacity) {
-    struct table *larger = mh_map_private(table_bytes(capacity));
+  if (!larger || larger->capacity != capacity) {
+    larger = mh_map_private(table_bytes(capacity));
     if (!larger) return false;
     larger->capacity = capacity;
     set->moved = 0;
-    __atomic_signal_fence(__ATOMIC_RELEASE);
-    set->larger = larger;
+    __atomic_store_n(&set->larger, larger, __ATOMIC_RELEASE);
   }
-  fill_larger(set);
-  __atomic_store_n(&set->table, set->larger, __ATOMIC_RELEASE);
-  set->larger = NULL;
+  fill_larger(set, old, larger);
+  struct table *before = old;
+  bool published = __atomic_compare_exchange_n(&set->table, &before, larger, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+  before = larger;
+  __atomic_compare_exchange_n(&set->larger, &before, NULL, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+  if (!published) return true;
   /* All but the first page, which holds the capacity that a reader may still use. */
   size_t bytes = old ? table_bytes(old->capacity) : 0;
   if (bytes > 65536) mh_madvise((uint8_t *)old + 65536, (bytes - 65536) & ~(size_t)65535, MADV_DONTNEED);
@@ -99,15 +109,18 @@ static bool make_room(struct set *set) {
 static uint32_t publish(struct set *set, uint32_t id, uint32_t hash) {
   uint64_t entry = (uint64_t)hash << 32 | id;
   if (MH_UNLIKELY(!mh_store_publish(set->kind, id + 1))) return 0;
-  if (MH_UNLIKELY(set->larger != NULL)) put(set->larger, entry);
-  put(set->table, entry);
+  struct table *larger = MH_GET(set->larger);
+  if (MH_UNLIKELY(larger != NULL)) put(larger, entry);
+  put(__atomic_load_n(&set->table, __ATOMIC_ACQUIRE), entry);
   return id;
 }
 
 /* The id for a new element, 0 if the store is full. The lock is held. */
 static uint32_t new_id(struct set *set) {
-  uint32_t id = mh_header()->arrays[set->kind].count;
-  return make_room(set) && mh_store_reserve(set->kind, id + 1) ? id : 0;
+  if (!make_room(set)) return 0;
+  uint32_t next = MH_GET(set->next), count = mh_header()->arrays[set->kind].count, id = next > count ? next : count;
+  if (!mh_store_reserve(set->kind, id + 1)) return 0;
+  return __atomic_compare_exchange_n(&set->next, &next, id + 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED) ? id : 0;
 }
 
 static void fetch(const struct set *set, uint32_t hash) {
@@ -126,14 +139,15 @@ uint32_t mh_intern_node(uint32_t parent, uint32_t frame, uint32_t hash) {
 #define SAME_NODE (mh_node(id)->parent == parent && mh_node(id)->frame == frame)
   LOOK_UP(&nodes, hash, id, SAME_NODE);
   if (MH_LIKELY(id != 0)) return id;
-  if (!mh_lock_take_again(&nodes.lock, mh_thread_id(mh_tls.thread))) return 0;
+  uint32_t self = mh_thread_id(mh_tls.thread);
+  if (!mh_lock_take_anyway(&nodes.lock, self)) return 0;
   LOOK_UP(&nodes, hash, id, SAME_NODE);
   if (!id && (id = new_id(&nodes))) {
     MH_ASSERT(parent < id && frame && frame < mh_header()->arrays[MH_KIND_FRAMES].count);
     *mh_node(id) = (struct mh_node){.parent = parent, .frame = frame};
     id = publish(&nodes, id, hash);
   }
-  mh_lock_release(&nodes.lock);
+  mh_lock_release_own(&nodes.lock, self);
   return id;
 }
 
@@ -148,7 +162,8 @@ uint32_t mh_intern_stack(uint32_t node, bool cut, uint32_t hash) {
 #define SAME_STACK (mh_stack(id)->node == node && mh_stack(id)->flags == flags)
   LOOK_UP(&stacks, hash, id, SAME_STACK);
   if (MH_LIKELY(id != 0)) return id;
-  if (!node || !mh_lock_take_again(&stacks.lock, mh_thread_id(mh_tls.thread))) return 0;
+  uint32_t self = mh_thread_id(mh_tls.thread);
+  if (!node || !mh_lock_take_anyway(&stacks.lock, self)) return 0;
   LOOK_UP(&stacks, hash, id, SAME_STACK);
   if (!id && (id = new_id(&stacks))) {
     MH_ASSERT(node < mh_header()->arrays[MH_KIND_NODES].count);
@@ -157,7 +172,7 @@ uint32_t mh_intern_stack(uint32_t node, bool cut, uint32_t hash) {
     id = publish(&stacks, id, hash);
     note_passed_on();
   }
-  mh_lock_release(&stacks.lock);
+  mh_lock_release_own(&stacks.lock, self);
   return id;
 }
 
@@ -172,17 +187,19 @@ uint32_t mh_intern_frame(uintptr_t pc, bool exact) {
 #define SAME_FRAME (mh_frame(id)->offset == offset && mh_frame(id)->module == module_id && mh_frame(id)->flags == flags)
   LOOK_UP(&frames, hash, id, SAME_FRAME);
   if (MH_LIKELY(id != 0)) return id;
-  if (!mh_lock_take_again(&frames.lock, mh_thread_id(mh_tls.thread))) return 0;
+  uint32_t self = mh_thread_id(mh_tls.thread);
+  if (!mh_lock_take_anyway(&frames.lock, self)) return 0;
   LOOK_UP(&frames, hash, id, SAME_FRAME);
   if (!id && (id = new_id(&frames))) {
     *mh_frame(id) = (struct mh_frame){.offset = offset, .module = module_id, .flags = flags};
     id = publish(&frames, id, hash);
   }
-  mh_lock_release(&frames.lock);
+  mh_lock_release_own(&frames.lock, self);
   return id;
 }
 
 void mh_intern_unlock(void) {
+  nodes.next = frames.next = stacks.next = 0;
   nodes.lock = frames.lock = stacks.lock = (struct mh_lock){0};
 }
 
@@ -190,6 +207,7 @@ static void reset(struct set *set) {
   if (set->table) mh_munmap(set->table, table_bytes(set->table->capacity));
   if (set->larger && set->larger != set->table) mh_munmap(set->larger, table_bytes(set->larger->capacity));
   set->table = set->larger = NULL;
+  set->next = 0;
   set->lock = (struct mh_lock){0};
 }
 

@@ -22,6 +22,7 @@
 #include "inherit.h"
 #include "intern.h"
 #include "keep.h"
+#include "lock.h"
 #include "log.h"
 #include "modules.h"
 #include "origin.h"
@@ -164,6 +165,7 @@ bool mh_guard_is_stale(uintptr_t frame) {
   stack_t alternate;
   if (mh_syscall(SYS_sigaltstack, 0, (long)&alternate, 0, 0, 0, 0) < 0 || alternate.ss_flags & SS_ONSTACK) return false;
   if (mh_tls.disarms && alternate.ss_flags & SS_DISABLE) return false;
+  mh_lock_leave_all(mh_thread_id(mh_tls.thread));
   mh_tls.guard = 0;
   return true;
 }

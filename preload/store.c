@@ -128,11 +128,18 @@ static uint8_t *map_block(uint64_t block) {
 
 uint32_t mh_store_published[MH_KIND_COUNT];
 
+/* Never the other way: whoever is late has published what is below. */
+static void raise_to(uint32_t *word, uint32_t to) {
+  uint32_t now = MH_GET(*word);
+  while (now < to && !__atomic_compare_exchange_n(word, &now, to, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+  }
+}
+
 bool mh_store_publish(uint32_t kind, uint32_t count) {
   /* Asked after the elements are written: if the answer is no, they are in the store, and not in what stands in for it. */
   if (MH_UNLIKELY(mh_stands_in())) return false;
-  mh_store_published[kind] = count;
-  __atomic_store_n(&mh_header()->arrays[kind].count, count, __ATOMIC_RELEASE);
+  raise_to(&mh_store_published[kind], count);
+  raise_to(&mh_header()->arrays[kind].count, count);
   return true;
 }
 
@@ -358,6 +365,7 @@ bool mh_store_forget(struct mh_parent_store *parent) {
   for (uint32_t kind = 0; kind < MH_KIND_COUNT; kind++) {
     grow_locks[kind] = (struct mh_lock){0};
     retry_time[kind] = 0;
+    mh_store_published[kind] = 0;
   }
   block_lock = (struct mh_lock){0};
   return open;

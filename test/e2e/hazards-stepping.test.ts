@@ -69,8 +69,18 @@ function assertRows(report: FullReport, table: Row[], program: string): void {
   assert.deepEqual(lines(named), lines(table));
 }
 
+function rowsBeside(acted: number, asked: number): Row[] {
+  return [
+    { count: acted, size: 99, kind: "heap", function: "beside", via: "" },
+    { count: asked, size: 300_000, kind: "heap", function: "beside", via: "" },
+    { count: asked, size: 20_480, kind: "mmap", function: "beside", via: "" },
+  ];
+}
+
 const ACTIONS: [string, string, Record<string, string>][] = [
-  ...["jump", "end", "_Fork", "clone", "instruction"].map((action): [string, string, Record<string, string>] => [action, "", {}]),
+  ...["jump", "stay", "end", "_Fork", "clone", "instruction"].map(
+    (action): [string, string, Record<string, string>] => [action, "", {}],
+  ),
   ...MODES.slice(0, 3).map(([mode, env]): [string, string, Record<string, string>] => ["fork", `, ${mode}`, env]),
 ];
 
@@ -85,7 +95,8 @@ for (const [action, mode, env] of ACTIONS) {
     const acted = Number(/^acted (\d+) in all$/m.exec(stdout)?.[1]);
     assert.ok(acted > 2000 / every, context);
     const report = await readReport(store);
-    assertRows(report, expectations("stepping.c"), program);
+    const beside = action === "stay" ? rowsBeside(acted, Number(/^asked (\d+)$/m.exec(stdout)?.[1])) : [];
+    assertRows(report, [...expectations("stepping.c"), ...beside], program);
     // What an interrupted hook was about to record is lost at worst, and what its thread had freed.
     assert.ok(report.totals.dropped <= acted, `${report.totals.dropped} dropped, ${context}`);
     const children = [...stdout.matchAll(/^child (\d+)$/gm)].map(([, pid]) => neighbour(store, Number(pid)));

@@ -15,7 +15,7 @@
 enum { SLOTS = 64 };
 
 static volatile sig_atomic_t is_child;
-static volatile int forks, killed, last;
+static volatile int wanted, forks, killed, last;
 static pid_t (*make)(void);
 
 static pid_t bare(void) {
@@ -24,7 +24,7 @@ static pid_t bare(void) {
 
 static void handler(int signal) {
   (void)signal;
-  if (is_child) return;
+  if (is_child || forks >= wanted) return;
   pid_t child = make();
   if (child == 0) {
     is_child = 1;
@@ -43,7 +43,7 @@ static pid_t unheard(void) {
 
 int main(int argc, char **argv) {
   CHECK(argc == 3);
-  int wanted = atoi(argv[2]);
+  wanted = atoi(argv[2]);
   make = fork;
   if (strcmp(argv[1], "clone") == 0) make = bare;
   if (strcmp(argv[1], "instruction") == 0) make = unheard;

@@ -8,6 +8,8 @@
  *                        makes a child by that call, or without any; parent and child return from the handler, the child allocates on, also in a thread
  *                        after fork, and ends with 0. With an even number the parent waits in the handler, with an odd one afterwards.
  *   jump                 leaves by siglongjmp
+ *   stay                 leaves a thread by siglongjmp, which then calls nothing: meanwhile another one allocates from a stack that was never there.
+ *                        Every second time it calls a hook and nothing then, and the other thread also maps and allocates much.
  *   end                  ends the thread, by turns with pthread_exit and with the bare system call
  *
  * Afterwards everything is recorded as ever. Live then:
@@ -18,7 +20,8 @@
  * live 10 x 123 heap elsewhere
  * live 1 x 65536 mmap afterwards
  *
- * and whatever `operate` left. Prints `acted COUNT in all`, a line that begins with `bad` for every child that did not end with 0, and
+ * and whatever `operate` left, and with stay for each time one block of 99 bytes from `beside`, and
+ * for each time that `asked COUNT` tells, one of 300000 and a mapping of 20480. Prints `acted COUNT in all`, a line that begins with `bad` for every child that did not end with 0, and
  * `child PID` for every other: in its store, if it has one, is what was `before`, and
  *
  * child live 500 x 200 heap before
@@ -224,7 +227,7 @@ static void on_trap(int signal, siginfo_t *info, void *interrupted) {
   *pc -= 1;
   if (held) return;
   acted = true;
-  if (strcmp(action, "jump") == 0) siglongjmp(back, 1);
+  if (strcmp(action, "jump") == 0 || strcmp(action, "stay") == 0) siglongjmp(back, 1);
   if (strcmp(action, "end") != 0) return make_child();
   if (target % 2) pthread_exit(NULL);
   syscall(SYS_exit, 0);
@@ -253,6 +256,43 @@ NOINLINE static void operate(const struct operation *operation) {
 static void *operate_in_thread(void *operation) {
   operate(operation);
   return NULL;
+}
+
+static volatile int stage; /* 1: the thread has jumped out, or come to the end; 2: it may go on */
+
+static void *operate_and_stay(void *operation) {
+  operate(operation);
+  if (target % 2) free(malloc(64));
+  stage = 1;
+  while (stage != 2) syscall(SYS_sched_yield);
+  return NULL;
+}
+
+NOINLINE static void beside(unsigned left, unsigned ways);
+NOINLINE static void beside_it(unsigned left, unsigned ways) {
+  beside(left, ways);
+}
+static long asked;
+
+NOINLINE static void beside(unsigned left, unsigned ways) {
+  if (left == 0) {
+    CHECK(malloc(99) != NULL);
+    if (target % 2 == 0) return;
+    CHECK(malloc(300000) != NULL);
+    CHECK(mmap(NULL, 20480, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+    asked++;
+  } else
+    (ways & 1 ? beside : beside_it)(left - 1, ways >> 1);
+}
+
+static void operate_beside(const struct operation *operation) {
+  pthread_t thread;
+  stage = 0;
+  CHECK(pthread_create(&thread, NULL, operate_and_stay, (void *)(uintptr_t)operation) == 0);
+  while (stage != 1) syscall(SYS_sched_yield);
+  if (acted) beside(WAYS, way++);
+  stage = 2;
+  CHECK(pthread_join(thread, NULL) == 0);
 }
 
 static void in_thread(void *(*run)(void *), void *argument) {
@@ -323,6 +363,8 @@ static long act_at_each(const struct operation *operation, long first, long ever
     waiting_for = 0;
     if (strcmp(action, "end") == 0)
       in_thread(operate_in_thread, (void *)(uintptr_t)operation);
+    else if (strcmp(action, "stay") == 0)
+      operate_beside(operation);
     else
       operate(operation);
     if (is_child) in_child();
@@ -345,6 +387,7 @@ int main(int argc, char **argv) {
     if (argc == 4 || strcmp(argv[4], operations[i].name) == 0) times += act_at_each(&operations[i], atol(argv[2]), atol(argv[3]));
   afterwards();
   in_thread(elsewhere, NULL);
+  say("asked %ld\n", asked);
   say("acted %ld in all\n", times);
   return 0;
 }
