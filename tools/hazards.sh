@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The hazard suites and the tables under ThreadSanitizer, again and again, under Node: what passes once may still be a matter of
-# luck. For the night, not for CI.
+# The suites of hazards, of stores and their owners, of signals and peers, and the tables under ThreadSanitizer, again and again, under
+# Node: what passes once may still be a matter of luck. For the night, not for CI.
 #
 #   tools/hazards.sh                 once, with the library as it is shipped
 #   tools/hazards.sh --debug         with the build that asserts and traps instead (./build.sh debug)
@@ -26,7 +26,11 @@ done
 
 if [ -n "$kind" ]; then ./build.sh debug; else ./build.sh; fi || exit 2
 library=$PWD/build/lib/$(uname -m)-gnu$kind/libmemhook.so
-suites=(dist/test/e2e/{hazards-*,programs,limits,store-path}.test.js dist/test/races/races.test.js)
+# What may depend on luck: threads, signals, forks, whose a store is, who a peer is.
+suites=(
+  dist/test/e2e/{hazards-*,programs,limits,operators,elf-files,printable,store-path,store-family,two-users}.test.js
+  dist/test/{cli/memhook-signals,memdb/strangers,memdb/impostor,runtime/liveness,runtime/storelock,runtime/peers,races/races}.test.js
+)
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

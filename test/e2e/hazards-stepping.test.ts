@@ -1,5 +1,5 @@
-// Hooks that are interrupted at any of their instructions, where the signal handler forks, jumps out, or ends the thread. And how many
-// instructions they have.
+// Hooks that are stopped at any of their instructions, where a signal handler forks, jumps out, or ends the thread, another thread runs or
+// forks, or the process is killed. And how many instructions they have.
 // Runs under Node alone: what it tests is the library, in C.
 //
 // The ordinary run takes some of the instructions, other ones each day; MEMHOOK_TEST_FULL=1 takes all of them.
@@ -69,6 +69,13 @@ function assertRows(report: FullReport, table: Row[], program: string): void {
   assert.deepEqual(lines(named), lines(table));
 }
 
+/** That a child has what was live at the fork, and what it allocated itself. */
+function assertChild(child: FullReport, table: Row[], inherits: boolean, program: string): void {
+  const own = table.filter((row) => inherits || row.function !== "before");
+  assertRows(child, own, program);
+  assert.ok(child.totals.dropped <= 50, `${child.totals.dropped} dropped in a child`);
+}
+
 function rowsBeside(acted: number, asked: number): Row[] {
   return [
     { count: acted, size: 99, kind: "heap", function: "beside", via: "" },
@@ -78,39 +85,43 @@ function rowsBeside(acted: number, asked: number): Row[] {
 }
 
 const ACTIONS: [string, string, Record<string, string>][] = [
-  ...["jump", "stay", "end", "_Fork", "clone", "instruction"].map(
+  ...["jump", "stay", "end", "_Fork", "clone", "instruction", "others", "fork-elsewhere", "kill"].map(
     (action): [string, string, Record<string, string>] => [action, "", {}],
   ),
-  ...MODES.slice(0, 3).map(([mode, env]): [string, string, Record<string, string>] => ["fork", `, ${mode}`, env]),
+  ...MODES.map(([mode, env]): [string, string, Record<string, string>] => ["fork", `, ${mode}`, env]),
 ];
 
 for (const [action, mode, env] of ACTIONS) {
-  test(`stepping.c ${action}${mode}: nothing crashes, and everything is recorded as ever`, { skip }, async () => {
+  test(`stepping.c ${action}${mode}: nothing crashes, and everything is recorded as ever`, { skip }, async (t) => {
     const store = join(folder, "stepping.mem");
+    t.after(() => forget("stepping."));
     const program = build("stepping.c");
-    const args = [action, String(first), String(every)];
+    const args = [build("plugin.c", { shared: true }), action, String(first), String(every)];
     const { stdout } = await runWell(program, args, { store, env, limit: patience });
     const context = `${args.join(" ")}: ${stdout.split("\n").slice(-5).join("\n")}`;
     assert.doesNotMatch(stdout, /^bad/m, context);
     const acted = Number(/^acted (\d+) in all$/m.exec(stdout)?.[1]);
     assert.ok(acted > 2000 / every, context);
+    if (env.MEMHOOK_SAMPLE) return;
     const report = await readReport(store);
     const beside = action === "stay" ? rowsBeside(acted, Number(/^asked (\d+)$/m.exec(stdout)?.[1])) : [];
     assertRows(report, [...expectations("stepping.c"), ...beside], program);
     // What an interrupted hook was about to record is lost at worst, and what its thread had freed.
     assert.ok(report.totals.dropped <= acted, `${report.totals.dropped} dropped, ${context}`);
-    const children = [...stdout.matchAll(/^child (\d+)$/gm)].map(([, pid]) => neighbour(store, Number(pid)));
-    if (env.MEMHOOK_CHILDREN === "off") assert.deepEqual(children.filter(existsSync), []);
-    else for (const child of children.slice(-10)) assertChild(await readReport(child), env, program, context);
-    forget("stepping.");
+    for (const kind of ["child", "operated"]) {
+      const children = [...stdout.matchAll(new RegExp(`^${kind} (\\d+)$`, "gm"))];
+      const stores = children.map(([, pid]) => neighbour(store, Number(pid)));
+      if (env.MEMHOOK_CHILDREN === "off") {
+        assert.deepEqual(stores.filter(existsSync), []);
+        continue;
+      }
+      const table = expectations("stepping.c", kind).filter((row) => action !== "kill" || row.function === "before");
+      const some = Math.ceil(stores.length / 10);
+      for (const path of stores.filter((_, index) => index % some === 0)) {
+        assertChild(await readReport(path), table, env.MEMHOOK_CHILDREN !== "fresh", program);
+      }
+    }
   });
-}
-
-function assertChild(child: FullReport, env: Record<string, string>, program: string, context: string): void {
-  const fresh = env.MEMHOOK_CHILDREN === "fresh";
-  const table = expectations("stepping.c", "child").filter((row) => !fresh || row.function === "in_child");
-  assertRows(child, table, program);
-  assert.ok(child.totals.dropped <= 50, `${child.totals.dropped} dropped in a child, ${context}`);
 }
 
 for (const fate of ["exits", "leaves", "executes", "is-killed", "begins", "waits"]) {

@@ -1,16 +1,22 @@
-/* Interrupts hooks at each of their instructions. Arguments: ACTION FIRST EVERY [OPERATION], all without one.
+/* Interrupts hooks at each of their instructions. Arguments: PLUGIN ACTION FIRST EVERY [OPERATION], all without one. PLUGIN is plugin.c.
  *
- * An operation, a call of one of memhook's hooks, is made in single steps (the processor's trap flag), which tells the instructions of
- * libmemhook.so that it takes and no other before it took. Then it is made once for each of these, the FIRST and EVERY so many later: there a
- * breakpoint instruction stands, and the signal handler acts. Where the library holds signals back no handler would run, and this one does nothing.
+ * An operation, a call of one of memhook's hooks, is made in single steps, which tells the instructions of libmemhook.so that it takes. Then it is
+ * made once for each of these, the FIRST and EVERY so many later: there it stops, and a signal handler acts (stepping.h).
  *
  *   fork, _Fork, clone, instruction
- *                        makes a child by that call, or without any; parent and child return from the handler, the child allocates on, also in a thread
- *                        after fork, and ends with 0. With an even number the parent waits in the handler, with an odd one afterwards.
+ *                        makes a child by that call, or without any; parent and child return from the handler, the child allocates on, also in
+ *                        a thread after fork, and ends with 0. With an even number the parent waits in the handler, with an odd one afterwards.
  *   jump                 leaves by siglongjmp
  *   stay                 leaves a thread by siglongjmp, which then calls nothing: meanwhile another one allocates from a stack that was never there.
  *                        Every second time it calls a hook and nothing then, and the other thread also maps and allocates much.
  *   end                  ends the thread, by turns with pthread_exit and with the bare system call
+ *   others               another thread allocates, frees, maps and unmaps meanwhile
+ *   fork-elsewhere       another thread forks meanwhile; the child allocates on, and ends with 0
+ *   kill                 SIGKILL, in a child that was forked for this
+ *
+ * Where the library holds signals back no handler would run: there only the last three act, which are no handler's doing.
+ *
+ * The last operation makes tables grow, which they do but once. So it is made in a child for each instruction, and so is each before a kill.
  *
  * Afterwards everything is recorded as ever. Live then:
  *
@@ -20,179 +26,113 @@
  * live 10 x 123 heap elsewhere
  * live 1 x 65536 mmap afterwards
  *
- * and whatever `operate` left, and with stay for each time one block of 99 bytes from `beside`, and
- * for each time that `asked COUNT` tells, one of 300000 and a mapping of 20480. Prints `acted COUNT in all`, a line that begins with `bad` for every child that did not end with 0, and
+ * and whatever `operate` left, and with stay for each time one block of 99 bytes from `beside`, and for each time that `asked COUNT` tells, one of
+ * 300000 and a mapping of 20480. Prints `acted COUNT in all`, a line that begins with `bad` for every child that did not end as it should, and
  * `child PID` for every other: in its store, if it has one, is what was `before`, and
  *
  * child live 500 x 200 heap before
  * child live 20 x 8192 mmap before
  * child live 5 x 77 heap in_child
+ *
+ * A child that was forked for an operation prints `operated PID`. In its store is what was `before`, and, if it was not killed,
+ *
+ * operated live 500 x 200 heap before
+ * operated live 20 x 8192 mmap before
+ * operated live 10 x 321 heap afterwards
+ * operated live 1 x 65536 mmap afterwards
  */
 #define _GNU_SOURCE 1
-#include <dlfcn.h>
-#include <link.h>
+#include <limits.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <ucontext.h>
 
-#include "../../preload/memhook.h"
 #include "program.h"
-
-enum { TRAP_FLAG = 0x100, MAPPING = 8192, WAYS = 12 };
+#include "stepping.h"
+#include "stepping_operations.h"
 
 static const char *action;
-static uintptr_t library_start, library_end;
 static sigjmp_buf back;
-static uint8_t *instructions[32768];   /* those of the operation */
-static long count;
-static long target;                    /* which of them to act at; -1: they are collected; -2: neither */
-static uint8_t replaced;               /* by the breakpoint */
+static long target;                    /* the number of the instruction to act at */
 static volatile bool acted, is_child;
 static volatile pid_t waiting_for;
-static unsigned way;                   /* of the next call stack that was never there */
-static void *block, *map;
-static void *(*operator_new)(size_t);
-static void (*operator_delete)(void *);
 
-/* ── Operations: before() and after() are not stepped through ────────────────────────────────────── */
+static bool does(const char *wanted) {
+  return strcmp(action, wanted) == 0;
+}
 
-static void nothing(void) {}
-static void make_block(void) {
-  block = malloc(64);
-}
-static void make_large_block(void) {
-  block = malloc(200000);
-}
-static void make_map(void) {
-  map = mmap(NULL, 3 * MAPPING, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-}
-/* So many that some of them are counted. */
-static void *several[20];
-static void make_several(void) {
-  for (int i = 0; i < 20; i++) several[i] = malloc(64);
-}
-static void do_free_several(void) {
-  for (int i = 0; i < 20; i++) {
-    void *volatile old = several[i];
-    several[i] = NULL;
-    free(old);
+/* ── What another thread does meanwhile ──────────────────────────────────────────────────────────── */
+
+static sem_t to_do, done;
+static pid_t others_process; /* that the thread is in: a child has none */
+
+/* A child goes on when the interrupted hook is over. */
+static void in_child(void);
+
+NOINLINE static void meanwhile(void) {
+  for (size_t i = 0; i < 20; i++) free(malloc(40 + i));
+  for (unsigned i = 0; i < 3; i++) {
+    void *mine = block;
+    do_malloc_new();
+    do_free();
+    block = mine;
   }
-}
-static void do_malloc(void) {
-  block = malloc(64);
-}
-NOINLINE static void malloc_far_away(unsigned left, unsigned ways);
-NOINLINE static void one_way(unsigned left, unsigned ways) {
-  malloc_far_away(left, ways);
-}
-NOINLINE static void other_way(unsigned left, unsigned ways) {
-  malloc_far_away(left, ways);
-}
-NOINLINE static void malloc_far_away(unsigned left, unsigned ways) {
-  if (left == 0)
-    block = malloc(64);
-  else
-    (ways & 1 ? one_way : other_way)(left - 1, ways >> 1);
-}
-static void do_malloc_new(void) {
-  malloc_far_away(WAYS, way++);
-}
-static void do_malloc_large(void) {
-  make_large_block();
-}
-static void do_calloc(void) {
-  block = calloc(4, 16);
-}
-static void do_posix_memalign(void) {
-  if (posix_memalign(&block, 64, 64)) block = NULL;
-}
-static void do_new(void) {
-  block = operator_new(64);
-}
-static void do_delete(void) {
-  void *volatile old = block;
-  block = NULL;
-  operator_delete(old);
-}
-static void do_free(void) {
-  void *volatile old = block;
-  block = NULL;
-  free(old);
-}
-static void do_realloc(void) {
-  void *old = block;
-  block = NULL;
-  block = realloc(old, 3000);
-}
-static void do_mmap(void) {
-  make_map();
-}
-static void do_munmap(void) {
-  munmap(map, 3 * MAPPING);
-}
-static void do_munmap_part(void) {
-  munmap((char *)map + MAPPING, MAPPING);
-}
-static void do_mremap(void) {
-  void *moved = mremap(map, 3 * MAPPING, 5 * MAPPING, MREMAP_MAYMOVE);
-  if (moved != MAP_FAILED) munmap(moved, 5 * MAPPING);
-}
-static void do_pool(void) {
-  static char pool[64];
-  memhook_alloc(pool, sizeof pool);
-  memhook_free(pool);
-}
-static void do_failing_exec(void) {
-  char *none[] = {NULL};
-  execve("/nowhere", none, none);
+  free(malloc(200000));
+  free(realloc(malloc(100), 3000));
+  char *mine = mmap(NULL, 3 * MAPPING, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(mine != MAP_FAILED);
+  munmap(mine + MAPPING, MAPPING);
+  munmap(mine, 3 * MAPPING);
 }
 
-static const struct operation {
-  const char *name;
-  void (*before)(void), (*run)(void);
-} operations[] = {
-    {"malloc", nothing, do_malloc},
-    {"malloc-new", nothing, do_malloc_new},
-    {"malloc-large", nothing, do_malloc_large},
-    {"calloc", nothing, do_calloc},
-    {"posix_memalign", nothing, do_posix_memalign},
-    {"new", nothing, do_new},
-    {"delete", make_block, do_delete},
-    {"free", make_block, do_free},
-    {"free-large", make_large_block, do_free},
-    {"free-several", make_several, do_free_several},
-    {"realloc", make_block, do_realloc},
-    {"realloc-large", make_large_block, do_realloc},
-    {"mmap", nothing, do_mmap},
-    {"munmap", make_map, do_munmap},
-    {"munmap-part", make_map, do_munmap_part},
-    {"mremap", make_map, do_mremap},
-    {"pool", nothing, do_pool},
-    {"exec", nothing, do_failing_exec},
-};
-
-/* ── What the handler does ───────────────────────────────────────────────────────────────────────── */
-
-static void await(pid_t child) {
+static void await(pid_t child, int expected) {
   int status = -1;
   CHECK(waitpid(child, &status, 0) == child);
-  if (status != 0) say("bad child at %ld, +0x%zx: status 0x%x\n", target, (size_t)((uintptr_t)instructions[target] - library_start), (unsigned)status);
+  if (status != expected)
+    say("bad child at %ld, +0x%zx: status 0x%x\n", target, target < 0 ? 0 : (size_t)((uintptr_t)steps->at[target] - library_start), (unsigned)status);
 }
+
+static void *be_another(void *unused) {
+  for (;;) {
+    while (sem_wait(&to_do)) {}
+    if (does("others")) {
+      meanwhile();
+    } else {
+      pid_t child = fork();
+      if (child == 0) in_child();
+      await(child, 0);
+    }
+    sem_post(&done);
+  }
+  return unused;
+}
+
+static void start_another(void) {
+  pthread_t thread;
+  if (others_process == getpid()) return;
+  others_process = getpid();
+  CHECK(sem_init(&to_do, 0, 0) == 0 && sem_init(&done, 0, 0) == 0);
+  CHECK(pthread_create(&thread, NULL, be_another, NULL) == 0);
+}
+
+static void let_another_run(void) {
+  sem_post(&to_do);
+  while (sem_wait(&done)) {}
+}
+
+/* ── What the handler does ───────────────────────────────────────────────────────────────────────── */
 
 static void make_child(void) {
   static pid_t (*under_fork)(void);
   if (!under_fork) *(void **)&under_fork = dlsym(RTLD_DEFAULT, "_Fork");
   pid_t child;
-  if (strcmp(action, "_Fork") == 0 && under_fork)
+  if (does("_Fork") && under_fork)
     child = under_fork();
-  else if (strcmp(action, "fork") == 0)
+  else if (does("fork"))
     child = fork();
-  else if (strcmp(action, "instruction") == 0)
+  else if (does("instruction"))
     child = (pid_t)fork_by_instruction();
   else
     child = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0);
@@ -200,57 +140,36 @@ static void make_child(void) {
     is_child = true;
     alarm(20);
   } else if (child > 0 && target % 2 == 0) {
-    await(child);
+    await(child, 0);
   } else {
     waiting_for = child;
   }
 }
 
-static bool is_new(const uint8_t *pc) {
-  static bool known[1 << 20];
-  bool *place = &known[((uintptr_t)pc - library_start) % sizeof known], before = *place;
-  *place = true;
-  return !before;
-}
-
-static void on_trap(int signal, siginfo_t *info, void *interrupted) {
-  (void)signal, (void)info;
-  ucontext_t *context = interrupted;
-  greg_t *pc = &context->uc_mcontext.gregs[REG_RIP];
-  bool held = sigismember(&context->uc_sigmask, SIGALRM);
-  if (target < 0) {
-    bool ours = (uintptr_t)*pc >= library_start && (uintptr_t)*pc < library_end;
-    if (ours && !held && count < (long)(sizeof instructions / sizeof *instructions) && is_new((uint8_t *)*pc)) instructions[count++] = (uint8_t *)*pc;
-    return;
-  }
-  *instructions[target] = replaced;
-  *pc -= 1;
-  if (held) return;
+static void act(bool held) {
+  if (held && !even_held) return;
   acted = true;
-  if (strcmp(action, "jump") == 0 || strcmp(action, "stay") == 0) siglongjmp(back, 1);
-  if (strcmp(action, "end") != 0) return make_child();
+  if (does("kill")) kill(getpid(), SIGKILL);
+  if (even_held) return let_another_run();
+  if (does("jump") || does("stay")) siglongjmp(back, 1);
+  if (!does("end")) return make_child();
   if (target % 2) pthread_exit(NULL);
   syscall(SYS_exit, 0);
 }
 
 /* ── Stepping ────────────────────────────────────────────────────────────────────────────────────── */
 
-void set_trap(void);
-void clear_trap(void);
-__asm__("set_trap:\n\tpushfq\n\torq $0x100, (%rsp)\n\tpopfq\n\tret\n"
-        "clear_trap:\n\tpushfq\n\tandq $~0x100, (%rsp)\n\tpopfq\n\tret\n");
-
 NOINLINE static void operate(const struct operation *operation) {
   block = map = NULL;
   operation->before();
   if (sigsetjmp(back, 1) == 0) {
-    if (target == -1) set_trap();
-    if (target >= 0)
-      replaced = *instructions[target], *instructions[target] = 0xcc;
+    if (target == -1) steps_collect(operation->how == ALONE);
+    if (target >= 0) steps_stop_at(target);
     operation->run();
     clear_trap();
+    is_stepped = false;
   }
-  if (target >= 0) *instructions[target] = replaced;
+  steps_go_on();
 }
 
 static void *operate_in_thread(void *operation) {
@@ -306,14 +225,13 @@ static void *allocate_in_thread(void *unused) {
   return unused;
 }
 
-/* A child goes on when the interrupted hook is over. */
 NOINLINE static void in_child(void) {
   for (int i = 0; i < 100; i++) free(malloc((size_t)i));
   for (int i = 0; i < 5; i++) CHECK(malloc(77) != NULL);
   for (int i = 0; i < 5; i++) malloc_far_away(WAYS, 4095 - (unsigned)i), free(block);
   make_map();
   munmap(map, 3 * MAPPING);
-  if (strcmp(action, "fork") == 0) in_thread(allocate_in_thread, NULL);
+  if (does("fork") || does("fork-elsewhere")) in_thread(allocate_in_thread, NULL);
   say("child %d\n", (int)getpid());
   _exit(0);
 }
@@ -334,57 +252,70 @@ NOINLINE static void *elsewhere(void *unused) {
   return unused;
 }
 
-static int find_library(struct dl_phdr_info *info, size_t size, void *unused) {
-  (void)size, (void)unused;
-  if (!strstr(info->dlpi_name, "libmemhook")) return 0;
-  for (int i = 0; i < info->dlpi_phnum; i++) {
-    if (info->dlpi_phdr[i].p_type != PT_LOAD || !(info->dlpi_phdr[i].p_flags & PF_X)) continue;
-    library_start = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
-    library_end = library_start + info->dlpi_phdr[i].p_memsz;
-  }
-  return 1;
+/* With the target that is set. */
+static void operate_here(const struct operation *operation) {
+  acted = false;
+  waiting_for = 0;
+  if (does("others") || does("fork-elsewhere")) start_another();
+  if (does("end"))
+    in_thread(operate_in_thread, (void *)(uintptr_t)operation);
+  else if (does("stay"))
+    operate_beside(operation);
+  else
+    operate(operation);
+  if (operation->how == ONCE && acted) target = -2, operate(operation); /* what is left of it */
+  if (is_child) in_child();
+  if (waiting_for) await(waiting_for, 0);
 }
 
-static void find_functions(void) {
-  dl_iterate_phdr(find_library, NULL);
-  dlopen("libstdc++.so.6", RTLD_NOW | RTLD_GLOBAL); /* without it memhook's operators do what malloc and free do */
-  *(void **)&operator_new = dlsym(RTLD_DEFAULT, "_Znwm");
-  *(void **)&operator_delete = dlsym(RTLD_DEFAULT, "_ZdlPv");
-  CHECK(library_start && operator_new && operator_delete);
-  uintptr_t start = library_start & ~(uintptr_t)4095;
-  CHECK(mprotect((void *)start, library_end - start, PROT_READ | PROT_WRITE | PROT_EXEC) == 0);
+/* The same in a child for this alone. */
+static void operate_in_child(const struct operation *operation) {
+  pid_t child = fork();
+  if (child == 0) {
+    alarm(60);
+    free(malloc(1)); /* it begins here, not in the operation */
+    bool counts = target >= 0;
+    if (counts) say("operated %d\n", (int)getpid());
+    operate_here(operation);
+    if (counts) afterwards();
+    _exit(acted ? 1 : 0);
+  }
+  int status = -1;
+  CHECK(waitpid(child, &status, 0) == child);
+  acted = status != 0;
+  int expected = !acted ? 0 : does("kill") ? SIGKILL : 1 << 8;
+  if (status != expected) say("bad child for %s at %ld: status 0x%x\n", operation->name, target, (unsigned)status);
 }
 
 static long act_at_each(const struct operation *operation, long first, long every) {
   long times = 0;
+  void (*run)(const struct operation *) = operation->how == ONCE || does("kill") ? operate_in_child : operate_here;
+  steps_begin();
   /* Once in vain: what the C library and the loader do the first time only, looking functions up, takes very many steps. */
-  for (count = 0, target = -2; target < count; target = target < -1 ? -1 : target < 0 ? first : target + every) {
-    acted = false;
-    waiting_for = 0;
-    if (strcmp(action, "end") == 0)
-      in_thread(operate_in_thread, (void *)(uintptr_t)operation);
-    else if (strcmp(action, "stay") == 0)
-      operate_beside(operation);
-    else
-      operate(operation);
-    if (is_child) in_child();
-    if (waiting_for) await(waiting_for);
+  for (target = -2; target < steps->count; target = target < -1 ? -1 : target < 0 ? first : target + every) {
+    run(operation);
     times += acted;
   }
-  say("acted %ld of %ld in %s\n", times, count, operation->name);
+  say("acted %ld of %ld in %s\n", times, steps->count, operation->name);
   return times;
 }
 
 int main(int argc, char **argv) {
-  CHECK(argc == 4 || argc == 5);
-  action = argv[1];
+  CHECK(argc == 5 || argc == 6);
+  plugin_path = argv[1];
+  action = argv[2];
+  even_held = does("others") || does("fork-elsewhere") || does("kill");
+  most_steps = atol(argv[4]) == 1 ? LONG_MAX : 10000; /* loops take many */
   find_functions();
-  struct sigaction handling = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | SA_RESTART};
-  CHECK(sigaction(SIGTRAP, &handling, NULL) == 0);
+  steps_find();
   before();
   long times = 0;
-  for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
-    if (argc == 4 || strcmp(argv[4], operations[i].name) == 0) times += act_at_each(&operations[i], atol(argv[2]), atol(argv[3]));
+  for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+    if (argc == 6 && strcmp(argv[5], operations[i].name) != 0) continue;
+    /* What stays is counted in one process. */
+    if (does("stay") && operations[i].how == ONCE) continue;
+    times += act_at_each(&operations[i], atol(argv[3]), atol(argv[4]));
+  }
   afterwards();
   in_thread(elsewhere, NULL);
   say("asked %ld\n", asked);

@@ -8,4 +8,4 @@ export function rounds(ordinary: number, full: number): string {
 }
 
 /** How long a program may take, in milliseconds. */
-export const patience = process.env.MEMHOOK_TEST_FULL === "1" ? 600_000 : 60_000;
+export const patience = process.env.MEMHOOK_TEST_FULL === "1" ? 7_200_000 : 60_000;

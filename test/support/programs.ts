@@ -13,6 +13,7 @@ import {
   constants,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
@@ -71,7 +72,10 @@ export function build(source: string, options: BuildOptions = {}): string {
     ...flags,
   ];
   const hash = createHash("sha256").update(JSON.stringify(command)).update(readFileSync(path));
-  for (const header of ["test/programs/program.h", "preload/memhook.h"]) hash.update(readFileSync(join(root, header)));
+  const headers = readdirSync(join(root, "test/programs")).filter((name) => name.endsWith(".h"));
+  for (const header of [...headers.sort().map((name) => `test/programs/${name}`), "preload/memhook.h"]) {
+    hash.update(readFileSync(join(root, header)));
+  }
   const folder = join(kept, hash.digest("hex").slice(0, 16));
   const target = join(folder, basename(source).replace(/\.\w+$/, shared ? ".so" : ""));
   if (existsSync(target)) return realpathSync(target);
