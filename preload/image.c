@@ -8,8 +8,8 @@
 #include "store.h"
 #include "sys.h"
 
-#define HEADERS_MAX 64
-#define NOTES_MAX 1024 /* in a segment */
+#define HEADERS_MAX (65536 / sizeof(ElfW(Phdr))) /* as for the kernel */
+#define NOTES_MAX 1024                           /* in a segment */
 #define NOT_OPENED -1
 #define NOT_THERE -2
 

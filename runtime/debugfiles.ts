@@ -9,14 +9,14 @@
 import { readdirSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { SECTION_ALTLINK, SECTION_DEBUGLINK } from "../asm/symbols/layout.js";
+import { MOST_BUILD_ID_BYTES } from "./buildid.js";
 import { ElfError, FileBytes, NO_SUCH_FILE } from "./elfbytes.js";
 import { ElfFile } from "./elffile.js";
 import type { KeptFiles } from "./keptmodules.js";
 import type { SymbolCore } from "./symbolcore.js";
-import type { ModuleInfo } from "./types.js";
+import type { FileIdentity, ModuleInfo } from "./types.js";
 
 const CHECKSUM_PIECE_BYTES = 1 << 20;
-const MOST_BUILD_ID_BYTES = 64;
 
 /** A module's own file, and why it might be another one; null: it is the one. */
 export interface OwnFile {
@@ -26,27 +26,43 @@ export interface OwnFile {
 
 // As exact as every runtime tells it.
 const TIME_UNIT = 1_000_000n;
+/** Clocks of the kernel, of which one may be behind by so much. */
+const TICK = 10_000_000n;
+/** The least there are: a module begins at one. */
+const PAGE_BYTES = 4096n;
 
-/**
- * Whether a file is the one of the run; null: it is. A build id decides; without one there is a change, or no proof. A file that was
- * written since may be anything, even where its size and segments are the same.
- */
-function judge(
-  { buildId, file: then }: ModuleInfo,
-  file: ElfFile,
-  now: FileBytes,
-): { change: string } | { doubt: string } | null {
-  if (!equal(file.buildId, buildId)) return { change: `build id ${hex(buildId)} then, ${hex(file.buildId)} now` };
-  if (buildId.length > 0) return null;
-  if (then === null) return { doubt: "the store does not say which file it was" };
+/** Whether a file is the one of the run; null: it is. A build id decides, where the segments are the same. */
+function judge(info: ModuleInfo, file: ElfFile, now: FileBytes): { change: string } | { doubt: string } | null {
+  const { buildId, file: then } = info;
+  // One that is in no segment the run did not see.
+  const seen = buildId.length > 0 || file.buildIdIsLoaded;
+  if (seen && !equal(file.buildId, buildId))
+    return { change: `build id ${hex(buildId)} then, ${hex(file.buildId)} now` };
+  if (buildId.length === 0) return judgeByFile(then, file, now);
+  if (then === null || then.layout === 0n || then.layout === file.layout()) return null;
+  // prelink moves all of a file; what has more segments has still its functions where they were.
+  const { low, high } = file.addresses();
+  const moved = BigInt.asUintN(64, high + info.bias - info.end);
+  if (moved !== 0n && low - (low % PAGE_BYTES) === BigInt.asUintN(64, info.start - info.bias + moved)) {
+    return { change: "it has the same build id, and other addresses" };
+  }
+  return { doubt: "its build id is the same, but its segments are not" };
+}
+
+/** Without a build id there is a change, or no proof. A file that was written since may be anything, even of the same size and segments. */
+function judgeByFile(then: FileIdentity | null, file: ElfFile, now: FileBytes) {
+  const doubtful = (doubt: string) => ({ doubt: `no build id, and ${doubt}` });
+  if (then === null) return doubtful("the store does not say which file it was");
   if (then.layout !== file.layout()) return { change: "it has other segments" };
-  if (then.bytes === 0n) return { doubt: "its file was not at its path any more" };
+  if (then.bytes === 0n) return doubtful("its file was not at its path any more");
   if (then.bytes !== BigInt(now.size)) return { change: `${then.bytes} bytes then, ${now.size} now` };
   if (then.written / TIME_UNIT !== now.written / TIME_UNIT) {
     const time = (nanoseconds: bigint) => new Date(Number(nanoseconds / TIME_UNIT)).toISOString();
     return { change: `written ${time(then.written)} then, ${time(now.written)} now; it has no build id` };
   }
-  return then.inode === now.inode ? null : { doubt: "it is a copy, or was put there anew" };
+  if (then.inode !== now.inode) return doubtful("it is a copy, or was put there anew");
+  // The times that tools put back are others.
+  return now.changed > then.seen + TICK ? doubtful("it was touched since") : null;
 }
 
 /**

@@ -19,6 +19,8 @@ export class FileBytes implements ElfBytes {
   readonly inode: bigint;
   /** When it was written last, nanoseconds since 1970. */
   readonly written: bigint;
+  /** When it was written, renamed or given other permissions last; 0n if it has no name, or the runtime does not tell. */
+  readonly changed: bigint;
   readonly #descriptor: number;
 
   /** @throws ElfError if there is no such file, or it cannot be read */
@@ -34,6 +36,8 @@ export class FileBytes implements ElfBytes {
     this.size = Number(status.size);
     this.inode = status.ino;
     this.written = status.mtimeNs;
+    // That it was removed is no change to it.
+    this.changed = status.nlink > 0n ? (status.ctimeNs ?? 0n) : 0n;
   }
 
   read(target: Uint8Array, offset: number): boolean {

@@ -26,14 +26,16 @@ import {
   ENTRY_SIZE,
   SECTION_NOTE,
 } from "../asm/symbols/layout.js";
+import { buildIdIn } from "./buildid.js";
 import { type ElfBytes, ElfError, FileBytes, MemoryBytes, reason } from "./elfbytes.js";
 import type { SymbolCore } from "./symbolcore.js";
 import { zstd } from "./zstd.js";
 
 const MOST_SECTIONS = 65536;
 const MOST_NAME_BYTES = 16 << 20;
-const MOST_NOTE_BYTES = 1 << 20;
 const MOST_SEGMENT_BYTES = 1 << 16;
+const PT_LOAD = 1;
+const PT_NOTE = 4;
 const FNV_START = 0xcbf29ce484222325n;
 const FNV_PRIME = 0x100000001b3n;
 /** Compressed sections larger than this are left alone, whatever they claim to be. */
@@ -46,6 +48,8 @@ export class ElfFile {
   readonly path: string;
   /** Empty if the file has none. */
   readonly buildId: Uint8Array;
+  /** Whether it is where a process sees it that has the file loaded. */
+  readonly buildIdIsLoaded: boolean;
   /** Size of the file. */
   readonly bytes: number;
   /** 8 or 4. */
@@ -77,7 +81,9 @@ export class ElfFile {
       this.entries = table.entries;
       this.lowestCode = table.lowestCode;
       this.#segments = table.segments;
-      this.buildId = core.scoped(() => this.#readBuildId(core, table));
+      const loaded = this.#loadedBuildId();
+      this.buildId = loaded ?? this.#sectionsBuildId() ?? new Uint8Array(0);
+      this.buildIdIsLoaded = loaded !== null || table.segments.count === 0;
     } catch (error) {
       source.close();
       throw error instanceof ElfError ? error : new ElfError(reason(error));
@@ -150,11 +156,16 @@ export class ElfFile {
 
   /** FNV-1a of the program headers, as the library stores it; 0n if they cannot be read. */
   layout(): bigint {
-    const { offset, count, bytes } = this.#segments;
-    if (count === 0 || count * bytes > MOST_SEGMENT_BYTES) return 0n;
-    const headers = new Uint8Array(count * bytes);
-    if (!this.read(headers, offset)) return 0n;
-    return headers.reduce((hash, byte) => BigInt.asUintN(64, (hash ^ BigInt(byte)) * FNV_PRIME), FNV_START);
+    const headers = this.#rawProgramHeaders();
+    return headers?.reduce((hash, byte) => BigInt.asUintN(64, (hash ^ BigInt(byte)) * FNV_PRIME), FNV_START) ?? 0n;
+  }
+
+  /** The lowest address that is loaded, and the end of the highest. */
+  addresses(): { low: bigint; high: bigint } {
+    const loaded = [...this.#programHeaders()].filter(({ type }) => type === PT_LOAD);
+    const lows = loaded.map(({ address }) => address);
+    const highs = loaded.map(({ address, memoryBytes }) => address + memoryBytes);
+    return { low: lows.sort(ascending)[0] ?? 0n, high: highs.sort(ascending).at(-1) ?? 0n };
   }
 
   #field(index: number, field: number): number {
@@ -267,39 +278,72 @@ export class ElfFile {
     return { pointerBytes, machine, entries, segments, lowestCode: lowestCode(entries) };
   }
 
-  #readBuildId(core: SymbolCore, table: { pointerBytes: number; segments: Segments }): Uint8Array {
-    const places: { offset: number; size: number }[] = [];
-    for (let index = 0; index < this.sectionCount; index++) {
-      if (this.#field(index, ENTRY_KIND) !== SECTION_NOTE) continue;
-      places.push({ offset: this.#large(index, ENTRY_OFFSET), size: this.#large(index, ENTRY_SIZE) });
+  /** The first build id that is in a segment of notes. */
+  #loadedBuildId(): Uint8Array | null {
+    for (const { type, offset, fileBytes, align } of this.#programHeaders()) {
+      const id = type === PT_NOTE ? this.#buildIdIn(offset, fileBytes, align) : null;
+      if (id !== null) return id;
     }
-    // A program may have lost its sections, but not its segments.
-    if (places.length === 0) places.push(...this.#noteSegments(core, table));
-    for (const { offset, size } of places) {
-      if (size > MOST_NOTE_BYTES || offset + size > this.bytes) continue;
-      const address = core.reserve(size);
-      if (!this.read(core.bytes(address, size), offset)) continue;
-      const found = core.call.elfBuildId(address, size);
-      if (found !== 0n)
-        return core.bytes(Number(BigInt.asUintN(32, found >> 32n)), Number(found & 0xffffffffn)).slice();
-    }
-    return new Uint8Array(0);
+    return null;
   }
 
-  #noteSegments(core: SymbolCore, { pointerBytes, segments }: { pointerBytes: number; segments: Segments }) {
-    const places: { offset: number; size: number }[] = [];
-    const bytes = segments.count * segments.bytes;
-    if (segments.offset + bytes > this.bytes) return places;
-    const address = core.reserve(bytes);
-    if (!this.read(core.bytes(address, bytes), segments.offset)) return places;
-    const wide = pointerBytes === 8 ? 1 : 0;
-    for (let i = 0; core.call.elfNoteSegment(address, segments.count, segments.bytes, wide, i); i++) {
-      places.push({ offset: Number(core.bigint(0)), size: Number(core.bigint(8)) });
+  /** The same of sections: a debug file has no segments, or wrong ones. They do not tell what their notes are padded to. */
+  #sectionsBuildId(): Uint8Array | null {
+    for (let index = 0; index < this.sectionCount; index++) {
+      if (this.#field(index, ENTRY_KIND) !== SECTION_NOTE) continue;
+      const [offset, size] = [this.#large(index, ENTRY_OFFSET), this.#large(index, ENTRY_SIZE)];
+      const id = this.#buildIdIn(offset, size, 4) ?? this.#buildIdIn(offset, size, 8);
+      if (id !== null) return id;
     }
-    return places;
+    return null;
+  }
+
+  *#programHeaders(): Generator<ProgramHeader> {
+    const bytes = this.#segments.bytes;
+    const wide = this.pointerBytes === 8;
+    const headers = this.#rawProgramHeaders();
+    if (headers === null || bytes < (wide ? 56 : 32)) return;
+    const view = new DataView(headers.buffer);
+    for (let at = 0; at < headers.length; at += bytes) {
+      const word = (long: number, short: number) =>
+        wide ? view.getBigUint64(at + long, true) : BigInt(view.getUint32(at + short, true));
+      yield {
+        type: view.getUint32(at, true),
+        offset: Number(word(8, 4)),
+        address: word(16, 8),
+        fileBytes: Number(word(32, 16)),
+        memoryBytes: word(40, 20),
+        align: Number(word(48, 28)),
+      };
+    }
+  }
+
+  #rawProgramHeaders(): Uint8Array | null {
+    const { offset, count, bytes } = this.#segments;
+    if (count === 0 || count * bytes > MOST_SEGMENT_BYTES) return null;
+    const headers = new Uint8Array(count * bytes);
+    return this.read(headers, offset) ? headers : null;
+  }
+
+  #buildIdIn(offset: number, size: number, align: number): Uint8Array | null {
+    return buildIdIn((target, at) => this.read(target, at), offset, size, align);
   }
 }
 
+function ascending(one: bigint, other: bigint): number {
+  return one < other ? -1 : Number(one > other);
+}
+
+interface ProgramHeader {
+  type: number;
+  offset: number;
+  address: bigint;
+  fileBytes: number;
+  memoryBytes: bigint;
+  align: number;
+}
+
+/** Where the program headers are, and how many of which size. */
 interface Segments {
   offset: number;
   count: number;

@@ -98,7 +98,7 @@ export class StoreFrames {
         executable: (flags & L.MODULE_FLAG_EXECUTABLE) !== 0,
         vdso: (flags & L.MODULE_FLAG_VDSO) !== 0,
       };
-      const file = (flags & L.MODULE_FLAG_FILE) === 0 ? null : this.#file(buildId);
+      const file = (flags & L.MODULE_FLAG_FILE) === 0 ? null : this.#file(buildId, numbers.loaded);
       const text = new TextDecoder().decode(this.#string(path));
       module = { id, path: text, buildId: this.#string(buildId), file, ...numbers };
       this.#modules.set(id, module);
@@ -107,7 +107,7 @@ export class StoreFrames {
   }
 
   /** What follows a build id. */
-  #file([offset, length]: readonly [number, number]): FileIdentity {
+  #file([offset, length]: readonly [number, number], loaded: bigint): FileIdentity {
     const bytes = this.#string([offset, length + L.FILE_BYTES]);
     const view = new DataView(bytes.buffer, bytes.byteOffset + length);
     const u64 = (field: number) => view.getBigUint64(field, true);
@@ -115,6 +115,7 @@ export class StoreFrames {
       inode: u64(L.FILE_INODE),
       bytes: u64(L.FILE_SIZE),
       written: u64(L.FILE_TIME),
+      seen: this.#tables.u64(L.HEADER_START_WALL) + loaded,
       layout: u64(L.FILE_LAYOUT),
     };
   }

@@ -21,8 +21,6 @@ interface Exports {
     namesBytes: number,
     out: number,
   ): void;
-  elfBuildId(p: number, bytes: number): bigint;
-  elfNoteSegment(p: number, count: number, bytes: number, wide: number, index: number): number;
   symbolsBegin(addresses: number, count: number): number;
   symbolsTable(number: number, entries: number, entryCount: number, machine: number): void;
   symbolsScan(p: number, count: number, wide: number): number;

@@ -116,7 +116,8 @@ export class Symbolizer implements Names {
 
   /** Two entries of the store may be one file, loaded twice. */
   #module(info: ModuleInfo): Module {
-    const key = [hex(info.buildId), ...Object.values(info.file ?? {}), info.path].join(" ");
+    const { inode, bytes, written, layout } = info.file ?? {};
+    const key = [hex(info.buildId), inode, bytes, written, layout, info.path].join(" ");
     let module = this.#modules.get(key);
     if (module === undefined) {
       module = { info, files: undefined, known: new Map() };
@@ -169,8 +170,7 @@ export class Symbolizer implements Names {
     try {
       const found = openModule(this.#core, info, this.#pid, this.#kept);
       own = found.file;
-      if (found.doubt !== null)
-        this.#note(info, `nothing proves that it is the run's file: no build id, and ${found.doubt}`);
+      if (found.doubt !== null) this.#note(info, `nothing proves that it is the run's file: ${found.doubt}`);
       files.open.push(own);
     } catch (error) {
       if (!(error instanceof ElfError)) throw error;

@@ -171,6 +171,8 @@ export interface FileIdentity {
   bytes: bigint;
   /** When it was written last, nanoseconds since 1970. */
   written: bigint;
+  /** When that was looked at. */
+  seen: bigint;
   /** Of its segments: a hash of the program headers. */
   layout: bigint;
 }

@@ -1,6 +1,6 @@
-// ELF files of both classes, little-endian: headers turned into records of one form, and the build id.
+// ELF files of both classes, little-endian: headers turned into records of one form.
 //
-// The host reads the pieces (header, section table, section names, notes) and hands them over; every size that
+// The host reads the pieces (header, section table, section names) and hands them over; every size that
 // comes from the file is checked against the piece.
 
 import {
@@ -52,8 +52,6 @@ const SHT_NOBITS: u32 = 8;
 const SHT_DYNSYM: u32 = 11;
 const SHF_EXECINSTR: u64 = 4;
 const SHF_COMPRESSED: u64 = 0x800;
-const PT_NOTE: u32 = 4;
-const NT_GNU_BUILD_ID: u32 = 3;
 
 /** Reads the file's first bytes into the record area. False: not an ELF file that we can read. */
 export function elfHeader(p: usize, bytes: u32): bool {
@@ -152,44 +150,4 @@ function is(p: usize, end: usize, text: string, prefix: bool): bool {
     if (<u32>load<u8>(p + i) != <u32>load<u16>(units + (i << 1))) return false;
   }
   return prefix || load<u8>(p + length) == 0;
-}
-
-/**
- * Searches notes for the GNU build id. Gives its bytes' address in the upper half and their number in the lower
- * half, or 0.
- */
-export function elfBuildId(p: usize, bytes: u32): u64 {
-  const end = p + bytes;
-  while (end - p >= 12) {
-    const nameBytes = load<u32>(p);
-    const idBytes = load<u32>(p, 4);
-    const type = load<u32>(p, 8);
-    const name = p + 12;
-    const left = <u32>(end - name);
-    if (nameBytes > left) return 0;
-    const paddedName = (nameBytes + 3) & ~3;
-    if (paddedName > left || idBytes > left - paddedName) return 0;
-    const id = name + paddedName;
-    // "GNU\0"
-    if (type == NT_GNU_BUILD_ID && nameBytes == 4 && load<u32>(name) == 0x00554e47 && idBytes > 0) {
-      return ((<u64>id) << 32) | <u64>idBytes;
-    }
-    // The last note's padding may be missing, and nothing follows then.
-    const paddedId = (idBytes + 3) & ~3;
-    if (paddedId < idBytes || paddedId >= left - paddedName) return 0;
-    p = id + paddedId;
-  }
-  return 0;
-}
-
-/** The place of the index-th note segment in the file, in the record area: offset, then size. False: no more. */
-export function elfNoteSegment(p: usize, count: u32, bytes: u32, wide: bool, index: u32): bool {
-  if (bytes < <u32>(wide ? 56 : 32)) return false;
-  for (let i: u32 = 0; i < count; i++, p += bytes) {
-    if (load<u32>(p) != PT_NOTE || index-- != 0) continue;
-    store<u64>(record, wide ? load<u64>(p, 8) : <u64>load<u32>(p, 4));
-    store<u64>(record, wide ? load<u64>(p, 32) : <u64>load<u32>(p, 16), 8);
-    return true;
-  }
-  return false;
 }

@@ -5,7 +5,7 @@
 
 export { arangesSet } from "./aranges";
 export { crc32 } from "./crc32";
-export { elfBuildId, elfHeader, elfNoteSegment, elfSections } from "./elf";
+export { elfHeader, elfSections } from "./elf";
 export { entryName, unitAbbreviations, unitWalk } from "./entries";
 export { linesEnd, unitLines } from "./lines";
 export { mark, recordAddress, release, reserve } from "./memory";

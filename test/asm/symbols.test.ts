@@ -51,29 +51,6 @@ test("memory that is released is used again, and what cannot be had is refused",
   assert.ok(target.reserve(1 << 20) > 0);
 });
 
-test("a build id is found among other notes, and not in damaged ones", () => {
-  const note = (name: string, type: number, content: number[], nameBytes = name.length, idBytes = content.length) => {
-    const header = new Uint32Array([nameBytes, idBytes, type]);
-    const pad = (bytes: number[]) => [...bytes, ...Array((4 - (bytes.length % 4)) % 4).fill(0)];
-    return [...new Uint8Array(header.buffer), ...pad([...Buffer.from(name)]), ...pad(content)];
-  };
-  const find = (bytes: number[]) => {
-    const target = core();
-    const found = target.call.elfBuildId(put(target, Uint8Array.from(bytes)), bytes.length);
-    const address = Number(BigInt.asUintN(32, found >> 32n));
-    return Buffer.from(target.bytes(address, Number(found & 0xffffffffn))).toString("hex");
-  };
-  const id = note("GNU\0", 3, [1, 2, 3, 4, 5]);
-  assert.strictEqual(find(id), "0102030405");
-  assert.strictEqual(find([...note("stapsdt\0", 3, [9]), ...note("GNU\0", 1, [8, 8]), ...id]), "0102030405");
-  assert.strictEqual(find(note("GNU\0", 3, [])), "");
-  assert.strictEqual(find(note("GNU\0", 5, [1, 2])), "");
-  assert.strictEqual(find(note("GNU\0", 3, [1, 2], 4, 1000)), "");
-  assert.strictEqual(find(note("GNU\0", 3, [1, 2], 0xffffffff)), "");
-  assert.strictEqual(find([...note("x\0\0\0", 3, [1], 4, 0xfffffffe), ...id]), "");
-  for (let bytes = 0; bytes < id.length - 3; bytes++) assert.strictEqual(find(id.slice(0, bytes)), "");
-});
-
 test("headers that are too short or of another kind are refused", () => {
   const header = new Uint8Array(64);
   header.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);

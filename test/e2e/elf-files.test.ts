@@ -106,7 +106,9 @@ for (const flag of ["--build-id=sha1", "--build-id=none"]) {
     const store = join(folder, `file${flag}.mem`);
     await runWell(build("dlopen.c"), [path], { store });
     const { file, buildId } = await moduleOf(store, path);
-    assert.deepEqual(file, identityOf(path));
+    const { seen } = file!;
+    assert.deepEqual(file, { ...identityOf(path), seen });
+    assert.ok(seen > file!.written && seen <= BigInt(Date.now() + 1000) * 1_000_000n);
     assert.equal(buildId.length, flag.endsWith("none") ? 0 : 20);
     assert.equal(file!.bytes, statSync(path, { bigint: true }).size);
     assert.notEqual(file!.layout, 0n);

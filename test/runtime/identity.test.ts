@@ -1,6 +1,8 @@
-// What is done to a module without a build id after the run: a name that may be another build's is not shown, or not without a word.
+// What is done to a module's file after the run: a name that may be another build's is not shown, or not without a word. Each way once to a
+// file with a build id, which is the same where the code is, and once to one without.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
@@ -9,15 +11,19 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
+import { ElfFile } from "../../runtime/elffile.js";
 import { openStore } from "../../runtime/store.js";
+import { SymbolCore } from "../../runtime/symbolcore.js";
 import { Symbolizer } from "../../runtime/symbolize.js";
 import type { FileIdentity, ModuleInfo } from "../../runtime/types.js";
 import { temporaryFolder } from "../support/run.js";
@@ -29,21 +35,34 @@ const vectors = fileURLToPath(new URL("../../../test/vectors/symbols/", import.m
 const NAME = "crossing";
 const OFFSET = 0x1610n;
 const LONG_AGO = 1_600_000_000;
-/** Its build id is made another kind of note. */
+const BIAS = 0x7f0000000000n;
+/** Of the vectors, with their build id or with another kind of note instead. */
 const NOTE = Buffer.from("040000001400000003000000474e5500", "hex");
-const whole = readFileSync(join(vectors, "clang-5.so"));
-whole.writeUInt32LE(0x33, whole.indexOf(NOTE) + 8);
+const ROOT = process.getuid?.() === 0;
 
-/** The same size and segments, and a function of another name at the same place. */
-const rebuilt = Buffer.from(whole.toString("latin1").replaceAll(NAME, NAME.replace(/^./, "x")), "latin1");
+interface Build {
+  whole: Buffer;
+  /** The same size and segments, and a function of another name at the same place. */
+  rebuilt: Buffer;
+}
+
+function buildOf(withId: boolean): Build {
+  const whole = readFileSync(join(vectors, "clang-5.so"));
+  const noteAt = whole.indexOf(NOTE);
+  if (!withId) whole.writeUInt32LE(0x33, noteAt + 8);
+  const rebuilt = Buffer.from(whole.toString("latin1").replaceAll(NAME, NAME.replace(/^./, "x")), "latin1");
+  rebuilt.writeUInt8(rebuilt.readUInt8(noteAt + 16) ^ 1, noteAt + 16);
+  return { whole, rebuilt };
+}
 
 type Outcome = "name" | "name and word" | "no name";
 
 interface Way {
   what: string;
-  outcome: Outcome;
+  /** Without a build id, and with one. */
+  outcomes: readonly [without: Outcome, with_: Outcome];
   /** What happens to the file after the run. */
-  change: (path: string) => void;
+  change: (path: string, build: Build) => void;
   /** What the store says of the file. */
   stored?: (file: FileIdentity) => FileIdentity | null;
 }
@@ -55,144 +74,270 @@ function put(path: string, content: Buffer, seconds?: number): void {
   renameSync(`${path}.new`, path);
 }
 
+/** Writes into the file, and puts its time back. */
 function inPlace(path: string, content: Buffer): void {
   writeFileSync(path, content);
   utimesSync(path, LONG_AGO, LONG_AGO);
 }
 
-const otherSegments = Buffer.from(whole);
-otherSegments.writeUInt8(otherSegments.readUInt8(64 + 56 + 4) ^ 1, 64 + 56 + 4);
+/** Has the path lead to another file. */
+function lead(path: string, target: string): void {
+  rmSync(path);
+  symlinkSync(target, path);
+}
+
+function copyBeside(path: string): string {
+  copyFileSync(path, `${path}.copy`);
+  utimesSync(`${path}.copy`, LONG_AGO, LONG_AGO);
+  return `${path}.copy`;
+}
+
+/** With all addresses of its segments so much higher, or only that of the last: as prelink does, and as another link does. */
+function relocated(elf: Buffer, by: number, all = true): Buffer {
+  const result = Buffer.from(elf);
+  const count = elf.readUInt16LE(56);
+  for (let i = all ? 0 : count - 1; i < count; i++) {
+    for (const field of [16, 24]) {
+      const at = 64 + 56 * i + field;
+      result.writeBigUInt64LE(result.readBigUInt64LE(at) + BigInt(by), at);
+    }
+  }
+  return result;
+}
+
+const edited = (elf: Buffer, at: number) => {
+  const result = Buffer.from(elf);
+  result.writeUInt8(result.readUInt8(at) ^ 1, at);
+  return result;
+};
+const NO_NAME = ["no name", "no name"] as const;
+const ANYHOW = ["name", "name"] as const;
+/** The build id proves it. */
+const PROVED = ["no name", "name"] as const;
+const PROVED_OR_WORD = ["name and word", "name"] as const;
 
 const ways: Way[] = [
-  { what: "nothing", outcome: "name", change: () => {} },
-  { what: "other permissions", outcome: "name", change: (path) => chmodSync(path, 0o700) },
+  { what: "nothing", outcomes: ANYHOW, change: () => {} },
+  { what: "read", outcomes: ANYHOW, change: (path) => void readFileSync(path) },
+  { what: "other permissions", outcomes: PROVED_OR_WORD, change: (path) => chmodSync(path, 0o700) },
   {
     what: "moved away and back",
-    outcome: "name",
+    outcomes: PROVED_OR_WORD,
     change: (path) => {
       renameSync(path, `${path}.away`);
       renameSync(`${path}.away`, path);
     },
   },
-  { what: "a second name of the file", outcome: "name", change: (path) => linkSync(path, `${path}.second`) },
-  { what: "copied with its time", outcome: "name and word", change: (path) => put(path, whole, LONG_AGO) },
-  { what: "rebuilt with its time", outcome: "name and word", change: (path) => put(path, rebuilt, LONG_AGO) },
+  { what: "a second name of the file", outcomes: PROVED_OR_WORD, change: (path) => linkSync(path, `${path}.second`) },
+  { what: "copied with its time", outcomes: PROVED_OR_WORD, change: (path, { whole }) => put(path, whole, LONG_AGO) },
+  {
+    what: "copied over it, with its time",
+    outcomes: PROVED_OR_WORD,
+    change: (path, { whole }) => inPlace(path, whole),
+  },
+  {
+    what: "rebuilt with its time",
+    outcomes: ["name and word", "no name"],
+    change: (path, { rebuilt }) => put(path, rebuilt, LONG_AGO),
+  },
+  {
+    what: "rebuilt in place, with its time",
+    outcomes: ["name and word", "no name"],
+    change: (path, { rebuilt }) => inPlace(path, rebuilt),
+  },
   {
     what: "a link to a copy with its time",
-    outcome: "name and word",
-    change: (path) => {
-      copyFileSync(path, `${path}.copy`);
-      utimesSync(`${path}.copy`, LONG_AGO, LONG_AGO);
-      rmSync(path);
-      symlinkSync(`${path}.copy`, path);
-    },
+    outcomes: PROVED_OR_WORD,
+    change: (path) => lead(path, copyBeside(path)),
   },
   {
     what: "a link to another build",
-    outcome: "no name",
-    change: (path) => {
-      rmSync(path);
+    outcomes: NO_NAME,
+    change: (path, { rebuilt }) => {
       writeFileSync(`${path}.copy`, rebuilt);
-      symlinkSync(`${path}.copy`, path);
+      lead(path, `${path}.copy`);
     },
   },
-  { what: "copied without its time", outcome: "no name", change: (path) => put(path, whole) },
-  { what: "rebuilt", outcome: "no name", change: (path) => put(path, rebuilt) },
-  { what: "rebuilt in place", outcome: "no name", change: (path) => writeFileSync(path, rebuilt) },
-  { what: "touched", outcome: "no name", change: (path) => utimesSync(path, LONG_AGO, LONG_AGO + 1) },
+  { what: "copied without its time", outcomes: PROVED, change: (path, { whole }) => put(path, whole) },
+  { what: "rebuilt", outcomes: NO_NAME, change: (path, { rebuilt }) => put(path, rebuilt) },
+  { what: "rebuilt in place", outcomes: NO_NAME, change: (path, { rebuilt }) => writeFileSync(path, rebuilt) },
+  { what: "touched", outcomes: PROVED, change: (path) => utimesSync(path, LONG_AGO, LONG_AGO + 1) },
   {
     what: "touched a millisecond later",
-    outcome: "no name",
+    outcomes: PROVED,
     change: (path) => utimesSync(path, LONG_AGO, LONG_AGO + 0.002),
   },
-  { what: "cut in half", outcome: "no name", change: (path) => truncateSync(path, whole.length >> 1) },
+  {
+    what: "a byte of its code changed",
+    outcomes: PROVED,
+    change: (path, { whole }) => writeFileSync(path, edited(whole, Number(OFFSET))),
+  },
+  {
+    what: "a byte of its code changed, with its time",
+    outcomes: PROVED_OR_WORD,
+    change: (path, { whole }) => inPlace(path, edited(whole, Number(OFFSET))),
+  },
+  { what: "cut in half", outcomes: NO_NAME, change: (path, { whole }) => truncateSync(path, whole.length >> 1) },
   {
     what: "cut in half, with its time",
-    outcome: "no name",
-    change: (path) => inPlace(path, whole.subarray(0, whole.length >> 1)),
+    outcomes: NO_NAME,
+    change: (path, { whole }) => inPlace(path, whole.subarray(0, whole.length >> 1)),
   },
-  { what: "emptied", outcome: "no name", change: (path) => truncateSync(path, 0) },
+  { what: "cut at a page", outcomes: NO_NAME, change: (path) => truncateSync(path, 4096) },
+  { what: "emptied", outcomes: NO_NAME, change: (path) => truncateSync(path, 0) },
   {
     what: "a byte more, with its time",
-    outcome: "no name",
-    change: (path) => inPlace(path, Buffer.concat([whole, Buffer.alloc(1)])),
+    outcomes: PROVED,
+    change: (path, { whole }) => inPlace(path, Buffer.concat([whole, Buffer.alloc(1)])),
   },
-  { what: "other segments, with its time", outcome: "no name", change: (path) => inPlace(path, otherSegments) },
+  { what: "made 10 TB long, with a hole", outcomes: PROVED, change: (path) => truncateSync(path, 10e12) },
+  {
+    what: "a hole of 10 TB",
+    outcomes: NO_NAME,
+    change: (path) => {
+      truncateSync(path, 0);
+      truncateSync(path, 10e12);
+    },
+  },
+  {
+    what: "other segments, with its time",
+    outcomes: ["no name", "name and word"],
+    change: (path, { whole }) => inPlace(path, edited(whole, 64 + 56 + 4)),
+  },
+  {
+    what: "one segment elsewhere, with its time",
+    outcomes: ["no name", "name and word"],
+    change: (path, { whole }) => inPlace(path, relocated(whole, 0x10000, false)),
+  },
+  {
+    what: "all of it at other addresses, with its time",
+    outcomes: NO_NAME,
+    change: (path, { whole }) => inPlace(path, relocated(whole, 0x10000)),
+  },
   {
     what: "without symbols",
-    outcome: "no name",
-    change: (path) => put(path, whole.subarray(0, whole.length - 64), LONG_AGO),
+    outcomes: NO_NAME,
+    change: (path, { whole }) => put(path, whole.subarray(0, whole.length - 64), LONG_AGO),
   },
-  { what: "removed", outcome: "no name", change: (path) => rmSync(path) },
+  { what: "removed", outcomes: NO_NAME, change: (path) => rmSync(path) },
   {
     what: "text",
-    outcome: "no name",
-    change: (path) => put(path, Buffer.alloc(whole.length, "#!/bin/sh\n"), LONG_AGO),
+    outcomes: NO_NAME,
+    change: (path, { whole }) => put(path, Buffer.alloc(whole.length, "#!/bin/sh\n"), LONG_AGO),
   },
   {
     what: "another library",
-    outcome: "no name",
+    outcomes: NO_NAME,
     change: (path) => put(path, readFileSync(join(vectors, "gcc-4.so")), LONG_AGO),
   },
   {
+    what: "one for another byte order",
+    outcomes: NO_NAME,
+    change: (path, { whole }) => inPlace(path, Buffer.concat([whole.subarray(0, 5), Buffer.of(2), whole.subarray(6)])),
+  },
+  {
     what: "a folder",
-    outcome: "no name",
+    outcomes: NO_NAME,
     change: (path) => {
       rmSync(path);
       mkdirSync(path);
     },
   },
-  { what: "a store of an older format", outcome: "name and word", change: () => {}, stored: () => null },
+  {
+    what: "a pipe that nobody writes to",
+    outcomes: NO_NAME,
+    change: (path) => {
+      rmSync(path);
+      execFileSync("mkfifo", [path]);
+    },
+  },
+  { what: "a link to itself", outcomes: NO_NAME, change: (path) => lead(path, path) },
+  { what: "a link to nowhere", outcomes: NO_NAME, change: (path) => lead(path, `${path}.nowhere`) },
+  { what: "an endless device", outcomes: NO_NAME, change: (path) => lead(path, "/dev/zero") },
+  { what: "a file of the kernel's", outcomes: NO_NAME, change: (path) => lead(path, "/proc/self/maps") },
+  {
+    what: "not to be read",
+    outcomes: ROOT ? PROVED_OR_WORD : NO_NAME,
+    change: (path) => chmodSync(path, 0),
+  },
+  { what: "a store of an older format", outcomes: PROVED_OR_WORD, change: () => {}, stored: () => null },
   {
     what: "replaced before it was looked at, by a copy",
-    outcome: "name and word",
+    outcomes: PROVED_OR_WORD,
     change: () => {},
-    stored: ({ layout }) => ({ inode: 0n, bytes: 0n, written: 0n, layout }),
+    stored: ({ layout, seen }) => ({ inode: 0n, bytes: 0n, written: 0n, seen, layout }),
   },
   {
     what: "replaced before it was looked at, by another build",
-    outcome: "no name",
-    change: () => {},
-    stored: () => ({ inode: 0n, bytes: 0n, written: 0n, layout: 1n }),
+    outcomes: NO_NAME,
+    change: (path, { rebuilt }) => put(path, rebuilt, LONG_AGO),
+    stored: ({ seen }) => ({ inode: 0n, bytes: 0n, written: 0n, seen, layout: 1n }),
   },
 ];
 
 const same = (file: FileIdentity) => file;
 
-for (const [index, { what, outcome, change, stored = same }] of ways.entries()) {
-  test(`a module without a build id, after the run: ${what}`, async () => {
-    const path = join(folder, `${index}.so`);
+/** The run: each way's module, as its store has it, without a build id and with one. */
+const builds = [false, true].map(buildOf);
+const modules: ModuleInfo[][] = [[], []];
+for (const [number, { whole }] of builds.entries()) {
+  for (const [index, { stored = same }] of ways.entries()) {
+    const path = join(folder, `${number}-${index}.so`);
     writeFileSync(path, whole);
     utimesSync(path, LONG_AGO, LONG_AGO);
-    const file = stored(identityOf(path)!);
-    const module = await throughStore(path, file);
-    change(path);
-    const symbolizer = new Symbolizer({ debugFolders: [], environment: {} });
-    const [locations] = await symbolizer.symbolize([{ module, offset: OFFSET, exact: true }]);
-    symbolizer.close();
-    const { notes } = symbolizer;
-    const name = locations!.at(-1)!.function;
-    assert.equal(name === null, outcome === "no name", `${name}, ${notes.join()}`);
-    assert.equal(notes.length, outcome === "name" ? 0 : 1, notes.join("\n"));
-    for (const note of notes) {
-      assert.match(
-        note,
-        outcome === "no name" ? /: its functions have no names$/ : /: nothing proves that it is the run's file: /,
-      );
-    }
-  });
+    modules[number]!.push(await throughStore(path, stored(identityOf(path)!)));
+  }
+}
+await aTickLater(join(folder, "clock"));
+
+for (const [number, build] of builds.entries()) {
+  for (const [index, { what, outcomes, change }] of ways.entries()) {
+    test(`a module with${number === 1 ? "" : "out"} a build id, after the run: ${what}`, async () => {
+      const outcome = outcomes[number];
+      const module = modules[number]![index]!;
+      change(module.path, build);
+      const symbolizer = new Symbolizer({ debugFolders: [], environment: {} });
+      const [locations] = await symbolizer.symbolize([{ module, offset: OFFSET, exact: true }]);
+      symbolizer.close();
+      const { notes } = symbolizer;
+      const name = locations!.at(-1)!.function;
+      assert.equal(name === null, outcome === "no name", `${name}, ${notes.join()}`);
+      assert.equal(notes.length, outcome === "name" ? 0 : 1, notes.join("\n"));
+      for (const note of notes) {
+        assert.match(
+          note,
+          outcome === "no name" ? /: its functions have no names$/ : /: nothing proves that it is the run's file: /,
+        );
+      }
+    });
+  }
+}
+
+/** Returns when the clock has gone on that files are stamped with (in Deno by a second): what happens then is told from what was before. */
+async function aTickLater(path: string): Promise<void> {
+  const stamp = () => {
+    writeFileSync(path, "");
+    return statSync(path, { bigint: true }).ctimeNs;
+  };
+  const end = stamp() + 20_000_000n;
+  while (stamp() < end) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** The module as a store has it that was written and read. */
 async function throughStore(path: string, file: FileIdentity | null): Promise<ModuleInfo> {
-  const builder = new StoreBuilder({ pid: 42 });
-  builder.module(path, file === null ? {} : { file });
+  const elf = new ElfFile(new SymbolCore(), path);
+  const { buildId } = elf;
+  const { low, high } = elf.addresses();
+  elf.close();
+  // What the run's clock said when the file was looked at.
+  const builder = new StoreBuilder({ pid: 42, startWall: file?.seen ?? 0n });
+  const where = { bias: BIAS, start: BIAS + low, end: BIAS + high };
+  builder.module(path, { ...where, buildId, ...(file === null ? {} : { file }) });
   const target = `${path}.mem`;
   builder.write(target);
   const store = await openStore(target);
   const [module] = store.modules();
   store.close();
   assert.deepEqual(module!.file, file);
-  assert.equal(module!.buildId.length, 0);
   return module!;
 }

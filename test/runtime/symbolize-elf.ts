@@ -227,7 +227,7 @@ export function identityOf(path: string): FileIdentity | null {
     const file = new ElfFile(new SymbolCore(), path, bytes);
     const layout = file.layout();
     file.close();
-    return { inode: bytes.inode, bytes: BigInt(bytes.size), written: bytes.written, layout };
+    return { inode: bytes.inode, bytes: BigInt(bytes.size), written: bytes.written, seen: bytes.changed, layout };
   } catch {
     return null;
   }

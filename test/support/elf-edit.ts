@@ -28,6 +28,7 @@ function read(elf: Buffer): Segment[] {
  * The same file with its program headers at `offset`, and `content` right behind them.
  * @param address where that is loaded; null: it is not
  * @param edit changes the segments; `contentAt`: the place of `content`, in the file and when loaded
+ * @param room for how many more there is
  */
 export function moveHeaders(
   elf: Buffer,
@@ -35,13 +36,13 @@ export function moveHeaders(
   address: number | null,
   content: Buffer = Buffer.alloc(0),
   edit: (segments: Segment[], contentAt: { offset: number; address: number }) => Segment[] = (segments) => segments,
+  room = 4,
 ): Buffer {
   const memory = new Map<Segment, bigint>();
   const old = read(elf);
   const oldAt = Number(elf.readBigUInt64LE(32));
   for (const [i, segment] of old.entries()) memory.set(segment, elf.readBigUInt64LE(oldAt + i * SEGMENT_BYTES + 40));
-  // With room for those that are added.
-  const tableBytes = (old.length + 4) * SEGMENT_BYTES;
+  const tableBytes = (old.length + room) * SEGMENT_BYTES;
   const contentAt = { offset: offset + tableBytes, address: (address ?? 0) + tableBytes };
   const segments = edit(old, contentAt).filter(({ type }) => type !== PT_PHDR || address !== null);
   for (const segment of segments) {

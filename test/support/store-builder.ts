@@ -50,7 +50,7 @@ export interface HeaderFields {
 
 export interface ModuleFields {
   buildId?: Uint8Array;
-  file?: FileIdentity;
+  file?: Omit<FileIdentity, "seen">;
   bias?: bigint;
   start?: bigint;
   end?: bigint;
@@ -473,7 +473,7 @@ export function putRecord(view: DataView, offset: number, fields: RecordFields):
   view.setUint32(offset + L.RECORD_STACK, fields.stack ?? 0, true);
 }
 
-function fileBytes({ inode, bytes, written, layout }: FileIdentity): Uint8Array {
+function fileBytes({ inode, bytes, written, layout }: Omit<FileIdentity, "seen">): Uint8Array {
   const view = new DataView(new ArrayBuffer(L.FILE_BYTES));
   view.setBigUint64(L.FILE_INODE, inode, true);
   view.setBigUint64(L.FILE_SIZE, bytes, true);
