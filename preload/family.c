@@ -9,7 +9,8 @@
 
 #define TICK_NANOSECONDS 10000000u /* of /proc/PID/stat, on all machines */
 #define ANCESTORS_MAX 64
-#define MAPS_MAX (4u << 20) /* bytes; a program with more of them is taken for one without memhook */
+#define MAPS_MAX (4u << 20) /* bytes of maps that are read in all; whose is not read is taken for one with memhook */
+#define LEAST_MAPS 4096 /* at a time */
 /* Ids begin anew from a low number when they have come to the end, which is 32768 or higher. */
 #define PIDS_IN_A_TICK 16384
 
@@ -66,6 +67,8 @@ static bool is_same_file(const struct place *place, const struct place *wanted) 
   return place->inode && place->inode == wanted->inode && place->device == wanted->device;
 }
 
+static size_t maps_left;
+
 /* The first line of a process's maps that fits. */
 static bool find_place(const char *name, bool (*fits)(const struct place *, const struct place *), const struct place *wanted,
                        struct place *found) {
@@ -75,14 +78,14 @@ static bool find_place(const char *name, bool (*fits)(const struct place *, cons
   mh_text_add(&path, "/maps");
   int fd = mh_open(path.data, O_RDONLY | O_CLOEXEC, 0);
   if (fd < 0) return false;
-  static char bytes[4096];
+  static char bytes[LEAST_MAPS];
   char line[128];
   size_t length = 0;
   bool fit = false;
-  for (size_t total = 0; !fit && total < MAPS_MAX;) {
+  while (!fit && maps_left >= LEAST_MAPS) {
     long got = mh_read(fd, bytes, sizeof(bytes));
     if (got <= 0) break;
-    total += (size_t)got;
+    maps_left -= (size_t)got;
     for (long i = 0; i < got && !fit; i++) {
       if (bytes[i] != '\n') {
         if (length + 1 < sizeof(line)) line[length++] = bytes[i];
@@ -99,10 +102,13 @@ static bool find_place(const char *name, bool (*fits)(const struct place *, cons
 
 static bool is_watched(uint32_t pid) {
   const struct place here = {.start = (uintptr_t)is_watched};
-  struct place library, theirs;
+  static struct place library;
+  static bool known;
+  struct place theirs;
   MH_TEXT(name, 24);
   mh_text_add_number(&name, pid);
-  return find_place("self", covers, &here, &library) && find_place(name.data, is_same_file, &library, &theirs);
+  if (!known && !(known = find_place("self", covers, &here, &library))) return false;
+  return find_place(name.data, is_same_file, &library, &theirs) || maps_left < LEAST_MAPS;
 }
 
 /* A process group or session is named after the process that began it, and keeps the name when that is gone. Where that was begun while `dead` lived,
@@ -120,6 +126,7 @@ static bool is_of_its_time(const struct mh_header *dead, uint32_t leader) {
 
 bool mh_family_may_include(const struct mh_header *dead) {
   if (!dead->process_start) return false;
+  maps_left = MAPS_MAX;
   if (end_is_known(dead) && was_there(dead, mh_process.pid, mh_process.start)) return true;
   uint32_t pid = mh_process.parent_pid;
   struct mh_process_stat stat;

@@ -17,6 +17,7 @@
 
 #define ENTRIES (1u << 20)
 #define CHILDREN 256
+#define LOOKED_AT 8 /* of them at a time; divides CHILDREN */
 #define PASSES 256 /* so many frees of a thread are counted together */
 #define FIRST_LOOK 1024
 #define UNBORN UINT32_MAX
@@ -73,12 +74,20 @@ static void give_place(struct mh_fork_log *log, uint32_t place, uint32_t pid) {
 
 /* ── In the parent ───────────────────────────────────────────────────────────────────────────────── */
 
+/* At the first fork. Two threads may be at their first at once. */
+static bool make_log(void) {
+  struct mh_fork_log *none = NULL;
+  if (__atomic_load_n(&kept, __ATOMIC_ACQUIRE)) return true;
+  struct mh_fork_log *log = mh_map(sizeof(*log), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (log && !__atomic_compare_exchange_n(&kept, &none, log, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) mh_munmap(log, sizeof(*log));
+  return log;
+}
+
 void mh_fork_log_prepare(void) {
   /* A child that has not begun has allocated and freed nothing: its own children go back to the parent's fork as it does. */
   mh_tls.fork_place = parents ? take_place(parents, UNBORN) : 0;
   if (parents || !__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) return;
-  if (!kept) kept = mh_map(sizeof(*kept), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (!kept) return;
+  if (!make_log()) return;
   uint64_t signals = mh_signals_hold();
   bool locked = mh_lock_take_again(&lock, mh_thread_id(mh_tls.thread)) != MH_LOCK_REFUSED;
   mh_tls.fork_place = take_place(kept, UNBORN);
@@ -103,15 +112,22 @@ void mh_fork_log_in_parent(bool made) {
   if (__atomic_load_n(&preparing, __ATOMIC_SEQ_CST)) __atomic_store_n(&kept->newest, UINT64_MAX, __ATOMIC_SEQ_CST);
 }
 
-/* Gives the places back of children that were killed; or of all. */
-static void clear_places(struct mh_fork_log *log, bool all) {
+/* Gives the places back of children that were killed. A few of them, as this is within a free of the program's; true after the last ones. */
+static bool clear_some_places(struct mh_fork_log *log) {
+  static uint32_t next;
   uint64_t signals = mh_signals_hold();
-  for (uint32_t i = 0; i < CHILDREN; i++) {
+  uint32_t first = __atomic_fetch_add(&next, LOOKED_AT, __ATOMIC_RELAXED) % CHILDREN;
+  for (uint32_t i = first; i < first + LOOKED_AT; i++) {
     uint32_t pid = MH_GET(log->children[i]);
-    if (all || (pid && pid != UNBORN && !mh_process_lives(pid, 0))) give_place(log, i + 1, pid);
+    if (pid && pid != UNBORN && !mh_process_lives(pid, 0)) give_place(log, i + 1, pid);
   }
-  if (all) MH_SET(log->crowded, 0);
   mh_signals_release(signals);
+  return first + LOOKED_AT == CHILDREN;
+}
+
+static void clear_all_places(struct mh_fork_log *log) {
+  for (uint32_t i = 0; i < CHILDREN; i++) give_place(log, i + 1, MH_GET(log->children[i]));
+  MH_SET(log->crowded, 0);
 }
 
 static bool somebody_wants(const struct mh_fork_log *log) {
@@ -123,14 +139,15 @@ static bool is_wanted(struct mh_fork_log *log) {
   if (++mh_tls.fork_passes % PASSES == 0) {
     uint64_t now = __atomic_add_fetch(&passes, PASSES, __ATOMIC_RELAXED), look = MH_GET(next_look);
     if (now >= ENTRIES) return false;
-    if (now >= look && __atomic_compare_exchange_n(&next_look, &look, now * 2, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) clear_places(log, false);
+    if (now >= look && __atomic_compare_exchange_n(&next_look, &look, now + PASSES, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED) && clear_some_places(log))
+      MH_SET(next_look, now * 2);
   }
   return somebody_wants(log);
 }
 
 /* Whoever forks meanwhile wants it again, and has the lock, or gets it afterwards. The lock is held. */
 static void end_unless_wanted(struct mh_fork_log *log) {
-  if (MH_GET(passes) >= ENTRIES) clear_places(log, true);
+  if (MH_GET(passes) >= ENTRIES) clear_all_places(log);
   if (!somebody_wants(log)) {
     __atomic_store_n(&mh_fork_log, NULL, __ATOMIC_RELEASE);
     uintptr_t from = ((uintptr_t)log->entries + 4095) & ~(uintptr_t)4095;

@@ -8,6 +8,7 @@
 
 #include "fork_log.h"
 #include "hook.h"
+#include "lock.h"
 #include "process.h"
 #include "settings.h"
 #include "text.h"
@@ -95,25 +96,52 @@ EXEC(fexecve, (int fd, char *const arguments[], char *const environment[]), envi
 SPAWN(posix_spawn)
 SPAWN(posix_spawnp)
 
-/* Puts an entry into the environment; returns the one that was there. */
-static char *swap_entry(int place, char *to) {
-  return place < 0 ? NULL : __atomic_exchange_n(&environ[place], to, __ATOMIC_RELAXED);
-}
+/* The environment that shells get, while at least one is being started. The program's own stays as it is: it may be in read-only memory, and another thread
+ * may be reading it. So may one be reading the copy when that is over; it is never given back. */
+static struct {
+  struct mh_lock lock;
+  uint32_t borrowers;
+  char **original, **copy;
+  char *entry; /* that is another one in the copy */
+} lent;
 
-static char *lend_folder(void) {
+static bool lend_copy(void) {
   unsigned count;
-  return swap_entry(relative_entry(environ, &count), (char *)(uintptr_t)mh_settings.file_entry);
+  char **original = environ;
+  int place = relative_entry(original, &count);
+  if (place < 0) return false;
+  if (!lent.copy) lent.copy = mh_map_private((ENTRIES_MAX + 1) * sizeof(char *));
+  if (!lent.copy) return false;
+  for (unsigned i = 0; i <= count; i++) MH_SET(lent.copy[i], (int)i == place ? (char *)(uintptr_t)mh_settings.file_entry : original[i]);
+  lent.original = original;
+  lent.entry = original[place];
+  __atomic_store_n(&environ, lent.copy, __ATOMIC_RELEASE);
+  return true;
 }
 
-/* Another thread may have moved the environment meanwhile. */
-static void take_folder_back(char *entry) {
-  int place = -1;
+static bool lend_folder(void) {
+  if (MH_LIKELY(!mh_settings.file_entry) || mh_lock_take_again(&lent.lock, (uint32_t)mh_gettid()) == MH_LOCK_REFUSED) return false;
+  bool borrowed = lent.borrowers && environ == lent.copy;
+  if (!borrowed && !lent.borrowers) borrowed = lend_copy();
+  lent.borrowers += borrowed;
+  mh_lock_release(&lent.lock);
+  return borrowed;
+}
+
+/* Another thread may have set a variable meanwhile, and so have made an environment of its own from the copy. */
+static void put_entry_back(void) {
   for (int i = 0; environ && environ[i]; i++)
-    if (environ[i] == mh_settings.file_entry) place = i;
-  swap_entry(place, entry);
+    if (environ[i] == mh_settings.file_entry) MH_SET(environ[i], lent.entry);
 }
 
-/* The shell gets the environment as it is: so long the entry is another one. */
+static void take_folder_back(void) {
+  if (mh_lock_take_again(&lent.lock, (uint32_t)mh_gettid()) == MH_LOCK_REFUSED) return;
+  char **copy = lent.copy;
+  if (--lent.borrowers == 0 && !__atomic_compare_exchange_n(&environ, &copy, lent.original, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) put_entry_back();
+  mh_lock_release(&lent.lock);
+}
+
+/* The shell gets the environment as it is: so long it is another one. */
 #define SHELL(result_type, name, parameters, call, none) \
   MH_HOOK result_type name parameters {                  \
     if (MH_UNLIKELY(!mh_real.name)) mh_real_find();      \
@@ -121,10 +149,9 @@ static void take_folder_back(char *entry) {
       errno = ENOSYS;                                    \
       return none;                                       \
     }                                                    \
-    char *lent = lend_folder();                          \
-    if (MH_LIKELY(!lent)) return mh_real.call;           \
+    if (MH_LIKELY(!lend_folder())) return mh_real.call;  \
     result_type result = mh_real.call;                   \
-    take_folder_back(lent);                              \
+    take_folder_back();                                  \
     return result;                                       \
   }
 

@@ -115,7 +115,10 @@ test("a shell that becomes the program after another run of it ended", { skip: s
 /** Steps that lead to another folder. The last process is the first one, or another. */
 const MOVES: [string, "first" | "other"][] = [
   ...["ce", "cv", "cp", "cq", "cx", "cl"].map((steps): [string, "first"] => [steps, "first"]),
-  ...["wc", "fc", "wce", "fcv", "cn", "cN", "cs", "co", "csws"].map((steps): [string, "other"] => [steps, "other"]),
+  ...["wc", "fc", "wce", "fcv", "cn", "cN", "cs", "co", "csws", "rcs", "rco"].map((steps): [string, "other"] => [
+    steps,
+    "other",
+  ]),
 ];
 
 for (const [steps, who] of MOVES) {

@@ -7,6 +7,7 @@
  *   a  allocates 20002 bytes
  *   i  prints `waits PID` and waits for a line of input
  *   c  goes to FOLDER
+ *   r  has its environment in read-only memory
  *   e v p q x l  becomes a new image of this program by execve, execv, execvp, execvpe, fexecve, execl
  *   n N s o      starts one by posix_spawn, posix_spawnp, system, popen, and waits for it
  *
@@ -19,6 +20,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -60,6 +62,14 @@ static void wait_for(pid_t child) {
   exit(0);
 }
 
+static void protect_environment(void) {
+  char **copy = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(copy != MAP_FAILED);
+  for (int i = 0; environ[i]; i++) copy[i] = environ[i];
+  CHECK(mprotect(copy, 65536, PROT_READ) == 0);
+  environ = copy;
+}
+
 int main(int count, char **arguments) {
   CHECK(count >= 3);
   char *next[] = {arguments[0], NULL, arguments[2], "on", NULL};
@@ -85,6 +95,7 @@ int main(int count, char **arguments) {
         say("waits %d\n", getpid());
         CHECK(read(STDIN_FILENO, command, sizeof command) > 0);
         continue;
+      case 'r': protect_environment(); continue;
       case 'c': CHECK(chdir(arguments[2]) == 0); continue;
       case 'e': execve(next[0], next, environ); break;
       case 'v': execv(next[0], next); break;
