@@ -5,9 +5,11 @@
 #include "bindings.h"
 
 #include <elf.h>
-#include <sys/auxv.h>
+#include <errno.h>
 #include <sys/uio.h>
 
+#include "stand_in.h"
+#include "store.h"
 #include "sys.h"
 
 #if defined(__x86_64__)
@@ -42,39 +44,49 @@ void mh_bindings_each(const struct mh_loaded *module, uintptr_t (*replace)(uintp
   visit(module, calls, calls_bytes, replace);
 }
 
-/* How the loader leaves the page: with the segment's protection, but read-only where that comes when everything is
- * bound. -1: the place is in no segment. */
-static int protection_of(const struct mh_loaded *module, uintptr_t place, uintptr_t page_bytes) {
-  int protection = -1;
-  bool sealed = false;
+/* The segment's protection, as the file has it; -1: the place is in no segment. */
+static int protection_of(const struct mh_loaded *module, uintptr_t place) {
   for (unsigned i = 0; i < module->info->dlpi_phnum; i++) {
     const ElfW(Phdr) *segment = &module->info->dlpi_phdr[i];
-    uintptr_t start = module->info->dlpi_addr + segment->p_vaddr, end = start + segment->p_memsz;
-    if (segment->p_type == PT_LOAD && place >= start && place < end)
-      protection = (segment->p_flags & PF_R ? PROT_READ : 0) | (segment->p_flags & PF_W ? PROT_WRITE : 0) |
-                   (segment->p_flags & PF_X ? PROT_EXEC : 0);
-    if (segment->p_type == PT_GNU_RELRO) sealed |= place >= (start & -page_bytes) && place < (end & -page_bytes);
+    if (segment->p_type == PT_LOAD && place - module->info->dlpi_addr - segment->p_vaddr < segment->p_memsz)
+      return (segment->p_flags & PF_R ? PROT_READ : 0) | (segment->p_flags & PF_W ? PROT_WRITE : 0) | (segment->p_flags & PF_X ? PROT_EXEC : 0);
   }
-  return sealed && protection >= 0 ? protection & ~PROT_WRITE : protection;
+  return -1;
 }
 
-/* Writes where the page may be written to, and says so. In a module that another thread is loading, that is so until
- * the loader has bound everything: what is to become read-only must not become so earlier. */
-static bool write_as_is(uintptr_t *place, uintptr_t value) {
-  if (mh_syscall_filtered) return false; /* those filters cannot be asked */
+/* Writes where the page may be written to, or else says so by -EFAULT. In a module that another thread is loading, that is so until the loader has bound
+ * everything: what is to become read-only must not become so earlier. */
+static long write_as_is(uintptr_t *place, uintptr_t value) {
+  if (mh_syscall_filtered) return -EPERM; /* those filters cannot be asked */
   struct iovec from = {&value, sizeof value}, to = {place, sizeof value};
-  return mh_syscall(SYS_process_vm_writev, mh_getpid(), (long)&from, 1, (long)&to, 1, 0) == sizeof value;
+  return mh_syscall(SYS_process_vm_writev, mh_getpid(), (long)&from, 1, (long)&to, 1, 0);
+}
+
+/* Writes as a debugger does, whatever the page's protection is, which stays as it is: code does not become writable, not even for a moment, and what else the
+ * page has (PROT_BTI) is not lost. */
+static bool write_as_debugger(uintptr_t *place, uintptr_t value) {
+  int memory = mh_open("/proc/self/mem", O_RDWR | O_CLOEXEC, 0);
+  if (memory < 0) return false;
+  bool written = mh_pwrite(memory, &value, sizeof value, (uintptr_t)place) == sizeof value;
+  mh_close(memory);
+  return written;
+}
+
+/* Where nothing else is allowed: for a page that is not code, and read-only for sure. */
+static bool write_opened(uintptr_t *place, uintptr_t value, int protection) {
+  long page = (long)((uintptr_t)place & -mh_page_bytes()), bytes = (long)mh_page_bytes();
+  if (mh_syscall(SYS_mprotect, page, bytes, protection | PROT_WRITE, 0, 0, 0) < 0) return false;
+  __atomic_store_n(place, value, __ATOMIC_RELEASE);
+  mh_syscall(SYS_mprotect, page, bytes, protection & ~PROT_WRITE, 0, 0, 0);
+  return true;
 }
 
 bool mh_bindings_write(const struct mh_loaded *module, uintptr_t *place, uintptr_t value) {
-  uintptr_t page_bytes = mh_page_bytes();
-  int protection = protection_of(module, (uintptr_t)place, page_bytes);
+  int protection = protection_of(module, (uintptr_t)place);
   if (protection < 0) return false;
-  bool open = protection & PROT_WRITE;
-  if (!open && write_as_is(place, value)) return true;
-  long page = (long)((uintptr_t)place & -page_bytes), bytes = (long)page_bytes;
-  if (!open && mh_syscall(SYS_mprotect, page, bytes, protection | PROT_WRITE, 0, 0, 0) < 0) return false;
-  __atomic_store_n(place, value, __ATOMIC_RELEASE);
-  if (!open) mh_syscall(SYS_mprotect, page, bytes, protection, 0, 0, 0);
-  return true;
+  long written = write_as_is(place, value);
+  if (written == sizeof value || write_as_debugger(place, value)) return true;
+  if (written == -EFAULT && !(protection & PROT_EXEC) && write_opened(place, value, protection)) return true;
+  if (!mh_stands_in()) mh_store_drop(0);
+  return false;
 }

@@ -39,12 +39,11 @@ static void clear_error(void) {
   if (mh_real.dlerror && mh_real.dlerror()) mh_real.dlerror();
 }
 
+/* Signals are not held back: the loader's lock may be another thread's for long, which may wait for one of this thread's handlers. */
 void *mh_real_next(const char *symbol) {
   uintptr_t guard = mh_guard_raise();
-  uint64_t signals = mh_signals_hold();
   void *found = dlsym(RTLD_NEXT, symbol);
   if (!found) clear_error();
-  mh_signals_release(signals);
   mh_guard_lower(guard);
   return found;
 }

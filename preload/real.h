@@ -36,7 +36,7 @@ extern void *mh_real_first_malloc;
 bool mh_real_found(void);
 
 /* The next definition of a symbol in the order that is the same for all of the program, NULL if there is none.
- * Takes the loader's lock. */
+ * Takes the loader's lock, and a signal handler may run meanwhile: for calls of the program that are like that themselves. */
 void *mh_real_next(const char *symbol);
 
 /* The static buffer: for what the lookup itself allocates. */

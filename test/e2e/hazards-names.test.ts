@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { copyFileSync, existsSync } from "node:fs";
+import { release } from "node:os";
 import { dirname, join } from "node:path";
 import test from "node:test";
 import { ownTarget } from "../support/compilers.js";
@@ -48,13 +49,14 @@ function said(stdout: string) {
 
 let runs = 0;
 
-/** Runs second_names.c with a library before it or behind memhook, or linked in. */
-async function secondNames(route: string, preload: string, flags: string[] = []): Promise<void> {
+/** Runs second_names.c with a library before it or behind memhook, or linked in; `by`: a program that becomes it. */
+async function secondNames(route: string, preload: string, flags: string[] = [], by?: string): Promise<void> {
   const program = build("second_names.c", { flags: ["-fPIC", ...flags] });
   const others = preload.replace(library, "").trim();
   const bare = await runProgram(program, [route], { env: { LD_PRELOAD: others === "" ? undefined : others } });
   const store = join(folder, `names-${++runs}.mem`);
-  const { status, stdout, stderr } = await runProgram(program, [route], { store, env: { LD_PRELOAD: preload } });
+  const [command, ...args] = [...(by ? [by] : []), program, route];
+  const { status, stdout, stderr } = await runProgram(command!, args, { store, env: { LD_PRELOAD: preload } });
   assert.deepEqual({ status, stderr }, { status: 0, stderr: "" }, stdout);
   const expected = said(stdout);
   assert.deepEqual(expected.names, said(bare.stdout).names, "what is there is what is there without memhook");
@@ -91,6 +93,16 @@ for (const route of ["weak", "dlsym"]) {
   }
 }
 
+const gcc = compilers.find(({ name }) => name === "gcc");
+const recent = release().localeCompare("6.3", "en", { numeric: true }) >= 0;
+
+test("second names in a library whose symbol table is on a page with code, where code cannot be made writable", {
+  skip: skip || (gcc ? false : "no gcc") || (recent ? false : "no PR_SET_MDWE before Linux 6.3"),
+}, async () => {
+  const sized = build("sized_free.c", { compiler: gcc!, shared: true, flags: ["-DAROUND", "-Wl,-z,noseparate-code"] });
+  await secondNames("dlsym", `${library} ${sized}`, [], build("no_new_code.c"));
+});
+
 const tbb = find("libtbbmalloc.so.2");
 test("second names of an allocator that is loaded later", { skip: skip || (tbb ? false : "no TBB here") }, async () => {
   await secondNames(tbb!, library);
@@ -110,6 +122,14 @@ test("names of an allocator's that are something else in a library stay what the
       said(stdout).live,
     );
   }
+});
+
+test("a thread that waits for the loader handles its signals", { skip: skip || (gcc ? false : "no gcc") }, async () => {
+  const runtime = build("operators_plugin.cc", { compiler: gcc!, shared: true });
+  const plugin = build("loading.c", { shared: true, flags: ["-DPLUGIN"] });
+  const program = build("loading.c", { flags: ["-pthread", "-Wl,--export-dynamic"] });
+  const { status, stdout } = await runProgram(program, [runtime, plugin], { store: join(folder, "loading.mem") });
+  assert.deepEqual([status, stdout], [0, "handled\n"]);
 });
 
 test("second names that are taken over while another thread loads what is bound to them", { skip }, async () => {
