@@ -67,8 +67,8 @@ export async function* watch(store: Store, options: WatchOptions = {}): AsyncGen
       true,
     );
     const stacks = grown.map(({ stackId, ...row }) => {
-      const { frames: stack, cut } = resolver.stack(stackId);
-      return { ...row, stack, cut };
+      const { frames: stack, ...cut } = resolver.stack(stackId);
+      return { ...row, stack, ...cut };
     });
     yield { ...look, growth: { bytes: more.bytes, count: more.count, stacks } };
   }

@@ -16,7 +16,7 @@
 export const STORE_MAGIC_LOW = 0x484d454d;
 export const STORE_MAGIC_HIGH = 0x0a4b4f4f;
 export const STORE_VERSION_MAJOR = 1;
-export const STORE_VERSION_MINOR = 3;
+export const STORE_VERSION_MINOR = 4;
 export const BLOCK_BYTES = 1048576;
 export const BLOCK_MAX_COUNT = 65536;
 
@@ -156,6 +156,7 @@ export const FRAME_BYTES = 16;
 
 // FRAME_FLAGS.
 export const FRAME_FLAG_EXACT = 1;
+export const FRAME_FLAG_LOST = 2;
 
 // ── Store: module (array KIND_MODULES) ───────────────────────────────────────────────────────────
 export const MODULE_BIAS = 0;

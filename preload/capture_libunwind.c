@@ -11,10 +11,14 @@
 
 #include "cfi.h"
 #include "intern.h"
+#include "layout.h"
+#include "outermost.h"
 #include "settings.h"
 #include "thread.h"
 
-#define EXACT ((uintptr_t)1 << (sizeof(uintptr_t) * 8 - 1)) /* marks a program counter that is no return address */
+/* Marks of a program counter: it is no return address; nobody knows its caller. No address has these bits. */
+#define EXACT ((uintptr_t)MH_FRAME_FLAG_EXACT << (sizeof(uintptr_t) * 8 - 2))
+#define LOST ((uintptr_t)MH_FRAME_FLAG_LOST << (sizeof(uintptr_t) * 8 - 2))
 #define OWN_FRAMES 16
 
 /* Helps libunwind out of a frame that a signal interrupted. It looks rows up as for a return address, one byte too early, which
@@ -70,13 +74,20 @@ uint32_t mh_capture_libunwind(struct mh_thread *thread, const struct mh_entry *e
     if (result > 0) continue;
     /* The end. If the cursor moved, it stands on a frame that nobody describes, the last. */
     bool moved = pc != pc_before || sp != sp_before;
-    if (moved && pc && count < limit) thread->frames[count++] = pc | (exact ? EXACT : 0);
+    if (!moved || !pc) break;
+    if (count == limit)
+      cut = true;
+    else
+      thread->frames[count++] = pc | (exact ? EXACT : 0);
     break;
   }
+  /* Behind a frame that is described as the outermost one there is no pc, nor where a signal interrupted a call of a null pointer. */
+  if (count && !cut && (pc ? !mh_is_end(pc, exact, sp) : exact)) thread->frames[count - 1] |= LOST;
   uint32_t node = 0, hash = 0;
   while (count) {
     uintptr_t frame = thread->frames[--count];
-    uint32_t id = mh_intern_frame(frame & ~EXACT, (frame & EXACT) != 0);
+    uint32_t flags = (frame & EXACT ? MH_FRAME_FLAG_EXACT : 0) | (frame & LOST ? MH_FRAME_FLAG_LOST : 0);
+    uint32_t id = mh_intern_frame(frame & ~(EXACT | LOST), flags);
     hash = mh_node_hash(hash, id);
     node = id ? mh_intern_node(node, id, hash) : 0;
     if (!node) return 0;

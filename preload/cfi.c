@@ -405,7 +405,7 @@ static uint64_t row_of_fde(const struct source *source, uintptr_t fde, uintptr_t
     c.at += skip;
   }
   if (c.bad) return MH_ROW_FALLBACK;
-  if (lookup < start || lookup - start >= bytes) return MH_ROW_END; /* a gap between described functions */
+  if (lookup < start || lookup - start >= bytes) return MH_ROW_LOST; /* a gap between described functions */
 
   struct machine m;
   m.kept_count = 0;
@@ -433,7 +433,7 @@ static uint64_t row_in_module(const struct mh_frame_tables *tables, bool direct,
   switch (tables->header ? find_fde(&header, tables, lookup, &fde) : scan_fdes(&frames, tables, lookup, &fde)) {
     case FOUND: return row_of_fde(&frames, fde, pc, lookup);
     case NOT_SEARCHABLE: return MH_ROW_FALLBACK;
-    default: return MH_ROW_END;
+    default: return MH_ROW_LOST;
   }
 }
 
@@ -444,15 +444,22 @@ static bool signal_return(uintptr_t pc) {
   return mh_peek(bytes, pc, sizeof bytes) && mh_is_signal_code(bytes);
 }
 
+/* Whether no call is in front of a return address: then it was put there, as the end of a stack that the program made, like glibc's makecontext or Boost. */
+static bool nobody_called(uintptr_t return_address) {
+  uint8_t bytes[MH_CALL_BYTES];
+  return mh_peek(bytes, return_address - sizeof bytes, sizeof bytes) && !mh_ends_with_call(bytes);
+}
+
 uint64_t mh_cfi_row(uintptr_t pc, bool exact) {
   uintptr_t lookup = pc - !exact;
   const struct mh_module *module = mh_module_at(lookup);
-  uint64_t row = MH_ROW_END;
+  uint64_t row = MH_ROW_LOST;
   if (module && (module->tables.header || module->tables.frames)) {
     __atomic_add_fetch(&readers, 1, __ATOMIC_SEQ_CST);
     row = row_in_module(&module->tables, !__atomic_load_n(&unloading, __ATOMIC_SEQ_CST), pc, lookup);
     __atomic_sub_fetch(&readers, 1, __ATOMIC_SEQ_CST);
   }
-  if (row == MH_ROW_END && signal_return(pc)) row = MH_ROW_SIGNAL;
+  if (mh_row_kind(row) == MH_ROW_END && signal_return(pc)) row = MH_ROW_SIGNAL;
+  if (row == MH_ROW_LOST && module && !exact && nobody_called(pc)) row = MH_ROW_END;
   return row;
 }

@@ -176,13 +176,12 @@ uint32_t mh_intern_stack(uint32_t node, bool cut, uint32_t hash) {
   return id;
 }
 
-uint32_t mh_intern_frame(uintptr_t pc, bool exact) {
+uint32_t mh_intern_frame(uintptr_t pc, uint32_t flags) {
   /* A return address behind a call that does not return may be the first byte of the next function, even module. */
-  const struct mh_module *module = mh_module_at(exact ? pc : pc - 1);
+  const struct mh_module *module = mh_module_at(flags & MH_FRAME_FLAG_EXACT ? pc : pc - 1);
   uint32_t module_id = module ? module->id : 0;
   uint64_t offset = module_id ? pc - module->bias : pc;
-  uint32_t flags = exact ? MH_FRAME_FLAG_EXACT : 0;
-  uint32_t hash = mh_hash_pair(offset, (uint64_t)module_id << 1 | flags);
+  uint32_t hash = mh_hash_pair(offset, (uint64_t)module_id << 2 | flags);
   uint32_t id = 0;
 #define SAME_FRAME (mh_frame(id)->offset == offset && mh_frame(id)->module == module_id && mh_frame(id)->flags == flags)
   LOOK_UP(&frames, hash, id, SAME_FRAME);

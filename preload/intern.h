@@ -12,9 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Frame for a program counter as found while unwinding. `exact`: the instruction itself (the frame a signal
- * interrupted) rather than a return address. Depends on the modules loaded now. */
-uint32_t mh_intern_frame(uintptr_t pc, bool exact);
+/* Frame for a program counter as found while unwinding, with its MH_FRAME_FLAGs. Depends on the modules loaded now. */
+uint32_t mh_intern_frame(uintptr_t pc, uint32_t flags);
 
 /* Hashes of nodes and stacks come from the hash of what is outside of them and not from its id: so those of a whole walk are known, and their places
  * can be fetched, all at once, before the first is looked up. No parent has the hash 0. */

@@ -82,8 +82,7 @@ bool mh_handler_calls(const struct mh_entry *entry) {
   return false;
 }
 
-/* libc, the library that threads begin in, where that is another one, or the loader. */
-static bool is_runtime(uint32_t module) {
+bool mh_module_is_runtime(uint32_t module) {
   const uintptr_t parts[] = {(uintptr_t)mh_real.getauxval, (uintptr_t)mh_real.pthread_create, (uintptr_t)mh_real.__tls_get_addr};
   for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++) {
     const struct mh_module *part = mh_module_at(parts[i]);
@@ -99,7 +98,7 @@ bool mh_allocator_maps(uint32_t stack) {
   if (mh_frame(mh_node(node)->frame)->module != own->id) return false;
   for (; node; node = mh_node(node)->parent) {
     uint32_t module = mh_frame(mh_node(node)->frame)->module;
-    if (module != own->id && !is_runtime(module)) return false;
+    if (module != own->id && !mh_module_is_runtime(module)) return false;
   }
   return true;
 }

@@ -18,3 +18,6 @@ bool mh_handler_calls(const struct mh_entry *entry);
 /* Whether nobody but the allocator, libc and the loader is on this stack: then the mapping is one that the allocator makes for itself, in its constructor or
  * in a thread of its own. */
 bool mh_allocator_maps(uint32_t stack);
+
+/* Whether a module is libc, the library that threads begin in, where that is another one, or the loader. */
+bool mh_module_is_runtime(uint32_t module);

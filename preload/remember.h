@@ -5,6 +5,7 @@
 #include "debug.h"
 #include "detour.h"
 #include "intern.h"
+#include "layout.h"
 #include "mutation.h"
 #include "rows.h"
 #include "step.h"
@@ -60,9 +61,18 @@ MH_INLINE uint64_t mh_frame_key(uintptr_t pc, bool exact, uint32_t generation, b
   return mh_row_key(pc, chain ? MH_USE_CHAIN : exact ? MH_USE_EXACT : MH_USE_RETURN, generation);
 }
 
+/* Notes that the walk ended in this step, and whether its callers are lost. That is part of the frame, and the frame with its row in the table is the one
+ * for which the row alone decides. */
+static inline void mh_end_at(struct mh_walk_step *step, bool lost) {
+  if (lost) step->flags |= MH_STEP_LOST;
+  if (lost != mh_row_is_lost(step->row)) step->row &= MH_ROW_MASK;
+}
+
 static __attribute__((noinline)) uint32_t mh_new_frame(const struct mh_walk_step *step, uint64_t key) {
-  uint32_t frame = mh_intern_frame(step->pc, step->flags & MH_STEP_EXACT);
-  if (frame && frame < MH_ROW_FRAME_LIMIT) mh_row_insert(key, (step->row & MH_ROW_MASK) | (uint64_t)frame << MH_ROW_FRAME_SHIFT);
+  bool lost = step->flags & MH_STEP_LOST;
+  uint32_t frame = mh_intern_frame(step->pc, (step->flags & MH_STEP_EXACT ? MH_FRAME_FLAG_EXACT : 0) | (lost ? MH_FRAME_FLAG_LOST : 0));
+  if (frame && frame < MH_ROW_FRAME_LIMIT && lost == mh_row_is_lost(step->row))
+    mh_row_insert(key, (step->row & MH_ROW_MASK) | (uint64_t)frame << MH_ROW_FRAME_SHIFT);
   return frame;
 }
 

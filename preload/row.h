@@ -13,7 +13,7 @@
  *     SP_LOAD, FP_LOAD     the word at stack or frame pointer + near, and far added to it: functions that realign
  *                          their stack. cfa is then split in near (low 14 bits) and far (high 6 bits)
  *     SIGNAL               everything is in the signal context that the kernel put on the stack
- *     END                  there is no caller, or nobody knows
+ *     END                  there is no caller; or nobody knows, as its rule says
  *     FALLBACK             more than a row can say: libunwind steps this stack
  *
  * What rule and saved say about the caller's frame pointer and the return address: step_x86_64.h, step_aarch64.h.
@@ -31,6 +31,10 @@ enum {
   MH_ROW_END,
   MH_ROW_FALLBACK,
 };
+
+/* Rows of kind END for code that nobody describes. Its callers are lost, but for one part of the C library's code: see outermost.h. */
+#define MH_ROW_LOST (MH_ROW_END | 1u << 3)
+#define MH_ROW_LOST_IN_RUNTIME (MH_ROW_END | 2u << 3)
 
 #define MH_ROW_UNIT 8
 #define MH_ROW_FRAME_SHIFT 40
@@ -57,6 +61,11 @@ static inline intptr_t mh_row_saved(uint64_t row) {
 }
 static inline uint32_t mh_row_frame(uint64_t row) {
   return (uint32_t)(row >> MH_ROW_FRAME_SHIFT);
+}
+
+/* Whether nobody knows the way out. */
+static inline bool mh_row_is_lost(uint64_t row) {
+  return mh_row_kind(row) == MH_ROW_END && mh_row_rule(row) != 0;
 }
 
 /* Whether the CFA comes from the frame pointer. */

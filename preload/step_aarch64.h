@@ -39,6 +39,13 @@ static inline bool mh_is_signal_code(const uint8_t *code) {
   return same;
 }
 
+/* A return address has a call in front of it: bl, or blr with or without pointer authentication. */
+#define MH_CALL_BYTES 4
+static inline bool mh_ends_with_call(const uint8_t *code) {
+  uint32_t word = code[0] | (uint32_t)code[1] << 8 | (uint32_t)code[2] << 16 | (uint32_t)code[3] << 24;
+  return word >> 26 == 0x25 || (word & 0xfefff000) == 0xd63f0000;
+}
+
 /* An interrupted function may not have a frame yet. */
 #define MH_CFA_MAY_STAY true
 

@@ -37,6 +37,18 @@ static inline bool mh_is_signal_code(const uint8_t *code) {
   return same || same_plain;
 }
 
+/* Bytes of code that a return address has in front of it: call with an address, or by register or memory. */
+#define MH_CALL_BYTES 7
+static inline bool mh_ends_with_call(const uint8_t *code) {
+  static const uint8_t lengths[] = {2, 3, 4, 6, 7}; /* of ff /2, by its operand */
+  bool found = code[MH_CALL_BYTES - 5] == 0xe8;
+  for (unsigned i = 0; i < sizeof lengths; i++) {
+    const uint8_t *at = code + MH_CALL_BYTES - lengths[i];
+    found |= at[0] == 0xff && (at[1] & 0x38) == 0x10;
+  }
+  return found;
+}
+
 /* Every call moves the stack pointer, so each frame's CFA is above the one before. */
 #define MH_CFA_MAY_STAY false
 

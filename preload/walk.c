@@ -52,6 +52,7 @@
 #include "intern.h"
 #include "modules.h"
 #include "mutation.h"
+#include "outermost.h"
 #include "path.h"
 #include "remember.h"
 #include "rows.h"
@@ -69,6 +70,7 @@ size_t mh_walk_bytes(void) {
 
 void mh_walk_start(void) {
   mh_span_start();
+  mh_outermost_start();
 }
 
 void mh_capture_dwarf_modules_changed(void) {
@@ -105,7 +107,13 @@ struct place {
   bool exact;
 };
 
-enum stepped { STEPPED, ENDED, ASTRAY, FALLBACK };
+enum stepped {
+  STEPPED,
+  ENDED,  /* this frame has no caller */
+  LOST,   /* nobody knows whether it has, nor will the next walk that comes here */
+  ASTRAY, /* the same, but another walk may know */
+  FALLBACK,
+};
 
 /* Steps through the frame in which the kernel called a signal handler. */
 static enum stepped step_signal(struct mh_walk *walk, struct mh_walk_step *step, struct place *place, struct mh_span *span, bool *switched) {
@@ -122,19 +130,21 @@ static enum stepped step_signal(struct mh_walk *walk, struct mh_walk_step *step,
     mh_span_at(&walk->own, &walk->other, place->sp, span);
     *switched = true;
   }
-  return place->pc ? STEPPED : ENDED;
+  return place->pc ? STEPPED : LOST; /* a call of a null pointer */
 }
 
 /* Ends a walk whose CFA is not on the stack. That depends on nothing but the registers, unless the CFA was loaded. */
-static enum stepped end_unread(struct mh_walk_step *step) {
+static enum stepped end_unread(struct mh_walk_step *step, bool chain) {
   bool plain = mh_row_kind(step->row) == MH_ROW_SP || mh_row_kind(step->row) == MH_ROW_FP;
   if (plain) step->flags |= MH_STEP_UNREAD;
-  return plain ? ENDED : ASTRAY;
+  /* A frame pointer of 0 marks the outermost frame. */
+  if (chain && !step->fp) return ENDED;
+  return plain ? LOST : ASTRAY;
 }
 
 /* Steps from `place` to its caller, and notes how in `step`. Nothing on the stack is read outside of `span`. */
 static __attribute__((noinline)) enum stepped step_out(struct mh_walk *walk, struct mh_walk_step *step, struct place *place,
-                                                       struct mh_span *span, bool *switched) {
+                                                       struct mh_span *span, bool chain, bool *switched) {
   uint64_t row = step->row;
   unsigned kind = mh_row_kind(row);
   uintptr_t cfa;
@@ -147,17 +157,17 @@ static __attribute__((noinline)) enum stepped step_out(struct mh_walk *walk, str
   } else if (kind == MH_ROW_SIGNAL) {
     return step_signal(walk, step, place, span, switched);
   } else {
-    return kind == MH_ROW_END ? ENDED : FALLBACK;
+    return kind != MH_ROW_END ? FALLBACK : mh_row_is_lost(row) ? LOST : ENDED;
   }
   step->cfa = cfa;
-  if (cfa <= place->sp && !(MH_CFA_MAY_STAY && cfa == place->sp && place->exact)) return end_unread(step);
+  if (cfa <= place->sp && !(MH_CFA_MAY_STAY && cfa == place->sp && place->exact)) return end_unread(step, chain);
   if (MH_RA_IN_REGISTER(row)) {
 #if defined(__aarch64__)
     if (!place->exact) return ASTRAY;
     step->ra = place->lr;
 #endif
   } else {
-    if (!mh_span_word(span, mh_ra_at(row, cfa), &step->ra)) return end_unread(step);
+    if (!mh_span_word(span, mh_ra_at(row, cfa), &step->ra)) return end_unread(step, chain);
   }
   uintptr_t fp_at = mh_fp_at(row, cfa, place->fp);
   if (fp_at && !mh_span_word(span, fp_at, &place->fp)) return ASTRAY;
@@ -188,6 +198,12 @@ MH_INLINE bool step_plainly(struct mh_walk_step *step, uint64_t row, uintptr_t *
   return true;
 }
 
+/* Whether a frame whose callers are lost has none of the program's. */
+static __attribute__((noinline)) bool is_outermost(const struct mh_walk_step *step, bool chain) {
+  bool in_runtime = chain ? mh_is_runtime(step->pc - 1) : (step->row & MH_ROW_MASK) == MH_ROW_LOST_IN_RUNTIME;
+  return in_runtime && mh_is_outermost(step->sp);
+}
+
 /* ── The walk ──────────────────────────────────────────────────────────────────────────────────── */
 
 /* The stack pointer in the innermost of `outer` remembered frames. */
@@ -212,9 +228,10 @@ static __attribute__((noinline)) uint32_t first_changed_elsewhere(const struct m
  * then the walk ends here this time. */
 static __attribute__((noinline)) uint64_t new_row(uintptr_t pc, bool exact, uint64_t key, bool *unknown) {
   uint64_t row = mh_cfi_row(pc, exact);
+  if (row == MH_ROW_LOST && mh_is_runtime(pc - !exact)) row = MH_ROW_LOST_IN_RUNTIME;
   if (MH_MUTATION == MUTATION_DAMAGED_ROWS && pc * 0x9e3779b97f4a7c15ull >> 60 == 0)
     row = (pc * 0xff51afd7ed558ccdull >> 20 & MH_ROW_MASK & ~7ull) | (pc >> 4) % 6 | 1;
-  *unknown = row == MH_ROW_END && !mh_module_known(pc - !exact);
+  *unknown = row == MH_ROW_LOST && !mh_module_known(pc - !exact);
   if (!*unknown) mh_row_insert(key, row);
   return row;
 }
@@ -278,7 +295,7 @@ MH_INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const st
     place.pc = pc;
     place.sp = sp;
     place.fp = fp;
-    enum stepped stepped = step_out(walk, step, &place, &span, &switched);
+    enum stepped stepped = step_out(walk, step, &place, &span, chain, &switched);
     if (stepped == FALLBACK) return mh_capture_libunwind(thread, entry);
     pc = place.pc;
     sp = place.sp;
@@ -288,6 +305,7 @@ MH_INLINE uint32_t take(struct mh_thread *thread, struct mh_walk *walk, const st
     if (switched) first = count;
     if (stepped != STEPPED) {
       astray |= stepped == ASTRAY;
+      mh_end_at(step, stepped != ENDED && !is_outermost(step, chain));
       outer = 0;
       break;
     }

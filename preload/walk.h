@@ -44,6 +44,7 @@ struct mh_walk_step {
 enum {
   MH_STEP_EXACT = 1,  /* pc is an interrupted instruction, not a return address */
   MH_STEP_UNREAD = 2, /* the CFA is outside of the stack: the walk ended here */
+  MH_STEP_LOST = 4,   /* it ended here, and nobody knows whether there are callers */
 };
 
 /* A node that this thread used not long ago, so that finding it again touches no memory of other threads. */

@@ -10,6 +10,7 @@
 // unlikely the looks are to be so much in ascending order by chance (Mann and Kendall, one-sided, exact without ties, too
 // careful with them). What decides between the kinds is said at kindOf().
 
+import { isTooDeep } from "./cut.js";
 import type { Snapshot, SnapshotStack } from "./types.js";
 
 export const KINDS = ["growing", "levelled", "bursty", "shrinking", "flat"] as const;
@@ -41,7 +42,7 @@ export function growthOf(looks: readonly Look[]): StackGrowth[] {
   const stacks = new Map<string, { row: SnapshotStack; bytes: number[]; counts: number[] }>();
   for (const [i, { snapshot }] of looks.entries()) {
     for (const row of snapshot.stacks) {
-      const key = `${row.program}\0${row.cut}\0${row.text}`;
+      const key = `${row.program}\0${isTooDeep(row)}\0${row.text}`;
       let known = stacks.get(key);
       if (known === undefined) {
         known = { row, bytes: looks.map(() => 0), counts: looks.map(() => 0) };

@@ -5,6 +5,7 @@
 // Every distinct frame is looked up once, all of them in one request, however many rows share it. The rows are made
 // while the caller iterates: a million allocations are never a million objects with stacks at one time.
 
+import { isTooDeep } from "./cut.js";
 import { demangle } from "./demangle.js";
 import { type Group, type Grouping, groupName, groupStacks, groupThreads } from "./groups.js";
 import { CONFIDENCE } from "./sample.js";
@@ -110,7 +111,7 @@ export async function report(
     return {
       ...head,
       stacks: each(result.stacks, ({ stackId, bytes, margin, count, total, oldest, newest }) => {
-        const { frames, cut } = stackOf(stackId);
+        const { frames, ...cut } = stackOf(stackId);
         return {
           bytes,
           ...(margin === undefined ? {} : { margin }),
@@ -119,7 +120,7 @@ export async function report(
           oldest: count === 0 ? null : time(oldest),
           newest: count === 0 ? null : time(newest),
           stack: frames,
-          cut,
+          ...cut,
         };
       }),
     };
@@ -127,8 +128,8 @@ export async function report(
   return {
     ...head,
     allocations: each(result.allocations, ({ stackId, address, size, time: at, thread, kind }) => {
-      const { frames, cut } = stackOf(stackId);
-      return { address: hex(address), size, time: time(at), thread, kind, stack: frames, cut };
+      const { frames, ...cut } = stackOf(stackId);
+      return { address: hex(address), size, time: time(at), thread, kind, stack: frames, ...cut };
     }),
   };
 }
@@ -161,8 +162,8 @@ async function select(ids: Uint32Array, store: Store, resolver: StackResolver, o
     for (const i of store.stacksBeginningIn(ids, inRuntime)) if (mask[i] === 1) candidates.set(ids[i]!, i);
     await resolver.load(candidates.keys(), true, entered);
     for (const [id, i] of candidates) {
-      const { frames, cut } = resolver.outline(id);
-      if (isKnown(frames, cut)) mask[i] = 2;
+      const { frames, ...cut } = resolver.outline(id);
+      if (isKnown(frames, isTooDeep(cut))) mask[i] = 2;
     }
   }
   return mask;
@@ -241,8 +242,8 @@ export class StackResolver {
 
   /** A stack of which some frames may not have been loaded: of those only modules and addresses are known. */
   outline(id: number): Stack {
-    const { frames, cut } = this.#store.frames(id);
-    return { frames: frames.flatMap((raw) => this.#frames.get(raw.id) ?? [plainFrame(raw)]), cut };
+    const { frames, ...cut } = this.#store.frames(id);
+    return { frames: frames.flatMap((raw) => this.#frames.get(raw.id) ?? [plainFrame(raw)]), ...cut };
   }
 
   /** The innermost frame of a stack, a call that was inlined there if there is one; undefined of an unknown stack. */
@@ -254,8 +255,8 @@ export class StackResolver {
   stack(id: number): Stack {
     let stack = this.#stacks.get(id);
     if (!stack) {
-      const { frames, cut } = this.#store.frames(id);
-      stack = { frames: frames.flatMap((raw) => this.#frames.get(raw.id)!), cut };
+      const { frames, ...cut } = this.#store.frames(id);
+      stack = { frames: frames.flatMap((raw) => this.#frames.get(raw.id)!), ...cut };
       if (this.#stacks.size >= STACKS_KEPT) this.#stacks.clear();
       this.#stacks.set(id, stack);
     }

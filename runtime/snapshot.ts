@@ -7,6 +7,7 @@
 // of several processes are one.
 
 import { basename, posix } from "node:path";
+import { cutOf, isTooDeep } from "./cut.js";
 import { demangle } from "./demangle.js";
 import { type ReportOptions, report } from "./report.js";
 import { byText } from "./snapshotrow.js";
@@ -49,7 +50,7 @@ export async function takeSnapshot(
     });
     const program = basename(store.process.exe);
     const frames = new Map<Frame, SnapshotFrame>();
-    for (const { count, bytes, stack, cut } of answer.stacks ?? []) {
+    for (const { count, bytes, stack, cut, lost } of answer.stacks ?? []) {
       const portable = stack.map((frame) => {
         let known = frames.get(frame);
         if (known === undefined) {
@@ -58,7 +59,7 @@ export async function takeSnapshot(
         }
         return known;
       });
-      rows.push({ program, count, bytes, cut, stack: withoutStart(portable) });
+      rows.push({ program, count, bytes, cut, ...(lost && { lost }), stack: withoutStart(portable) });
     }
     suppressed.count += answer.suppressed?.count ?? 0;
     suppressed.bytes += answer.suppressed?.bytes ?? 0;
@@ -112,11 +113,12 @@ export function snapshotOf(
   let bytes = 0;
   for (const row of rows) {
     const text = row.text ?? stackText(row.stack, texts);
-    const key = `${row.program}\0${text}\0${row.cut}`;
+    const key = `${row.program}\0${text}\0${isTooDeep(row)}`;
     const known = merged.get(key);
     if (known !== undefined) {
       known.count += row.count;
       known.bytes += row.bytes;
+      if (row.lost) Object.assign(known, cutOf(false, true));
     } else if (row.text !== undefined) merged.set(key, row as SnapshotStack);
     else merged.set(key, { ...row, text });
     count += row.count;

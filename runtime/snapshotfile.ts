@@ -16,6 +16,7 @@
 import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { gunzipSync, gzipSync } from "node:zlib";
+import { cutOf } from "./cut.js";
 import { SnapshotError } from "./errors.js";
 import { openFile } from "./host.js";
 import { isNumber, isObject, json } from "./json.js";
@@ -43,8 +44,8 @@ export function* snapshotText(snapshot: Snapshot): Generator<string> {
   yield "]}\n";
 }
 
-function lineOf({ program, count, bytes, cut, text }: SnapshotStack): string {
-  const missing = cut ? ',"cut":true' : "";
+function lineOf({ program, count, bytes, cut, lost, text }: SnapshotStack): string {
+  const missing = lost ? ',"lost":true' : cut ? ',"cut":true' : "";
   return `{"program":${JSON.stringify(program)},"count":${count},"bytes":${bytes}${missing},"stack":${text}}`;
 }
 
@@ -214,9 +215,10 @@ function laidOutAnew(stacks: unknown): SnapshotStack[] | null {
   const rows = [];
   for (const each of stacks) {
     if (!isObject(each) || !Array.isArray(each.stack) || !each.stack.every(isFrame)) return null;
-    const { program, count, bytes, cut = false } = each;
-    if (typeof program !== "string" || !isNumber(count) || !isNumber(bytes) || typeof cut !== "boolean") return null;
-    rows.push({ program, count, bytes, cut, stack: each.stack.map(frameOf) });
+    const { program, count, bytes, cut = false, lost = false } = each;
+    if (typeof program !== "string" || !isNumber(count) || !isNumber(bytes)) return null;
+    if (typeof cut !== "boolean" || typeof lost !== "boolean") return null;
+    rows.push({ program, count, bytes, ...cutOf(cut, lost), stack: each.stack.map(frameOf) });
   }
   return snapshotOf(rows).stacks;
 }

@@ -5,10 +5,11 @@
 // A line is taken apart up to its frames. They stay bytes of the file, which compare without being read, and are read when somebody
 // asks: of 50,000 stacks a comparison needs those of the few that changed. No string is made of what nobody asks for.
 
+import { cutOf, isTooDeep } from "./cut.js";
 import { BACKSLASH, COMMA, NINE, QUOTE, ZERO } from "./frametext.js";
 import { isNumber, json } from "./json.js";
 import type { Frames } from "./snapshotframes.js";
-import type { SnapshotFrame, SnapshotStack } from "./types.js";
+import type { Cut, SnapshotFrame, SnapshotStack } from "./types.js";
 
 /** What all rows of a file have in common. */
 export interface RowFile {
@@ -20,6 +21,8 @@ export interface RowFile {
 
 /** A stack of a file. */
 export class Row implements SnapshotStack {
+  cut: boolean;
+  lost?: true;
   readonly #file: RowFile;
   readonly #from: number;
   readonly #to: number;
@@ -30,11 +33,13 @@ export class Row implements SnapshotStack {
     readonly program: string,
     public count: number,
     public bytes: number,
-    readonly cut: boolean,
+    { cut, lost }: Cut,
     file: RowFile,
     from: number,
     to: number,
   ) {
+    this.cut = cut;
+    if (lost) this.lost = lost;
     this.#file = file;
     this.#from = from;
     this.#to = to;
@@ -84,7 +89,7 @@ export function numberFrames(row: SnapshotStack, frames: Frames): number {
  */
 export function byText(a: SnapshotStack, b: SnapshotStack): number {
   if (a.program !== b.program) return a.program < b.program ? -1 : 1;
-  return compareTexts(a, b) || Number(a.cut) - Number(b.cut);
+  return compareTexts(a, b) || Number(isTooDeep(a)) - Number(isTooDeep(b));
 }
 
 function compareTexts(a: SnapshotStack, b: SnapshotStack): number {
@@ -94,14 +99,15 @@ function compareTexts(a: SnapshotStack, b: SnapshotStack): number {
 }
 
 const NEWLINE = 0x0a;
-const [PROGRAM, COUNT, BYTES, CUT, STACK, END] = [
+const [PROGRAM, COUNT, BYTES, CUT, LOST, STACK, END] = [
   '{"program":',
   ',"count":',
   ',"bytes":',
   ',"cut":true',
+  ',"lost":true',
   ',"stack":[',
   "]}",
-].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer];
+].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer];
 
 /** Takes lines apart, one after the other. */
 export class RowReader {
@@ -140,7 +146,7 @@ export class RowReader {
     const count = this.#number();
     if (!this.#skip(BYTES)) return null;
     const bytes = this.#number();
-    const cut = this.#skip(CUT);
+    const cut = cutOf(this.#skip(CUT), this.#skip(LOST));
     const stack = this.#at + STACK.length - 1;
     if (!this.#skip(STACK) || !isNumber(count) || !isNumber(bytes)) return null;
     // The frames end where the line does.

@@ -7,6 +7,7 @@
 // Names and modules are compared by their keys (namekeys.ts). Where there is no line, what is only numbered differs exactly and is the same
 // loosely.
 
+import { isTooDeep } from "./cut.js";
 import { type FrameParts, partsOf, QUOTE } from "./frametext.js";
 import { json } from "./json.js";
 import { mayHaveKey, moduleKey, nameKey } from "./namekeys.js";
@@ -54,7 +55,7 @@ export class StackKeys {
     }
     const parts = this.#parts;
     parts[0] = this.#program(row.program);
-    parts[1] = Number(row.cut);
+    parts[1] = Number(isTooDeep(row));
     let length = 2;
     let before = -1;
     for (let i = 0; i < count; i++) parts[i + 2] = keys[FIELDS * numbers[i]!]!;

@@ -19,7 +19,7 @@ import { margin } from "./sample.js";
 import { StoreFrames } from "./storeframes.js";
 import { infoOf, type StoreInfo } from "./storeinfo.js";
 import { isoTime } from "./time.js";
-import type { Matched, ModuleInfo, ProcessInfo, Query, QueryResult, RawFrame, Totals } from "./types.js";
+import type { Cut, Matched, ModuleInfo, ProcessInfo, Query, QueryResult, RawFrame, Totals } from "./types.js";
 
 export { StoreError } from "./errors.js";
 export type { StoreInfo, TimelineEntry } from "./storeinfo.js";
@@ -257,8 +257,8 @@ export class Store {
     return infoOf(this.#tables);
   }
 
-  /** The frames of a stack that a query gave, innermost first; `cut`: outer frames are missing because of the depth limit. */
-  frames(stackId: number): { frames: RawFrame[]; cut: boolean } {
+  /** The frames of a stack that a query gave, innermost first. */
+  frames(stackId: number): { frames: RawFrame[] } & Cut {
     return this.#frames.frames(stackId);
   }
 

@@ -1,8 +1,9 @@
 // From a stack's id to its frames and their modules, through the tables of a store; what was looked up is remembered.
 
 import * as L from "../asm/layout.js";
+import { cutOf } from "./cut.js";
 import type { StoreImage } from "./image.js";
-import type { FileIdentity, ModuleInfo, RawFrame } from "./types.js";
+import type { Cut, FileIdentity, ModuleInfo, RawFrame } from "./types.js";
 
 export class StoreFrames {
   readonly #tables: StoreImage;
@@ -21,15 +22,16 @@ export class StoreFrames {
     this.#frames.clear();
   }
 
-  /** The frames of a stack that a query gave, innermost first; `cut`: outer frames are missing because of the depth limit. */
-  frames(stackId: number): { frames: RawFrame[]; cut: boolean } {
+  /** The frames of a stack that a query gave, innermost first. */
+  frames(stackId: number): { frames: RawFrame[] } & Cut {
     const { core } = this.#tables;
     this.#tables.fetch(() => core.call.beginWalk(stackId));
     const count = this.#tables.fetch(() => core.call.walk());
-    const cut = core.call.walkCut() !== 0;
+    const deep = core.call.walkCut() !== 0;
     // Copied: looking a frame up may need memory, and make views old.
     const ids = core.bytes(core.constant.FRAMES, count * 4).slice();
-    return { frames: Array.from(new Uint32Array(ids.buffer, 0, count), (id) => this.#frame(id)), cut };
+    const frames = Array.from(new Uint32Array(ids.buffer, 0, count), (id) => this.#frame(id));
+    return { frames, ...cutOf(deep, frames.at(-1)?.lost === true) };
   }
 
   /** The positions in `stackIds` of the stacks whose innermost frame is in a module that `chosen` accepts; it is asked once each. */
@@ -65,8 +67,9 @@ export class StoreFrames {
         const { view } = this.#tables.core;
         const module = view.getUint32(at + L.FRAME_MODULE, true);
         const offset = view.getBigUint64(at + L.FRAME_OFFSET, true);
-        const exact = (view.getUint32(at + L.FRAME_FLAGS, true) & L.FRAME_FLAG_EXACT) !== 0;
-        frame = { id, module: module === 0 ? null : this.#moduleInfo(module), offset, exact };
+        const flags = view.getUint32(at + L.FRAME_FLAGS, true);
+        const [exact, lost] = [(flags & L.FRAME_FLAG_EXACT) !== 0, (flags & L.FRAME_FLAG_LOST) !== 0];
+        frame = { id, module: module === 0 ? null : this.#moduleInfo(module), offset, exact, lost };
       }
       this.#frames.set(id, frame);
     }

@@ -97,11 +97,11 @@ export function isRuntimeModule(path: string): boolean {
   return name === "libmemhook.so" || (/^(\/usr)?\/lib(32|64|x32)?\//.test(path) && isRuntimeName(name));
 }
 
-/** Whether the built-in list has this stack. */
-export function isKnown(frames: readonly Frame[], cut: boolean): boolean {
+/** Whether the built-in list has this stack. `tooDeep`: its outer frames were cut. */
+export function isKnown(frames: readonly Frame[], tooDeep: boolean): boolean {
   if (frames.some((frame) => LOOKUPS.test(frame.function ?? "") && isRuntimeModule(frame.module))) return true;
   const first = frames.findIndex((frame) => !isRuntimeModule(frame.module));
   if (first === 0 || frames.length === 0) return false;
-  if (first < 0) return !cut && LOADER.test(basename(frames.at(-1)!.module));
+  if (first < 0) return !tooDeep && LOADER.test(basename(frames.at(-1)!.module));
   return frames.slice(0, first).some((frame) => frame.function !== null && KEEPERS.test(frame.function));
 }

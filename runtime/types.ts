@@ -59,9 +59,11 @@ export interface Allocation {
   stack: Frame[];
 }
 
-/** Whether outer frames are missing because of the depth limit. */
+/** Whether outer frames are missing: because of the depth limit, or since nobody knows who called the last one. */
 export interface Cut {
   cut: boolean;
+  /** Only where nobody knows: there is no frame information, or it leads nowhere. */
+  lost?: true;
 }
 
 export interface StackRow {
@@ -127,11 +129,9 @@ export interface Amount {
   bytes: number;
 }
 
-export interface SnapshotStack extends Amount {
+export interface SnapshotStack extends Amount, Cut {
   /** File name of the program. */
   readonly program: string;
-  /** Whether outer frames are missing. */
-  readonly cut: boolean;
   /** Innermost first; equal frames may be one object. Of a file it is read when it is asked for. @throws SnapshotError */
   readonly stack: readonly SnapshotFrame[];
   /** The same as a file has it. */
@@ -205,6 +205,8 @@ export interface RawFrame {
   offset: bigint;
   /** The instruction itself; otherwise a return address, to be looked up at offset − 1. */
   exact: boolean;
+  /** Nobody knows who called it. */
+  lost?: boolean;
 }
 
 export type SortOrder = "time" | "size" | "address" | "count" | "allocations" | "temporary" | "peak";

@@ -4,6 +4,7 @@
 // given back however the command ends. Where input or output is no terminal, it prints one plain list and ends.
 
 import { isatty } from "node:tty";
+import { isTooDeep } from "../../runtime/cut.js";
 import { symbolizerOf } from "../../runtime/names.js";
 import { report, StackResolver } from "../../runtime/report.js";
 import { openStore, type Store } from "../../runtime/store.js";
@@ -192,12 +193,12 @@ class Looking {
     );
     let known = 0;
     const rows = [...chosen].flatMap((row) => {
-      const { frames, cut } = this.#resolver.stack(row.stackId);
-      if (!this.#known && isKnown(frames, cut)) {
+      const { frames, ...cut } = this.#resolver.stack(row.stackId);
+      if (!this.#known && isKnown(frames, isTooDeep(cut))) {
         known += row.bytes;
         return [];
       }
-      return [{ stackId: row.stackId, bytes: row.bytes, count: row.count, growth: growth(row), frames }];
+      return [{ stackId: row.stackId, bytes: row.bytes, count: row.count, growth: growth(row), frames, cut }];
     });
     const { process: its, sampleBytes } = this.#store;
     const sample = sampleBytes > 0 ? { sample: { bytes: sampleBytes, confidence: 0 } } : {};

@@ -68,8 +68,8 @@ export const watch = defineCommand({
             true,
           );
         const framesOf = (id: number) => {
-          const { frames: stack, cut } = resolver.stack(id);
-          return frames({ stack, cut });
+          const { frames: stack, ...cut } = resolver.stack(id);
+          return frames({ stack, ...cut });
         };
         print(lookText(look, isoTime(look.time), rows, showStacks ? framesOf : () => "", style));
         for (const note of symbolizer.notes.slice(told)) messages("memview").warn(note);

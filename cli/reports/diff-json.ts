@@ -28,12 +28,12 @@ export function* diffJson({ diff, regressions }: DiffAnswer): Generator<string> 
   let separator = "";
   for (const change of diff.changes) {
     const { status, row, movedFrom, base, head } = change;
-    const { program, stack, cut } = row;
+    const { program, stack, cut, lost } = row;
     const moved = movedFrom !== undefined;
     if (status === "unchanged" && !moved) continue;
     const frames = stack.map((frame) => ({ ...frame, function: readableName(frame) }));
     const told = { status, regression: failing.has(change), moved, program, base, head, stack: frames };
-    yield `${separator}\n${JSON.stringify(cut ? { ...told, cut } : told)}`;
+    yield `${separator}\n${JSON.stringify(cut ? { ...told, cut, lost } : told)}`;
     separator = ",";
   }
   yield "\n]}\n";

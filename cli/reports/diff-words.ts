@@ -3,6 +3,7 @@
 import { type Change, type Diff, more, type Status } from "../../runtime/diff.js";
 import { type Amount, readableName, type SnapshotFrame, type SnapshotStack } from "../../runtime/snapshot.js";
 import { isRuntimeName } from "../../runtime/suppressions.js";
+import { cutText } from "./cut.js";
 import { fitted, PLAIN } from "./style.js";
 import { isSystemFile } from "./system-files.js";
 import { allocationCount } from "./text.js";
@@ -85,8 +86,10 @@ export function stackLines({ row }: Change, style = PLAIN, width = Infinity): Ge
 }
 
 /** The frames of a stack, one a line. */
-export function* frameLines({ stack, cut }: SnapshotStack, style = PLAIN, width = Infinity): Generator<string> {
+export function* frameLines(row: SnapshotStack, style = PLAIN, width = Infinity): Generator<string> {
+  const { stack } = row;
   if (stack.length === 0) yield "(unknown stack)";
   for (const frame of stack) yield placeText(frame, style, width);
-  if (cut) yield "… outer frames cut (MEMHOOK_DEPTH)";
+  const end = cutText(row, stack.at(-1)?.module ?? "", style, width);
+  if (end !== null) yield end;
 }

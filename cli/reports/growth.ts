@@ -66,7 +66,7 @@ export function* growthJson({ stacks, span, looks, times }: GrowthAnswer): Gener
   for (const { kind, row, slope, confidence, bytes, counts } of stacks) {
     const stack = row.stack.map((frame) => ({ ...frame, function: readableName(frame) }));
     const told = { kind, program: row.program, slope, confidence, bytes, counts, stack };
-    yield `${separator}\n${JSON.stringify(row.cut ? { ...told, cut: true } : told)}`;
+    yield `${separator}\n${JSON.stringify(row.cut ? { ...told, cut: true, lost: row.lost } : told)}`;
     separator = ",";
   }
   yield "\n]}\n";

@@ -16,11 +16,11 @@
 // With --by there are "groups" in the place of the stacks, each with what its allocations have in common as its first
 // member: {"function":"make_leak","bytes":32,…}.
 //
-// A stack whose outer frames are missing has "cut":true behind it. Members are written in a fixed order, whatever the
-// order in the objects: the same store gives the same bytes in every runtime.
+// A stack whose outer frames are missing has "cut":true behind it, and "lost":true where nobody knows them. Members are written in a fixed
+// order, whatever the order in the objects: the same store gives the same bytes in every runtime.
 
 import type { LiveReport } from "../../runtime/report.js";
-import type { Frame, StackRow } from "../../runtime/types.js";
+import type { Cut, Frame, StackRow } from "../../runtime/types.js";
 
 /** The report in pieces, to be written one after the other. */
 export function* jsonReport(report: LiveReport): Generator<string> {
@@ -38,7 +38,7 @@ export function* jsonReport(report: LiveReport): Generator<string> {
 
   // Frames are shared between stacks, so their text is made once.
   const texts = new Map<Frame, string>();
-  const stackText = ({ stack, cut }: { stack: Frame[]; cut: boolean }) => {
+  const stackText = ({ stack, cut, lost }: { stack: Frame[] } & Cut) => {
     const frames = stack.map((frame) => {
       let text = texts.get(frame);
       if (text === undefined) {
@@ -48,7 +48,7 @@ export function* jsonReport(report: LiveReport): Generator<string> {
       }
       return text;
     });
-    return `"stack":[${frames.join(",")}]${cut ? ',"cut":true' : ""}`;
+    return `"stack":[${frames.join(",")}]${cut ? ',"cut":true' : ""}${lost ? ',"lost":true' : ""}`;
   };
 
   let separator = "";

@@ -13,8 +13,9 @@ import { basename } from "node:path";
 import { printable } from "../../runtime/printable.js";
 import type { GroupRow, LiveReport } from "../../runtime/report.js";
 import type { StoreInfo } from "../../runtime/store.js";
-import type { Frame, StackRow } from "../../runtime/types.js";
+import type { Cut, Frame, StackRow } from "../../runtime/types.js";
 import { cut } from "./columns.js";
+import { cutText } from "./cut.js";
 import { humanAge, humanSize, sizeName } from "./sizes.js";
 import { sourceText } from "./source.js";
 import { bold, dim, frameWords, functionName, NAME_START, PLAIN, type Style, shortPath } from "./style.js";
@@ -156,9 +157,9 @@ export function* storageText({ sizeLimit, committedBytes, dropped }: StoreInfo):
 }
 
 /** Gives the indented lines of a stack. Frames are shared between stacks, so the text of each is made once. */
-export function stackText(source = false, style = PLAIN): (row: { stack: Frame[]; cut: boolean }) => string {
+export function stackText(source = false, style = PLAIN): (row: { stack: Frame[] } & Cut) => string {
   const lines = new Map<Frame, string>();
-  return ({ stack, cut }) => {
+  return ({ stack, ...missing }) => {
     if (stack.length === 0) return "    (unknown stack)\n";
     let text = "";
     for (const frame of stack) {
@@ -171,7 +172,8 @@ export function stackText(source = false, style = PLAIN): (row: { stack: Frame[]
       }
       text += line;
     }
-    return cut ? `${text}    … outer frames cut (MEMHOOK_DEPTH)\n` : text;
+    const end = cutText(missing, basename(stack.at(-1)!.module), style, style.width - INDENT.length);
+    return end === null ? text : `${text}${INDENT}${end}\n`;
   };
 }
 

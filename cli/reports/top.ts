@@ -12,10 +12,12 @@
 // The worst is at the top here, where the eye is. A row tells a stack by its innermost frame that is the program's own: half
 // of a C++ program's would else be called std::__new_allocator<…>::allocate. What is further in shows with the other frames.
 
+import { basename } from "node:path";
 import { printable } from "../../runtime/printable.js";
 import { isRuntimeModule } from "../../runtime/suppressions.js";
-import type { Frame } from "../../runtime/types.js";
+import type { Cut, Frame } from "../../runtime/types.js";
 import { columns, cut, start } from "./columns.js";
+import { cutText } from "./cut.js";
 import { humanSize } from "./sizes.js";
 import { bold, dim, frameWords, type Style } from "./style.js";
 import { isSystemFile } from "./system-files.js";
@@ -27,6 +29,7 @@ export interface TopRow {
   count: number;
   growth: number;
   frames: readonly Frame[];
+  cut: Cut;
 }
 
 export interface TopState {
@@ -179,6 +182,8 @@ export function screen(state: TopState, width: number, height: number, style: St
     body.push(i === at ? bold(style, line) : line);
     if (state.expanded.has(row.stackId)) {
       for (const other of others) body.push(dim(style, cutTo(indent + other(width - indent.length))));
+      const end = cutText(row.cut, basename(row.frames.at(-1)?.module ?? ""));
+      if (end !== null) body.push(dim(style, cutTo(indent + end)));
     }
     if (i === at) selectedEnd = body.length;
   });

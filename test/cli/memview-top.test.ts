@@ -28,6 +28,7 @@ const row = (stackId: number, bytes: number, count: number, growth: number, name
   count,
   growth,
   frames: [frame(name, stackId), frame("main", 99)],
+  cut: { cut: false },
 });
 const state: TopState = {
   ...startState(),

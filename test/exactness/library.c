@@ -21,6 +21,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "../../preload/again.h"
@@ -30,11 +31,14 @@
 #include "../../preload/intern.h"
 #include "../../preload/lock.h"
 #include "../../preload/modules.h"
+#include "../../preload/origin.h"
+#include "../../preload/outermost.h"
 #include "../../preload/regions.h"
 #include "../../preload/row.h"
 #include "../../preload/step.h"
 #include "../../preload/sys.h"
 #include "../../preload/walk.h"
+#include "layout.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define FRAMES_MAX 4096
@@ -55,6 +59,7 @@ struct counts {
   uint64_t reference_failed;   /* libunwind did not find the entry */
   uint64_t shorter;            /* of reference_differs: the reference ended earlier, and was the same until then */
   uint64_t unstripped;         /* libunwind left the signature in a return address; see same_frame() */
+  uint64_t unknown;            /* stacks whose outermost callers nobody knows */
 };
 
 static struct counts fallback_counts, *counts = &fallback_counts;
@@ -136,6 +141,7 @@ static int add_module(struct dl_phdr_info *info, size_t size, void *data) {
     if (*c == '/') name = c + 1;
   snprintf(into->names[into->count], sizeof into->names[0], "%s", *name ? name : "program");
   into->modules[into->count++] = m;
+  into->modules[into->count - 1].id = into->count;
   return 0;
 }
 
@@ -166,6 +172,11 @@ const struct mh_module *mh_module_at(uintptr_t pc) {
   return module;
 }
 
+bool mh_module_is_runtime(uint32_t module) {
+  const char *name = list->names[module - 1];
+  return strncmp(name, "libc.so", 7) == 0 || strncmp(name, "ld-linux", 8) == 0 || strncmp(name, "libpthread", 10) == 0;
+}
+
 bool mh_module_known(uintptr_t pc) {
   (void)pc;
   return true;
@@ -191,8 +202,8 @@ static uint32_t intern(struct set *set, uint64_t key) {
   return 0;
 }
 
-uint32_t mh_intern_frame(uintptr_t pc, bool exact) {
-  return intern(&frames_set, pc << 1 | exact);
+uint32_t mh_intern_frame(uintptr_t pc, uint32_t flags) {
+  return intern(&frames_set, pc << 2 | flags);
 }
 void mh_intern_fetch_node(uint32_t hash) {
   (void)hash;
@@ -213,7 +224,7 @@ uint32_t mh_intern_stack(uint32_t node, bool cut, uint32_t hash) {
 
 struct frame {
   uintptr_t pc;
-  bool exact;
+  bool exact, lost;
 };
 
 struct mh_thread {
@@ -239,7 +250,7 @@ static unsigned unfold(uint32_t stack, struct frame *frames, bool *cut) {
   for (uint32_t node = (uint32_t)(key >> 1); node && count < FRAMES_MAX;) {
     uint64_t pair = nodes_set.keys[node];
     uint64_t frame = frames_set.keys[(uint32_t)pair];
-    frames[count++] = (struct frame){.pc = frame >> 1, .exact = frame & 1};
+    frames[count++] = (struct frame){.pc = frame >> 2, .exact = frame & MH_FRAME_FLAG_EXACT, .lost = frame & MH_FRAME_FLAG_LOST};
     node = (uint32_t)(pair >> 32);
   }
   return count;
@@ -261,7 +272,8 @@ static bool at_return(uintptr_t pc) {
 #endif
 }
 
-/* Steps libunwind from here to the entry, then outwards. A frame without unwind information is the last one. */
+/* Steps libunwind from here to the entry, then outwards. A frame without unwind information is the last one. Where its callers are lost, there is a
+ * pc to go on from, as long as the limit allows it. */
 static unsigned reference(const struct mh_entry *entry, struct frame *frames, unsigned limit, bool *corrected) {
   unw_context_t context;
   unw_cursor_t cursor;
@@ -301,6 +313,7 @@ static unsigned reference(const struct mh_entry *entry, struct frame *frames, un
       break;
     }
   }
+  if (count && count < limit) frames[count - 1].lost = pc ? !mh_is_end(pc, exact, sp) : exact;
   return count;
 }
 
@@ -310,16 +323,17 @@ static void say_stack(const char *title, const struct frame *frames, unsigned co
     const struct mh_module *m = find_module(frames[i].pc);
     struct module_list *now = list;
     if (m)
-      say("    %2u %s+0x%lx%s\n", i, now->names[m - now->modules], (unsigned long)(frames[i].pc - m->bias), frames[i].exact ? " (exact)" : "");
+      say("    %2u %s+0x%lx", i, now->names[m - now->modules], (unsigned long)(frames[i].pc - m->bias));
     else
-      say("    %2u 0x%lx%s\n", i, (unsigned long)frames[i].pc, frames[i].exact ? " (exact)" : "");
+      say("    %2u 0x%lx", i, (unsigned long)frames[i].pc);
+    say("%s%s\n", frames[i].exact ? " (exact)" : "", frames[i].lost ? " (callers lost)" : "");
   }
 }
 
 /* On aarch64 return addresses may be signed in their upper bits, which no address has. Where a signal interrupts the loader between a signed
  * call and its resolution, libunwind takes the address from the register with its signature; without it, it is ours. */
 static bool same_frame(const struct frame *ours, const struct frame *reference, bool *unstripped) {
-  if (ours->exact != reference->exact) return false;
+  if (ours->exact != reference->exact || ours->lost != reference->lost) return false;
   if (ours->pc == reference->pc) return true;
   *unstripped = mh_strip(reference->pc) == ours->pc;
   return *unstripped;
@@ -393,6 +407,7 @@ static void compare(const struct mh_entry *entry) {
   __atomic_add_fetch(&counts->frames, count, __ATOMIC_RELAXED);
   if (count > counts->deepest) counts->deepest = count;
   if (cut) COUNT(cut);
+  if (count && t->ours[count - 1].lost) COUNT(unknown);
   for (unsigned i = 0; i < count; i++)
     if (t->ours[i].exact) {
       COUNT(signals);

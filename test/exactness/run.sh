@@ -29,7 +29,7 @@ passed=0
 gcc=(gcc) gxx=(g++)
 command -v g++ >/dev/null 2>&1 || { gcc=("$zig" cc) gxx=("$zig" c++); }
 
-names="captures frames deepest referenced fallbacks signals cut lost remembered-differs reference-differs corrected reference-failed shorter unstripped"
+names="captures frames deepest referenced fallbacks signals cut lost remembered-differs reference-differs corrected reference-failed shorter unstripped unknown"
 kinds=$(wc -w <<<"$names")
 total=()
 
@@ -39,7 +39,7 @@ library() {
   shift
   "$zig" cc -target "$arch-linux-gnu.2.17" -std=gnu11 -O2 -g -fPIC -shared -Wall -Wextra -Werror -fvisibility=hidden \
     -ftls-model=initial-exec -fno-omit-frame-pointer -fno-builtin-malloc -Wl,-z,now -Wl,--version-script=test/exactness/library.map \
-    -Ibuild "$@" -o "$output" test/exactness/library.c preload/{walk,rows,span,peek,cfi,cfi_expression,lock}.c -lunwind || exit 2
+    -Ibuild "$@" -o "$output" test/exactness/library.c preload/{walk,outermost,rows,span,peek,cfi,cfi_expression,lock}.c -lunwind || exit 2
 }
 
 # counts FOLDER: the sums of all processes, in the order of $names.

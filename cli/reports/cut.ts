@@ -1,0 +1,17 @@
+// What every text says at the end of a stack that lacks its outer frames: why, and what helps.
+
+import { printable } from "../../runtime/printable.js";
+import type { Cut } from "../../runtime/types.js";
+import { cut as fit } from "./columns.js";
+import { PLAIN, type Style } from "./style.js";
+
+/** null of a whole stack. `module`: file name of the one that the last frame is in, "" if it is in none. */
+export function cutText({ cut, lost }: Cut, module: string, style: Style = PLAIN, width = Infinity): string | null {
+  if (!cut) return null;
+  if (!lost) return "… outer frames cut (MEMHOOK_DEPTH)";
+  const text =
+    module === ""
+      ? "… callers unknown: no way out of generated code is known (JIT; MEMHOOK_UNWIND=fp may find it)"
+      : `… callers unknown: no way out of ${printable(module)} is known (-fasynchronous-unwind-tables; fp: -fno-omit-frame-pointer)`;
+  return style.short ? fit(text, width) : text;
+}
