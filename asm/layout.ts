@@ -72,6 +72,13 @@ export const HEADER_PEAK_NUMBER = 188;
 export const HEADER_END_NEWEST_PID = 192;
 export const HEADER_DROPPED = 256;
 export const HEADER_DROPPED_BYTES = 264;
+export const HEADER_START_BOOTTIME = 272;
+export const HEADER_START_SUSPENDED = 280;
+export const HEADER_SEEN_TIME = 288;
+export const HEADER_SUSPENDED = 296;
+export const HEADER_JUMP_COUNT = 304;
+export const HEADER_JUMPS = 312;
+export const HEADER_RESERVED_BYTES = 504;
 export const HEADER_ARRAYS = 512;
 
 // HEADER_END_KIND: how the process ended, where it could say so.
@@ -92,6 +99,12 @@ export const FLAG_BYPASSED = 2;
 export const UNWINDER_LIBUNWIND = 1;
 export const UNWINDER_DWARF = 2;
 export const UNWINDER_FRAME_POINTER = 3;
+
+// ── Store: jump of the wall clock, at HEADER_JUMPS ───────────────────────────────────────────────
+export const JUMP_TIME = 0;
+export const JUMP_WALL = 8;
+export const JUMP_BYTES = 16;
+export const JUMP_MAX_COUNT = 12;
 
 // ── Store: array descriptor, at HEADER_ARRAYS + kind * ARRAY_BYTES ───────────────────────────────
 export const ARRAY_COUNT = 0;

@@ -9,7 +9,12 @@ import type { Store } from "../runtime/store.js";
 import { parseSuppressions } from "../runtime/suppressions.js";
 import type { MemoryKind, Query } from "../runtime/types.js";
 import { UsageError, type Values } from "./arguments.js";
+import { messages } from "./messages.js";
 import { duration, integer, localTime, pattern, size, word } from "./values.js";
+
+/** What is said where ages are asked for and nobody knows what is now. */
+const NOT_FROM_NOW =
+  "of another machine, or from before this one was started: ages count to when it was last written, not to now";
 
 const KINDS = ["heap", "mmap", "all"] as const;
 
@@ -113,7 +118,11 @@ export function filtersOf(args: Values<typeof filterOptions>): Filters {
     kind: kind === "all" ? undefined : (kind satisfies MemoryKind),
   };
   return {
-    query: (store) => ({ ...bounds, ...timeBounds(store, ages) }),
+    query: (store) => {
+      const fromNow = ages.minTimeFromNow ?? ages.maxTimeFromNow;
+      if (fromNow !== undefined && !store.now().known) messages("memview").warn(`${store.path}: ${NOT_FROM_NOW}`);
+      return { ...bounds, ...timeBounds(store, ages) };
+    },
     stacks: {
       module: given("module", pattern),
       function: given("function", pattern),

@@ -75,14 +75,35 @@ export function localTime(option: string, text: string, which: "earlier" | "late
   if (canonical !== match[0].slice(0, 19).replace(" ", "T"))
     throw refuse(option, text, "is no date of the calendar", form);
   const shown = Date.UTC(year, month - 1, day, hour, minute, second);
-  const offsetAt = (time: number) => new Date(time).getTimezoneOffset() * 60_000;
   // By the offsets of the day before and the day after: one of them, where the clock was not changed meanwhile.
   const times = [-1, 1]
-    .map((days) => shown + offsetAt(shown + days * 86_400_000))
+    .map((days) => shown + offsetAt(shown + days * DAY_MS))
     .filter((time) => time - offsetAt(time) === shown);
-  if (times.length === 0) times.push(new Date(year, month - 1, day, hour, minute, second).getTime());
+  if (times.length === 0) {
+    // One that is left out when the clock is put forward: the first moment that the clock showed more, the last that it showed less.
+    const change = BigInt(changeOfOffset(shown)) * 1_000_000n;
+    return which === "earlier" ? change : change - 1n;
+  }
   const local = which === "earlier" ? Math.min(...times) : Math.max(...times);
   return BigInt(local) * 1_000_000n + BigInt((match[7] ?? "").padEnd(9, "0"));
+}
+
+const DAY_MS = 86_400_000;
+
+/** How far the local clock is behind UTC, at a time in milliseconds. */
+function offsetAt(time: number): number {
+  return new Date(time).getTimezoneOffset() * 60_000;
+}
+
+/** The first millisecond with a new offset, within a day of `time`. */
+function changeOfOffset(time: number): number {
+  let [before, after] = [time - DAY_MS, time + DAY_MS];
+  while (after - before > 1) {
+    const middle = Math.floor((before + after) / 2);
+    if (offsetAt(middle) === offsetAt(time - DAY_MS)) before = middle;
+    else after = middle;
+  }
+  return after;
 }
 
 /** A regular expression of JavaScript. */

@@ -1,6 +1,7 @@
 /* Counting; see counters.h. */
 #include "counters.h"
 
+#include "calendar.h"
 #include "clock.h"
 #include "lock.h"
 
@@ -98,6 +99,7 @@ static void fold(struct mh_thread *thread, uint64_t time) {
   mh_totals_fold(&thread->totals);
   if (highest > 0 && raise_peak((uint64_t)highest, time)) mh_totals_peak();
   extend_timeline(time);
+  mh_calendar_look(time);
 }
 
 static bool is_due(const struct mh_thread *thread) {
@@ -121,6 +123,7 @@ __attribute__((noinline)) void mh_count_shared_allocation(uint32_t stack, struct
   __atomic_fetch_add(&shared_live_count, (int64_t)amount.count, __ATOMIC_RELAXED);
   __atomic_fetch_add(&allocations, amount.count, __ATOMIC_RELAXED);
   if (now > 0 && raise_peak((uint64_t)now, time)) mh_totals_peak();
+  mh_calendar_look(time);
 }
 
 static void count_shared_free(uint32_t stack, struct mh_amount amount) {

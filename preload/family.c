@@ -7,7 +7,6 @@
 #include "sys.h"
 #include "text.h"
 
-#define TICK_NANOSECONDS 10000000u /* of /proc/PID/stat, on all machines */
 #define ANCESTORS_MAX 64
 #define MAPS_MAX (4u << 20) /* bytes of maps that are read in all; whose is not read is taken for one with memhook */
 #define LEAST_MAPS 4096 /* at a time */
@@ -32,10 +31,14 @@ static bool end_is_known(const struct mh_header *dead) {
 static bool was_there(const struct mh_header *dead, uint32_t pid, uint64_t start) {
   if (!start || start < dead->process_start) return false;
   if (!end_is_known(dead)) return true;
+  /* Stores before 1.4 have not the time of the machine's sleep. */
+  const struct mh_calendar *calendar = &dead->calendar;
   uint64_t suspended = mh_clock_read(CLOCK_BOOTTIME) - mh_clock_read(CLOCK_MONOTONIC);
-  uint64_t end = dead->start_monotonic + dead->end_time + suspended, made = start * TICK_NANOSECONDS;
+  uint64_t began = calendar->start_boottime ? calendar->start_boottime - calendar->start_suspended + calendar->suspended
+                                            : dead->start_monotonic + suspended;
+  uint64_t end = began + dead->end_time, made = start * MH_TICK_NANOSECONDS;
   if (made > end) return false;
-  if (made + TICK_NANOSECONDS <= end) return true;
+  if (made + MH_TICK_NANOSECONDS <= end) return true;
   if (dead->pid_namespace != mh_process.pid_namespace) return true;
   uint32_t newest = dead->end_newest_pid;
   return pid <= newest && newest - pid < PIDS_IN_A_TICK;

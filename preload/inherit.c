@@ -21,6 +21,7 @@
 
 #include <dlfcn.h>
 
+#include "calendar.h"
 #include "clock.h"
 #include "counters.h"
 #include "fork_log.h"
@@ -148,11 +149,9 @@ static void count_inherited(int64_t expected) {
 /* Relative times go on from the parent's beginning; and what the parent could not record is missing here, too. */
 static void go_on_from(const struct mh_parent_store *parent) {
   struct mh_header *header = mh_header();
-  header->start_wall = parent->start_wall;
-  header->start_monotonic = parent->start_monotonic;
+  mh_calendar_go_on(header, parent);
   header->dropped = parent->dropped;
   header->dropped_bytes = parent->dropped_bytes;
-  mh_clock_start = parent->start_monotonic;
 }
 
 bool mh_inherit(void) {

@@ -35,7 +35,9 @@ static bool read_stat(const char *name, struct mh_process_stat *stat) {
   mh_text_add(&path, name);
   mh_text_add(&path, "/stat");
   char text[1024];
-  return mh_read_file(path.data, text, sizeof(text)) > 0 && mh_process_stat_parse(text, stat);
+  if (mh_read_file(path.data, text, sizeof(text)) <= 0 || !mh_process_stat_parse(text, stat)) return false;
+  stat->start -= (uint64_t)(mh_process.boottime_offset / MH_TICK_NANOSECONDS);
+  return true;
 }
 
 bool mh_process_stat_read(uint32_t pid, struct mh_process_stat *stat) {
@@ -64,6 +66,26 @@ static void read_boot_id(uint8_t id[16]) {
   }
 }
 
+/* "monotonic 500 0": seconds, which may be negative, and nanoseconds. 0 where there are no time namespaces. */
+static int64_t time_offset(const char *text, const char *clock) {
+  while (*text && !mh_starts(text, clock)) text++;
+  while (*text && *text != '-' && (*text < '0' || *text > '9')) text++;
+  bool negative = *text == '-';
+  if (negative) text++;
+  uint64_t seconds, nanoseconds;
+  if (!mh_parse_number(&text, &seconds)) return 0;
+  while (*text == ' ' || *text == '\t') text++;
+  if (!mh_parse_number(&text, &nanoseconds)) return 0;
+  return (negative ? -(int64_t)seconds : (int64_t)seconds) * 1000000000 + (int64_t)nanoseconds;
+}
+
+static void read_time_offsets(void) {
+  char text[256] = "";
+  mh_read_file("/proc/self/timens_offsets", text, sizeof(text));
+  mh_process.monotonic_offset = time_offset(text, "monotonic");
+  mh_process.boottime_offset = time_offset(text, "boottime");
+}
+
 /* A program keeps the name that it began with: by the time of a fork there may be a newer one in its place. */
 static void identify_program(void) {
   long length = mh_readlink("/proc/self/exe", mh_process.exe, sizeof(mh_process.exe) - 1);
@@ -75,6 +97,7 @@ void mh_process_identify(bool forked) {
   if (!forked) identify_program();
   mh_process.pid = (uint32_t)mh_getpid();
   mh_process.forked = forked;
+  read_time_offsets();
   struct mh_process_stat stat = {0};
   /* By way of the first thread, whose start is the process's: an emulator may answer for /proc/self/stat itself, with a start of its own,
    * and then every other process takes this one for dead. */

@@ -6,9 +6,10 @@
 
 struct mh_process {
   uint32_t pid, parent_pid;
-  uint64_t start;          /* clock ticks since boot, 0 unknown */
+  uint64_t start;          /* clock ticks since boot, as in no time namespace, 0 unknown */
   uint8_t boot_id[16];     /* zeros unknown */
   uint64_t pid_namespace;  /* inode, 0 unknown */
+  int64_t monotonic_offset, boottime_offset; /* nanoseconds that the time namespace adds to these clocks */
   bool forked;             /* a child of fork, still in the image that its parent began */
   char exe[4096];          /* path, "" unknown */
   size_t exe_length;
@@ -25,7 +26,9 @@ const char *mh_process_name(void);
 /* Reads the command line, arguments each ended by NUL; returns its length, cut to `bytes`. */
 size_t mh_process_command(char *buffer, size_t bytes);
 
-/* What /proc/PID/stat says of a process. */
+#define MH_TICK_NANOSECONDS 10000000 /* on all machines */
+
+/* What /proc/PID/stat says of a process. Read, and not only parsed, its start is what it is outside of all time namespaces. */
 struct mh_process_stat {
   uint32_t parent_pid, threads;
   uint64_t start;

@@ -37,6 +37,12 @@ static void write_record(uint32_t slot, const struct mh_piece *piece) {
 }
 
 /* The lock is held. */
+static void count_reserved(int64_t bytes) {
+  struct mh_header *header = mh_header();
+  MH_SET(header->reserved_bytes, header->reserved_bytes + (uint64_t)bytes);
+}
+
+/* The lock is held. */
 static void changed(void) {
   MH_SET(mh_region_changes, mh_region_changes + 1);
 }
@@ -53,6 +59,9 @@ static bool is_reserved(const struct mh_range *reservation) {
 static uint32_t keep_whole(void) {
   changed();
   mh_ranges_keep(&reservations, is_reserved);
+  uint64_t reserved = 0;
+  for (uint32_t i = 0; i < reservations.count; i++) reserved += reservations.at[i].end - reservations.at[i].start;
+  MH_SET(mh_header()->reserved_bytes, reserved);
   return mh_ranges_keep(&regions, has_record);
 }
 
@@ -69,11 +78,18 @@ static bool take(struct mh_thread *thread) {
   return mended(mh_lock_take_again(&lock, mh_thread_id(thread)));
 }
 
+/* The lock is held, and nothing overlaps. */
+static void insert_reserved(struct mh_range range) {
+  if (!mh_ranges_make_room(&reservations)) return;
+  mh_ranges_insert(&reservations, range);
+  count_reserved((int64_t)(range.end - range.start));
+}
+
 /* Inserts a region and its record, or a reservation. The lock is held, and nothing overlaps. */
 static void insert(struct mh_thread *thread, const struct mh_piece *piece) {
   struct mh_range range = {piece->start, piece->start + whole_pages(piece->size), piece->stack};
   if (piece->reserved) {
-    if (mh_ranges_make_room(&reservations)) mh_ranges_insert(&reservations, range);
+    insert_reserved(range);
     return;
   }
   range.number = mh_ranges_make_room(&regions) ? mh_slot_take(thread) : 0;
@@ -140,12 +156,14 @@ static void cut_out_reserved(uintptr_t start, uintptr_t end, struct mh_cut *cut)
   for (uint32_t at = mh_ranges_behind(&reservations, start); at < reservations.count && reservations.at[at].start < end;) {
     struct mh_range whole = reservations.at[at];
     note_piece(cut, &(struct mh_piece){.start = whole.start, .size = whole.end - whole.start, .stack = whole.number, .reserved = true});
+    uintptr_t from = whole.start < start ? start : whole.start;
     if (whole.start < start)
       reservations.at[at++].end = start;
     else
       mh_ranges_remove(&reservations, at);
+    count_reserved(-(int64_t)(whole.end - from));
     if (whole.end <= end) continue;
-    if (mh_ranges_make_room(&reservations)) mh_ranges_insert(&reservations, (struct mh_range){end, whole.end, whole.number});
+    insert_reserved((struct mh_range){end, whole.end, whole.number});
     return;
   }
 }

@@ -1,5 +1,6 @@
 /* What the sender sends: the difference between the store and what was sent last, for which it keeps a mark of 64 bits for each
  * slot and each element that may change. */
+#include "calendar.h"
 #include "clock.h"
 #include "sender_parts.h"
 #include "settings.h"
@@ -180,6 +181,7 @@ bool mh_difference_send(bool last) {
       !push_region(MH_WIRE_KIND_THREADS, MH_THREAD_BYTES, MH_GET(header->thread_slots), mh_thread_slots()) ||
       !push_region(MH_WIRE_KIND_TIMELINE, MH_TIMELINE_BYTES, __atomic_load_n(&header->timeline_count, __ATOMIC_ACQUIRE), mh_timeline()))
     return false;
+  mh_calendar_look(mh_clock_now());
   while (!mh_wire_header(&mh_link.tables, header))
     if (!mh_link_send(&mh_link.tables)) return false;
   while (!mh_wire_commit(&mh_link.tables, progress.sequence + 1, last))

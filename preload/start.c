@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "ahead.h"
+#include "calendar.h"
 #include "cfi.h"
 #include "clock.h"
 #include "counters.h"
@@ -176,6 +177,7 @@ void mh_end(uint32_t kind, int status) {
   if (__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) {
     struct mh_header *header = mh_header();
     mh_count_fold_all();
+    mh_calendar_turn();
     MH_SET(header->end_status, (uint32_t)status & 0xff);
     MH_SET(header->end_time, mh_clock_now());
     if (kind != MH_END_EXEC) MH_SET(header->end_newest_pid, mh_family_newest_pid());

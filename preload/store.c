@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/resource.h>
 
+#include "calendar.h"
 #include "claim.h"
 #include "clock.h"
 #include "lock.h"
@@ -279,8 +280,7 @@ static void fill_header(void) {
   header->parent_pid = mh_process.parent_pid;
   header->process_start = mh_process.start;
   __builtin_memcpy(header->boot_id, mh_process.boot_id, sizeof(header->boot_id));
-  header->start_wall = mh_clock_read(CLOCK_REALTIME);
-  header->start_monotonic = mh_clock_start = mh_clock_read(CLOCK_MONOTONIC);
+  mh_calendar_start(header);
   header->size_limit = mh_settings.size;
   header->block_count = 1;
 #if defined(__x86_64__)

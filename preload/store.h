@@ -26,6 +26,20 @@ MH_PIN(mh_array, committed, MH_ARRAY_COMMITTED);
 MH_PIN(mh_array, blocks, MH_ARRAY_BLOCKS);
 _Static_assert(sizeof(struct mh_array) == MH_ARRAY_BYTES, "layout.ts: array descriptor");
 
+/* What the clocks said that relative times do not count by; see calendar.h. */
+struct mh_jump {
+  uint64_t time, wall;
+};
+struct mh_calendar {
+  uint64_t start_boottime, start_suspended;
+  uint64_t seen_time, suspended;
+  uint64_t jump_count;
+  struct mh_jump jumps[MH_JUMP_MAX_COUNT];
+};
+MH_PIN(mh_jump, time, MH_JUMP_TIME);
+MH_PIN(mh_jump, wall, MH_JUMP_WALL);
+_Static_assert(sizeof(struct mh_jump) == MH_JUMP_BYTES, "layout.ts: jump");
+
 struct mh_header {
   uint32_t magic[2];
   uint16_t version_major, version_minor;
@@ -45,9 +59,10 @@ struct mh_header {
   uint32_t end_newest_pid;
   uint32_t padding0[15];
   uint64_t dropped, dropped_bytes;
-  uint8_t padding1[240];
+  struct mh_calendar calendar;
+  uint64_t reserved_bytes;
   struct mh_array arrays[MH_KIND_COUNT];
-  uint8_t padding2[MH_HEADER_BYTES - MH_HEADER_ARRAYS - MH_KIND_COUNT * MH_ARRAY_BYTES];
+  uint8_t padding1[MH_HEADER_BYTES - MH_HEADER_ARRAYS - MH_KIND_COUNT * MH_ARRAY_BYTES];
 };
 MH_PIN(mh_header, magic, MH_HEADER_MAGIC);
 MH_PIN(mh_header, version_major, MH_HEADER_VERSION_MAJOR);
@@ -84,8 +99,15 @@ MH_PIN(mh_header, timeline_step, MH_HEADER_TIMELINE_STEP);
 MH_PIN(mh_header, unwinder, MH_HEADER_UNWINDER);
 MH_PIN(mh_header, peak_number, MH_HEADER_PEAK_NUMBER);
 MH_PIN(mh_header, end_newest_pid, MH_HEADER_END_NEWEST_PID);
+MH_PIN(mh_header, reserved_bytes, MH_HEADER_RESERVED_BYTES);
 MH_PIN(mh_header, dropped, MH_HEADER_DROPPED);
 MH_PIN(mh_header, dropped_bytes, MH_HEADER_DROPPED_BYTES);
+MH_PIN(mh_header, calendar.start_boottime, MH_HEADER_START_BOOTTIME);
+MH_PIN(mh_header, calendar.start_suspended, MH_HEADER_START_SUSPENDED);
+MH_PIN(mh_header, calendar.seen_time, MH_HEADER_SEEN_TIME);
+MH_PIN(mh_header, calendar.suspended, MH_HEADER_SUSPENDED);
+MH_PIN(mh_header, calendar.jump_count, MH_HEADER_JUMP_COUNT);
+MH_PIN(mh_header, calendar.jumps, MH_HEADER_JUMPS);
 MH_PIN(mh_header, arrays, MH_HEADER_ARRAYS);
 _Static_assert(sizeof(struct mh_header) == MH_HEADER_BYTES, "layout.ts: header");
 
@@ -233,6 +255,7 @@ struct mh_parent_store {
   int fd;
   uint32_t counts[MH_KIND_COUNT]; /* at the fork; for records: now */
   uint64_t start_wall, start_monotonic;
+  struct mh_calendar calendar; /* now */
   uint64_t dropped, dropped_bytes; /* now */
   uint32_t block_count;
   uint32_t *blocks; /* block table */

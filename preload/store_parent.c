@@ -31,6 +31,7 @@ bool mh_parent_store_open(struct mh_parent_store *parent) {
   parent->dropped_bytes = header.dropped_bytes + dropped_bytes;
   parent->start_wall = header.start_wall;
   parent->start_monotonic = header.start_monotonic;
+  parent->calendar = header.calendar;
   parent->block_count = header.block_count;
   parent->blocks = mh_map_private(MH_BLOCK_TABLE_BYTES);
   return parent->blocks &&

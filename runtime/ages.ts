@@ -12,19 +12,19 @@ export type Ages = Partial<Record<`${"min" | "max"}Time${"FromNow" | "FromStart"
 
 /** The narrowest bounds that satisfy all of them. */
 export function timeBounds(store: Store, ages: Ages): Pick<Query, "minTime" | "maxTime"> {
-  const start = store.wallTime(0n);
-  const now = BigInt(Date.now()) * 1_000_000n - start;
+  const fromNow = ages.minTimeFromNow ?? ages.maxTimeFromNow;
+  const now = fromNow === undefined ? 0n : store.now().time;
   const ascending = (bounds: (bigint | undefined)[]) =>
     bounds.filter((bound) => bound !== undefined).sort((a, b) => (a < b ? -1 : 1));
   const lower = ascending([
     ages.minTimeFromStart,
     ages.maxTimeFromNow === undefined ? undefined : now - ages.maxTimeFromNow,
-    ages.minTime === undefined ? undefined : ages.minTime - start,
+    ages.minTime === undefined ? undefined : store.relativeTime(ages.minTime, "earlier"),
   ]);
   const upper = ascending([
     ages.maxTimeFromStart,
     ages.minTimeFromNow === undefined ? undefined : now - ages.minTimeFromNow,
-    ages.maxTime === undefined ? undefined : ages.maxTime - start,
+    ages.maxTime === undefined ? undefined : store.relativeTime(ages.maxTime, "later"),
   ]);
   return { minTime: lower.at(-1), maxTime: upper[0] };
 }

@@ -10,6 +10,7 @@
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import * as L from "../asm/layout.js";
+import { wallDate } from "./clock.js";
 import { type Guest, guestOf } from "./guest.js";
 import { type Receiver, receive } from "./receive.js";
 import type { Memdb } from "./serve.js";
@@ -43,7 +44,7 @@ const FAREWELL_MS = 1000;
 
 /** A monitored process for the time of one connection. */
 export class Session {
-  readonly since = new Date();
+  readonly since = wallDate();
   /** The first commit has come: the image is what the process holds. */
   complete = false;
   /** Why its file could not be written the last time. */

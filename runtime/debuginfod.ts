@@ -16,6 +16,7 @@ import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statSyn
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { wallMilliseconds } from "./clock.js";
 
 const DEFAULT_SECONDS = 30;
 const MISS_MILLISECONDS = 600_000;
@@ -66,7 +67,7 @@ export class Debuginfod {
       const file = this.#checked(path, buildId, check);
       if (file !== null) return file;
       rmSync(path, { force: true });
-    } else if (cached !== undefined && Date.now() - cached.mtimeMs < MISS_MILLISECONDS) return null;
+    } else if (cached !== undefined && isRecent(cached.mtimeMs)) return null;
     let missed = true;
     for (const server of [...this.#servers]) {
       try {
@@ -163,4 +164,10 @@ export class Debuginfod {
     // fetch says "fetch failed" and why in its cause.
     return error.cause instanceof Error ? error.cause.message || error.message : error.message;
   }
+}
+
+/** Not if it is in the future, either: the clock was put back, and who knows when that was. */
+function isRecent(missed: number): boolean {
+  const age = wallMilliseconds() - missed;
+  return age >= 0 && age < MISS_MILLISECONDS;
 }

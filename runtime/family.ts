@@ -11,7 +11,7 @@ import type { Identity } from "./liveness.js";
 
 /** A clock tick of /proc/PID/stat, on all machines. */
 const TICK_NS = 10_000_000n;
-/** Starts count while a machine is suspended, a store's times do not; and a start is known to a tick. Within this, process ids tell the order. */
+/** Starts count while a machine is suspended, and the times of a store before 1.4 do not; and a start is known to a tick. Within this, process ids tell the order. */
 const UNSURE_NS = 1_000_000_000n;
 /** Ids begin anew from a low number when they have come to the end, which is 32768 or higher. */
 const PIDS_WITHIN = 16384;
@@ -20,7 +20,9 @@ const PIDS_WITHIN = 16384;
 export function mayDescend(newcomer: Identity, owner: DataView): boolean {
   const start = owner.getBigUint64(L.HEADER_PROCESS_START, true);
   if (start === 0n || newcomer.start < start || newcomer.pid === owner.getUint32(L.HEADER_PID, true)) return false;
-  const end = owner.getBigUint64(L.HEADER_START_MONOTONIC, true) + owner.getBigUint64(L.HEADER_END_TIME, true);
+  const time = (field: number) => owner.getBigUint64(field, true);
+  const began = time(L.HEADER_START_BOOTTIME) || time(L.HEADER_START_MONOTONIC);
+  const end = began + time(L.HEADER_END_TIME) + time(L.HEADER_SUSPENDED) - time(L.HEADER_START_SUSPENDED);
   const made = newcomer.start * TICK_NS;
   if (made > end + UNSURE_NS) return false;
   if (made + UNSURE_NS < end) return true;

@@ -7,10 +7,11 @@
 // viewer that cannot see the process at all (another container, another machine) cannot tell that it is gone.
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { clock, startOf, ticksAhead } from "./clock.js";
 
 export interface Identity {
   pid: number;
-  /** Clock ticks since boot; 0n unknown. */
+  /** Clock ticks since boot, as in no time namespace; 0n unknown. */
   start: bigint;
   /** Inode of the pid namespace; 0n unknown. */
   namespace: bigint;
@@ -42,25 +43,24 @@ export function ownIdentity(): Identity {
 
 /** Who the process is that /proc shows by this number or as "self". */
 export function identityAt(name: string): Identity {
-  const stat = text(`/proc/${name}/stat`);
-  const bootId = text("/proc/sys/kernel/random/boot_id").trim().replaceAll("-", "");
   return {
     pid: Number(name),
-    start: BigInt(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? 0),
+    start: startOf(text(`/proc/${name}/stat`)) - ticksAhead(),
     namespace: namespaceOf(name),
-    bootId: Buffer.from(bootId, "hex"),
+    bootId: Buffer.from(clock.bootId(), "hex"),
   };
 }
 
 function sameBoot(bootId: Uint8Array): boolean {
   const stored = Buffer.from(bootId).toString("hex");
-  const current = text("/proc/sys/kernel/random/boot_id").trim().replaceAll("-", "");
+  const current = clock.bootId();
   return /^0*$/.test(stored) || current === "" || stored === current;
 }
 
 /** Whether /proc/`pid` is the process and has a thread that runs. */
 function isProcess(pid: string, identity: Identity): boolean {
-  return statLives(text(`/proc/${pid}/stat`), identity.start);
+  const started = identity.start === 0n ? 0n : identity.start + ticksAhead();
+  return statLives(text(`/proc/${pid}/stat`), started);
 }
 
 /**

@@ -36,9 +36,9 @@ export interface Remains {
 
 /**
  * Finds what the run with stores at `path` has left.
- * @param started its beginning, ISO 8601: older stores belong to another run.
+ * @param started its beginning, by Clock.boot(); null unknown: older stores belong to another run.
  */
-export async function remainsOf(path: string, started: string): Promise<Remains> {
+export async function remainsOf(path: string, started: bigint | null): Promise<Remains> {
   let before = "";
   let same = 0;
   for (let looks = 1; ; looks++) {
@@ -53,7 +53,7 @@ export async function remainsOf(path: string, started: string): Promise<Remains>
   }
 }
 
-async function look(path: string, started: string): Promise<Remains> {
+async function look(path: string, started: bigint | null): Promise<Remains> {
   // First, or one that makes its store meanwhile would have none.
   const running = runningWith(path);
   const stores: LeftStore[] = [];
@@ -61,8 +61,8 @@ async function look(path: string, started: string): Promise<Remains> {
   for (const candidate of storesAt(path)) {
     try {
       const store = await openStore(candidate);
-      const { pid, exe, state, startTime } = store.process;
-      if (startTime >= started)
+      const { pid, exe, state } = store.process;
+      if (started === null || store.beganAfter(started))
         stores.push({ path: candidate, pid, exe, running: state === "running", ...store.totals() });
       store.close();
     } catch (error) {

@@ -9,6 +9,7 @@
 import { rmSync } from "node:fs";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import * as L from "../asm/layout.js";
+import { wallDate } from "./clock.js";
 import { Connection, Session } from "./connection.js";
 import { type Guest, isProcessOf } from "./guest.js";
 import { listenTcp, listenUnix, SOCKET_OPTIONS } from "./listen.js";
@@ -77,7 +78,7 @@ export class Memdb {
   readonly #connections = new Set<Connection>();
   /** Those that are being told why. */
   readonly #leaving = new Set<Connection>();
-  readonly #since = new Date();
+  readonly #since = wallDate();
   /** Ended sessions whose last state is not in the file yet. */
   readonly #unsaved = new Set<Session>();
   #lock: StoreLock | undefined;

@@ -18,11 +18,13 @@ import { allocations, orderOf, setFilter, stackRows } from "./queryrows.js";
 import { margin } from "./sample.js";
 import { StoreFrames } from "./storeframes.js";
 import { infoOf, type StoreInfo } from "./storeinfo.js";
+import { beganAfter, newestInHeader, relativeTime, type StoreNow, timeNow, wallTime } from "./storetime.js";
 import { isoTime } from "./time.js";
 import type { Cut, Matched, ModuleInfo, ProcessInfo, Query, QueryResult, RawFrame, Totals } from "./types.js";
 
 export { StoreError } from "./errors.js";
 export type { StoreInfo, TimelineEntry } from "./storeinfo.js";
+export type { StoreNow } from "./storetime.js";
 
 const NO_TOP = 0xffff_ffff;
 /** A core that has grown beyond this is given back to the system after its query. */
@@ -272,9 +274,32 @@ export class Store {
     return this.#frames.modules();
   }
 
-  /** A relative time as nanoseconds since 1970. */
+  /** A relative time as nanoseconds since 1970: what the wall clock said then. */
   wallTime(relative: bigint): bigint {
-    return this.#tables.u64(L.HEADER_START_WALL) + relative;
+    return wallTime(this.#tables, relative);
+  }
+
+  /** The relative time of one since 1970: the first with that wall time or a later one, the last with that or an earlier one. */
+  relativeTime(wall: bigint, which: "earlier" | "later"): bigint {
+    return relativeTime(this.#tables, wall, which);
+  }
+
+  /** What is now in relative time, for the ages of what is live. Asks the machine's clock, and no wall clock. */
+  now(): StoreNow {
+    this.#checkOpen();
+    const time = timeNow(this.#tables, newestInHeader(this.#tables));
+    return time === null ? { time: this.lastWritten(), known: false } : { time, known: true };
+  }
+
+  /** Whether the process, or the one that its times go on from, began after `boot` (Clock.boot()) of this machine. */
+  beganAfter(boot: bigint): boolean {
+    return beganAfter(this.#tables, boot);
+  }
+
+  /** The newest relative time in the store. */
+  lastWritten(): bigint {
+    if (!this.#live) this.totals();
+    return newestInHeader(this.#tables, this.#live!.newest);
   }
 
   /** Closes the file. Whoever asks afterwards gets a StoreError. */

@@ -22,9 +22,9 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { uptime } from "node:os";
 import { dirname, join } from "node:path";
 import * as L from "../asm/layout.js";
+import { clock, wallMilliseconds } from "./clock.js";
 import { mayDescend } from "./family.js";
 import { type Identity, liveness } from "./liveness.js";
 import { isPrivate } from "./private.js";
@@ -34,7 +34,7 @@ import type { PageSink, SessionImage } from "./wireimage.js";
 /** Strangers' stores that are remembered, those of processes that have ended included. */
 const STRANGERS_MAX = 1024;
 /** How long the path of a process that this machine cannot see is kept for it to connect again. */
-const GRACE_MS = 30_000;
+const GRACE_NS = 30_000_000_000n;
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
 
@@ -81,7 +81,13 @@ export interface Claimant {
   proven: boolean;
 }
 
-function ownerOf(path: string, identity: Identity | undefined, started: number): Owner {
+/** When a path's last session ended, or, of one that this memdb has not had, when memdb began: by the boot clock, which nobody sets. */
+interface Quiet {
+  since: bigint;
+  ours: boolean;
+}
+
+function ownerOf(path: string, identity?: Identity, quiet?: Quiet): Owner {
   let file: number;
   try {
     // Without O_NONBLOCK a planted pipe would make this wait.
@@ -113,11 +119,19 @@ function ownerOf(path: string, identity: Identity | undefined, started: number):
     // "gone" is certain only for a process of this machine's. One of another machine or container may be about to connect
     // again; but not if nothing was written since this machine started.
     const local = state === "gone" && isThisBoot(owner.bootId);
-    if (local || status.mtimeMs < Date.now() - uptime() * 1000) return "nobody";
-    return Date.now() < Math.max(status.mtimeMs, started) + GRACE_MS ? "living" : "nobody";
+    const age = BigInt(Math.trunc(wallMilliseconds() - status.mtimeMs)) * 1_000_000n;
+    const sinceBoot = bootTime();
+    if (local || (!quiet?.ours && age > sinceBoot)) return "nobody";
+    const written = age >= 0n && age < GRACE_NS;
+    const isQuiet = quiet === undefined || sinceBoot >= quiet.since + GRACE_NS;
+    return written || !isQuiet ? "living" : "nobody";
   } finally {
     closeSync(file);
   }
+}
+
+function bootTime(): bigint {
+  return clock.boot() ?? clock.wall();
 }
 
 function isThisBoot(bootId: Uint8Array): boolean {
@@ -133,12 +147,14 @@ export class StorePaths {
   #first: { process: Origin; claimant: Claimant; file: StoreFile } | undefined;
   /** Where strangers' stores are: what a file says of its process is not what it says of its user. */
   readonly #strangers = new Map<string, string>();
-  readonly #started = Date.now();
+  readonly #started = bootTime();
+  /** When sessions gave their paths back. */
+  readonly #released = new Map<string, bigint>();
 
   /** @throws Error when nothing can be kept there; the message is one line for the user. */
   constructor(path: string) {
     this.#path = path;
-    if (ownerOf(path, undefined, this.#started) === "foreign") {
+    if (ownerOf(path) === "foreign") {
       throw new Error(
         `${path}: there is something that is no store of this user's alone, and memdb does not touch it; name another path`,
       );
@@ -173,7 +189,7 @@ export class StorePaths {
     let free: string | undefined;
     for (const path of storeNames(this.#path, process.pid)) {
       if (this.#taken.has(path) || (path === this.#path && !first)) continue;
-      const owner = ownerOf(path, process, this.#started);
+      const owner = ownerOf(path, process, this.#quiet(path));
       // Its own store, wherever it is, comes before a better name.
       if (owner === "own" && this.#mayReplace(path, claimant)) return { path, own: true };
       if (owner !== "absent" && (owner !== "nobody" || claimant.stranger)) continue;
@@ -183,6 +199,11 @@ export class StorePaths {
     if (free === undefined)
       throw new Error(`${this.#path}: it and all its alternatives for pid ${process.pid} are taken`);
     return { path: free, own: false };
+  }
+
+  #quiet(path: string): Quiet {
+    const released = this.#released.get(path);
+    return { since: released ?? this.#started, ours: released !== undefined };
   }
 
   #mayReplace(path: string, { key, stranger, proven }: Claimant): boolean {
@@ -207,6 +228,9 @@ export class StorePaths {
 
   release(path: string): void {
     this.#taken.delete(path);
+    const now = bootTime();
+    for (const [other, since] of this.#released) if (since + GRACE_NS < now) this.#released.delete(other);
+    this.#released.set(path, now);
   }
 }
 
@@ -258,7 +282,7 @@ export class StoreFile implements PageSink {
     }
     if (!image.write(this, budget)) return false;
     if (!this.#published) {
-      const owner = ownerOf(this.path, undefined, 0);
+      const owner = ownerOf(this.path);
       if (owner === "foreign") throw new Error("something that is no store is there now");
       if (this.#wasLost && owner === "living") throw new Error("another file is there now, which may be in use");
       renameSync(this.#temporary, this.path);
@@ -341,5 +365,5 @@ function identityText({ dev, ino }: BigIntStats): string {
 
 /** Whether the path holds a store of this process, so that an incomplete newer one must not replace it. */
 export function holdsStoreOf(path: string, identity: Identity): boolean {
-  return ownerOf(path, identity, 0) === "own";
+  return ownerOf(path, identity) === "own";
 }

@@ -27,6 +27,8 @@ export interface StoreInfo {
   sampleBytes: number;
   dropped: number;
   droppedBytes: number;
+  /** Addresses that are mapped without any access; null of a store before 1.4. */
+  reservedBytes: number | null;
   depthLimit: number;
   /** memhook switched itself off in the process: what is stored is not all. */
   switchedOff: boolean;
@@ -89,6 +91,7 @@ export function infoOf(image: StoreImage): StoreInfo {
     sampleBytes: number(L.HEADER_SAMPLE_BYTES),
     dropped: number(L.HEADER_DROPPED),
     droppedBytes: number(L.HEADER_DROPPED_BYTES),
+    reservedBytes: image.u32(L.HEADER_VERSION_MAJOR) >>> 16 < 4 ? null : number(L.HEADER_RESERVED_BYTES),
     depthLimit: image.u32(L.HEADER_DEPTH_LIMIT),
     switchedOff: (image.u32(L.HEADER_FLAGS) & L.FLAG_SWITCHED_OFF) !== 0,
     bypassed: (image.u32(L.HEADER_FLAGS) & L.FLAG_BYPASSED) !== 0,

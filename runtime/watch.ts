@@ -4,6 +4,7 @@
 // Ids of stacks stay the same while a store lives, so two looks are compared by id and nothing needs names but the rows
 // that are shown.
 
+import { clock } from "./clock.js";
 import type { Store } from "./store.js";
 import type { Query, RawStackRow } from "./types.js";
 
@@ -52,7 +53,7 @@ export async function* watch(
   query: Omit<Query, "aggregate" | "sort" | "top">,
   looks: number,
   wait: () => Promise<void>,
-  now: () => bigint = () => BigInt(Date.now()) * 1_000_000n,
+  now: () => bigint = clock.wall,
 ): AsyncGenerator<Look> {
   let before: { bytes: number; count: number; rows: RawStackRow[] } | undefined;
   for (let look = 0; look < looks; look++) {

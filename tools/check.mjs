@@ -95,6 +95,15 @@ export function checkImports(root) {
         });
       }
     }
+    if (/^(runtime|api|cli)\//.test(file) && file !== "runtime/clock.ts") {
+      for (const match of code.matchAll(/\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bhrtime\b|\buptime\(/g)) {
+        found.push({
+          file,
+          line: lineOf(code, match.index),
+          what: "asks for the time: that is runtime/clock.ts's to do",
+        });
+      }
+    }
   }
   return found;
 }

@@ -1,5 +1,6 @@
 // memdb: collects what programs record, over TCP or a Unix socket, and keeps a store for each of them.
 
+import { wallDate } from "../../runtime/clock.js";
 import { printable } from "../../runtime/printable.js";
 import { DEFAULTS, LEAST_SIZE, LIMITS, type LogEntry, serve } from "../../runtime/serve.js";
 import { readToken } from "../../runtime/wirestatus.js";
@@ -109,7 +110,7 @@ export const collect = defineCommand({
 
 function logJson(entry: LogEntry): void {
   try {
-    writeAll(1, `${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);
+    writeAll(1, `${JSON.stringify({ time: wallDate().toISOString(), ...entry })}\n`);
   } catch {
     // The log's reader has gone; the programs' data has not.
   }

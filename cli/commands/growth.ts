@@ -1,6 +1,7 @@
 // memview growth: how call stacks grew over a long run, from snapshots that were taken of it.
 
 import { statSync } from "node:fs";
+import { wallMilliseconds } from "../../runtime/clock.js";
 import { growthOf, type Look } from "../../runtime/growth.js";
 import { kindOfFile } from "../../runtime/snapshotfile.js";
 import { openStore } from "../../runtime/store.js";
@@ -35,7 +36,7 @@ export const growth = defineCommand({
       valueHint: "TIME",
       section: "Options",
       description:
-        "The snapshots were taken in the order given, so far apart: 10min, 1h. Without it a snapshot counts as taken when its file was written, and a store as of now or of its process's end.",
+        "The snapshots were taken in the order given, so far apart: 10min, 1h. Without it a snapshot counts as taken when its file was written, and a store as of now, of its process's end or of when it was written last.",
     },
     top: {
       type: "string",
@@ -62,11 +63,10 @@ export const growth = defineCommand({
     const paths = [...args._.filter((path) => !isStore(path)), ...args._.filter(isStore)];
     if (paths.length < 3)
       throw new UsageError(`${paths.length} looks are too few to see how anything grows; name three or more`);
-    const looks: Look[] = [];
-    for (const [i, path] of paths.entries()) {
-      const snapshot = await snapshotAt(path);
-      looks.push({ snapshot, time: every === null ? await timeOf(path, isStore(path)) : i * every });
-    }
+    const snapshots = [];
+    for (const path of paths) snapshots.push(await snapshotAt(path));
+    const times = every === null ? await timesOf(paths, isStore) : paths.map((_, i) => i * every);
+    const looks = snapshots.map((snapshot, i): Look => ({ snapshot, time: times[i]! }));
     looks.sort((a, b) => a.time - b.time);
     const same = looks.findIndex(({ time }, i) => i > 0 && time === looks[i - 1]!.time);
     if (same > 0) throw new UsageError("two looks have the same time; say how far apart they are with --every");
@@ -82,13 +82,54 @@ export const growth = defineCommand({
   },
 });
 
-async function timeOf(path: string, isStore: boolean): Promise<number> {
-  if (!isStore) return statSync(path).mtimeMs;
+/**
+ * When the looks were taken, in milliseconds. Stores of one process are as far apart as their own times say, whatever became of the wall clock
+ * and of the files meanwhile. Beside others it is the wall clock that puts them in order: files have no other.
+ */
+async function timesOf(paths: readonly string[], isStore: (path: string) => boolean): Promise<number[]> {
+  const stores = new Map<string, StoreTime>();
+  for (const path of paths) if (isStore(path)) stores.set(path, await storeTime(path));
+  const all = [...stores.values()];
+  const one = stores.size === paths.length && new Set(all.map((store) => store.process)).size === 1;
+  // Of a process that runs, the store itself is the one that was written last; the others are copies.
+  const newest = (its: StoreTime) =>
+    all.every(({ process, written }) => process !== its.process || written <= its.written);
+  return paths.map((path) => {
+    const store = stores.get(path);
+    if (store === undefined) return statSync(path).mtimeMs;
+    const current = store.running && newest(store);
+    if (one) return milliseconds(current ? store.now : store.written);
+    return current ? wallMilliseconds() : milliseconds(store.wall);
+  });
+}
+
+/** Relative times in nanoseconds. */
+interface StoreTime {
+  process: string;
+  running: boolean;
+  now: bigint;
+  /** By its process's end, or by whatever was written last; and that by the wall clock. */
+  written: bigint;
+  wall: bigint;
+}
+
+async function storeTime(path: string): Promise<StoreTime> {
   const store = await openStore(path);
-  const { end } = store.info();
-  const running = store.process.state === "running";
-  const ended = end.kind === "none" ? null : Number(store.wallTime(end.time) / 1_000_000n);
-  store.close();
-  // A copy's own time says when it was copied.
-  return running ? Date.now() : (ended ?? statSync(path).mtimeMs);
+  try {
+    const { end, bootId, startWall, startMonotonic } = store.info();
+    const written = end.kind === "none" ? store.lastWritten() : end.time;
+    return {
+      process: [bootId, store.process.pid, startWall, startMonotonic].join(),
+      running: store.process.state === "running",
+      now: store.now().time,
+      written,
+      wall: store.wallTime(written),
+    };
+  } finally {
+    store.close();
+  }
+}
+
+function milliseconds(nanoseconds: bigint): number {
+  return Number(nanoseconds / 1_000_000n);
 }

@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { ownAllocator } from "../../runtime/allocator.js";
+import { clock } from "../../runtime/clock.js";
 import { diff } from "../../runtime/diff.js";
 import { LaunchError } from "../../runtime/errors.js";
 import { type KeptFiles, KeptModules } from "../../runtime/keptmodules.js";
@@ -18,7 +19,6 @@ import { kindOfFile } from "../../runtime/snapshotfile.js";
 import { openStore } from "../../runtime/store.js";
 import { Symbolizer } from "../../runtime/symbolize.js";
 import { libraryToRun } from "../../runtime/target.js";
-import { isoTime } from "../../runtime/time.js";
 import { defineCommand, UsageError, type Values } from "../arguments.js";
 import {
   acceptInto,
@@ -148,7 +148,7 @@ export const run = defineCommand({
       if (folder !== null) rmSync(folder, { recursive: true, force: true });
     };
     try {
-      const started = isoTime(BigInt(Date.now()) * 1_000_000n);
+      const started = clock.boot();
       keeper.hold(findProgram(program));
       keeper.watch();
       const ending = await launch([program, ...rest], preload.path, path, signals);
@@ -221,7 +221,7 @@ async function check(
  */
 async function summarise(
   path: string,
-  started: string,
+  started: bigint | null,
   program: string,
   ending: Ending,
   { top, keeps, keeper }: { top: number; keeps: boolean; keeper: KeptModules },
@@ -272,7 +272,7 @@ async function summarise(
 }
 
 /** What the run has left; says which stores cannot be read. */
-async function remains(path: string, started: string): Promise<Remains> {
+async function remains(path: string, started: bigint | null): Promise<Remains> {
   const found = await remainsOf(path, started);
   for (const line of found.unreadable) messages("memhook").warn(line);
   return found;

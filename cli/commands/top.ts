@@ -211,7 +211,7 @@ class Looking {
       rows,
       missing,
       known,
-      head: headLine({ version: 1, process: its, totals, matched, ...sample }, true),
+      head: headLine({ version: 1, process: its, totals, matched, ...sample }, true, this.#store.now()),
     };
   }
 }

@@ -156,7 +156,11 @@ export const view = defineCommand({
       const noLock = args["no-lock"] ?? false;
       const query: Query = { aggregate, sort, freedStacks, top, noLock, ...conditions };
       const answer = await report(store, query, symbolizer, { stacks: showStacks || format === "json", ...stacks });
-      print(format === "json" ? jsonReport(answer) : textReport(answer, { stacks: showStacks, source, style }));
+      print(
+        format === "json"
+          ? jsonReport(answer)
+          : textReport(answer, { stacks: showStacks, source, style, now: store.now() }),
+      );
       for (const note of symbolizer.notes) messages("memview").warn(note);
       return 0;
     } finally {

@@ -36,6 +36,8 @@ export function* infoText(store: Store): Generator<string> {
   yield row("peak", `${bytes(totals.peakBytes)} at ${local(totals.peakTime)}`);
   yield row("store", `${store.path}, by ${info.writer === "memdb" ? "memdb" : "the library"}, format ${version(info)}`);
   yield row("taken", `${bytes(info.committedBytes)} of at most ${bytes(info.sizeLimit)}`);
+  if (info.reservedBytes !== null)
+    yield row("reserved", `${bytes(info.reservedBytes)} of addresses without access (PROT_NONE), which are no memory`);
   yield row("stacks", `${info.counts.stacks - 1} of at most ${info.depthLimit} frames, unwinder ${info.unwinder}`);
 
   const { timeline } = info;
@@ -76,6 +78,7 @@ export function* infoJson(store: Store): Generator<string> {
       unwinder: info.unwinder,
       sampleBytes: info.sampleBytes,
       droppedBytes: info.droppedBytes,
+      ...(info.reservedBytes === null ? {} : { reservedBytes: info.reservedBytes }),
       switchedOff: info.switchedOff,
       ...(info.bypassed ? { bypassed: true } : {}),
     },

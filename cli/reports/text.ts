@@ -12,7 +12,7 @@
 import { basename } from "node:path";
 import { printable } from "../../runtime/printable.js";
 import type { GroupRow, LiveReport } from "../../runtime/report.js";
-import type { StoreInfo } from "../../runtime/store.js";
+import type { StoreInfo, StoreNow } from "../../runtime/store.js";
 import type { Cut, Frame, StackRow } from "../../runtime/types.js";
 import { cut } from "./columns.js";
 import { cutText } from "./cut.js";
@@ -26,14 +26,16 @@ export interface TextOptions {
   /** Three lines of source under each frame. */
   source?: boolean;
   style?: Style;
+  /** For the head line, of the same store. */
+  now?: StoreNow;
 }
 
 /** The report in pieces, to be written one after the other. */
 export function* textReport(
   report: LiveReport,
-  { stacks, source = false, style = PLAIN }: TextOptions,
+  { stacks, source = false, style = PLAIN, now }: TextOptions,
 ): Generator<string> {
-  if (style.head) yield `${bold(style, headLine(report, style.human))}\n`;
+  if (style.head && now) yield `${bold(style, headLine(report, style.human, now))}\n`;
   if (report.matched.count === 0) {
     yield report.totals.liveCount === 0 && !report.suppressed
       ? "No live allocations.\n"
@@ -62,10 +64,12 @@ export function* textReport(
 }
 
 /** "app (pid 4711), running since 2 h 5 min, 1.5 MiB live in 12 allocations" */
-export function headLine({ process: its, totals, sample }: LiveReport, human: boolean): string {
+export function headLine({ process: its, totals, sample }: LiveReport, human: boolean, now: StoreNow): string {
   const name = printable(basename(its.exe)) || "a process";
-  const age = humanAge((Date.now() - Date.parse(its.startTime)) / 1000);
-  const state = its.state === "running" ? `running since ${age}` : `${its.state}, started ${age} ago`;
+  const age = humanAge(Number(now.time / 1_000_000_000n));
+  // Of another boot or machine.
+  const asOf = now.known ? "" : ", as of when it was last written,";
+  const state = its.state === "running" ? `running since${asOf} ${age}` : `${its.state}, started${asOf} ${age} ago`;
   const live = `${human ? humanSize(totals.liveBytes) : `${totals.liveBytes} bytes`} live in ${allocationCount(totals.liveCount)}`;
   return `${name} (pid ${its.pid}), ${state}, ${sample ? "about " : ""}${live}`;
 }

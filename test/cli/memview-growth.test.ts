@@ -8,6 +8,7 @@ import { writeSnapshot } from "../../runtime/snapshotfile.js";
 import { run, temporaryFolder } from "../support/run.js";
 import { held, snapshot } from "../support/snapshots.js";
 import { StoreBuilder } from "../support/store-builder.js";
+import { ownIdentity } from "../support/stores.js";
 
 const folder = temporaryFolder();
 const memview = (...args: string[]) => run("memview", ["growth", ...args], { cwd: folder });
@@ -84,6 +85,28 @@ for (const [args, expected] of wrong) {
     assert.equal(stderr.split("\n").length, 2);
   });
 }
+
+test("memview growth: copies of a store lie as far apart as what is in them, whatever the clock said and their files say", () => {
+  const HOUR = 3_600_000_000_000n;
+  for (const hours of [1n, 2n, 3n]) {
+    // On a machine that has not been up for so long: nothing is newer than what is written. Put back by five hours in the second one.
+    const jumps = hours > 1n ? [{ time: HOUR + HOUR / 2n, wall: 1_772_366_400_000_000_000n - 4n * HOUR }] : [];
+    const store = new StoreBuilder({
+      ...ownIdentity(),
+      startBoottime: 1n << 60n,
+      seenTime: hours * HOUR,
+      endTime: 0n,
+      jumps,
+    });
+    store.record({ address: 16n, size: 1000 * Number(hours) });
+    store.write(join(folder, `copy${hours}.mem`));
+    utimesSync(join(folder, `copy${hours}.mem`), START, START);
+  }
+  const { code, stdout, stderr } = memview("--format=json", "copy2.mem", "copy1.mem", "copy3.mem");
+  assert.deepEqual([code, stderr], [0, ""]);
+  const { hours, stacks } = JSON.parse(stdout);
+  assert.deepEqual([hours, stacks[0].bytes], [2, [1000, 2000, 3000]]);
+});
 
 test("memview growth: the store of a program that has ended is as old as its end, whenever it was copied", () => {
   for (const hours of [1, 2, 3]) {

@@ -174,15 +174,14 @@ test("of an hour that daylight saving repeats, --min-time is the earlier and --m
   assert.deepEqual(sizes("--max-time=2026-10-25 02:30:00"), [15, 45, 75]);
   assert.deepEqual(sizes("--min-time=2026-10-25 02:30:00", "--max-time=2026-10-25 02:30:00"), [45, 75]);
   assert.deepEqual(sizes("--min-time=2026-10-25 03:00:00"), []);
-  // An hour that does not exist is the one after it.
   assert.deepEqual(sizes("--max-time=2026-03-29 02:30:00"), []);
   assert.deepEqual(sizes("--min-time=2026-03-29 02:30:00"), [15, 45, 75, 105]);
 });
 
-test("memview's age is counted from now", () => {
+test("memview's age is counted to when a store from elsewhere was last written, and memview says so", () => {
   const ages = join(folder, "ages.mem");
   const hour = 3600n * SECOND;
-  const store = new StoreBuilder({ startWall: BigInt(Date.now()) * 1_000_000n - 3n * hour, endTime: 0n });
+  const store = new StoreBuilder({ bootId: new Uint8Array(16).fill(7), seenTime: 3n * hour, endTime: 0n });
   store.record({ address: 0x1000n, size: 1, time: 0n });
   store.record({ address: 0x2000n, size: 2, time: hour });
   store.record({ address: 0x3000n, size: 3, time: 2n * hour });
@@ -193,6 +192,9 @@ test("memview's age is counted from now", () => {
   assert.deepEqual(sizes("--max-time-from-now", "90min"), [3]);
   assert.deepEqual(sizes("--min-time-from-now", "1.5h", "--max-time-from-now", "2.5h"), [2]);
   assert.deepEqual(sizes("--max-time-from-now", "150min", "--min-time-from-start", "90min"), [3]);
+  const said = `memview: ${ages}: of another machine, or from before this one was started: ages count to when it was last written, not to now\n`;
+  assert.equal(run("memview", ["--min-time-from-now", "90min", ages]).stderr, said);
+  assert.equal(run("memview", ["--min-time-from-start", "90min", ages]).stderr, "");
 });
 
 test("memview finds shared memory by its name", () => {
@@ -229,6 +231,7 @@ test("memview info", () => {
     committedBytes: 3n << 20n,
     peakBytes: 9_000_000n,
     peakTime: 20n * SECOND,
+    reservedBytes: 1n << 30n,
   });
   store.record({ address: 0x1000n, size: 5_242_880, time: SECOND });
   for (let i = 0n; i < 30n; i++) store.timeline({ time: i * SECOND, liveBytes: i, liveCount: i, allocations: i });
@@ -251,12 +254,14 @@ temporary: 0 allocations (0.0 %), freed before their thread's next one
 peak:      9000000 bytes (8.6 MiB) at 2026-03-01 12:00:20.000000000
 store:     ${told}, by the library, format ${L.STORE_VERSION_MAJOR}.${L.STORE_VERSION_MINOR}
 taken:     3145728 bytes (3.0 MiB) of at most 8589934592 bytes (8.0 GiB)
+reserved:  1073741824 bytes (1.0 GiB) of addresses without access (PROT_NONE), which are no memory
 stacks:    0 of at most 256 frames, unwinder dwarf
 live over time:
 ${shown.join("")}`,
   );
   const json = JSON.parse(run("memview", ["info", "--format", "json", told]).stdout);
   assert.deepEqual(Object.keys(json), ["version", "process", "totals", "end", "store", "timeline"]);
+  assert.equal(json.store.reservedBytes, 2 ** 30);
   assert.deepEqual(json.end, { kind: "exit", status: 3, time: "2026-03-01T12:01:00.000000000Z" });
   assert.equal(json.timeline.length, 30);
   assert.deepEqual(json.timeline[29], {

@@ -129,7 +129,7 @@ test("the width of the terminal, unless wide", () => {
   const lines = (columns: number, wide = false, inlined = false) => {
     const style = styleFor(true, { NO_COLOR: "1" }, { bytes: false, wide }, { columns, folder: "/proj/app" });
     const row = { bytes: 1, count: 1, oldest: null, newest: null, cut: false, stack: [{ ...frame, inlined }] };
-    return [...textReport({ ...report, stacks: [row] }, { stacks: true, style })].join("").split("\n")[2];
+    return [...textReport({ ...report, stacks: [row] }, { stacks: true, style, now })].join("").split("\n")[2];
   };
   assert.equal(lines(50), "    a_function_with_a_long_… at src/long-name.c:12");
   assert.equal(lines(50, false, true)?.length, 50);
@@ -138,13 +138,14 @@ test("the width of the terminal, unless wide", () => {
   assert.equal(lines(50, true), `    ${frame.function} at ${frame.file}:12`);
 });
 
+const now = { time: 7_260_000_000_000n, known: true };
 const report: LiveReport = {
   version: 1,
   process: {
     pid: 7,
     exe: "/opt/app",
     command: [],
-    startTime: new Date(Date.now() - 7_300_000).toISOString(),
+    startTime: "2026-03-01T12:00:00.000000000Z",
     state: "running",
   },
   totals: {
@@ -181,7 +182,8 @@ const report: LiveReport = {
 writeFileSync(join(folder, "a.c"), "first\n\tsecond\u001b[31m\nthird\nfourth\n");
 
 test("a report in each style", () => {
-  const text = (style = PLAIN, source = false) => [...textReport(report, { stacks: true, source, style })].join("");
+  const text = (style = PLAIN, source = false) =>
+    [...textReport(report, { stacks: true, source, style, now })].join("");
   const place = `at ${join(folder, "a.c")}:2 (inlined)`;
   assert.equal(text(), `size=1572864, times=2\n    f<…>() ${place}\n`);
   assert.equal(text({ ...PLAIN, whole: true }), `size=1572864, times=2\n    f<int, std::less<int> >() ${place}\n`);
@@ -278,7 +280,7 @@ test("memview on a terminal", { skip: hasScript ? false : "script is not here" }
   const plain = shown(["-a"], { NO_COLOR: "1" });
   assert.match(
     plain,
-    /^app \(pid 7\), exited, started .* ago, 4\.0 KiB live in 1 allocation\nsize=4\.0 KiB, times=1\n/m,
+    /^app \(pid 7\), exited, started, as of when it was last written, 1 min ago, 4\.0 KiB live in 1 allocation\nsize=4\.0 KiB, times=1\n/m,
   );
   const listed = "pid=7, parent=1, exited, size=4.0 KiB, times=1, ";
   assert.ok(shown(["list"], { NO_COLOR: "1" }).startsWith(listed), shown(["list"], { NO_COLOR: "1" }));

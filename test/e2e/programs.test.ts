@@ -16,7 +16,7 @@ import {
   runProgram,
   runWell,
 } from "../support/programs.js";
-import { temporaryFolder } from "../support/run.js";
+import { run, temporaryFolder } from "../support/run.js";
 import { coreCases } from "./core-cases.js";
 
 const folder = temporaryFolder();
@@ -42,6 +42,10 @@ for (const flags of [[], ["-DPROTECT_BY_SYSCALL"]]) {
     assertTable(await readReport(store), expectations("reserved.c"), stdout, program);
     const child = await readReport(neighbour(store, Number(/^child (\d+)$/m.exec(stdout)?.[1])));
     assertTable(child, expectations("reserved.c"), "", program);
+    for (const path of [store, neighbour(store, child.process.pid)]) {
+      const info = JSON.parse(run("memview", ["info", "--format=json", path]).stdout);
+      assert.equal(info.store.reservedBytes, 1048597 * 65536);
+    }
   });
 }
 

@@ -29,7 +29,7 @@ import {
   runWell,
   which,
 } from "../support/programs.js";
-import { run, temporaryFolder } from "../support/run.js";
+import { commandLine, run, temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();
 const skip = noCompiler;
@@ -89,6 +89,37 @@ test("a path without an extension, and one whose folder has a dot", { skip }, as
   await owner.line();
   const newcomer = await runWell(build("leaks.c"), [], { store });
   assert.equal((await readReport(`${store}.${newcomer.pid}`)).totals.liveCount, 18);
+  owner.child.stdin!.end();
+  await owner.finished;
+});
+
+// Seconds that the machine has been up for, and that it was not suspended, more in there.
+const elsewhen = ["--boottime", "100000", "--monotonic", "50000"];
+const canBeElsewhen =
+  which("unshare") && spawnSync("unshare", ["-rTf", ...elsewhen, "--kill-child", "true"]).status === 0;
+const skipWithoutTime = skip || (canBeElsewhen ? false : "cannot make time namespaces (unshare -rT)");
+
+test("in and out of time namespaces a process is the same, and so is now", { skip: skipWithoutTime }, async (t) => {
+  const within = ["-rTf", ...elsewhen, "--kill-child"];
+  const store = join(folder, "elsewhen.mem");
+  const settings = ["env", `LD_PRELOAD=${library}`, `MEMHOOK_FILE=${store}`];
+  const owner = new Running("unshare", [...within, ...settings, build("counting.c"), "steps", "0", "1"]);
+  t.after(() => owner.stop());
+  await owner.line();
+  for (const namespace of [[], ["unshare", ...within]]) {
+    const looking = [...namespace, ...commandLine("memview"), "--format=json", "--top=1", store];
+    const look = (...options: string[]) => {
+      const { stdout, stderr } = spawnSync(looking[0]!, [...looking.slice(1), ...options], { encoding: "utf8" });
+      assert.equal(stderr, "");
+      return JSON.parse(stdout);
+    };
+    assert.equal(look().process.state, "running");
+    assert.equal(look("--max-time-from-now", "2h").matched.count, look().matched.count);
+    assert.equal(look("--min-time-from-now", "2h").matched.count, 0);
+  }
+  // It is not replaced by a newcomer, either.
+  const newcomer = await runWell(build("leaks.c"), [], { store });
+  assert.equal((await readReport(neighbour(store, newcomer.pid))).totals.liveCount, 18);
   owner.child.stdin!.end();
   await owner.finished;
 });

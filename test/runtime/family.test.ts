@@ -18,6 +18,17 @@ function header(newest = 1200): DataView {
   return page;
 }
 
+/** By a store of 1.4: the machine slept for 20 s before it began, and for 5 s afterwards. */
+function slept(): DataView {
+  const page = header();
+  page.setBigUint64(L.HEADER_START_MONOTONIC, 30_010_000_000n, true);
+  page.setBigUint64(L.HEADER_START_BOOTTIME, 50_010_000_000n, true);
+  page.setBigUint64(L.HEADER_START_SUSPENDED, 20_000_000_000n, true);
+  page.setBigUint64(L.HEADER_SUSPENDED, 25_000_000_000n, true);
+  page.setBigUint64(L.HEADER_END_TIME, 4_990_000_000n, true);
+  return page;
+}
+
 const CASES: [string, number, bigint, boolean][] = [
   ["started before it", 1100, 49n * SECOND, false],
   ["started while it lived", 1100, 55n * SECOND, true],
@@ -32,6 +43,7 @@ test("started before, while, and after it lived", () => {
   for (const [what, pid, start, expected] of CASES) {
     const process = { pid, start, namespace: 1n, bootId: new Uint8Array(16) };
     assert.equal(mayDescend(process, header()), expected, what);
+    assert.equal(mayDescend(process, slept()), expected, what);
   }
 });
 

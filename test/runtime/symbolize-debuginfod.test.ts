@@ -62,10 +62,13 @@ test("goes on to the next server, and remembers for ten minutes that none has th
       assert.deepStrictEqual(await look(info, [0x1100], { environment }), { names: [null], notes: [] });
       assert.deepStrictEqual(asked, [`/a/buildid/${HEX_ID}/debuginfo`, `/b/buildid/${HEX_ID}/debuginfo`]);
     }
-    const old = Date.now() / 1000 - 700;
-    utimesSync(join(cache, HEX_ID, "debuginfo"), old, old);
-    await look(info, [0x1100], { environment });
-    assert.strictEqual(asked.length, 4);
+    // Long ago; and in the future, because the clock was put back since.
+    for (const [times, seconds] of [-700, 3600].entries()) {
+      const missed = Date.now() / 1000 + seconds;
+      utimesSync(join(cache, HEX_ID, "debuginfo"), missed, missed);
+      await look(info, [0x1100], { environment });
+      assert.strictEqual(asked.length, 4 + 2 * times);
+    }
   });
 });
 

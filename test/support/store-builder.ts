@@ -24,6 +24,14 @@ export interface HeaderFields {
   pidNamespace: bigint;
   startWall: bigint;
   startMonotonic: bigint;
+  /** By the boot clock; 0 unknown, as in stores before 1.4. */
+  startBoottime: bigint;
+  /** How long the machine had been suspended by the start, and by `seenTime`, which is relative. */
+  startSuspended: bigint;
+  suspended: bigint;
+  seenTime: bigint;
+  /** Of the wall clock: relative time, and what it said from then on. */
+  jumps: { time: bigint; wall: bigint }[];
   endTime: bigint;
   endKind: number;
   endStatus: number;
@@ -36,6 +44,7 @@ export interface HeaderFields {
   pageBytes: number;
   depthLimit: number;
   sampleBytes: bigint;
+  reservedBytes: bigint;
   /** How many peaks were noted; a stack's peakNumber of this many says that its peakBytes are those of the newest. */
   peakNumber: number;
   peakBytes: bigint;
@@ -166,6 +175,11 @@ export class StoreBuilder {
       // 2026-03-01T12:00:00Z
       startWall: 1_772_366_400_000_000_000n,
       startMonotonic: 1_000_000_000n,
+      startBoottime: 0n,
+      startSuspended: 0n,
+      suspended: 0n,
+      seenTime: 0n,
+      jumps: [],
       endTime: 60_000_000_000n,
       endKind: L.END_EXIT,
       endStatus: 0,
@@ -178,6 +192,7 @@ export class StoreBuilder {
       pageBytes: 4096,
       depthLimit: 256,
       sampleBytes: 0n,
+      reservedBytes: 0n,
       peakNumber: 0,
       peakBytes: 0n,
       peakTime: 0n,
@@ -377,6 +392,16 @@ export class StoreBuilder {
     bytes.set(h.bootId, L.HEADER_BOOT_ID);
     u64(L.HEADER_START_WALL, h.startWall);
     u64(L.HEADER_START_MONOTONIC, h.startMonotonic);
+    u64(L.HEADER_START_BOOTTIME, h.startBoottime);
+    u64(L.HEADER_START_SUSPENDED, h.startSuspended);
+    u64(L.HEADER_SEEN_TIME, h.seenTime);
+    u64(L.HEADER_SUSPENDED, h.suspended);
+    u64(L.HEADER_JUMP_COUNT, BigInt(h.jumps.length));
+    for (const [i, { time, wall }] of h.jumps.entries()) {
+      u64(L.HEADER_JUMPS + i * L.JUMP_BYTES + L.JUMP_TIME, time);
+      u64(L.HEADER_JUMPS + i * L.JUMP_BYTES + L.JUMP_WALL, wall);
+    }
+    u64(L.HEADER_RESERVED_BYTES, h.reservedBytes);
     u64(L.HEADER_END_TIME, h.endTime);
     u32(L.HEADER_END_KIND, h.endKind);
     u32(L.HEADER_END_STATUS, h.endStatus);

@@ -43,6 +43,7 @@ export function sampleStore(): StoreBuilder {
     peakTime: 30_500_000_000n,
     dropped: 2n,
     droppedBytes: 48n,
+    reservedBytes: 1n << 30n,
   });
   const app = store.module("/opt/shop/bin/shop", {
     bias: 0x5555_5555_0000n,
