@@ -16,6 +16,7 @@ function told(base: Snapshot, head: Snapshot): string[] {
   });
 }
 
+const LOST = { cut: true, lost: true } as const;
 const MAIN = "main@src/main.c:9";
 
 const cases: [string, Snapshot, Snapshot, string[]][] = [
@@ -117,6 +118,12 @@ const cases: [string, Snapshot, Snapshot, string[]][] = [
     snapshot(held(1, 8, "a@a.c:1")),
     snapshot({ ...held(1, 8, "a@a.c:1"), cut: true }),
     ["new 8 a:1", "fixed -8 a:1"],
+  ],
+  [
+    "a stack whose callers are lost is the one of a snapshot from before that was told",
+    snapshot(held(1, 8, "a@a.c:1"), held(2, 16, "b@a.c:2")),
+    snapshot({ ...held(1, 8, "a@a.c:1"), ...LOST }, held(1, 8, "b@a.c:2"), { ...held(1, 8, "b@a.c:2"), ...LOST }),
+    ["unchanged 0 a:1", "unchanged 0 b:2"],
   ],
 ];
 

@@ -18,7 +18,9 @@ const folder = temporaryFolder();
 function said({ stacks, ...sums }: Snapshot) {
   return {
     ...sums,
-    stacks: stacks.map(({ program, count, bytes, cut, stack, text }) => ({ program, count, bytes, cut, stack, text })),
+    stacks: stacks.map(({ program, count, bytes, cut, lost, stack, text }) => ({
+      ...{ program, count, bytes, cut, lost, stack, text },
+    })),
   };
 }
 const textOf = (snapshot: Snapshot) => [...snapshotText(snapshot)].join("");
@@ -50,6 +52,21 @@ test("snapshot file: the example, byte for byte", () => {
   assert.equal(textOf(example), EXAMPLE);
   assert.deepEqual(said(parse(EXAMPLE)), said(example));
   assert.ok(readFileSync(join(root, "asm/FORMAT.md"), "utf8").includes(EXAMPLE), "FORMAT.md shows it");
+});
+
+test("snapshot file: a stack whose callers are lost, which older versions read as a whole one", () => {
+  const lost = snapshotOf([
+    { ...held(1, 8, "a@a.c:1"), cut: true, lost: true },
+    held(1, 8, "a@a.c:1"),
+    held(1, 8, "b@b.c:1"),
+  ]);
+  const text = textOf(lost);
+  assert.match(text, /"count":2,"bytes":16,"lost":true,"stack":\[\["app","a",/);
+  assert.deepEqual(said(parse(text)), said(lost));
+  assert.deepEqual(said(parse(JSON.stringify(JSON.parse(text)))), said(lost));
+  assert.throws(() => parse(JSON.stringify(JSON.parse(text.replace('"lost":true', '"lost":1')))), {
+    message: /damaged/,
+  });
 });
 
 test("snapshot file: laid out by something else it is the same", () => {

@@ -259,11 +259,11 @@ export class StoreBuilder {
   }
 
   /** Adds a frame (module 0: `offset` is an absolute address); returns its id. */
-  frame(module: number, offset: bigint, exact = false): number {
+  frame(module: number, offset: bigint, exact = false, lost = false): number {
     const { index, view, offset: at } = this.#arrays.get(L.KIND_FRAMES)!.append();
     view.setBigUint64(at + L.FRAME_OFFSET, offset, true);
     view.setUint32(at + L.FRAME_MODULE, module, true);
-    view.setUint32(at + L.FRAME_FLAGS, exact ? L.FRAME_FLAG_EXACT : 0, true);
+    view.setUint32(at + L.FRAME_FLAGS, (exact ? L.FRAME_FLAG_EXACT : 0) | (lost ? L.FRAME_FLAG_LOST : 0), true);
     return index;
   }
 
