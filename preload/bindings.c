@@ -1,7 +1,4 @@
 /* What references are bound to; see bindings.h. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1 /* dl_phdr_info */
-#endif
 #include "bindings.h"
 
 #include <elf.h>
@@ -24,7 +21,7 @@ static void visit(const struct mh_loaded *module, const ElfW(Rela) *relocation, 
   for (const ElfW(Rela) *end = relocation + bytes / sizeof *relocation; relocation < end; relocation++) {
     uint32_t type = (uint32_t)ELF64_R_TYPE(relocation->r_info);
     if (type != BOUND_CALL && type != BOUND_ADDRESS && type != BOUND_DATA) continue;
-    uintptr_t *place = (uintptr_t *)(module->info->dlpi_addr + relocation->r_offset);
+    uintptr_t *place = (uintptr_t *)(module->image.bias + relocation->r_offset);
     if ((uintptr_t)place % sizeof *place) continue;
     uintptr_t bound = MH_GET(*place), wanted = replace(bound);
     if (MH_UNLIKELY(wanted != bound)) mh_bindings_write(module, place, wanted);
@@ -34,10 +31,10 @@ static void visit(const struct mh_loaded *module, const ElfW(Rela) *relocation, 
 void mh_bindings_each(const struct mh_loaded *module, uintptr_t (*replace)(uintptr_t bound)) {
   const ElfW(Rela) *data = NULL, *calls = NULL;
   size_t data_bytes = 0, calls_bytes = 0;
-  for (const ElfW(Dyn) *entry = module->dynamic; entry->d_tag != DT_NULL; entry++) {
-    if (entry->d_tag == DT_RELA) data = mh_loaded_mapped(module, entry->d_un.d_ptr);
+  for (const ElfW(Dyn) *entry = mh_mapped_dynamic(&module->image); entry->d_tag != DT_NULL; entry++) {
+    if (entry->d_tag == DT_RELA) data = mh_mapped_at(&module->image, entry->d_un.d_ptr);
     if (entry->d_tag == DT_RELASZ) data_bytes = entry->d_un.d_val;
-    if (entry->d_tag == DT_JMPREL) calls = mh_loaded_mapped(module, entry->d_un.d_ptr);
+    if (entry->d_tag == DT_JMPREL) calls = mh_mapped_at(&module->image, entry->d_un.d_ptr);
     if (entry->d_tag == DT_PLTRELSZ) calls_bytes = entry->d_un.d_val;
   }
   visit(module, data, data_bytes, replace);
@@ -46,9 +43,9 @@ void mh_bindings_each(const struct mh_loaded *module, uintptr_t (*replace)(uintp
 
 /* The segment's protection, as the file has it; -1: the place is in no segment. */
 static int protection_of(const struct mh_loaded *module, uintptr_t place) {
-  for (unsigned i = 0; i < module->info->dlpi_phnum; i++) {
-    const ElfW(Phdr) *segment = &module->info->dlpi_phdr[i];
-    if (segment->p_type == PT_LOAD && place - module->info->dlpi_addr - segment->p_vaddr < segment->p_memsz)
+  for (unsigned i = 0; i < module->image.count; i++) {
+    const ElfW(Phdr) *segment = &module->image.segments[i];
+    if (segment->p_type == PT_LOAD && place - module->image.bias - segment->p_vaddr < segment->p_memsz)
       return (segment->p_flags & PF_R ? PROT_READ : 0) | (segment->p_flags & PF_W ? PROT_WRITE : 0) | (segment->p_flags & PF_X ? PROT_EXEC : 0);
   }
   return -1;

@@ -8,8 +8,8 @@
 #include <linux/prctl.h>
 #include <sys/auxv.h>
 
+#include "symbols.h"
 #include "sys.h"
-#include "text.h"
 
 int (*mh_clock_gettime)(clockid_t clock, struct timespec *now);
 
@@ -18,36 +18,6 @@ int (*mh_clock_gettime)(clockid_t clock, struct timespec *now);
 #elif defined(__aarch64__)
 #define KERNEL_CLOCK "__kernel_clock_gettime"
 #endif
-
-/* What its dynamic section tells of a library. */
-struct symbols {
-  const ElfW(Sym) *table;
-  const char *names;
-  uint32_t count;
-};
-
-/* The number of symbols is that of the chains of a hash table; of GNU's: of where the last chain ends. */
-static uint32_t count_in_gnu_hash(const uint32_t *hash) {
-  uint32_t buckets = hash[0], first = hash[1], bloom = hash[2], last = 0;
-  const uint32_t *bucket = (const uint32_t *)((const uintptr_t *)(hash + 4) + bloom), *chain = bucket + buckets;
-  for (uint32_t i = 0; i < buckets; i++)
-    if (bucket[i] > last) last = bucket[i];
-  if (last < first) return 0;
-  while (!(chain[last - first] & 1)) last++;
-  return last + 1;
-}
-
-static struct symbols read_symbols(const ElfW(Dyn) *dynamic, uintptr_t bias) {
-  struct symbols symbols = {0};
-  for (; dynamic->d_tag != DT_NULL; dynamic++) {
-    const void *at = (const void *)(bias + dynamic->d_un.d_ptr);
-    if (dynamic->d_tag == DT_SYMTAB) symbols.table = at;
-    if (dynamic->d_tag == DT_STRTAB) symbols.names = at;
-    if (dynamic->d_tag == DT_HASH) symbols.count = ((const uint32_t *)at)[1];
-    if (dynamic->d_tag == DT_GNU_HASH && !symbols.count) symbols.count = count_in_gnu_hash(at);
-  }
-  return symbols;
-}
 
 static const ElfW(Ehdr) *vdso(void) {
   int before = errno;
@@ -60,17 +30,12 @@ static const ElfW(Ehdr) *vdso(void) {
 static uintptr_t find_in_vdso(const char *name) {
   const ElfW(Ehdr) *header = vdso();
   if (!header) return 0;
-  const ElfW(Phdr) *segments = (const ElfW(Phdr) *)((uintptr_t)header + header->e_phoff), *dynamic = NULL;
-  uintptr_t bias = 0;
-  for (unsigned i = header->e_phnum; i-- > 0;) {
-    if (segments[i].p_type == PT_LOAD) bias = (uintptr_t)header + segments[i].p_offset - segments[i].p_vaddr;
-    if (segments[i].p_type == PT_DYNAMIC) dynamic = &segments[i];
-  }
-  if (!dynamic) return 0;
-  struct symbols symbols = read_symbols((const ElfW(Dyn) *)(bias + dynamic->p_vaddr), bias);
-  for (uint32_t i = 0; symbols.table && symbols.names && i < symbols.count; i++)
-    if (symbols.table[i].st_shndx != SHN_UNDEF && mh_equal(symbols.names + symbols.table[i].st_name, name)) return bias + symbols.table[i].st_value;
-  return 0;
+  struct mh_mapped_image image = {.segments = (const ElfW(Phdr) *)((uintptr_t)header + header->e_phoff), .count = header->e_phnum};
+  struct mh_symbols symbols;
+  for (unsigned i = image.count; i-- > 0;)
+    if (image.segments[i].p_type == PT_LOAD) image.bias = (uintptr_t)header + image.segments[i].p_offset - image.segments[i].p_vaddr;
+  const ElfW(Sym) *symbol = mh_symbols_read(&image, &symbols) ? mh_symbols_find(&symbols, name, mh_symbols_hash(name), NULL) : NULL;
+  return symbol ? image.bias + symbol->st_value : 0;
 }
 
 static int call_kernel(clockid_t clock, struct timespec *now) {

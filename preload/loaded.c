@@ -11,32 +11,17 @@
 #include "text.h"
 #include "thread.h"
 
-bool mh_loaded_holds(const struct mh_loaded *module, uintptr_t address) {
-  const struct dl_phdr_info *info = module->info;
-  for (unsigned i = 0; i < info->dlpi_phnum; i++) {
-    const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-    if (segment->p_type == PT_LOAD && address - info->dlpi_addr - segment->p_vaddr < segment->p_memsz) return true;
-  }
-  return false;
-}
-
 void mh_loaded_range(const struct mh_loaded *module, uintptr_t *start, uintptr_t *end) {
-  const struct dl_phdr_info *info = module->info;
+  const struct mh_mapped_image *image = &module->image;
   *start = UINTPTR_MAX;
   *end = 0;
-  for (unsigned i = 0; i < info->dlpi_phnum; i++) {
-    const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+  for (unsigned i = 0; i < image->count; i++) {
+    const ElfW(Phdr) *segment = &image->segments[i];
     if (segment->p_type != PT_LOAD) continue;
-    uintptr_t low = info->dlpi_addr + segment->p_vaddr, high = low + segment->p_memsz;
+    uintptr_t low = image->bias + segment->p_vaddr, high = low + segment->p_memsz;
     if (low < *start) *start = low;
     if (high > *end) *end = high;
   }
-}
-
-const void *mh_loaded_mapped(const struct mh_loaded *module, uintptr_t address) {
-  if (mh_loaded_holds(module, address)) return (const void *)address;
-  address += module->info->dlpi_addr;
-  return mh_loaded_holds(module, address) ? (const void *)address : NULL;
 }
 
 static const char *file_name(const struct dl_phdr_info *info) {
@@ -44,24 +29,6 @@ static const char *file_name(const struct dl_phdr_info *info) {
   for (const char *at = name; *at; at++)
     if (*at == '/') name = at + 1;
   return name;
-}
-
-/* False: it has no symbols for others. */
-static bool read_module(const struct dl_phdr_info *info, struct mh_loaded *module) {
-  module->info = info;
-  module->file = file_name(info);
-  for (unsigned i = 0; i < info->dlpi_phnum; i++) {
-    const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-    if (segment->p_type == PT_DYNAMIC) module->dynamic = (const void *)(info->dlpi_addr + segment->p_vaddr);
-  }
-  if (!module->dynamic) return false;
-  for (const ElfW(Dyn) *entry = module->dynamic; entry->d_tag != DT_NULL; entry++) {
-    if (entry->d_tag == DT_SYMTAB) module->symbols = mh_loaded_mapped(module, entry->d_un.d_ptr);
-    if (entry->d_tag == DT_STRTAB) module->strings = mh_loaded_mapped(module, entry->d_un.d_ptr);
-    if (entry->d_tag == DT_GNU_HASH) module->gnu_hash = mh_loaded_mapped(module, entry->d_un.d_ptr);
-    if (entry->d_tag == DT_HASH) module->hash = mh_loaded_mapped(module, entry->d_un.d_ptr);
-  }
-  return module->symbols && module->strings && (module->gnu_hash || module->hash);
 }
 
 struct each {
@@ -75,7 +42,9 @@ static int each(struct dl_phdr_info *info, size_t bytes, void *data) {
   struct each *state = data;
   struct mh_loaded module = {.index = state->index++};
   if (module.index < state->first) return 0;
-  return read_module(info, &module) && !state->visit(&module, state->data);
+  module.file = file_name(info);
+  module.image = (struct mh_mapped_image){info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum};
+  return mh_symbols_read(&module.image, &module.symbols) && !state->visit(&module, state->data);
 }
 
 /* A signal handler that jumps out, or forks, would leave the loader's lock held. */
@@ -110,72 +79,22 @@ struct mh_changes mh_loaded_changes(void) {
   return changes;
 }
 
-static bool defines(const struct mh_loaded *module, uint32_t index, const char *name) {
-  const ElfW(Sym) *symbol = &module->symbols[index];
-  unsigned type = ELF64_ST_TYPE(symbol->st_info), binding = ELF64_ST_BIND(symbol->st_info);
-  if (symbol->st_shndx == SHN_UNDEF || type != STT_FUNC || binding == STB_LOCAL) return false;
-  return mh_equal(module->strings + symbol->st_name, name);
-}
-
-uint32_t mh_loaded_hash(const char *name) {
-  uint32_t hash = 5381;
-  for (const char *at = name; *at; at++) hash = hash * 33 + (uint8_t)*at;
-  return hash;
-}
-
-/* buckets, first symbol, words of the filter, its shift; the filter; for each bucket its first symbol; for each
- * symbol its hash, odd at a bucket's end */
-static uint32_t find_by_gnu_hash(const struct mh_loaded *module, const char *name, uint32_t hash, uint32_t last) {
-  const uint32_t *table = module->gnu_hash, count = table[0], first = table[1], words = table[2];
-  const size_t *filter = (const size_t *)(table + 4);
-  const uint32_t *buckets = (const uint32_t *)(filter + words), *hashes = buckets + count;
-  const unsigned bits = 8 * sizeof *filter;
-  if (!count || !words) return 0;
-  size_t wanted = (size_t)1 << hash % bits | (size_t)1 << (hash >> table[3]) % bits;
-  if ((filter[hash / bits % words] & wanted) != wanted) return 0;
-  uint32_t index = buckets[hash % count];
-  if (index < first) return 0;
-  for (;; index++) {
-    uint32_t other = hashes[index - first];
-    if (index > last && (other | 1) == (hash | 1) && defines(module, index, name)) return index;
-    if (other & 1) return 0;
-  }
-}
-
-/* buckets, symbols; for each bucket its first symbol; for each symbol the next */
-static uint32_t find_by_hash(const struct mh_loaded *module, const char *name, uint32_t last) {
-  uint32_t hash = 0;
-  for (const char *at = name; *at; at++) {
-    hash = (hash << 4) + (uint8_t)*at;
-    hash = (hash ^ (hash & 0xf0000000) >> 24) & 0x0fffffff;
-  }
-  const uint32_t *table = module->hash, count = table[0];
-  if (!count) return 0;
-  uint32_t index = last ? table[2 + count + last] : table[2 + hash % count];
-  while (index && !defines(module, index, name)) index = table[2 + count + index];
-  return index;
-}
-
 const ElfW(Sym) *mh_loaded_symbol(const struct mh_loaded *module, const char *name, uint32_t hash, const ElfW(Sym) *last) {
-  uint32_t before = last ? (uint32_t)(last - module->symbols) : 0;
-  uint32_t index = module->gnu_hash ? find_by_gnu_hash(module, name, hash, before) : find_by_hash(module, name, before);
-  return index ? &module->symbols[index] : NULL;
-}
-
-uintptr_t mh_loaded_address(const struct mh_loaded *module, const ElfW(Sym) *symbol) {
-  return module->info->dlpi_addr + symbol->st_value;
+  do last = mh_symbols_find(&module->symbols, name, hash, last);
+  while (last && ELF64_ST_TYPE(last->st_info) != STT_FUNC);
+  return last;
 }
 
 void *mh_loaded_function(const struct mh_loaded *module, const char *name) {
-  const ElfW(Sym) *symbol = mh_loaded_symbol(module, name, mh_loaded_hash(name), NULL);
+  const ElfW(Sym) *symbol = mh_loaded_symbol(module, name, mh_symbols_hash(name), NULL);
   return symbol ? (void *)mh_loaded_address(module, symbol) : NULL;
 }
 
 uint32_t mh_loaded_needs(const struct mh_loaded *module, const char *file) {
   uint32_t place = 0;
-  for (const ElfW(Dyn) *entry = module->dynamic; entry->d_tag != DT_NULL; entry++) {
+  for (const ElfW(Dyn) *entry = mh_mapped_dynamic(&module->image); entry->d_tag != DT_NULL; entry++) {
     if (entry->d_tag != DT_NEEDED) continue;
-    if (mh_equal(module->strings + entry->d_un.d_val, file)) return place;
+    if (mh_equal(module->symbols.names + entry->d_un.d_val, file)) return place;
     place++;
   }
   return UINT32_MAX;

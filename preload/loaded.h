@@ -5,21 +5,17 @@
  * longer.
  */
 #pragma once
-#include <link.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-struct dl_phdr_info;
+#include "symbols.h"
 
-/* A loaded module's dynamic section, and what it leads to. Valid while the module cannot be unloaded: for a
- * visitor of mh_loaded_each. */
+/* A loaded module that has symbols for others. Valid while it cannot be unloaded: for a visitor of mh_loaded_each. */
 struct mh_loaded {
-  const struct dl_phdr_info *info;
   uint32_t index; /* in the loader's order */
-  const ElfW(Dyn) *dynamic;
-  const ElfW(Sym) *symbols;
-  const char *strings, *file; /* file: its name without the folder */
-  const uint32_t *gnu_hash, *hash;
+  const char *file; /* its name without the folder */
+  struct mh_mapped_image image;
+  struct mh_symbols symbols;
 };
 
 /* Calls `visit` for each module of the program's namespace, in the loader's order, until it returns false. False:
@@ -38,19 +34,17 @@ struct mh_changes mh_loaded_changes(void);
 /* The function of this name that the module defines for others, or NULL. */
 void *mh_loaded_function(const struct mh_loaded *module, const char *name);
 
-/* Its symbol. There may be one for each of its versions: `last` is the one before, or NULL. `hash`: mh_loaded_hash of
- * the name. */
+/* Its symbol, as mh_symbols_find says it. */
 const ElfW(Sym) *mh_loaded_symbol(const struct mh_loaded *module, const char *name, uint32_t hash, const ElfW(Sym) *last);
-uint32_t mh_loaded_hash(const char *name);
 
-uintptr_t mh_loaded_address(const struct mh_loaded *module, const ElfW(Sym) *symbol);
+static inline uintptr_t mh_loaded_address(const struct mh_loaded *module, const ElfW(Sym) *symbol) {
+  return module->image.bias + symbol->st_value;
+}
 
 /* Whether an address lies in the module. */
-bool mh_loaded_holds(const struct mh_loaded *module, uintptr_t address);
-
-/* What an entry of the dynamic section leads to. Some loaders put the address there, others leave the file's. NULL:
- * neither lies in the module. */
-const void *mh_loaded_mapped(const struct mh_loaded *module, uintptr_t address);
+static inline bool mh_loaded_holds(const struct mh_loaded *module, uintptr_t address) {
+  return mh_mapped_holds(&module->image, address);
+}
 
 /* The addresses that it spans. */
 void mh_loaded_range(const struct mh_loaded *module, uintptr_t *start, uintptr_t *end);

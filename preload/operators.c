@@ -105,7 +105,7 @@ static void decide_all(void) {
   struct survey survey = {0};
   if (MH_GET(mh_operators[MH_OPERATOR_COUNT - 1].way) != MH_WAY_UNKNOWN) return;
   if (!mh_real_found()) mh_real_find();
-  for (unsigned id = 0; id < MH_OPERATOR_COUNT; id++) survey.hashes[id] = mh_loaded_hash(mh_operator_names[id]);
+  for (unsigned id = 0; id < MH_OPERATOR_COUNT; id++) survey.hashes[id] = mh_symbols_hash(mh_operator_names[id]);
   if (!mh_loaded_each(survey_module, &survey)) return;
   MH_SET(heap_before, survey.heap_before);
   for (unsigned id = 0; id < MH_OPERATOR_COUNT; id++) {

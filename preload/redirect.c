@@ -58,7 +58,7 @@ static bool lead(const struct mh_loaded *module, const char *name, uint32_t hash
   const ElfW(Sym) *symbol = mh_loaded_symbol(module, name, hash, NULL);
   for (; symbol; symbol = mh_loaded_symbol(module, name, hash, symbol))
     if (mh_loaded_address(module, symbol) == real)
-      led |= mh_bindings_write(module, (uintptr_t *)(uintptr_t)&symbol->st_value, hook - module->info->dlpi_addr);
+      led |= mh_bindings_write(module, (uintptr_t *)(uintptr_t)&symbol->st_value, hook - module->image.bias);
   return led;
 }
 
@@ -128,7 +128,7 @@ static void once(void (*work)(struct mh_changes changes), uint64_t *seen) {
 static void redirect(struct mh_changes changes) {
   if (!searched || changes.unloads != seen_unloads) {
     for (unsigned i = 0; i < mh_redirect_count; i++) {
-      mh_redirects[i].hash = mh_loaded_hash(mh_redirects[i].name);
+      mh_redirects[i].hash = mh_symbols_hash(mh_redirects[i].name);
       mh_redirects[i].present = false;
     }
     searched = 0;
@@ -170,17 +170,17 @@ static bool note_hooks(const struct mh_loaded *module, void *unused) {
   (void)unused;
   if (!is_own(module)) return true;
   for (unsigned i = 0; i < EXPORTED_COUNT; i++)
-    exported[i].hook = address_of(module, exported[i].name, mh_loaded_hash(exported[i].name));
+    exported[i].hook = address_of(module, exported[i].name, mh_symbols_hash(exported[i].name));
   return false;
 }
 
 static bool lead_exported(const struct mh_loaded *module, void *unused) {
   (void)unused;
   if (keeps_its_own(module)) return true;
-  bool libc = address_of(module, "getauxval", mh_loaded_hash("getauxval")) == (uintptr_t)mh_real.getauxval;
+  bool libc = address_of(module, "getauxval", mh_symbols_hash("getauxval")) == (uintptr_t)mh_real.getauxval;
   for (unsigned i = 0; i < EXPORTED_COUNT; i++) {
     const char *name = exported[i].name;
-    uint32_t hash = mh_loaded_hash(name);
+    uint32_t hash = mh_symbols_hash(name);
     uintptr_t address = address_of(module, name, hash);
     if (!address || !exported[i].hook) continue;
     uintptr_t real = exported[i].real ? (uintptr_t)*exported[i].real : libc ? address : 0;
