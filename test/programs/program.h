@@ -62,19 +62,28 @@ __attribute__((unused)) NOINLINE static void *keep(void *block, size_t size) {
   return block;
 }
 
-#if defined(__x86_64__)
-/* fork by an instruction of the program's own, of which nobody is told. */
+/* fork by an instruction of the program's own, of which nobody is told: clone with SIGCHLD alone. */
 __attribute__((unused)) static long fork_by_instruction(void) {
-  register long none __asm__("r10") = 0;
-  register long neither __asm__("r8") = 0;
-  long child;
-  __asm__ volatile("syscall"
-                   : "=a"(child)
-                   : "a"(56L /* clone */), "D"(17L /* SIGCHLD */), "S"(0L), "d"(0L), "r"(none), "r"(neither)
-                   : "rcx", "r11", "memory");
+#if defined(__x86_64__)
+  register long child __asm__("rax") = 56;
+  register long flags __asm__("rdi") = 17;
+  register long stack __asm__("rsi") = 0;
+  register long parent __asm__("rdx") = 0;
+  register long own __asm__("r10") = 0;
+  register long local __asm__("r8") = 0;
+  __asm__ volatile("syscall" : "+r"(child) : "r"(flags), "r"(stack), "r"(parent), "r"(own), "r"(local) : "rcx", "r11", "memory");
   return child;
-}
+#else
+  register long number __asm__("x8") = 220;
+  register long child __asm__("x0") = 17;
+  register long stack __asm__("x1") = 0;
+  register long parent __asm__("x2") = 0;
+  register long local __asm__("x3") = 0;
+  register long own __asm__("x4") = 0;
+  __asm__ volatile("svc 0" : "+r"(child) : "r"(number), "r"(stack), "r"(parent), "r"(local), "r"(own) : "memory");
+  return child;
 #endif
+}
 
 /* A simple random generator (xorshift64*): the same sequence on every machine. */
 __attribute__((unused)) static uint64_t next_random(uint64_t *state) {
