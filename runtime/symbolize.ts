@@ -72,6 +72,8 @@ export class Symbolizer implements Names {
   readonly #core = new SymbolCore();
   readonly #open: { close(): void }[] = [];
   readonly #modules = new Map<string, Module>();
+  /** The same, by the entry of the store. */
+  #entries = new WeakMap<ModuleInfo, Module>();
   readonly #folders = new Map<string, string>();
 
   readonly #lines: boolean;
@@ -112,16 +114,18 @@ export class Symbolizer implements Names {
   close(): void {
     for (const file of this.#open.splice(0)) file.close();
     this.#modules.clear();
+    this.#entries = new WeakMap();
   }
 
   /** Two entries of the store may be one file, loaded twice. */
   #module(info: ModuleInfo): Module {
-    const { inode, bytes, written, layout } = info.file ?? {};
-    const key = [hex(info.buildId), inode, bytes, written, layout, info.path].join(" ");
-    let module = this.#modules.get(key);
+    let module = this.#entries.get(info);
     if (module === undefined) {
-      module = { info, files: undefined, known: new Map() };
+      const { inode, bytes, written, layout } = info.file ?? {};
+      const key = [hex(info.buildId), inode, bytes, written, layout, info.path].join(" ");
+      module = this.#modules.get(key) ?? { info, files: undefined, known: new Map() };
       this.#modules.set(key, module);
+      this.#entries.set(info, module);
     }
     return module;
   }
