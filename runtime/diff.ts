@@ -2,14 +2,16 @@
 //
 //   base ─┐  1. the same program, functions, lines and files ─▶ the same stack
 //   head ─┘  2. of the rest: files in other folders         ─▶ the same stack
-//            3. of the rest: the same functions             ─▶ the same stack, its lines moved
-//            4. of the rest: in head only ─▶ new, in base only ─▶ fixed
+//            3. of the rest: the same functions             ─▶ the same stack, its lines moved; first those that hold the same
+//            4. of the rest: another build's (optimized.ts) ─▶ the same stack
+//            5. of the rest: in head only ─▶ new, in base only ─▶ fixed
 //
 // A checkout in another place is the same code. In step 3 the frames of the C and C++ runtime count as one without a name: whether they have names,
 // lines and inlined calls depends on which debug files a machine has. Where a function has no
 // name, its place in the program counts as its name; in a library, which changes without the program, it counts in steps 1 and 2 only.
 // The whole is symmetric: diff(B, A) says grown where diff(A, B) says shrunk, and new where that says fixed.
 
+import { pairsOfBuilds } from "./optimized.js";
 import { byText } from "./snapshotrow.js";
 import { StackKeys } from "./stackkeys.js";
 import type { Amount, Snapshot, SnapshotStack } from "./types.js";
@@ -47,6 +49,8 @@ interface Held extends Amount {
 
 /** A stack with all rows that differ from it in nothing that counts. */
 interface Group extends Held {
+  /** What it has in common with the stacks of the same functions and lines. */
+  exact: number;
   /** What it has in common with the stacks of the same functions. */
   loose: number;
 }
@@ -59,11 +63,17 @@ export function diff(base: Snapshot, head: Snapshot): Diff {
   const keys = new StackKeys();
   const left: SnapshotStack[] = [];
   const right: SnapshotStack[] = [];
+  /** The same stacks, of which one holds more. */
+  const changed = new Map<Held, Held>();
+  const tell = (was: Held, is: Held) => {
+    if (was.bytes === is.bytes && was.count === is.count) changes.push(changeOf(was, is));
+    else changed.set(was, is);
+  };
   // Both are in the same order, so that two fingers find what is equal.
   for (let i = 0, j = 0; i < base.stacks.length || j < head.stacks.length; ) {
     const [was, is] = [base.stacks[i], head.stacks[j]];
     const order = !was ? 1 : !is ? -1 : byText(was, is);
-    if (order === 0) changes.push(changeOf(held(was!), held(is!)));
+    if (order === 0) tell(held(was!), held(is!));
     if (order < 0) left.push(was!);
     if (order > 0) right.push(is!);
     if (order <= 0) i++;
@@ -75,17 +85,36 @@ export function diff(base: Snapshot, head: Snapshot): Diff {
   const come = new Map<number, Group[]>();
   for (const [key, group] of old) {
     const match = now.get(key);
-    if (match) changes.push(changeOf(group, match));
+    if (match) tell(group, match);
     else gather(gone, group.loose, group);
   }
   for (const [key, group] of now) if (!old.has(key)) gather(come, group.loose, group);
+  for (const [was, is] of doubtful(changed, [...gone.values(), ...come.values()].flat(), keys)) {
+    changed.delete(was);
+    const { exact, loose } = keys.of(was.row);
+    gather(gone, loose, { ...was, exact, loose });
+    gather(come, loose, { ...is, exact, loose });
+  }
+  for (const [was, is] of changed) changes.push(changeOf(was, is));
+  const fixed: Group[] = [];
+  const added: Group[] = [];
   for (const [key, group] of gone) {
     const match = come.get(key) ?? [];
     come.delete(key);
-    for (const [was, is] of pairsOf(group, match))
-      changes.push(changeOf(was, is, was !== undefined && is !== undefined));
+    for (const [was, is] of pairsOf(group, match)) {
+      if (was && is) changes.push(changeOf(was, is, was.exact !== is.exact));
+      else if (was) fixed.push(was);
+      else added.push(is!);
+    }
   }
-  for (const group of come.values()) for (const each of group) changes.push(changeOf(undefined, each));
+  for (const group of come.values()) added.push(...group);
+  const known = new Set<Group>();
+  for (const [was, is] of pairsOfBuilds(fixed, added, (row) => keys.bareOf(row))) {
+    changes.push(changeOf(was, is, true));
+    for (const group of [...was.stacks, ...is.stacks]) known.add(group);
+  }
+  for (const group of fixed) if (!known.has(group)) changes.push(changeOf(group, undefined));
+  for (const group of added) if (!known.has(group)) changes.push(changeOf(undefined, group));
   // Sorting keeps the order of equals: they come in the order of the snapshots.
   changes.sort((a, b) => more(b).bytes - more(a).bytes || more(b).count - more(a).count);
   return {
@@ -123,31 +152,66 @@ function grouped(stacks: Iterable<SnapshotStack>, keys: StackKeys): Map<number, 
     if (group) {
       group.count += row.count;
       group.bytes += row.bytes;
-    } else groups.set(exact, { row, count: row.count, bytes: row.bytes, loose });
+    } else groups.set(exact, { row, count: row.count, bytes: row.bytes, exact, loose });
   }
   return groups;
 }
 
-function gather<Key>(groups: Map<Key, Group[]>, key: Key, group: Group): void {
+function gather<Key, Value>(groups: Map<Key, Value[]>, key: Key, value: Value): void {
   const known = groups.get(key);
-  if (known) known.push(group);
-  else groups.set(key, [group]);
+  if (known) known.push(value);
+  else groups.set(key, [value]);
 }
 
-/** Pairs stacks of the same functions: those that hold the same first, the rest in the order of their lines. Some are left alone. */
+/**
+ * Pairs of the same lines that hold another amount each, while a stack of the same functions on other lines holds just what one of them
+ * does: where a leak was inserted above a known one, it has that one's line now.
+ */
+function doubtful(changed: ReadonlyMap<Held, Held>, open: readonly Group[], keys: StackKeys): Map<Held, Held> {
+  const found = new Map<Held, Held>();
+  if (changed.size === 0 || open.length === 0) return found;
+  const byAmount = new Map<string, [Held, Held][]>();
+  for (const pair of changed) for (const side of pair) gather(byAmount, amountKey(side), pair);
+  const work: (Amount & { loose: number })[] = [...open];
+  for (let next = work.pop(); next !== undefined; next = work.pop()) {
+    const { loose } = next;
+    for (const [was, is] of byAmount.get(amountKey(next)) ?? []) {
+      if (found.has(was) || keys.of(was.row).loose !== loose) continue;
+      found.set(was, is);
+      work.push({ ...was, loose }, { ...is, loose });
+    }
+  }
+  return found;
+}
+
+const amountKey = ({ count, bytes }: Amount) => `${bytes} ${count}`;
+
+/**
+ * Pairs stacks of the same functions: those that hold the same first, then those on the same lines, the rest in the order of their
+ * lines. Some are left alone.
+ */
 function pairsOf(old: readonly Group[], now: readonly Group[]): [Group | undefined, Group | undefined][] {
   if (old.length <= 1 && now.length <= 1) return [[old[0], now[0]]];
   const pairs: [Group | undefined, Group | undefined][] = [];
   const holding = new Map<string, Group[]>();
-  for (const is of [...now].sort(byLines).reverse()) gather(holding, `${is.bytes} ${is.count}`, is);
-  const left: Group[] = [];
+  for (const is of [...now].sort(byLines).reverse()) gather(holding, amountKey(is), is);
+  const left = new Set<Group>();
   for (const was of [...old].sort(byLines)) {
-    const is = holding.get(`${was.bytes} ${was.count}`)?.pop();
+    const is = holding.get(amountKey(was))?.pop();
     if (is) pairs.push([was, is]);
-    else left.push(was);
+    else left.add(was);
   }
-  const right = [...holding.values()].flat().sort(byLines);
-  for (let i = 0; i < left.length || i < right.length; i++) pairs.push([left[i], right[i]]);
+  const right = new Map([...holding.values()].flat().map((is) => [is.exact, is]));
+  for (const was of left) {
+    const is = right.get(was.exact);
+    if (!is) continue;
+    pairs.push([was, is]);
+    left.delete(was);
+    right.delete(is.exact);
+  }
+  const others = [...right.values()].sort(byLines);
+  for (const was of left) pairs.push([was, others.shift()]);
+  for (const is of others) pairs.push([undefined, is]);
   return pairs;
 }
 

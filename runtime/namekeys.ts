@@ -37,10 +37,11 @@ const RAW: readonly Rule[] = [
   [/^_cgo_[0-9a-f]{12}_/, "_cgo_"],
   [/(\.(?:func|gowrap|deferwrap))\d+(?=$|[.-])/g, "$1"],
   [/(\.func)(?:\.\d+)+/g, "$1"],
-  // D, Zig, and Nim with numbers or, before its version 2, with hashes.
+  // D, Zig, and Nim with numbers, behind the module's name before its version 2, or with hashes.
   [/\d+(__(?:lambda|dgliteral|funcliteral|anonclass|mixin|foreachbody|S))\d+/g, "$1"],
   [/(__(?:anon|struct|enum|union|opaque))_\d+/g, "$1"],
   [/(__\w+?)_u\d+(?=$|_)/, "$1"],
+  [/^([A-Za-z]\w*?__[A-Za-z]\w*?)_\d+$/, "$1"],
   [/__(?=\w*\d)(?=\w*[a-z])(?=\w*[A-Z])[A-Za-z0-9]{20,24}(?:_\d+)?$/, ""],
   // OCaml.
   [/^(caml[A-Z][\w$.]*?)(?:_\d+)+(?:_code)?$/, "$1"],
@@ -62,7 +63,9 @@ const READABLE: readonly Rule[] = [
   [/::h[0-9a-f]{16}(?![0-9a-f])/g, ""],
   [/\[[0-9a-f]{6,16}\](?=::|>|,|$)/g, ""],
   [/( \[clone [^\]]*\])+/g, ""],
-  [/(\b__static_initialization_and_destruction)_\d+\([^)]*\)$/, "$1"],
+  [/(\b__static_initialization_and_destruction)_\d+(?:\([^)]*\))?$/, "$1"],
+  // gcc's unnamed types in an unnamed namespace, by name and by their place in it.
+  [/(^|::|[ <,(*&])\._anon(?:ymous)?_\d+/g, "$1._anon"],
 ];
 
 /** Closures and unnamed types in a mangled name that cannot be demangled. */
@@ -75,8 +78,8 @@ function applied(rules: readonly Rule[], text: string): string {
 }
 
 const MANGLED_NAME = /^(?:_{1,4}Z|_R[A-Z0-9])/;
-/** Rust's older names have dots of their own. */
-const MANGLED_WITHOUT_SUFFIX = /^_{1,4}ZN.*17h[0-9a-f]{16}E|^[^.]*/;
+/** Rust's older names have dots of their own, and so have gcc's for unnamed types. */
+const MANGLED_WITHOUT_SUFFIX = /^_{1,4}ZN.*17h[0-9a-f]{16}E|^(?:[^.]|(?<=\d)\.(?=_anon))*/;
 /** Keys kept; a report rarely has more functions. */
 const CACHE_KEYS = 65536;
 const cache = new Map<string, string>();
@@ -113,7 +116,7 @@ function keyOf(symbol: string): string {
 
 /** The key of a name as people read it; also of a pattern for such names. */
 export function textKey(name: string): string {
-  return /[#$'[]|::h|_destruction_/.test(name) ? applied(READABLE, name) : name;
+  return /[#$'[]|::h|_destruction_|\._anon/.test(name) ? applied(READABLE, name) : name;
 }
 
 /** The key, as people would read it, of a function that is shown as `name` and is `symbol` in the symbol table, if that is known. */

@@ -7,11 +7,14 @@
 // Names and modules are compared by their keys (namekeys.ts). Where there is no line, what is only numbered differs exactly and is the same
 // loosely.
 
+import { bareName, isStandard } from "./barenames.js";
 import { isTooDeep } from "./cut.js";
+import { demangle } from "./demangle.js";
 import { type FrameParts, partsOf, QUOTE } from "./frametext.js";
 import { json } from "./json.js";
-import { mayHaveKey, moduleKey, nameKey } from "./namekeys.js";
+import { mayHaveKey, moduleKey, nameKey, readableKey } from "./namekeys.js";
 import { enlarged, Numbering } from "./numbering.js";
+import type { Bare } from "./optimized.js";
 import { Frames, type FrameTuple } from "./snapshotframes.js";
 import { numberFrames } from "./snapshotrow.js";
 import { isRuntimeName } from "./suppressions.js";
@@ -34,6 +37,9 @@ export class StackKeys {
   readonly #looseFrames = new Numbering();
   readonly #modules = new Numbering();
   readonly #kinds: ModuleKind[] = [];
+  readonly #bareFrames = new Numbering();
+  /** The number of each frame's module and bare name, as far as somebody asked. */
+  readonly #bare: number[] = [];
   readonly #exact = new Numbering();
   readonly #loose = new Numbering();
   /** What a stack consists of, as numbers, and their bytes. */
@@ -67,6 +73,32 @@ export class StackKeys {
       before = loose;
     }
     return { exact, loose: this.#loose.of(this.#bytes, 0, 4 * length) };
+  }
+
+  /** What is the same however it was optimized: see optimized.ts. For a stack that has been numbered. @throws SnapshotError */
+  bareOf(row: SnapshotStack): Bare {
+    const count = numberFrames(row, this.#frames);
+    const names: number[] = [];
+    const lines: number[] = [];
+    for (const number of this.#frames.numbers.subarray(0, count)) {
+      this.#bare[number] ??= this.#bareNumber(number);
+      if (this.#bare[number] < 0) continue;
+      names.push(this.#bare[number]);
+      lines.push(this.#frames.at(number).line ?? 0);
+    }
+    return { program: this.#program(row.program), cut: isTooDeep(row), names, lines };
+  }
+
+  /** −1 for the runtime, and for what a standard library consists of. */
+  #bareNumber(frame: number): number {
+    const { module, function: name, file } = this.#frames.at(frame);
+    let key = name;
+    if (name !== null && !name.startsWith("+")) key = readableKey(demangle(name), name);
+    if (this.#keys[FIELDS * frame + 2] === 1 || isStandard(key, file)) return -1;
+    const text = Buffer.from(
+      JSON.stringify([moduleKey(module), key === null || key.startsWith("+") ? key : bareName(key)]),
+    );
+    return this.#bareFrames.of(text, 0, text.length);
   }
 
   #program(name: string): number {

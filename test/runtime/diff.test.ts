@@ -58,6 +58,18 @@ const cases: [string, Snapshot, Snapshot, string[]][] = [
     ["new 24 a:5", "unchanged 0 a:12, from 10"],
   ],
   [
+    "lines that moved, and one more where the known one was",
+    snapshot(held(1, 8, "a@a.c:10", MAIN), held(1, 16, "a@a.c:11", MAIN)),
+    snapshot(held(1, 24, "a@a.c:10", MAIN), held(1, 8, "a@a.c:11", MAIN), held(1, 16, "a@a.c:12", MAIN)),
+    ["new 24 a:10", "unchanged 0 a:11, from 10", "unchanged 0 a:12, from 11"],
+  ],
+  [
+    "a stack that holds more stays where it is, while another of the same functions is new",
+    snapshot(held(1, 8, "a@a.c:10", MAIN)),
+    snapshot(held(1, 24, "a@a.c:10", MAIN), held(1, 40, "a@a.c:12", MAIN)),
+    ["new 40 a:12", "grown 16 a:10"],
+  ],
+  [
     "lines that moved and nothing holds the same: in the order of the lines",
     snapshot(held(1, 8, "a@a.c:10"), held(1, 80, "a@a.c:20")),
     snapshot(held(1, 9, "a@a.c:12"), held(1, 81, "a@a.c:22")),
@@ -72,8 +84,14 @@ const cases: [string, Snapshot, Snapshot, string[]][] = [
   [
     "another caller is another stack",
     snapshot(held(1, 8, "a@a.c:10", MAIN)),
+    snapshot(held(1, 16, "a@a.c:10", "other@a.c:30", MAIN)),
+    ["new 16 a:10", "fixed -8 a:10"],
+  ],
+  [
+    "a caller more, and all else the same: an optimizer left it out before",
+    snapshot(held(1, 8, "a@a.c:10", MAIN)),
     snapshot(held(1, 8, "a@a.c:10", "other@a.c:30", MAIN)),
-    ["new 8 a:10", "fixed -8 a:10"],
+    ["unchanged 0 a:10, from 10"],
   ],
   [
     "a nameless place in the program is its name",
@@ -106,6 +124,42 @@ const cases: [string, Snapshot, Snapshot, string[]][] = [
     snapshot(held(1, 8, "strdup@string/strdup.c:42!libc.so.6", "__GI_x@string/x.h:1!libc.so.6", "a@a.c:1")),
     snapshot(held(1, 8, "strdup!libc.so.6", "a@a.c:1")),
     ["unchanged 0 strdup:null, from 42"],
+  ],
+  [
+    "inlined functions have but their own names, and those of the standard library are laid out in any way",
+    snapshot(
+      held(1, 8, "_ZN3std8allocateEv@/usr/include/c++/12/new:9", "_ZZ4workvENKUlvE_clEv@a.cc:3", "_Z4workv@a.cc:4"),
+      held(1, 8, "_ZN12_GLOBAL__N_14keepEv@a.cc:7", "_Z4workv@a.cc:8"),
+    ),
+    snapshot(held(1, 8, "operator()@a.cc:3", "work@a.cc:4"), held(1, 8, "keep@a.cc:7", "_Z4workv@a.cc:8")),
+    ["unchanged 0 keep:7, from 7", "unchanged 0 operator():3, from 9"],
+  ],
+  [
+    "functions that end with a call are left out",
+    snapshot(held(1, 8, "make@a.c:1", "fill@a.c:5", "work@a.c:9", MAIN), held(1, 8, "fill@a.c:6", "work@a.c:9", MAIN)),
+    snapshot(held(1, 8, "fill@a.c:5", MAIN), held(1, 8, "fill@a.c:6", MAIN)),
+    ["unchanged 0 fill:6, from 6", "unchanged 0 fill:5, from 1"],
+  ],
+  [
+    "what is left out and holds more is new",
+    snapshot(held(1, 8, "make@a.c:1", "fill@a.c:5", MAIN)),
+    snapshot(held(2, 16, "fill@a.c:5", MAIN)),
+    ["new 16 fill:5", "fixed -8 make:1"],
+  ],
+  [
+    "moved lines and little left are another stack",
+    snapshot(held(1, 8, "make@a.c:1", "fill@a.c:5", "work@a.c:9", "main@a.c:20")),
+    snapshot(held(1, 8, "main@a.c:21")),
+    ["new 8 main:21", "fixed -8 make:1"],
+  ],
+  [
+    "two functions that are told apart in one build alone",
+    snapshot(held(2, 16, "_ZN3app4Work5usual17h0123456789abcdefE@a.rs:5", "main@a.rs:9")),
+    snapshot(
+      held(1, 8, "_RNvYNtCs1_3app5FirstNtB2_4Work5usualB2_@a.rs:5", "main@a.rs:9"),
+      held(1, 8, "_RNvYNtCs1_3app6SecondNtB2_4Work5usualB2_@a.rs:5", "main@a.rs:9"),
+    ),
+    ["unchanged 0 _RNvYNtCs1_3app5FirstNtB2_4Work5usualB2_:5, from 5"],
   ],
   [
     "another program is another stack",

@@ -17,6 +17,12 @@ const SAME: [what: string, ...names: string[]][] = [
   ],
   ["generic lambdas", "_ZZ4mainENKUlT_E_clIcEEDaS_", "_ZZ4mainENKUlT_E2_clIcEEDaS_"],
   ["unnamed types", "_ZZ4mainENUt_1fEv", "_ZZ4mainENUt0_1fEv"],
+  [
+    "unnamed types in an unnamed namespace (gcc)",
+    "_ZN12_GLOBAL__N_110._anon_1286methodEv",
+    "_ZN12_GLOBAL__N_110._anon_1406methodEv",
+    "_ZN12_GLOBAL__N_19._anon_926methodEv.constprop.0",
+  ],
   ["constructors of a unit", "_GLOBAL__sub_I_main", "_GLOBAL__sub_I_a.cpp", "_GLOBAL__I_000100_first"],
   ["constructors of a variable", "__cxx_global_var_init", "__cxx_global_var_init.3", "__cxx_global_var_init.12"],
   [
@@ -78,6 +84,7 @@ const SAME: [what: string, ...names: string[]][] = [
   ["D", "_D3app4mainFZ9__lambda1FZv", "_D3app4mainFZ10__lambda12FZv"],
   ["Zig", "main.make__anon_1234", "main.make__anon_99"],
   ["Nim 2", "leak__main_u3", "leak__main_u12"],
+  ["Nim 1.6", "keep__app_7", "keep__app_13"],
   ["Nim 1", "leak__0Zb5TbLZ1Ag59cYmVbmmhZg", "leak__9aXQbLz29bK3cYmVbmm9cZgA_2"],
   ["OCaml", "camlMain__leak_270", "camlMain__leak_301", "camlMain__leak_270_455_code"],
   ["OCaml 5", "camlMain.fun_123", "camlMain.fun_7"],
@@ -94,6 +101,8 @@ const DIFFERENT = [
   ["alloc_16", "alloc_32"],
   ["read_u8", "read_u16"],
   ["sha256", "sha512"],
+  ["keep__app_7", "keep__other_7", "drop__app_7"],
+  ["_ZN12_GLOBAL__N_110._anon_1286methodEv", "_ZN12_GLOBAL__N_110._anon_1285otherEv"],
   ["f1", "f2"],
   ["__mod_MOD_run1", "__mod_MOD_run2"],
   ["_ZZ4mainENKUlvE_clEv", "_ZZ4mainENKUliE_clEi", "_ZZ5otherENKUlvE_clEv"],
@@ -148,5 +157,7 @@ test("keys: patterns for readable names", () => {
   assert.equal(textKey("main::{lambda(int)#2}::operator()(int) const"), "main::{lambda(int)}::operator()(int) const");
   assert.equal(textKey("app::main::{closure#0}"), "app::main::{closure}");
   assert.equal(textKey("work() [clone .constprop.0]"), "work()");
+  assert.equal(textKey("__static_initialization_and_destruction_0"), "__static_initialization_and_destruction");
+  assert.equal(textKey("(anonymous namespace)::._anon_128::method()"), "(anonymous namespace)::._anon::method()");
   assert.equal(textKey("operator[](unsigned long)"), "operator[](unsigned long)");
 });
