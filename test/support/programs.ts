@@ -96,7 +96,8 @@ export function build(source: string, options: BuildOptions = {}): string {
   return realpathSync(target);
 }
 
-function zigCaches(): Record<string, string> {
+/** Where Zig may keep what it compiled. */
+export function zigCaches(): Record<string, string> {
   let cache = join(root, ".zig/cache");
   try {
     accessSync(cache, constants.W_OK);

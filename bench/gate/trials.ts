@@ -1,0 +1,87 @@
+// What is tried with one toolchain: each edit must be green, each plant red and named, whatever else was edited with it.
+
+import { join } from "node:path";
+import { EDITS, type Edit } from "./edits.js";
+import { judge, snapshotOf, type Verdict } from "./judge.js";
+import { PLANTED, PLANTS, type Plant } from "./plants.js";
+import { type Project, sameProject } from "./project.js";
+import type { Toolchain, Workshop } from "./toolchains.js";
+
+export interface Trial {
+  kind: "edit" | "plant";
+  name: string;
+  /** What is wrong, a line each. */
+  run(): string[];
+}
+
+/** Edits of the sources that go together: what a plant is tried with, and all of them at once. */
+const SOURCE_EDITS = EDITS.filter(({ together }) => together);
+
+export function trialsOf(
+  toolchain: Toolchain,
+  [mode, flags]: Toolchain["modes"][number],
+  workshop: Workshop,
+  what: RegExp,
+): Trial[] {
+  const base: Project = { ...toolchain.project(), flags };
+  const baseline = join(workshop.folder, `${mode}.snap`);
+  let written = false;
+  const verdictOn = (project: Project, name: string): Verdict => {
+    if (!written) snapshotOf(toolchain.build(base, workshop), baseline);
+    written = true;
+    return judge(toolchain.build(project, workshop), baseline, join(workshop.folder, `${mode} ${name}.snap`));
+  };
+  const everything: Edit = {
+    name: "all edits of the sources at once",
+    apply: (project) => SOURCE_EDITS.reduce((edited, edit) => edit.apply(edited, toolchain) ?? edited, project),
+  };
+  const edits = [everything, ...EDITS].flatMap((edit): Trial[] => {
+    const edited = edit.apply(base, toolchain);
+    if (edited === undefined || sameProject(edited, base) || !what.test(edit.name)) return [];
+    return [{ kind: "edit", name: edit.name, run: () => verdictOn(edited, edit.name).changed.map(told) }];
+  });
+  const ours = PLANTS.filter(({ language }) => language === toolchain.language);
+  const plants = ours.flatMap((plant, index): Trial[] => {
+    const planted = plant.apply(base);
+    if (sameProject(planted, base) || !what.test(plant.name)) return [];
+    const edit = SOURCE_EDITS[index % SOURCE_EDITS.length]!;
+    const edited = edit.apply(planted, toolchain) ?? planted;
+    return [{ kind: "plant", name: plant.name, run: () => unnamed([plant], edited, verdictOn(edited, plant.name)) }];
+  });
+  const all = ours.reduce((project, plant) => plant.apply(project), base);
+  const together: Trial = {
+    kind: "plant",
+    name: "all plants at once",
+    run: () => unnamed(ours, all, verdictOn(all, "all plants")),
+  };
+  return [...edits, ...plants, ...(what.test(together.name) ? [together] : [])];
+}
+
+const told = ({ status, frames }: Verdict["changed"][number]) => `${status} ${frames.join(" < ")}`;
+
+/** The lines that are planted, as "file:line". */
+function plantedLines(project: Project): string[] {
+  return [...project.files].flatMap(([file, text]) =>
+    text.split("\n").flatMap((line, index) => (line.includes(PLANTED) ? [`${file}:${index + 1}`] : [])),
+  );
+}
+
+/** Which planted leaks are not told, and what is told besides. */
+function unnamed(plants: readonly Plant[], project: Project, { code, changed }: Verdict): string[] {
+  const lines = plantedLines(project);
+  const names = (place: string) => (frame: string) => frame.endsWith(` ${place}`);
+  const missing = lines.filter((place) => !changed.some(({ frames }) => frames.some(names(place))));
+  const besides = changed.filter(
+    ({ status, frames }) => !/new|grown/.test(status) || !lines.some((place) => frames.some(names(place))),
+  );
+  const misnamed = plants.filter(
+    (plant) => !changed.some(({ frames }) => frames.some((frame) => frame.includes(plant.function))),
+  );
+  return [
+    ...(code === 1 ? [] : [`exit code ${code}`]),
+    ...(lines.length >= plants.length ? [] : ["a plant found no place"]),
+    ...missing.map((place) => `not named: ${place}`),
+    ...misnamed.map((plant) => `no function ${plant.function}`),
+    ...besides.map((change) => `besides: ${told(change)}`),
+  ];
+}
