@@ -1,6 +1,7 @@
 // Ages, times and growth by a clock of the test's own: steps of hours, suspension, daylight saving, reboots, copies.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -267,4 +268,25 @@ test("the kernel's clock: since the start of the machine, in the namespace of no
   const seconds = Number(boot) / 1e9 + Number(offset);
   assert.ok(seconds >= Number(before) && seconds <= Number(after), `${before} ≤ ${seconds} ≤ ${after}`);
   assert.match(clock.bootId(), /^[\da-f]{32}$/);
+});
+
+// Seconds that the machine has been up for, and that it was not suspended, more in there.
+const elsewhen = ["-rTf", "--boottime", "100000", "--monotonic", "50000"];
+const skip =
+  spawnSync("unshare", [...elsewhen, "true"]).status === 0 ? false : "cannot make time namespaces (unshare -rT)";
+
+test("the kernel's clock is the same in another time namespace", { skip }, () => {
+  const module = new URL("../../runtime/clock.js", import.meta.url).href;
+  const code = `import { clock } from "${module}"; console.log(String(clock.boot()), String(clock.suspended()));`;
+  const command = [process.execPath, ...("deno" in process.versions ? ["eval"] : ["--input-type=module", "-e"]), code];
+  const before = [clock.boot()!, clock.suspended()] as const;
+  const { stdout } = spawnSync("unshare", [...elsewhen, ...command], { encoding: "utf8" });
+  const [boot, suspended] = stdout.trim().split(" ");
+  assert.ok(BigInt(boot!) >= before[0] && BigInt(boot!) <= clock.boot()!, `${before[0]} ≤ ${boot}`);
+  if (before[1] === null) assert.equal(suspended, "null");
+  else
+    assert.ok(
+      BigInt(suspended!) - before[1] < SECOND && before[1] - BigInt(suspended!) < SECOND,
+      `${before[1]} and ${suspended}`,
+    );
 });
