@@ -16,11 +16,23 @@ export async function main(command: Command, program: string): Promise<never> {
     code = await dispatch(command, process.argv.slice(2));
   } catch (error) {
     if (!(error instanceof ReaderGone)) {
-      messages(program).error(error instanceof Error ? error.message : error);
+      messages(program).error(error instanceof Error ? allowing(error.message, program) : error);
       code = 2;
     }
   }
   process.exit(code);
+}
+
+/** What Deno refuses it tells one flag at a time, and not that /proc takes all of them. */
+function allowing(message: string, program: string): string {
+  return message.replace(
+    /Requires (\w+) access( to "[^"]*")?, run again with the --allow-\w+ flag/,
+    (_, kind: string, what = "") => {
+      const few = program === "memview" && kind !== "all";
+      const flags = new Set(["read", "env", "sys", kind].map((each) => `--allow-${each}`));
+      return `Deno refuses ${kind} access${what}: run it with ${few ? [...flags].join(" ") : "--allow-all"}`;
+    },
+  );
 }
 
 async function dispatch(root: Command, argv: string[]): Promise<number> {

@@ -5,6 +5,7 @@
 // same in Node, Bun and Deno, and reports a closed pipe where it happens.
 
 import { writeSync } from "node:fs";
+import { whyNotWritten } from "../runtime/errors.js";
 
 const CHUNK = 64 * 1024;
 
@@ -20,7 +21,7 @@ export function writeAll(descriptor: number, text: string): void {
     } catch (error) {
       const code = (error as { code?: string }).code;
       if (code === "EPIPE") throw new ReaderGone();
-      if (code !== "EAGAIN") throw error;
+      if (code !== "EAGAIN") throw new Error(`the output cannot be written (${whyNotWritten(error)})`);
       // Somebody made the pipe non-blocking and it is full: look again in a millisecond.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
     }

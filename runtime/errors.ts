@@ -1,5 +1,28 @@
 // The errors that users of the library can expect: each message is one line that says what, which file and what to do.
 
+/** Why a file cannot be written, and what to do, in a phrase. */
+export function whyNotWritten(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  switch (code) {
+    case "ENOENT":
+      return "no such folder";
+    case "ENOSPC":
+    case "EDQUOT":
+      return "no space is left there";
+    case "EROFS":
+      return "the file system is read-only";
+    case "EACCES":
+    case "EPERM":
+      return "that is not allowed";
+    case "EFBIG":
+      return "files may not be so large: ulimit -f";
+    case "EISDIR":
+      return "it is a folder";
+    default:
+      return message;
+  }
+}
+
 /** A store that cannot be opened or read. */
 export class StoreError extends Error {
   override name = "StoreError";

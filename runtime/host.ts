@@ -55,6 +55,11 @@ export function runtimeName(): RuntimeName {
   return "node";
 }
 
+/** Deno was not told to allow it. */
+export function isRefused(error: unknown): boolean {
+  return runtimeName() === "deno" && (error as Error | null)?.name === "NotCapable";
+}
+
 /** How to run a compiled script of ours in the same runtime: program, then arguments. */
 export function scriptCommand(script: string): [string, ...string[]] {
   return runtimeName() === "deno"

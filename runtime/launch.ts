@@ -1,7 +1,9 @@
 // Running a program under memhook: with which environment, how it ended, which stores it left.
 
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { constants } from "node:os";
+import { resolve as absolute } from "node:path";
 import { LaunchError } from "./errors.js";
 import { findProgram } from "./program.js";
 import type { Signals } from "./signals.js";
@@ -11,6 +13,8 @@ export interface Ending {
   pid: number;
   code: number | null;
   signal: NodeJS.Signals | null;
+  /** It began with capabilities that this process has not: those of its file. */
+  privileged: boolean;
 }
 
 /**
@@ -30,6 +34,8 @@ export function launch(command: readonly string[], library: string, store: strin
 
   return new Promise((resolve, reject) => {
     const child = signals.start(() => spawn(command[0]!, command.slice(1), { stdio: "inherit", env }));
+    // Now, as it has begun and is not buried before this function returns.
+    const privileged = (capabilities(child.pid) & ~capabilities(process.pid)) !== 0n;
     child.on("error", (error: NodeJS.ErrnoException) => {
       // A folder on PATH that we may not look into makes it EACCES, too.
       const missing = error.code === "EACCES" && !command[0]!.includes("/") && findProgram(command[0]!) === null;
@@ -37,18 +43,39 @@ export function launch(command: readonly string[], library: string, store: strin
         error.code === "ENOENT" || missing
           ? "no such program"
           : error.code === "EACCES"
-            ? "not executable"
+            ? notExecutable(absolute(command[0]!))
             : error.message;
       reject(new LaunchError(`cannot run ${command[0]}: ${why}`));
     });
     child.on("exit", async (code, signal) => {
       await signals.end();
-      resolve({ pid: child.pid!, code, signal });
+      resolve({ pid: child.pid!, code, signal, privileged });
     });
   });
 }
 
+function notExecutable(path: string): string {
+  const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
+  // Number, parent, device, root, mount point, options. The last one on a path is on top of others.
+  const holding = mounts
+    .map((line) => line.split(" "))
+    .filter(([, , , , point = "/"]) => `${path}/`.startsWith(point === "/" ? point : `${point}/`))
+    .sort(([, , , , a = ""], [, , , , b = ""]) => a.length - b.length)
+    .at(-1);
+  return holding?.[5]?.split(",").includes("noexec") ? `${holding[4]} is mounted noexec` : "not executable";
+}
+
+function capabilities(pid: number | undefined): bigint {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "latin1");
+    return BigInt(`0x${/^CapPrm:\s*([\da-f]+)/m.exec(status)?.[1] ?? 0}`);
+  } catch {
+    // There is no such process.
+    return 0n;
+  }
+}
+
 /** The exit code a shell would give: the program's own, or 128 and the number of the signal that ended it. */
-export function shellCode(ending: Ending): number {
+export function shellCode(ending: Omit<Ending, "privileged">): number {
   return ending.signal === null ? (ending.code ?? 0) : 128 + constants.signals[ending.signal];
 }

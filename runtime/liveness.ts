@@ -8,6 +8,7 @@
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { clock, startOf, ticksAhead } from "./clock.js";
+import { isRefused } from "./host.js";
 
 export interface Identity {
   pid: number;
@@ -59,8 +60,19 @@ function sameBoot(bootId: Uint8Array): boolean {
 
 /** Whether /proc/`pid` is the process and has a thread that runs. */
 function isProcess(pid: string, identity: Identity): boolean {
-  const started = identity.start === 0n ? 0n : identity.start + ticksAhead();
-  return statLives(text(`/proc/${pid}/stat`), started);
+  const stat = text(`/proc/${pid}/stat`);
+  if (stat === "") return isHidden(Number(pid));
+  return statLives(stat, identity.start === 0n ? 0n : identity.start + ticksAhead());
+}
+
+/** Whether there is such a process of somebody else's that /proc, mounted with hidepid, does not show. */
+function isHidden(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 /**
@@ -88,7 +100,9 @@ function namespaceOf(pid: string): bigint {
 function text(path: string): string {
   try {
     return readFileSync(path, "latin1");
-  } catch {
+  } catch (error) {
+    // Deno shows /proc only to who may do all.
+    if (isRefused(error)) throw error;
     return "";
   }
 }

@@ -6,6 +6,7 @@
 
 import { accessSync, closeSync, constants, existsSync, openSync, readSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { whyNoRoom } from "./room.js";
 
 const SUPPORTED = new Map([
   [62, "x86_64"],
@@ -137,27 +138,41 @@ export function linkedStatically(path: string): string {
   return `${path} is linked statically, and only the dynamic loader can preload a library: link it dynamically`;
 }
 
+/** Whether the file gives us, who start it, its owner's privileges. */
+export function raises(path: string): boolean {
+  const { mode, uid, gid } = statSync(path);
+  return ((mode & 0o4000) !== 0 && uid !== process.getuid?.()) || ((mode & 0o2000) !== 0 && gid !== process.getgid?.());
+}
+
 export function raised(path: string): string {
   return `${path} runs with its owner's privileges (setuid or setgid), and the loader then ignores LD_PRELOAD: run a copy without that bit`;
+}
+
+function capable(path: string): string {
+  return `${path} has file capabilities (setcap), and the loader then ignores LD_PRELOAD: run a copy, which has none`;
 }
 
 export function cannotExamine(path: string, error: unknown): string {
   return `${path} cannot be examined (${(error as Error).message})`;
 }
 
-/** Why memhook could not get into the program: one sentence, for after it ran and left no store. */
-export function whyNoStore(name: string): string {
+/**
+ * Why memhook could not get into the program: one sentence, for after it ran and left no store.
+ * @param privileged it had capabilities that we have not
+ * @param store where its store would have been
+ */
+export function whyNoStore(name: string, privileged = false, store?: string): string {
   const path = findProgram(name);
   if (path === null) return `${name} was not found afterwards`;
   try {
     const { path: last, facts, scripts } = executed(path);
-    return [...scripts.map((script) => `${script} is a script`), reason(last, facts)].join(": ");
+    return [...scripts.map((script) => `${script} is a script`), reason(last, facts, privileged, store)].join(": ");
   } catch (error) {
     return cannotExamine(path, error);
   }
 }
 
-function reason(path: string, facts: ElfFacts | null): string {
+function reason(path: string, facts: ElfFacts | null, privileged: boolean, store: string | undefined): string {
   if (statSync(path).mode & 0o6000) return raised(path);
   if (facts === null) return noProgram(path);
   const architecture = architectureOf(facts);
@@ -165,6 +180,9 @@ function reason(path: string, facts: ElfFacts | null): string {
   if (architecture !== OWN_ARCHITECTURE)
     return `${path} is a program for ${architecture}, which this ${OWN_ARCHITECTURE} machine needs an emulator for: is one registered (binfmt_misc)?`;
   if (facts.interpreter === null) return linkedStatically(path);
+  if (privileged) return capable(path);
+  const obstacle = store === undefined ? null : whyNoRoom(store);
+  if (obstacle !== null) return obstacle;
   return `memhook switched itself off in ${path}, or it ended before it began: run again with MEMHOOK_LOG=stderr`;
 }
 

@@ -17,7 +17,7 @@ import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeFile
 import process from "node:process";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { cutOf } from "./cut.js";
-import { SnapshotError } from "./errors.js";
+import { SnapshotError, whyNotWritten } from "./errors.js";
 import { openFile } from "./host.js";
 import { isNumber, isObject, json } from "./json.js";
 import { snapshotOf } from "./snapshot.js";
@@ -61,8 +61,7 @@ export function writeSnapshot(path: string, snapshot: Snapshot, compress: boolea
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new SnapshotError(`${path}: cannot be written (${code === "ENOENT" ? "no such folder" : (code ?? message)})`);
+    throw new SnapshotError(`${path}: cannot be written (${whyNotWritten(error)})`);
   }
 }
 

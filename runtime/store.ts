@@ -46,7 +46,13 @@ export async function openStore(path: string): Promise<Store> {
   } catch (error) {
     throw new StoreError(`${path}: ${whyNotOpened(error as NodeJS.ErrnoException)}`);
   }
-  return openSource(source, path);
+  try {
+    return openSource(source, path);
+  } catch (error) {
+    const { kindOfFile } = await import("./snapshotfile.js");
+    if (!(error instanceof StoreError) || kindOfFile(path) !== "snapshot") throw error;
+    throw new StoreError(`${error.message} (this one is a snapshot, for memview diff)`);
+  }
 }
 
 /** The same for bytes that are not a file. The store closes them. `core` is a build of core.wasm. */
@@ -324,12 +330,19 @@ export class Store {
 
   /** Asks whether the process is still there. */
   #look(): void {
-    this.#liveness = liveness({
+    const identity = {
       pid: this.#tables.u32(L.HEADER_PID),
       start: this.#tables.u64(L.HEADER_PROCESS_START),
       namespace: this.#tables.u64(L.HEADER_PID_NAMESPACE),
       bootId: this.#tables.headerBytes(L.HEADER_BOOT_ID, 16),
-    });
+    };
+    try {
+      this.#liveness = liveness(identity);
+    } catch (error) {
+      // Whoever has ended need not be looked for.
+      if (!this.#ended) throw error;
+      this.#liveness = "gone";
+    }
   }
 
   /** One pass over the records; afterwards the tables hold everything that the records refer to. */

@@ -26,6 +26,7 @@ import { dirname, join } from "node:path";
 import * as L from "../asm/layout.js";
 import { clock, wallMilliseconds } from "./clock.js";
 import { mayDescend } from "./family.js";
+import { isRefused } from "./host.js";
 import { type Identity, liveness } from "./liveness.js";
 import { isPrivate } from "./private.js";
 import { storeNames } from "./storenames.js";
@@ -93,6 +94,7 @@ function ownerOf(path: string, identity?: Identity, quiet?: Quiet): Owner {
     // Without O_NONBLOCK a planted pipe would make this wait.
     file = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   } catch (error) {
+    if (isRefused(error)) throw error;
     return (error as { code?: string }).code === "ENOENT" ? "absent" : "foreign";
   }
   try {

@@ -25,6 +25,7 @@ import {
   rmSync,
   writeSync,
 } from "node:fs";
+import { whyNotWritten } from "./errors.js";
 import { type Identity, liveness, ownIdentity } from "./liveness.js";
 import { isPrivate } from "./private.js";
 
@@ -81,7 +82,7 @@ export function* acquire(
       const appended = first === undefined;
       if (appended) {
         yield;
-        writeSync(queue, line);
+        append(queue, file, line);
         yield;
         first = firstLiving(queue, file, lives);
       }
@@ -92,7 +93,7 @@ export function* acquire(
         yield;
         return { file, inode: readFrom(queue) === line ? ino : replace(file, nonce, line) };
       }
-      if (appended) writeSync(queue, `- ${nonce}\n`);
+      if (appended) append(queue, file, `- ${nonce}\n`);
       const who = first === undefined ? "another memdb" : `another memdb (pid ${first.pid})`;
       throw new Error(`${path}: ${who} keeps its stores there; name another path or end it`);
     } finally {
@@ -100,6 +101,14 @@ export function* acquire(
     }
   }
   throw new Error(`${path}: other memdbs come and go there; name another path`);
+}
+
+function append(queue: number, file: string, text: string): void {
+  try {
+    writeSync(queue, text);
+  } catch (error) {
+    throw new Error(`${file}: cannot be written (${whyNotWritten(error)})`);
+  }
 }
 
 /** Gives it back; not what another one took over from a process that it could not see. */
@@ -115,7 +124,7 @@ function open(path: string, file: string): number {
     queue = openSync(file, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
   } catch (error) {
     if (there(file)) throw foreign(file);
-    throw new Error(`${path}: nothing can be written there: ${(error as Error).message}`);
+    throw new Error(`${path}: nothing can be written there (${whyNotWritten(error)})`);
   }
   const status = fstatSync(queue);
   // Without a name it has just been given back.
@@ -142,7 +151,7 @@ function replace(file: string, nonce: string, line: string): bigint {
     return fstatSync(queue, { bigint: true }).ino;
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw error;
+    throw new Error(`${file}: cannot be written (${whyNotWritten(error)})`);
   } finally {
     closeSync(queue);
   }

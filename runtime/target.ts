@@ -3,7 +3,7 @@
 //     ./app          ELF header, PT_INTERP ──▶ aarch64, musl's loader ──▶ build/lib/aarch64-musl/libmemhook.so
 //     ./script.py    #!/usr/bin/env python3 ──▶ python3, on PATH ──▶ as above
 
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LaunchError } from "./errors.js";
@@ -17,6 +17,7 @@ import {
   noProgram,
   OWN_ARCHITECTURE,
   raised,
+  raises,
   unsupported,
 } from "./program.js";
 
@@ -91,10 +92,4 @@ function libcOf(loader: string): "gnu" | "musl" | null {
   const name = basename(loader);
   if (name.startsWith("ld-musl")) return "musl";
   return name.startsWith("linker") || name.includes("uClibc") ? null : "gnu";
-}
-
-/** Whether the file gives us, who start it, privileges that we have not got. */
-function raises(path: string): boolean {
-  const { mode, uid, gid } = statSync(path);
-  return ((mode & 0o4000) !== 0 && uid !== process.getuid?.()) || ((mode & 0o2000) !== 0 && gid !== process.getgid?.());
 }

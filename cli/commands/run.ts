@@ -7,7 +7,7 @@ import { dirname, join, resolve } from "node:path";
 import { ownAllocator } from "../../runtime/allocator.js";
 import { clock } from "../../runtime/clock.js";
 import { diff } from "../../runtime/diff.js";
-import { LaunchError } from "../../runtime/errors.js";
+import { LaunchError, whyNotWritten } from "../../runtime/errors.js";
 import { type KeptFiles, KeptModules } from "../../runtime/keptmodules.js";
 import { type Ending, launch, shellCode } from "../../runtime/launch.js";
 import { preloadOnce } from "../../runtime/preload.js";
@@ -136,7 +136,7 @@ export const run = defineCommand({
     const library = libraryToRun(program);
 
     const kept = args["mapped-file"];
-    const folder = kept === undefined ? mkdtempSync(join(tmpdir(), "memhook-")) : null;
+    const folder = kept === undefined ? temporaryFolder() : null;
     const path = resolve(kept ?? join(folder!, "store.mem"));
     if (/%[pe]/.test(dirname(path))) throw new UsageError(`-f ${kept}: %p and %e can only stand in the file's name`);
     if (!existsSync(dirname(path))) throw new UsageError(`-f ${kept}: there is no folder ${dirname(path)}`);
@@ -157,19 +157,18 @@ export const run = defineCommand({
         const left = (await remains(path, started)).stores;
         for (const { running, pid, exe } of left)
           if (running) messages("memhook").info(`${exe} (pid ${pid}) is still running: what it holds now is compared`);
-        if (left.length === 0) throw new LaunchError(`nothing was recorded: ${whyNoStore(program)}`);
+        if (left.length === 0)
+          throw new LaunchError(`nothing was recorded: ${whyNoStore(program, ending.privileged, path)}`);
         keeper.look();
         const regression = await check(baseline, left, args, keeper);
         // A program that failed says so first.
         return shellCode(ending) || Number(regression);
       }
-      const told = { top, keeps: kept !== undefined, keeper };
+      const told = { top, kept, keeper };
       const leaks = await summarise(path, started, program, ending, told).catch((error: Error) => {
         messages("memhook").error(error.message);
         return null;
       });
-      if (leaks !== null && kept !== undefined)
-        messages("memhook").info(`the store is in ${kept}: memview -acs ${kept}`);
       // The program did run, so its exit code counts, unless leaks were to decide.
       if (leakCode === null || ending.signal !== null || leaks === false) return shellCode(ending);
       return leaks ? leakCode : 2;
@@ -178,6 +177,25 @@ export const run = defineCommand({
     }
   },
 });
+
+function temporaryFolder(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), "memhook-"));
+  } catch (error) {
+    const why = whyNotWritten(error);
+    throw new LaunchError(
+      `no folder can be made in ${tmpdir()} (${why}): set TMPDIR, or name the store's file with -f`,
+    );
+  }
+}
+
+function writeTo(path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    throw new UsageError(`--output ${path}: cannot be written (${whyNotWritten(error)})`);
+  }
+}
 
 /** Compares what the run left live with a baseline. Gives whether that is a regression. */
 async function check(
@@ -209,7 +227,7 @@ async function check(
   const { output } = args;
   const write = (pieces: Iterable<string>) => {
     if (output === undefined) for (const piece of pieces) tell(piece);
-    else writeFileSync(output, [...pieces].join(""));
+    else writeTo(output, [...pieces].join(""));
   };
   const style = output === undefined ? terminalStyle(2) : PLAIN;
   return tellDiff(compared, limitsOf(args), { ...tellingOf(args), accept, write, style }) !== 0;
@@ -224,12 +242,12 @@ async function summarise(
   started: bigint | null,
   program: string,
   ending: Ending,
-  { top, keeps, keeper }: { top: number; keeps: boolean; keeper: KeptModules },
+  { top, kept, keeper }: { top: number; kept: string | undefined; keeper: KeptModules },
 ): Promise<boolean | null> {
   const log = messages("memhook");
   const { stores: left, storeless } = await remains(path, started);
   const main = left.find(({ pid }) => pid === ending.pid);
-  if (!main) log.warn(`nothing was recorded: ${whyNoStore(program)}`);
+  if (!main) log.warn(`nothing was recorded: ${whyNoStore(program, ending.privileged, path)}`);
 
   const style = terminalStyle(2);
   const notable = left.filter((each) => each === main || each.running || each.liveCount > 0 || each.dropped > 0);
@@ -266,8 +284,14 @@ async function summarise(
   }
   for (const note of symbolizer.notes) log.warn(note);
   for (const { running, pid, path: its } of shown)
-    if (running && keeps) log.info(`the store of process ${pid} goes on in ${its}: memview -acs ${its}`);
-  if (notable.some(({ running }) => running) && !keeps) log.info("-f PATH keeps the stores of what is still running");
+    if (running && kept !== undefined) log.info(`the store of process ${pid} goes on in ${its}: memview -acs ${its}`);
+  if (notable.some(({ running }) => running) && kept === undefined)
+    log.info("-f PATH keeps the stores of what is still running");
+  if (kept !== undefined && main !== undefined) {
+    // Beside that path if somebody else's store was there.
+    const its = main.path === path ? kept : main.path;
+    log.info(`the store is in ${its}: memview -acs ${its}`);
+  }
   return leaks || main ? leaks : null;
 }
 

@@ -1,6 +1,7 @@
 // What memview diff prints, in each of its formats: one file a format, this one chooses.
 
 import { appendFileSync } from "node:fs";
+import { whyNotWritten } from "../../runtime/errors.js";
 import { printable } from "../../runtime/printable.js";
 import { githubAnnotations } from "./diff-github.js";
 import { diffJson } from "./diff-json.js";
@@ -51,7 +52,7 @@ export function* inGitHub(answer: DiffAnswer, format: DiffFormat, summary: strin
   try {
     appendFileSync(summary, [...diffMarkdown(answer, SUMMARY_STACKS)].join(""));
   } catch (error) {
-    yield `${printable(`memview: the summary cannot be written to ${summary} (${(error as Error).message})`)}\n`;
+    yield `${printable(`memview: the summary cannot be written to ${summary} (${whyNotWritten(error)})`)}\n`;
   }
   if (format !== "github") yield* githubAnnotations(answer);
 }

@@ -137,7 +137,7 @@ export function suppressedLine({ count, bytes }: { count: number; bytes: number 
 export function droppedLine(dropped: number): string | null {
   if (dropped === 0) return null;
   const [were, them] = dropped === 1 ? ["was", "it"] : ["were", "them"];
-  return `${allocationCount(dropped)} ${were} not recorded and missing here: the store was full (MEMHOOK_SIZE makes it larger) or busy, or a signal handler made ${them} inside of another`;
+  return `${allocationCount(dropped)} ${were} not recorded and missing here: the store was full (MEMHOOK_SIZE makes it larger, where its disk has room) or busy, or a signal handler made ${them} inside of another`;
 }
 
 /** What is said of a store that lacks everything after some moment. */

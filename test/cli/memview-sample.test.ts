@@ -22,7 +22,7 @@ const path = join(folder, "sample.mem");
 
 const TIME = "2026-03-01 12:00:00.000000000";
 const DROPPED =
-  "1 allocation was not recorded and missing here: the store was full (MEMHOOK_SIZE makes it larger) or busy, or a signal handler made it inside of another\n";
+  "1 allocation was not recorded and missing here: the store was full (MEMHOOK_SIZE makes it larger, where its disk has room) or busy, or a signal handler made it inside of another\n";
 
 test("memview of a sample: rows are estimates with margins", () => {
   const { stdout } = run("memview", ["-as", path]);

@@ -287,7 +287,7 @@ test("memview says what was not recorded, in every output", () => {
   store.record({ address: 0x1000n, size: 1 });
   store.write(full);
   const said =
-    "3 allocations were not recorded and missing here: the store was full (MEMHOOK_SIZE makes it larger) or busy, or a signal handler made them inside of another\n";
+    "3 allocations were not recorded and missing here: the store was full (MEMHOOK_SIZE makes it larger, where its disk has room) or busy, or a signal handler made them inside of another\n";
   assert.equal(run("memview", [full]).stdout, `0x1000, size=1, ts=2026-03-01 12:00:00.000000000\n${said}`);
   assert.equal(run("memview", ["-ac", full]).stdout, `size=1, times=1\n${UNKNOWN}${said}`);
   assert.equal(run("memview", ["-z2", full]).stdout, `No live allocations match.\n${said}`);

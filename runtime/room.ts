@@ -1,0 +1,42 @@
+// Why there is no store at a path, found out by making something there: what the library says of it goes to MEMHOOK_LOG, if anywhere.
+
+import { closeSync, constants, lstatSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { whyNotWritten } from "./errors.js";
+
+/** The least that a store takes. */
+const LEAST_BYTES = 256 << 10;
+
+/** One phrase that says what to do, null if a store could be made there. */
+export function whyNoRoom(store: string): string | null {
+  const found = lstatSync(store, { throwIfNoEntry: false });
+  if (found !== undefined && !found.isFile()) return `${store} is no regular file: name another one with -f`;
+  if (found !== undefined && found.size > 0)
+    return `${store} is there already and no store of this user's alone, so memhook does not touch it: name another one with -f`;
+  const limit = Number(/^Max file size +(\d+)/m.exec(limits())?.[1] ?? Number.POSITIVE_INFINITY);
+  if (limit < LEAST_BYTES)
+    return `a store needs files of ${LEAST_BYTES} bytes, and no more than ${limit} are allowed: ulimit -f`;
+  const attempt = `${store}.${process.pid}.try`;
+  try {
+    const file = openSync(attempt, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+    try {
+      const bytes = new Uint8Array(LEAST_BYTES);
+      for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
+    } finally {
+      closeSync(file);
+    }
+    return null;
+  } catch (error) {
+    return `no store can be written in ${dirname(store)} (${whyNotWritten(error)}): name another place with -f or TMPDIR`;
+  } finally {
+    rmSync(attempt, { force: true });
+  }
+}
+
+function limits(): string {
+  try {
+    return readFileSync("/proc/self/limits", "latin1");
+  } catch {
+    return "";
+  }
+}
