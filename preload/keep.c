@@ -92,13 +92,13 @@ static void keep(const char *path, int descriptor, const struct stat *status) {
   mh_text_add_number(&name, status->st_dev);
   mh_text_add(&name, "-");
   mh_text_add_number(&name, status->st_ino);
-  long linked = -ENOENT;
-  if (path && status->st_nlink) linked = mh_syscall(SYS_linkat, AT_FDCWD, (long)path, in, (long)name.data, AT_SYMLINK_FOLLOW, 0);
-  bool kept = linked == 0;
-  if (!kept && linked != -EEXIST) {
+  bool kept = false;
+  if (mh_syscall(SYS_faccessat, in, (long)name.data, 0, 0, 0, 0) == -ENOENT) {
     int from = path ? mh_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0) : descriptor;
     kept = from >= 0 && copy(from, status, in, name.data);
     if (path && from >= 0) mh_close(from);
+    if (!kept && path && status->st_nlink)
+      kept = mh_syscall(SYS_linkat, AT_FDCWD, (long)path, in, (long)name.data, AT_SYMLINK_FOLLOW, 0) == 0;
   }
   mh_close(in);
   if (kept) __atomic_fetch_add(&files, 1, __ATOMIC_RELAXED);
