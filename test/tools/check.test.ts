@@ -17,7 +17,9 @@ interface Violation {
 
 type Check = (root: string) => Violation[];
 
-const checks: Record<string, Check> = await import(pathToFileURL(join(root, "tools/check.mjs")).href);
+const { CHECKS: checks }: { CHECKS: Record<string, Check> } = await import(
+  pathToFileURL(join(root, "tools/check.mjs")).href
+);
 
 const folder = temporaryFolder();
 let trees = 0;
