@@ -12,9 +12,10 @@ import type { Socket } from "node:net";
 import * as L from "../asm/layout.js";
 import { wallDate } from "./clock.js";
 import { type Guest, guestOf } from "./guest.js";
+import type { Users } from "./peers.js";
 import { type Receiver, receive } from "./receive.js";
-import type { Memdb } from "./serve.js";
 import { identityOf, type Origin, type StoreFile } from "./storefile.js";
+import type { LogEntry } from "./types.js";
 import {
   acceptFrame,
   ackFrame,
@@ -42,6 +43,25 @@ const PROCESS_BYTES_MAX = L.WIRE_HEADER_BYTES + L.PROCESS_BYTES;
 /** How long a refused peer gets to read why. */
 const FAREWELL_MS = 1000;
 
+/** What a connection asks of memdb. */
+export interface Keeper {
+  readonly options: { unix?: string | undefined; token?: Uint8Array | undefined; insecure?: boolean };
+  readonly limits: { readonly handshakeMs: number };
+  readonly users: Users;
+  /** Starts the session of a process; an older connection of the same process and owner ends. */
+  open(connection: Connection, guest: Guest, identity: Origin, exe: string): Session;
+  /** Writes all that changed. Resolves when it is done, or stuck until the next time. */
+  save(session: Session): Promise<void>;
+  /** The connection of a session is gone: what was received goes into the file. */
+  end(session: Session, reason: string): void;
+  /** A connection says its last word. */
+  leaves(connection: Connection): void;
+  refuse(peer: string, error: WireError): void;
+  log(event: LogEntry["event"], session: Session, more?: Partial<LogEntry>): void;
+  /** The answer to `memdb status`. */
+  status(): string;
+}
+
 /** A monitored process for the time of one connection. */
 export class Session {
   readonly since = wallDate();
@@ -68,7 +88,7 @@ export class Connection implements Receiver {
   readonly peer: string;
   /** Who has how many of the connections that are not yet a process: a user, or another machine. */
   source = "";
-  readonly #memdb: Memdb;
+  readonly #memdb: Keeper;
   #socket: Socket;
   #receiving = false;
   #user: number | undefined;
@@ -84,7 +104,7 @@ export class Connection implements Receiver {
 
   /** `closed` is called once the connection is no more. */
   constructor(
-    memdb: Memdb,
+    memdb: Keeper,
     socket: Socket,
     readonly unix: boolean,
     readonly closed: () => void,

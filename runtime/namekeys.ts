@@ -10,8 +10,9 @@
 // What is only numbered has the same key then, and is told apart by its order and its place. Names are shown as they are.
 
 import { demangle } from "./demangle.js";
-import { NINE, ZERO } from "./frametext.js";
 
+const ZERO = 0x30;
+const NINE = 0x39;
 const UNDERLINE = 0x5f;
 
 type Rule = readonly [pattern: RegExp, key: string];

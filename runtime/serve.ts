@@ -10,7 +10,7 @@ import { rmSync } from "node:fs";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import * as L from "../asm/layout.js";
 import { wallDate } from "./clock.js";
-import { Connection, Session } from "./connection.js";
+import { Connection, type Keeper, Session } from "./connection.js";
 import { type Guest, isProcessOf } from "./guest.js";
 import { listenTcp, listenUnix, SOCKET_OPTIONS } from "./listen.js";
 import { Users } from "./peers.js";
@@ -68,7 +68,7 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-export class Memdb {
+export class Memdb implements Keeper {
   readonly limits: Readonly<Limits>;
   readonly options: ServeOptions;
   readonly sessions = new Map<string, Session>();
