@@ -1,6 +1,6 @@
 // What memview diff and growth compare: a snapshot's file, or a store, of which the snapshot is taken now.
 
-import type { KeptFiles } from "../runtime/keptmodules.js";
+import type { KeptFiles } from "../runtime/debugfiles.js";
 import { symbolizerOf } from "../runtime/names.js";
 import { type Snapshot, type SnapshotOptions, takeSnapshot } from "../runtime/snapshot.js";
 import { kindOfFile, readSnapshot } from "../runtime/snapshotfile.js";

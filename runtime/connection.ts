@@ -12,9 +12,10 @@ import type { Socket } from "node:net";
 import * as L from "../asm/layout.js";
 import { wallDate } from "./clock.js";
 import { type Guest, guestOf } from "./guest.js";
+import { identityOf, type Origin } from "./identity.js";
 import type { Users } from "./peers.js";
 import { type Receiver, receive } from "./receive.js";
-import { identityOf, type Origin, type StoreFile } from "./storefile.js";
+import type { StoreFile } from "./storefile.js";
 import type { LogEntry } from "./types.js";
 import {
   acceptFrame,

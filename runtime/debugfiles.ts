@@ -12,9 +12,14 @@ import { SECTION_ALTLINK, SECTION_DEBUGLINK } from "../asm/symbols/layout.js";
 import { MOST_BUILD_ID_BYTES } from "./buildid.js";
 import { ElfError, FileBytes, NO_SUCH_FILE } from "./elfbytes.js";
 import { ElfFile } from "./elffile.js";
-import type { KeptFiles } from "./keptmodules.js";
 import type { SymbolCore } from "./symbolcore.js";
 import type { FileIdentity, ModuleInfo } from "./types.js";
+
+/** Finds files of modules that are not at their paths any more. */
+export interface KeptFiles {
+  /** Paths at which such a module's file may be read. */
+  pathsOf(core: SymbolCore, module: ModuleInfo): readonly string[];
+}
 
 const CHECKSUM_PIECE_BYTES = 1 << 20;
 

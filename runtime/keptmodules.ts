@@ -28,10 +28,11 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import * as L from "../asm/layout.js";
+import type { KeptFiles } from "./debugfiles.js";
 import { FileBytes } from "./elfbytes.js";
 import { ElfFile } from "./elffile.js";
+import { identityKey, identityOf } from "./identity.js";
 import { ownIdentity } from "./liveness.js";
-import { identityKey, identityOf } from "./storefile.js";
 import { storesAt } from "./storenames.js";
 import type { SymbolCore } from "./symbolcore.js";
 import type { ModuleInfo } from "./types.js";
@@ -43,12 +44,6 @@ const KEPT_MOST_BYTES = 256 << 20;
 /** Between two looks at the processes: short at the beginning, when most is loaded. */
 const FIRST_LOOK_MS = 10;
 const LAST_LOOK_MS = 1000;
-
-/** Finds files of modules that are not at their paths any more. */
-export interface KeptFiles {
-  /** Paths at which such a module's file may be read. */
-  pathsOf(core: SymbolCore, module: ModuleInfo): readonly string[];
-}
 
 /** A file that is mapped into a process. */
 interface Mapped {

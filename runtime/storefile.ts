@@ -27,6 +27,7 @@ import * as L from "../asm/layout.js";
 import { clock, wallMilliseconds } from "./clock.js";
 import { mayDescend } from "./family.js";
 import { isRefused } from "./host.js";
+import { identityKey, identityOf, machineKey, type Origin } from "./identity.js";
 import { type Identity, liveness } from "./liveness.js";
 import { isPrivate } from "./private.js";
 import { storeNames } from "./storenames.js";
@@ -38,31 +39,6 @@ const STRANGERS_MAX = 1024;
 const GRACE_NS = 30_000_000_000n;
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
-
-/** Who a process is, and who its parent was. */
-export interface Origin extends Identity {
-  parent: number;
-}
-
-/** The identity in a header page. */
-export function identityOf(header: DataView): Origin {
-  return {
-    pid: header.getUint32(L.HEADER_PID, true),
-    parent: header.getUint32(L.HEADER_PARENT_PID, true),
-    start: header.getBigUint64(L.HEADER_PROCESS_START, true),
-    namespace: header.getBigUint64(L.HEADER_PID_NAMESPACE, true),
-    bootId: new Uint8Array(header.buffer, header.byteOffset + L.HEADER_BOOT_ID, 16).slice(),
-  };
-}
-
-/** Two headers of one process say the same here; so does a process before and after an exec. */
-export function identityKey({ pid, start, ...where }: Identity): string {
-  return `${pid} ${start} ${machineKey(where)}`;
-}
-
-function machineKey({ namespace, bootId }: Pick<Identity, "namespace" | "bootId">): string {
-  return `${namespace} ${Buffer.from(bootId).toString("hex")}`;
-}
 
 // ── Whose path ───────────────────────────────────────────────────────────────────────────────────
 

@@ -5,13 +5,13 @@
 // is gone or was replaced there is no name and one note, never a wrong name.
 
 import { SECTION_DYNSYM, SECTION_INFO, SECTION_SYMTAB } from "../asm/symbols/layout.js";
+import type { KeptFiles } from "./debugfiles.js";
 import { debugFileByBuildId, debugFileByLink, equal, hex, openModule, sharedDebugFile } from "./debugfiles.js";
 import { Debuginfod } from "./debuginfod.js";
 import { demangle } from "./demangle.js";
 import { DebugInformation } from "./dwarf.js";
 import { ElfError, reason } from "./elfbytes.js";
 import { ElfFile } from "./elffile.js";
-import type { KeptFiles } from "./keptmodules.js";
 import { miniDebugInfo } from "./minidebuginfo.js";
 import { SplitFiles } from "./splitfiles.js";
 import { OutOfMemory, SymbolCore } from "./symbolcore.js";
