@@ -1,8 +1,9 @@
 // Checking against what was accepted: what memview diff and memhook run --baseline have in common.
 
 import type { Diff, Status } from "../runtime/diff.js";
+import { kindOfFile } from "../runtime/filekind.js";
 import { type Snapshot, without } from "../runtime/snapshot.js";
-import { kindOfFile, writeSnapshot } from "../runtime/snapshotfile.js";
+import { writeSnapshot } from "../runtime/snapshotfile.js";
 import { type Limits, regressions } from "../runtime/verdict.js";
 import { UsageError, type Values } from "./arguments.js";
 import { readSuppressions } from "./filters.js";

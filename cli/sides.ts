@@ -1,9 +1,10 @@
 // What memview diff and growth compare: a snapshot's file, or a store, of which the snapshot is taken now.
 
 import type { KeptFiles } from "../runtime/debugfiles.js";
+import { kindOfFile } from "../runtime/filekind.js";
 import { symbolizerOf } from "../runtime/names.js";
 import { type Snapshot, type SnapshotOptions, takeSnapshot } from "../runtime/snapshot.js";
-import { kindOfFile, readSnapshot } from "../runtime/snapshotfile.js";
+import { readSnapshot } from "../runtime/snapshotfile.js";
 import { openStore } from "../runtime/store.js";
 import { messages } from "./messages.js";
 import { BYPASSED } from "./reports/text.js";

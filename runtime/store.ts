@@ -11,6 +11,7 @@
 import * as L from "../asm/layout.js";
 import { releaseCore } from "./core.js";
 import { StoreError } from "./errors.js";
+import { kindOfFile } from "./filekind.js";
 import { type ByteSource, openFile } from "./host.js";
 import { type Reading, StoreImage } from "./image.js";
 import { type Liveness, liveness } from "./liveness.js";
@@ -49,7 +50,6 @@ export async function openStore(path: string): Promise<Store> {
   try {
     return openSource(source, path);
   } catch (error) {
-    const { kindOfFile } = await import("./snapshotfile.js");
     if (!(error instanceof StoreError) || kindOfFile(path) !== "snapshot") throw error;
     throw new StoreError(`${error.message} (this one is a snapshot, for memview diff)`);
   }

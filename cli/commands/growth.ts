@@ -2,8 +2,8 @@
 
 import { statSync } from "node:fs";
 import { wallMilliseconds } from "../../runtime/clock.js";
+import { kindOfFile } from "../../runtime/filekind.js";
 import { growthOf, type Look } from "../../runtime/growth.js";
-import { kindOfFile } from "../../runtime/snapshotfile.js";
 import { openStore } from "../../runtime/store.js";
 import { defineCommand, UsageError } from "../arguments.js";
 import { print } from "../output.js";
