@@ -1,13 +1,13 @@
 // What `import … from "memhook/memdb"` gives: memdb inside a program of one's own, and a question to one that runs.
 
-import { DEFAULTS, LEAST_SIZE, serve as listen } from "../runtime/serve.js";
-import type { LogEntry } from "../runtime/types.js";
-import { askStatus, readToken, type Status } from "../runtime/wirestatus.js";
+import type { LogEntry } from "../runtime/host/types.js";
+import { DEFAULTS, LEAST_SIZE, serve as listen } from "../runtime/memdb/serve.js";
+import { askStatus, readToken, type Status } from "../runtime/memdb/wirestatus.js";
 
 import { AMOUNT, CALL, COUNT, checkMembers, type Kind, SWITCH, TEXT } from "./members.js";
 
-export type { LogEntry } from "../runtime/types.js";
-export type { SessionStatus, Status } from "../runtime/wirestatus.js";
+export type { LogEntry } from "../runtime/host/types.js";
+export type { SessionStatus, Status } from "../runtime/memdb/wirestatus.js";
 
 /** The names are those of memdb's options. */
 export interface ServeOptions {

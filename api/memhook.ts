@@ -7,13 +7,12 @@
 //
 // The same under Node, Bun and Deno. test/package/example.mjs is a program that does this.
 
-import { preloadAlways } from "../runtime/preload.js";
-import * as files from "../runtime/snapshotfile.js";
-import { libraryFor } from "../runtime/target.js";
-import type { Snapshot } from "../runtime/types.js";
+import type { Snapshot } from "../runtime/host/types.js";
+import { preloadAlways } from "../runtime/programs/preload.js";
+import { libraryFor } from "../runtime/programs/target.js";
+import * as files from "../runtime/snapshots/snapshotfile.js";
 
-export { type Change, type Diff, diff, type Status } from "../runtime/diff.js";
-export { LaunchError, SnapshotError, StoreError, SuppressionsError } from "../runtime/errors.js";
+export { LaunchError, SnapshotError, StoreError, SuppressionsError } from "../runtime/host/errors.js";
 export type {
   Allocation,
   Amount,
@@ -29,7 +28,8 @@ export type {
   SnapshotStack,
   StackRow,
   Totals,
-} from "../runtime/types.js";
+} from "../runtime/host/types.js";
+export { type Change, type Diff, diff, type Status } from "../runtime/snapshots/diff.js";
 export {
   type AllocationQuestion,
   type AllocationReport,

@@ -1,16 +1,16 @@
 // What `import … from "memhook/memview"` gives: how what is live develops, and whether that is a regression. Stores and
 // snapshots come from "memhook".
 
-import { growthOf, type StackGrowth } from "../runtime/growth.js";
-import { StackResolver } from "../runtime/report.js";
-import { isoTime } from "../runtime/time.js";
-import type { Cut, Frame, Snapshot } from "../runtime/types.js";
-import { watch as looksAt } from "../runtime/watch.js";
+import { isoTime } from "../runtime/host/time.js";
+import type { Cut, Frame, Snapshot } from "../runtime/host/types.js";
+import { StackResolver } from "../runtime/reports/report.js";
+import { growthOf, type StackGrowth } from "../runtime/snapshots/growth.js";
+import { watch as looksAt } from "../runtime/stores/watch.js";
 import { COUNT, checkMembers, DURATION, type Kind } from "./members.js";
 import { insideOf, type Store } from "./store.js";
 
-export type { GrowthKind, StackGrowth } from "../runtime/growth.js";
-export { type Limits, regressions } from "../runtime/verdict.js";
+export type { GrowthKind, StackGrowth } from "../runtime/snapshots/growth.js";
+export { type Limits, regressions } from "../runtime/snapshots/verdict.js";
 
 /** A call stack that grew: `bytes` and `count` are what is live of it now. */
 export interface GrownStack extends Cut {

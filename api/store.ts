@@ -1,12 +1,6 @@
 // Stores as users of the library see them: questions in the words of memview's options, answers as plain objects in the
 // shapes of its JSON.
 
-import { timeBounds } from "../runtime/ages.js";
-import { symbolizerOf } from "../runtime/names.js";
-import { type ReportOptions, report } from "../runtime/report.js";
-import { takeSnapshot } from "../runtime/snapshot.js";
-import { openStore as open, type Store as RuntimeStore } from "../runtime/store.js";
-import { parseSuppressions } from "../runtime/suppressions.js";
 import type {
   Allocation,
   Amount,
@@ -19,7 +13,13 @@ import type {
   Snapshot,
   StackRow,
   Totals,
-} from "../runtime/types.js";
+} from "../runtime/host/types.js";
+import { type ReportOptions, report } from "../runtime/reports/report.js";
+import { parseSuppressions } from "../runtime/reports/suppressions.js";
+import { takeSnapshot } from "../runtime/snapshots/snapshot.js";
+import { timeBounds } from "../runtime/stores/ages.js";
+import { openStore as open, type Store as RuntimeStore } from "../runtime/stores/store.js";
+import { symbolizerOf } from "../runtime/symbols/names.js";
 import { AMOUNT, COUNT, checkMembers, type Kind, oneOf, PATTERN, SWITCH, TEXT, TIME } from "./members.js";
 
 /**

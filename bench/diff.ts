@@ -11,8 +11,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { type SnapshotFrame, snapshotOf, type UntoldStack } from "../runtime/snapshot.js";
-import { writeSnapshot } from "../runtime/snapshotfile.js";
+import { type SnapshotFrame, snapshotOf, type UntoldStack } from "../runtime/snapshots/snapshot.js";
+import { writeSnapshot } from "../runtime/snapshots/snapshotfile.js";
 
 /** Runs a command and prints its wall time in seconds and its peak resident memory in KiB to standard error. */
 const MEASURE = `

@@ -13,8 +13,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { preloadAlways } from "../runtime/preload.js";
-import { libraryFor } from "../runtime/target.js";
+import { preloadAlways } from "../runtime/programs/preload.js";
+import { libraryFor } from "../runtime/programs/target.js";
 
 const [blocks = 50_000, runs = 15] = process.argv.slice(2).map(Number);
 const root = fileURLToPath(new URL("../..", import.meta.url));

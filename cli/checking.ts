@@ -1,10 +1,10 @@
 // Checking against what was accepted: what memview diff and memhook run --baseline have in common.
 
-import type { Diff, Status } from "../runtime/diff.js";
-import { kindOfFile } from "../runtime/filekind.js";
-import { type Snapshot, without } from "../runtime/snapshot.js";
-import { writeSnapshot } from "../runtime/snapshotfile.js";
-import { type Limits, regressions } from "../runtime/verdict.js";
+import { kindOfFile } from "../runtime/host/filekind.js";
+import type { Diff, Status } from "../runtime/snapshots/diff.js";
+import { type Snapshot, without } from "../runtime/snapshots/snapshot.js";
+import { writeSnapshot } from "../runtime/snapshots/snapshotfile.js";
+import { type Limits, regressions } from "../runtime/snapshots/verdict.js";
 import { UsageError, type Values } from "./arguments.js";
 import { readSuppressions } from "./filters.js";
 import { messages } from "./messages.js";

@@ -1,13 +1,13 @@
 // Filters: the options that choose among live allocations, for every command that has them.
 //
-// The age filters become bounds on the time of allocation (runtime/ages.ts). All that are given hold together.
+// The age filters become bounds on the time of allocation (runtime/stores/ages.ts). All that are given hold together.
 
 import { readFileSync } from "node:fs";
-import { timeBounds } from "../runtime/ages.js";
-import type { ReportOptions } from "../runtime/report.js";
-import type { Store } from "../runtime/store.js";
-import { parseSuppressions } from "../runtime/suppressions.js";
-import type { MemoryKind, Query } from "../runtime/types.js";
+import type { MemoryKind, Query } from "../runtime/host/types.js";
+import type { ReportOptions } from "../runtime/reports/report.js";
+import { parseSuppressions } from "../runtime/reports/suppressions.js";
+import { timeBounds } from "../runtime/stores/ages.js";
+import type { Store } from "../runtime/stores/store.js";
 import { UsageError, type Values } from "./arguments.js";
 import { messages } from "./messages.js";
 import { duration, integer, localTime, pattern, size, word } from "./values.js";

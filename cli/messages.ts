@@ -4,7 +4,7 @@
 // without --allow-env refuses, and may draw boxes where one line is promised.
 
 import { type ConsolaInstance, createConsola } from "consola/core";
-import { printable } from "../runtime/printable.js";
+import { printable } from "../runtime/host/printable.js";
 import { tell } from "./output.js";
 
 /** A logger whose lines begin with the program's name. Warnings and information look alike: only the words differ. */

@@ -5,7 +5,7 @@
 // same in Node, Bun and Deno, and reports a closed pipe where it happens.
 
 import { writeSync } from "node:fs";
-import { whyNotWritten } from "../runtime/errors.js";
+import { whyNotWritten } from "../runtime/host/errors.js";
 
 const CHUNK = 64 * 1024;
 

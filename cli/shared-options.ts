@@ -1,6 +1,6 @@
 // Options and exit codes that several commands have, so that they are spelled and mean the same everywhere.
 
-import { sharedMemoryPath } from "../runtime/store.js";
+import { sharedMemoryPath } from "../runtime/stores/store.js";
 import { type Entry, UsageError } from "./arguments.js";
 
 /** What the library calls its shared memory when nothing else is asked for. */

@@ -1,11 +1,11 @@
 // What memview diff and growth compare: a snapshot's file, or a store, of which the snapshot is taken now.
 
-import type { KeptFiles } from "../runtime/debugfiles.js";
-import { kindOfFile } from "../runtime/filekind.js";
-import { symbolizerOf } from "../runtime/names.js";
-import { type Snapshot, type SnapshotOptions, takeSnapshot } from "../runtime/snapshot.js";
-import { readSnapshot } from "../runtime/snapshotfile.js";
-import { openStore } from "../runtime/store.js";
+import { kindOfFile } from "../runtime/host/filekind.js";
+import { type Snapshot, type SnapshotOptions, takeSnapshot } from "../runtime/snapshots/snapshot.js";
+import { readSnapshot } from "../runtime/snapshots/snapshotfile.js";
+import { openStore } from "../runtime/stores/store.js";
+import type { KeptFiles } from "../runtime/symbols/debugfiles.js";
+import { symbolizerOf } from "../runtime/symbols/names.js";
 import { messages } from "./messages.js";
 import { BYPASSED } from "./reports/text.js";
 

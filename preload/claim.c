@@ -42,7 +42,7 @@ static void add_pattern(struct mh_text *text, const char *pattern, size_t litera
 }
 
 /* The names in the order in which they are tried, by `number`: "a/b.ext", "a/b.PID.ext", "a/b.PID.2.ext" …; without an extension "a/b", "a/b.PID"
- * …. Equal process ids, of different containers, come apart by the last number. runtime/storenames.ts has the same names. */
+ * …. Equal process ids, of different containers, come apart by the last number. runtime/stores/storenames.ts has the same names. */
 static void add_name(struct mh_text *text, const char *path, unsigned number) {
   const char *dot = NULL, *name = path;
   for (const char *at = path; *at; at++) {

@@ -37,7 +37,7 @@ struct mh_process_stat {
 bool mh_process_stat_parse(const char *text, struct mh_process_stat *stat);
 bool mh_process_stat_read(uint32_t pid, struct mh_process_stat *stat);
 
-/* Whether that is the process that started at `start` ticks (0: any), and it has a thread that runs. runtime/liveness.ts is the other
+/* Whether that is the process that started at `start` ticks (0: any), and it has a thread that runs. runtime/stores/liveness.ts is the other
  * implementation; test/vectors/liveness holds both to one meaning. */
 bool mh_process_stat_lives(const struct mh_process_stat *stat, uint64_t start);
 

@@ -5,7 +5,7 @@
  *     sl  local_address rem_address   st tx:rx tr:when retrnsmt uid timeout inode
  *      7: 0100007F:4E2F 0100007F:C6A4 01 ...                    1000       0 88213
  *
- * The other end is the entry that has our addresses the other way round; runtime/peers.ts reads it in memdb. An end that is in no table
+ * The other end is the entry that has our addresses the other way round; runtime/memdb/peers.ts reads it in memdb. An end that is in no table
  * is on another machine, or in another network namespace. */
 #include <netinet/in.h>
 #include <sys/socket.h>

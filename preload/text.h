@@ -19,7 +19,7 @@ void mh_text_add(struct mh_text *text, const char *string);
 void mh_text_add_bytes(struct mh_text *text, const char *bytes, size_t length);
 void mh_text_add_number(struct mh_text *text, uint64_t number);
 
-/* Text from elsewhere, as it may be shown: what a terminal obeys, and what is no UTF-8, is written as \x1b or \u202e (runtime/printable.ts). */
+/* Text from elsewhere, as it may be shown: what a terminal obeys, and what is no UTF-8, is written as \x1b or \u202e (runtime/host/printable.ts). */
 void mh_text_add_printable(struct mh_text *text, const char *string);
 
 size_t mh_length(const char *string);

@@ -4,8 +4,8 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { preloadAlways } from "../../runtime/preload.js";
-import { openStore } from "../../runtime/store.js";
+import { preloadAlways } from "../../runtime/programs/preload.js";
+import { openStore } from "../../runtime/stores/store.js";
 import { library, readReport, which } from "../../test/support/programs.js";
 
 export interface Tool {

@@ -7,7 +7,7 @@
 //             or cut blocks out of larger ones
 //   dropped   are counted as dropped: allocated by a signal handler in the middle of a hook
 
-import { openStore } from "../../runtime/store.js";
+import { openStore } from "../../runtime/stores/store.js";
 import { type Block, readLog, type Space } from "./log.js";
 import { add, type Ranges, without } from "./ranges.js";
 

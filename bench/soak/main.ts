@@ -28,7 +28,7 @@ import { arch, cpus, release, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { preloadAlways } from "../../runtime/preload.js";
+import { preloadAlways } from "../../runtime/programs/preload.js";
 import { readOptions } from "../options.js";
 import { readStores, removeStores, type Stores } from "./stores.js";
 

@@ -2,7 +2,7 @@
 
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { openStore } from "../../runtime/store.js";
+import { openStore } from "../../runtime/stores/store.js";
 
 export interface Stores {
   count: number;

@@ -16,10 +16,10 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { ENTRY_ADDRESS, ENTRY_BYTES, ENTRY_EXECUTABLE, ENTRY_SIZE } from "../../asm/symbols/layout.js";
-import { ElfError } from "../../runtime/elfbytes.js";
-import { ElfFile } from "../../runtime/elffile.js";
-import { SymbolCore } from "../../runtime/symbolcore.js";
-import { Symbolizer, type SymbolRequest } from "../../runtime/symbolize.js";
+import { ElfError } from "../../runtime/symbols/elfbytes.js";
+import { ElfFile } from "../../runtime/symbols/elffile.js";
+import { SymbolCore } from "../../runtime/symbols/symbolcore.js";
+import { Symbolizer, type SymbolRequest } from "../../runtime/symbols/symbolize.js";
 
 const ADDRESSES = 2000;
 const FRAMES = 10_000;

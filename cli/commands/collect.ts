@@ -1,9 +1,9 @@
 // memdb: collects what programs record, over TCP or a Unix socket, and keeps a store for each of them.
 
-import { wallDate } from "../../runtime/clock.js";
-import { printable } from "../../runtime/printable.js";
-import { DEFAULTS, LEAST_SIZE, LIMITS, type LogEntry, serve } from "../../runtime/serve.js";
-import { readToken } from "../../runtime/wirestatus.js";
+import { wallDate } from "../../runtime/host/clock.js";
+import { printable } from "../../runtime/host/printable.js";
+import { DEFAULTS, LEAST_SIZE, LIMITS, type LogEntry, serve } from "../../runtime/memdb/serve.js";
+import { readToken } from "../../runtime/memdb/wirestatus.js";
 import { defineCommand, UsageError } from "../arguments.js";
 import { messages } from "../messages.js";
 import { writeAll } from "../output.js";

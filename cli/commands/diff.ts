@@ -1,7 +1,7 @@
 // memview diff: what changed between two snapshots, and whether it is a regression.
 
-import { diff as compare } from "../../runtime/diff.js";
-import { kindOfFile } from "../../runtime/filekind.js";
+import { kindOfFile } from "../../runtime/host/filekind.js";
+import { diff as compare } from "../../runtime/snapshots/diff.js";
 import { defineCommand, UsageError } from "../arguments.js";
 import {
   acceptInto,

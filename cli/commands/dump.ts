@@ -1,7 +1,7 @@
 // memdb dump: a recorded stream as text.
 
 import { closeSync, openSync, readSync } from "node:fs";
-import { dump as text } from "../../runtime/wiredump.js";
+import { dump as text } from "../../runtime/memdb/wiredump.js";
 import { defineCommand, UsageError } from "../arguments.js";
 import { print } from "../output.js";
 import { helpOption } from "../shared-options.js";

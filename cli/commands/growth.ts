@@ -1,10 +1,10 @@
 // memview growth: how call stacks grew over a long run, from snapshots that were taken of it.
 
 import { statSync } from "node:fs";
-import { wallMilliseconds } from "../../runtime/clock.js";
-import { kindOfFile } from "../../runtime/filekind.js";
-import { growthOf, type Look } from "../../runtime/growth.js";
-import { openStore } from "../../runtime/store.js";
+import { wallMilliseconds } from "../../runtime/host/clock.js";
+import { kindOfFile } from "../../runtime/host/filekind.js";
+import { growthOf, type Look } from "../../runtime/snapshots/growth.js";
+import { openStore } from "../../runtime/stores/store.js";
 import { defineCommand, UsageError } from "../arguments.js";
 import { print } from "../output.js";
 import { growthJson, growthText } from "../reports/growth.js";

@@ -1,6 +1,6 @@
 // memview info: what a store says about its process and itself.
 
-import { openStore } from "../../runtime/store.js";
+import { openStore } from "../../runtime/stores/store.js";
 import { defineCommand } from "../arguments.js";
 import { print } from "../output.js";
 import { infoJson, infoText } from "../reports/info.js";

@@ -1,6 +1,6 @@
 // memhook init: launchers for a project that has memhook installed.
 
-import { writeLaunchers } from "../../runtime/launchers.js";
+import { writeLaunchers } from "../../runtime/programs/launchers.js";
 import { defineCommand } from "../arguments.js";
 import { writeAll } from "../output.js";
 import { EXITS, helpOption } from "../shared-options.js";

@@ -1,8 +1,8 @@
 // memhook lib: where the library is, for people who set LD_PRELOAD themselves.
 
-import { ownAllocator } from "../../runtime/allocator.js";
-import { preloadAlways } from "../../runtime/preload.js";
-import { libraryFor } from "../../runtime/target.js";
+import { ownAllocator } from "../../runtime/programs/allocator.js";
+import { preloadAlways } from "../../runtime/programs/preload.js";
+import { libraryFor } from "../../runtime/programs/target.js";
 import { defineCommand } from "../arguments.js";
 import { messages } from "../messages.js";
 import { writeAll } from "../output.js";

@@ -3,8 +3,8 @@
 
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
-import { openStore, StoreError } from "../../runtime/store.js";
-import { storesAt } from "../../runtime/storenames.js";
+import { openStore, StoreError } from "../../runtime/stores/store.js";
+import { storesAt } from "../../runtime/stores/storenames.js";
 import { defineCommand } from "../arguments.js";
 import { messages } from "../messages.js";
 import { print } from "../output.js";

@@ -4,22 +4,22 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { ownAllocator } from "../../runtime/allocator.js";
-import { clock } from "../../runtime/clock.js";
-import type { KeptFiles } from "../../runtime/debugfiles.js";
-import { diff } from "../../runtime/diff.js";
-import { LaunchError, whyNotWritten } from "../../runtime/errors.js";
-import { kindOfFile } from "../../runtime/filekind.js";
-import { KeptModules } from "../../runtime/keptmodules.js";
-import { type Ending, launch, shellCode } from "../../runtime/launch.js";
-import { preloadOnce } from "../../runtime/preload.js";
-import { findProgram, whyNoStore } from "../../runtime/program.js";
-import { type LeftStore, type Remains, remainsOf } from "../../runtime/remains.js";
-import { report } from "../../runtime/report.js";
-import { Signals } from "../../runtime/signals.js";
-import { openStore } from "../../runtime/store.js";
-import { Symbolizer } from "../../runtime/symbolize.js";
-import { libraryToRun } from "../../runtime/target.js";
+import { clock } from "../../runtime/host/clock.js";
+import { LaunchError, whyNotWritten } from "../../runtime/host/errors.js";
+import { kindOfFile } from "../../runtime/host/filekind.js";
+import { ownAllocator } from "../../runtime/programs/allocator.js";
+import { KeptModules } from "../../runtime/programs/keptmodules.js";
+import { type Ending, launch, shellCode } from "../../runtime/programs/launch.js";
+import { preloadOnce } from "../../runtime/programs/preload.js";
+import { findProgram, whyNoStore } from "../../runtime/programs/program.js";
+import { type LeftStore, type Remains, remainsOf } from "../../runtime/programs/remains.js";
+import { Signals } from "../../runtime/programs/signals.js";
+import { libraryToRun } from "../../runtime/programs/target.js";
+import { report } from "../../runtime/reports/report.js";
+import { diff } from "../../runtime/snapshots/diff.js";
+import { openStore } from "../../runtime/stores/store.js";
+import type { KeptFiles } from "../../runtime/symbols/debugfiles.js";
+import { Symbolizer } from "../../runtime/symbols/symbolize.js";
 import { defineCommand, UsageError, type Values } from "../arguments.js";
 import {
   acceptInto,

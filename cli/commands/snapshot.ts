@@ -1,6 +1,6 @@
-// memview snapshot: what is live, as a file that another build can be compared with; see runtime/snapshot.ts.
+// memview snapshot: what is live, as a file that another build can be compared with; see runtime/snapshots/snapshot.ts.
 
-import { snapshotText, writeSnapshot } from "../../runtime/snapshotfile.js";
+import { snapshotText, writeSnapshot } from "../../runtime/snapshots/snapshotfile.js";
 import { defineCommand } from "../arguments.js";
 import { filterOptions, filtersOf } from "../filters.js";
 import { print } from "../output.js";

@@ -1,7 +1,7 @@
 // memdb status: what a running memdb says about its sessions.
 
-import { printable } from "../../runtime/printable.js";
-import { askStatus, readToken, type Status } from "../../runtime/wirestatus.js";
+import { printable } from "../../runtime/host/printable.js";
+import { askStatus, readToken, type Status } from "../../runtime/memdb/wirestatus.js";
 import { defineCommand, UsageError } from "../arguments.js";
 import { print } from "../output.js";
 import { formatOption, helpOption } from "../shared-options.js";

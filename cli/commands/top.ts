@@ -4,12 +4,12 @@
 // given back however the command ends. Where input or output is no terminal, it prints one plain list and ends.
 
 import { isatty } from "node:tty";
-import { isTooDeep } from "../../runtime/cut.js";
-import { symbolizerOf } from "../../runtime/names.js";
-import { report, StackResolver } from "../../runtime/report.js";
-import { openStore, type Store } from "../../runtime/store.js";
-import { isKnown } from "../../runtime/suppressions.js";
-import type { RawStackRow } from "../../runtime/types.js";
+import type { RawStackRow } from "../../runtime/host/types.js";
+import { report, StackResolver } from "../../runtime/reports/report.js";
+import { isKnown } from "../../runtime/reports/suppressions.js";
+import { isTooDeep } from "../../runtime/stores/cut.js";
+import { openStore, type Store } from "../../runtime/stores/store.js";
+import { symbolizerOf } from "../../runtime/symbols/names.js";
 import { defineCommand } from "../arguments.js";
 import { filterOptions } from "../filters.js";
 import { print, writeAll } from "../output.js";

@@ -1,11 +1,11 @@
 // memview without a subcommand: what is live in a store, filtered, sorted, grouped. Parses, asks the runtime, hands the
 // answer to a report.
 
-import { GROUPINGS } from "../../runtime/groups.js";
-import { symbolizerOf } from "../../runtime/names.js";
-import { report } from "../../runtime/report.js";
-import { openStore } from "../../runtime/store.js";
-import type { Query } from "../../runtime/types.js";
+import type { Query } from "../../runtime/host/types.js";
+import { GROUPINGS } from "../../runtime/reports/groups.js";
+import { report } from "../../runtime/reports/report.js";
+import { openStore } from "../../runtime/stores/store.js";
+import { symbolizerOf } from "../../runtime/symbols/names.js";
 import { defineCommand, UsageError } from "../arguments.js";
 import { VIEWING, variableEntries } from "../environment.js";
 import { filterOptions, filtersOf } from "../filters.js";

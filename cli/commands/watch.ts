@@ -1,10 +1,10 @@
 // memview watch: which call stacks grow, from one look at a running program to the next.
 
-import { symbolizerOf } from "../../runtime/names.js";
-import { StackResolver } from "../../runtime/report.js";
-import { openStore } from "../../runtime/store.js";
-import { isoTime } from "../../runtime/time.js";
-import { watch as looksAt } from "../../runtime/watch.js";
+import { isoTime } from "../../runtime/host/time.js";
+import { StackResolver } from "../../runtime/reports/report.js";
+import { openStore } from "../../runtime/stores/store.js";
+import { watch as looksAt } from "../../runtime/stores/watch.js";
+import { symbolizerOf } from "../../runtime/symbols/names.js";
 import { defineCommand } from "../arguments.js";
 import { messages } from "../messages.js";
 import { print } from "../output.js";

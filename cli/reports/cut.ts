@@ -1,7 +1,7 @@
 // What every text says at the end of a stack that lacks its outer frames: why, and what helps.
 
-import { printable } from "../../runtime/printable.js";
-import type { Cut } from "../../runtime/types.js";
+import { printable } from "../../runtime/host/printable.js";
+import type { Cut } from "../../runtime/host/types.js";
 import { cut as fit } from "./columns.js";
 import { PLAIN, type Style } from "./style.js";
 

@@ -2,8 +2,8 @@
 //
 //   ::error file=src/leak.c,line=12,title=memhook%3A new leak::+24 bytes in 1 allocation: make_leak at src/leak.c:12
 
-import { more } from "../../runtime/diff.js";
-import { printable } from "../../runtime/printable.js";
+import { printable } from "../../runtime/host/printable.js";
+import { more } from "../../runtime/snapshots/diff.js";
 import { type DiffAnswer, ownFrame, signed, stackLines } from "./diff-words.js";
 
 /** GitHub shows ten of a step. */

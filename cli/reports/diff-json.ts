@@ -9,8 +9,8 @@
 //   {"status":"new","regression":true,"moved":false,"program":"app","base":{…},"head":{…},"stack":[{"module","function","file","line"}]}
 //   ]}
 
-import { STATUSES } from "../../runtime/diff.js";
-import { readableName } from "../../runtime/snapshot.js";
+import { STATUSES } from "../../runtime/snapshots/diff.js";
+import { readableName } from "../../runtime/snapshots/snapshot.js";
 import type { DiffAnswer } from "./diff-words.js";
 
 export function* diffJson({ diff, regressions }: DiffAnswer): Generator<string> {

@@ -1,7 +1,7 @@
 // A diff as JUnit's XML, for the test reports of CI systems: a failed test for each regression, and one test for the rest.
 
-import { more } from "../../runtime/diff.js";
-import { printable } from "../../runtime/printable.js";
+import { printable } from "../../runtime/host/printable.js";
+import { more } from "../../runtime/snapshots/diff.js";
 import { type DiffAnswer, ownFrame, placeText, signed, stackLines, verdict } from "./diff-words.js";
 
 export function* diffJunit(answer: DiffAnswer): Generator<string> {

@@ -1,7 +1,7 @@
 // A diff as GitHub-flavoured Markdown, for a pull request's comment or a job's summary.
 
-import { more } from "../../runtime/diff.js";
-import { printable } from "../../runtime/printable.js";
+import { printable } from "../../runtime/host/printable.js";
+import { more } from "../../runtime/snapshots/diff.js";
 import { type DiffAnswer, ownFrame, placeText, sign, signed, stackLines, verdict } from "./diff-words.js";
 
 /** Rows of the table; the rest is counted. */

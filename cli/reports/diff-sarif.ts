@@ -1,8 +1,8 @@
 // A diff as SARIF 2.1.0, for code scanning: a result for each regression, at the innermost frame that is the user's own.
 
 import { createHash } from "node:crypto";
-import { type Change, more } from "../../runtime/diff.js";
-import { readableName, type SnapshotFrame } from "../../runtime/snapshot.js";
+import { type Change, more } from "../../runtime/snapshots/diff.js";
+import { readableName, type SnapshotFrame } from "../../runtime/snapshots/snapshot.js";
 import { type DiffAnswer, ownFrame, placeText, signed } from "./diff-words.js";
 
 const RULES = {

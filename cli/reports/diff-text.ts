@@ -12,8 +12,8 @@
 //
 //   To accept what is live now: memview diff --update base.snap app.mem
 
-import { more } from "../../runtime/diff.js";
-import { printable } from "../../runtime/printable.js";
+import { printable } from "../../runtime/host/printable.js";
+import { more } from "../../runtime/snapshots/diff.js";
 import { type DiffAnswer, ownFrame, placeText, signed, stackLines, verdict } from "./diff-words.js";
 import { sourceText } from "./source.js";
 import { bold, dim, type Style } from "./style.js";

@@ -1,8 +1,8 @@
 // The words that all formats of a diff share.
 
-import { type Change, type Diff, more, type Status } from "../../runtime/diff.js";
-import { type Amount, readableName, type SnapshotFrame, type SnapshotStack } from "../../runtime/snapshot.js";
-import { isRuntimeName } from "../../runtime/suppressions.js";
+import { isRuntimeName } from "../../runtime/reports/suppressions.js";
+import { type Change, type Diff, more, type Status } from "../../runtime/snapshots/diff.js";
+import { type Amount, readableName, type SnapshotFrame, type SnapshotStack } from "../../runtime/snapshots/snapshot.js";
 import { cutText } from "./cut.js";
 import { fitted, PLAIN } from "./style.js";
 import { isSystemFile } from "./system-files.js";

@@ -1,8 +1,8 @@
 // What memview diff prints, in each of its formats: one file a format, this one chooses.
 
 import { appendFileSync } from "node:fs";
-import { whyNotWritten } from "../../runtime/errors.js";
-import { printable } from "../../runtime/printable.js";
+import { whyNotWritten } from "../../runtime/host/errors.js";
+import { printable } from "../../runtime/host/printable.js";
 import { githubAnnotations } from "./diff-github.js";
 import { diffJson } from "./diff-json.js";
 import { diffJunit } from "./diff-junit.js";

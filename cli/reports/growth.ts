@@ -7,8 +7,8 @@
 //       main at src/main.c:7
 //   levelled   …                       0 → 65536 bytes        confidence 0.93  cache_put at src/cache.c:40
 
-import { KINDS, type StackGrowth } from "../../runtime/growth.js";
-import { readableName } from "../../runtime/snapshot.js";
+import { KINDS, type StackGrowth } from "../../runtime/snapshots/growth.js";
+import { readableName } from "../../runtime/snapshots/snapshot.js";
 import { cut } from "./columns.js";
 import { frameLines, ownFrame, placeText, sign } from "./diff-words.js";
 import { humanAge } from "./sizes.js";

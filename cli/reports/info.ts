@@ -1,8 +1,8 @@
 // What `memview info` prints: the process, its totals, its store, and how its memory grew.
 
-import { printable } from "../../runtime/printable.js";
-import type { Store } from "../../runtime/store.js";
-import { isoTime } from "../../runtime/time.js";
+import { printable } from "../../runtime/host/printable.js";
+import { isoTime } from "../../runtime/host/time.js";
+import type { Store } from "../../runtime/stores/store.js";
 import { sizeName } from "./sizes.js";
 import { allocationCount, BYPASSED, droppedLine, localTimes, SWITCHED_OFF } from "./text.js";
 

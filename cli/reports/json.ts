@@ -19,8 +19,8 @@
 // A stack whose outer frames are missing has "cut":true behind it, and "lost":true where nobody knows them. Members are written in a fixed
 // order, whatever the order in the objects: the same store gives the same bytes in every runtime.
 
-import type { LiveReport } from "../../runtime/report.js";
-import type { Cut, Frame, StackRow } from "../../runtime/types.js";
+import type { Cut, Frame, StackRow } from "../../runtime/host/types.js";
+import type { LiveReport } from "../../runtime/reports/report.js";
 
 /** The report in pieces, to be written one after the other. */
 export function* jsonReport(report: LiveReport): Generator<string> {

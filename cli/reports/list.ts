@@ -5,8 +5,8 @@
 //
 // On a terminal sizes are rounded, and lines cut to its width.
 
-import { printable } from "../../runtime/printable.js";
-import type { ProcessInfo } from "../../runtime/types.js";
+import { printable } from "../../runtime/host/printable.js";
+import type { ProcessInfo } from "../../runtime/host/types.js";
 import { cut } from "./columns.js";
 import { quoted } from "./info.js";
 import { humanSize } from "./sizes.js";

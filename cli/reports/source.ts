@@ -9,7 +9,7 @@
 // nothing but printable text goes to the terminal.
 
 import { readFileSync, statSync } from "node:fs";
-import { printable } from "../../runtime/printable.js";
+import { printable } from "../../runtime/host/printable.js";
 import { start } from "./columns.js";
 
 const LARGEST_FILE = 16 << 20;

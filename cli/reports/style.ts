@@ -4,8 +4,8 @@
 // the front of long paths is left out, frames are cut to the width, a head line comes first, and colours are used unless
 // NO_COLOR is set. Template arguments that nobody reads are left out everywhere, unless --wide asks for them.
 
-import { printable } from "../../runtime/printable.js";
-import type { Frame } from "../../runtime/types.js";
+import { printable } from "../../runtime/host/printable.js";
+import type { Frame } from "../../runtime/host/types.js";
 import { columns, cut } from "./columns.js";
 
 export interface Style {

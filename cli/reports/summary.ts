@@ -8,8 +8,8 @@
 //       make_leak at app.c:12
 //       main at app.c:20
 
-import { printable } from "../../runtime/printable.js";
-import type { LiveReport } from "../../runtime/report.js";
+import { printable } from "../../runtime/host/printable.js";
+import type { LiveReport } from "../../runtime/reports/report.js";
 import { bold, type Style, shortPath } from "./style.js";
 import {
   allocationCount,

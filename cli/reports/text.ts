@@ -10,10 +10,10 @@
 // (`size≈4096 ±1024, times≈2`), and a line behind them says so. What was not recorded is always said, in the last line.
 
 import { basename } from "node:path";
-import { printable } from "../../runtime/printable.js";
-import type { GroupRow, LiveReport } from "../../runtime/report.js";
-import type { StoreInfo, StoreNow } from "../../runtime/store.js";
-import type { Cut, Frame, StackRow } from "../../runtime/types.js";
+import { printable } from "../../runtime/host/printable.js";
+import type { Cut, Frame, StackRow } from "../../runtime/host/types.js";
+import type { GroupRow, LiveReport } from "../../runtime/reports/report.js";
+import type { StoreInfo, StoreNow } from "../../runtime/stores/store.js";
 import { cut } from "./columns.js";
 import { cutText } from "./cut.js";
 import { humanAge, humanSize, sizeName } from "./sizes.js";

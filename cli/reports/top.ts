@@ -13,9 +13,9 @@
 // of a C++ program's would else be called std::__new_allocator<…>::allocate. What is further in shows with the other frames.
 
 import { basename } from "node:path";
-import { printable } from "../../runtime/printable.js";
-import { isRuntimeModule } from "../../runtime/suppressions.js";
-import type { Cut, Frame } from "../../runtime/types.js";
+import { printable } from "../../runtime/host/printable.js";
+import type { Cut, Frame } from "../../runtime/host/types.js";
+import { isRuntimeModule } from "../../runtime/reports/suppressions.js";
 import { columns, cut, start } from "./columns.js";
 import { cutText } from "./cut.js";
 import { humanSize } from "./sizes.js";

@@ -6,7 +6,7 @@
 //       make_leak at /src/leak.c:12
 //       main at /src/leak.c:20
 
-import type { Growth, Look } from "../../runtime/watch.js";
+import type { Growth, Look } from "../../runtime/stores/watch.js";
 import { humanSize } from "./sizes.js";
 import { bold, PLAIN, type Style } from "./style.js";
 import { localTimes } from "./text.js";

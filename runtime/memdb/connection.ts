@@ -9,14 +9,14 @@
 
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
-import * as L from "../asm/layout.js";
-import { wallDate } from "./clock.js";
+import * as L from "../../asm/layout.js";
+import { wallDate } from "../host/clock.js";
+import type { LogEntry } from "../host/types.js";
+import { identityOf, type Origin } from "../stores/identity.js";
 import { type Guest, guestOf } from "./guest.js";
-import { identityOf, type Origin } from "./identity.js";
 import type { Users } from "./peers.js";
 import { type Receiver, receive } from "./receive.js";
 import type { StoreFile } from "./storefile.js";
-import type { LogEntry } from "./types.js";
 import {
   acceptFrame,
   ackFrame,

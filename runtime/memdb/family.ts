@@ -6,8 +6,8 @@
 //     newcomer              ├──────          may descend
 //     newcomer                            ├──────  a later run
 
-import * as L from "../asm/layout.js";
-import type { Identity } from "./liveness.js";
+import * as L from "../../asm/layout.js";
+import type { Identity } from "../stores/liveness.js";
 
 /** A clock tick of /proc/PID/stat, on all machines. */
 const TICK_NS = 10_000_000n;

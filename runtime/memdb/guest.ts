@@ -7,8 +7,8 @@
 // Without this every user of the machine could speak for every process on it, because 127.0.0.1 is open to all.
 
 import { readFileSync } from "node:fs";
-import * as L from "../asm/layout.js";
-import { type Identity, liveness, ownIdentity } from "./liveness.js";
+import * as L from "../../asm/layout.js";
+import { type Identity, liveness, ownIdentity } from "../stores/liveness.js";
 import { WireError } from "./wire.js";
 
 export interface Guest {

@@ -8,20 +8,20 @@
 
 import { rmSync } from "node:fs";
 import { type AddressInfo, createServer, type Server } from "node:net";
-import * as L from "../asm/layout.js";
-import { wallDate } from "./clock.js";
+import * as L from "../../asm/layout.js";
+import { wallDate } from "../host/clock.js";
+import type { LogEntry } from "../host/types.js";
+import { identityKey, type Origin } from "../stores/identity.js";
 import { Connection, type Keeper, Session } from "./connection.js";
 import { type Guest, isProcessOf } from "./guest.js";
-import { identityKey, type Origin } from "./identity.js";
 import { listenTcp, listenUnix, SOCKET_OPTIONS } from "./listen.js";
 import { Users } from "./peers.js";
 import { holdsStoreOf, type StoreFile, StoreLost, StorePaths } from "./storefile.js";
 import { StoreLock } from "./storelock.js";
-import type { LogEntry } from "./types.js";
 import { WireError } from "./wire.js";
 import { SessionImage } from "./wireimage.js";
 
-export type { LogEntry } from "./types.js";
+export type { LogEntry } from "../host/types.js";
 
 export interface Limits {
   /** Open connections, also those that have not said anything yet. Half of them may be without a process. */

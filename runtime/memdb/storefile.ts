@@ -23,14 +23,14 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import * as L from "../asm/layout.js";
-import { clock, wallMilliseconds } from "./clock.js";
+import * as L from "../../asm/layout.js";
+import { clock, wallMilliseconds } from "../host/clock.js";
+import { isRefused } from "../host/host.js";
+import { isPrivate } from "../host/private.js";
+import { identityKey, identityOf, machineKey, type Origin } from "../stores/identity.js";
+import { type Identity, liveness } from "../stores/liveness.js";
+import { storeNames } from "../stores/storenames.js";
 import { mayDescend } from "./family.js";
-import { isRefused } from "./host.js";
-import { identityKey, identityOf, machineKey, type Origin } from "./identity.js";
-import { type Identity, liveness } from "./liveness.js";
-import { isPrivate } from "./private.js";
-import { storeNames } from "./storenames.js";
 import type { PageSink, SessionImage } from "./wireimage.js";
 
 /** Strangers' stores that are remembered, those of processes that have ended included. */

@@ -25,9 +25,9 @@ import {
   rmSync,
   writeSync,
 } from "node:fs";
-import { whyNotWritten } from "./errors.js";
-import { type Identity, liveness, ownIdentity } from "./liveness.js";
-import { isPrivate } from "./private.js";
+import { whyNotWritten } from "../host/errors.js";
+import { isPrivate } from "../host/private.js";
+import { type Identity, liveness, ownIdentity } from "../stores/liveness.js";
 
 const { O_RDWR, O_WRONLY, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
 

@@ -2,7 +2,7 @@
 // WIRE_PROCESS on, is decoded in memdb.wasm (wireimage.ts). The frames are described in asm/FORMAT.md.
 
 import { createHmac, timingSafeEqual } from "node:crypto";
-import * as L from "../asm/layout.js";
+import * as L from "../../asm/layout.js";
 
 /** Why a connection ends, in the words of the log. */
 const REASONS: Record<number, string> = {

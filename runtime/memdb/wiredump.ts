@@ -6,8 +6,8 @@
 //     000268 RECORDS
 //              slot=1 address=0x7f0000001000 size=64 kind=heap time=5000000000 thread=4242 stack=1
 
-import * as L from "../asm/layout.js";
-import { printable } from "./printable.js";
+import * as L from "../../asm/layout.js";
+import { printable } from "../host/printable.js";
 import { bytesOf, type Frame, FrameReader, frameName, readHello, readRefusal, WireError } from "./wire.js";
 import { SessionImage } from "./wireimage.js";
 

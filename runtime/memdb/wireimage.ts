@@ -1,7 +1,7 @@
 // One session's store image in memdb.wasm: bytes of the wire go in, changed pages of the store file come out.
 
-import * as L from "../asm/layout.js";
-import { bytes } from "../build/wasm/memdb.js";
+import * as L from "../../asm/layout.js";
+import { bytes } from "../../build/wasm/memdb.js";
 import { frameName, WireError } from "./wire.js";
 
 interface Variable<T> {

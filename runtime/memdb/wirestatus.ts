@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
-import * as L from "../asm/layout.js";
+import * as L from "../../asm/layout.js";
 import {
   bytesOf,
   type Frame,

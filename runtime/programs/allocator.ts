@@ -2,11 +2,11 @@
 // library then. The library sees it where the program exports malloc (preload/ahead.c); where it does not, only the program's symbol
 // table tells, if it is not stripped.
 
-import { SECTION_DYNSYM, SECTION_SYMTAB } from "../asm/symbols/layout.js";
-import { ElfError } from "./elfbytes.js";
-import { ElfFile } from "./elffile.js";
+import { SECTION_DYNSYM, SECTION_SYMTAB } from "../../asm/symbols/layout.js";
+import { ElfError } from "../symbols/elfbytes.js";
+import { ElfFile } from "../symbols/elffile.js";
+import { SymbolCore } from "../symbols/symbolcore.js";
 import { executed, findProgram } from "./program.js";
-import { SymbolCore } from "./symbolcore.js";
 
 /** What the usual allocators call their malloc: plain, or with a prefix where a language's runtime is led to it. */
 const NAMES = [

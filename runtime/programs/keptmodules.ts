@@ -27,15 +27,15 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import * as L from "../asm/layout.js";
-import type { KeptFiles } from "./debugfiles.js";
-import { FileBytes } from "./elfbytes.js";
-import { ElfFile } from "./elffile.js";
-import { identityKey, identityOf } from "./identity.js";
-import { ownIdentity } from "./liveness.js";
-import { storesAt } from "./storenames.js";
-import type { SymbolCore } from "./symbolcore.js";
-import type { ModuleInfo } from "./types.js";
+import * as L from "../../asm/layout.js";
+import type { ModuleInfo } from "../host/types.js";
+import { identityKey, identityOf } from "../stores/identity.js";
+import { ownIdentity } from "../stores/liveness.js";
+import { storesAt } from "../stores/storenames.js";
+import type { KeptFiles } from "../symbols/debugfiles.js";
+import { FileBytes } from "../symbols/elfbytes.js";
+import { ElfFile } from "../symbols/elffile.js";
+import type { SymbolCore } from "../symbols/symbolcore.js";
 
 const FILES_MOST = 512;
 const COPY_MOST_BYTES = 64 << 20;

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { resolve as absolute } from "node:path";
-import { LaunchError } from "./errors.js";
+import { LaunchError } from "../host/errors.js";
 import { findProgram } from "./program.js";
 import type { Signals } from "./signals.js";
 

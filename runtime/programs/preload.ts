@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
-import { LaunchError } from "./errors.js";
+import { LaunchError } from "../host/errors.js";
 
 const UNFIT = /[\s:$]/;
 

@@ -5,9 +5,9 @@
 // for a while, and for two seconds at most.
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { identityAt, ownIdentity } from "./liveness.js";
-import { openStore } from "./store.js";
-import { storesAt } from "./storenames.js";
+import { identityAt, ownIdentity } from "../stores/liveness.js";
+import { openStore } from "../stores/store.js";
+import { storesAt } from "../stores/storenames.js";
 
 /** Between two looks at what runs on; how many in a row must show the same; how many there are at most. */
 const LOOK_MS = 50;

@@ -2,7 +2,7 @@
 
 import { closeSync, constants, lstatSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { whyNotWritten } from "./errors.js";
+import { whyNotWritten } from "../host/errors.js";
 
 /** The least that a store takes. */
 const LEAST_BYTES = 256 << 10;

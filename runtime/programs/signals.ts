@@ -14,7 +14,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
-import { runtimeName } from "./host.js";
+import { runtimeName } from "../host/host.js";
 
 type Name = NodeJS.Signals;
 

@@ -6,7 +6,7 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
-import { LaunchError } from "./errors.js";
+import { LaunchError } from "../host/errors.js";
 import {
   architectureOf,
   cannotExamine,
@@ -52,7 +52,9 @@ export function libraryToRun(program: string): string {
 }
 
 function built(target: string): string {
-  const path = fileURLToPath(new URL(`../../build/lib/${target}/libmemhook.so`, import.meta.url));
+  // In the package's folder. A program has this module bundled into it, one folder less deep.
+  const folder = /\/dist\/bin\/[^/]+$/.test(import.meta.url) ? "../../" : "../../../";
+  const path = fileURLToPath(new URL(`${folder}build/lib/${target}/libmemhook.so`, import.meta.url));
   if (existsSync(path)) return path;
   const how = target === ownTarget() ? "./build.sh" : "./build.sh targets";
   const bundled = "or, in a program that was bundled, leave the package memhook out of the bundle";

@@ -4,8 +4,8 @@
 // The sums by stack come from core.wasm; what is left to do here is to add up as many rows as there are stacks. Threads are
 // not a property of a stack, so they are counted over the single allocations.
 
-import { margin } from "./sample.js";
-import type { Frame, RawAllocation, RawStackRow } from "./types.js";
+import type { Frame, RawAllocation, RawStackRow } from "../host/types.js";
+import { margin } from "../stores/sample.js";
 
 export const GROUPINGS = ["function", "module", "file", "line", "thread"] as const;
 export type Grouping = (typeof GROUPINGS)[number];

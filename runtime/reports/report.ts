@@ -5,15 +5,15 @@
 // Every distinct frame is looked up once, all of them in one request, however many rows share it. The rows are made
 // while the caller iterates: a million allocations are never a million objects with stacks at one time.
 
-import { isTooDeep } from "./cut.js";
-import { demangle } from "./demangle.js";
+import { isoTime } from "../host/time.js";
+import type { Allocation, Cut, Frame, ModuleInfo, Query, RawFrame, Report, StackRow } from "../host/types.js";
+import { isTooDeep } from "../stores/cut.js";
+import { CONFIDENCE } from "../stores/sample.js";
+import type { Store } from "../stores/store.js";
+import { demangle } from "../symbols/demangle.js";
+import type { Names } from "../symbols/symbolize.js";
 import { type Group, type Grouping, groupName, groupStacks, groupThreads } from "./groups.js";
-import { CONFIDENCE } from "./sample.js";
-import type { Store } from "./store.js";
 import { isKnown, isListed, isRuntimeModule } from "./suppressions.js";
-import type { Names } from "./symbolize.js";
-import { isoTime } from "./time.js";
-import type { Allocation, Cut, Frame, ModuleInfo, Query, RawFrame, Report, StackRow } from "./types.js";
 
 /** A Report whose rows come one at a time. Each list can be iterated any number of times while the store is open. */
 export interface LiveReport extends Omit<Report, "allocations" | "stacks"> {

@@ -18,9 +18,9 @@
 // function allocates, its caller can neither have nor free. A thread's memory it frees when it is joined, or keeps for the next one.
 
 import { basename } from "node:path";
-import { SuppressionsError } from "./errors.js";
-import { moduleKey, readableKey, textKey } from "./namekeys.js";
-import type { Frame } from "./types.js";
+import { SuppressionsError } from "../host/errors.js";
+import type { Frame } from "../host/types.js";
+import { moduleKey, readableKey, textKey } from "../symbols/namekeys.js";
 
 /**
  * The patterns of a file in LeakSanitizer's format. `path` is for messages.

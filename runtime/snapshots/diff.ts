@@ -11,10 +11,10 @@
 // name, its place in the program counts as its name; in a library, which changes without the program, it counts in steps 1 and 2 only.
 // The whole is symmetric: diff(B, A) says grown where diff(A, B) says shrunk, and new where that says fixed.
 
+import type { Amount, Snapshot, SnapshotStack } from "../host/types.js";
 import { pairsOfBuilds } from "./optimized.js";
 import { byText } from "./snapshotrow.js";
 import { StackKeys } from "./stackkeys.js";
-import type { Amount, Snapshot, SnapshotStack } from "./types.js";
 
 export const STATUSES = ["new", "grown", "shrunk", "fixed", "unchanged"] as const;
 export type Status = (typeof STATUSES)[number];

@@ -10,8 +10,8 @@
 // unlikely the looks are to be so much in ascending order by chance (Mann and Kendall, one-sided, exact without ties, too
 // careful with them). What decides between the kinds is said at kindOf().
 
-import { isTooDeep } from "./cut.js";
-import type { Snapshot, SnapshotStack } from "./types.js";
+import type { Snapshot, SnapshotStack } from "../host/types.js";
+import { isTooDeep } from "../stores/cut.js";
 
 export const KINDS = ["growing", "levelled", "bursty", "shrinking", "flat"] as const;
 export type GrowthKind = (typeof KINDS)[number];

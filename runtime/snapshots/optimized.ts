@@ -6,8 +6,8 @@
 //
 // What holds more or less is never paired, so that no growth hides behind this.
 
+import type { Amount, SnapshotStack } from "../host/types.js";
 import { byText } from "./snapshotrow.js";
-import type { Amount, SnapshotStack } from "./types.js";
 
 /** What a stack is compared by here. */
 export interface Bare {

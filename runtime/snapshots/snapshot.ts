@@ -7,16 +7,16 @@
 // of several processes are one.
 
 import { basename, posix } from "node:path";
-import { cutOf, isTooDeep } from "./cut.js";
-import { demangle } from "./demangle.js";
-import { type ReportOptions, report } from "./report.js";
+import type { Amount, Frame, Query, Snapshot, SnapshotFrame, SnapshotStack } from "../host/types.js";
+import { type ReportOptions, report } from "../reports/report.js";
+import { isListed, isRuntimeName } from "../reports/suppressions.js";
+import { cutOf, isTooDeep } from "../stores/cut.js";
+import type { Store } from "../stores/store.js";
+import { demangle } from "../symbols/demangle.js";
+import type { Names } from "../symbols/symbolize.js";
 import { byText } from "./snapshotrow.js";
-import type { Store } from "./store.js";
-import { isListed, isRuntimeName } from "./suppressions.js";
-import type { Names } from "./symbolize.js";
-import type { Amount, Frame, Query, Snapshot, SnapshotFrame, SnapshotStack } from "./types.js";
 
-export type { Amount, Snapshot, SnapshotFrame, SnapshotStack } from "./types.js";
+export type { Amount, Snapshot, SnapshotFrame, SnapshotStack } from "../host/types.js";
 
 /** A stack whose text is still to be made. */
 export type UntoldStack = Omit<SnapshotStack, "text"> & { readonly text?: string };

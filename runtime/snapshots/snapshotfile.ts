@@ -16,14 +16,14 @@
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { cutOf } from "./cut.js";
-import { SnapshotError, whyNotWritten } from "./errors.js";
-import { openFile } from "./host.js";
-import { isNumber, isObject, json } from "./json.js";
+import { SnapshotError, whyNotWritten } from "../host/errors.js";
+import { openFile } from "../host/host.js";
+import { isNumber, isObject, json } from "../host/json.js";
+import type { Amount, Snapshot, SnapshotStack } from "../host/types.js";
+import { cutOf } from "../stores/cut.js";
 import { snapshotOf } from "./snapshot.js";
 import { Frames, frameOf, isFrame } from "./snapshotframes.js";
 import { RowReader } from "./snapshotrow.js";
-import type { Amount, Snapshot, SnapshotStack } from "./types.js";
 
 export const SNAPSHOT_FORMAT = "memhook snapshot";
 export const SNAPSHOT_VERSION = 1;

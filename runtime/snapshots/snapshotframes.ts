@@ -5,10 +5,10 @@
 // Most frames came before. So what reaches to the next "]" is looked up first: if it is a known frame, it is the whole of this one, as
 // no frame's text goes on behind its end. Only otherwise its end is looked for with regard to strings, which may hold brackets.
 
+import { isNumber, json } from "../host/json.js";
+import { enlarged, Numbering } from "../host/numbering.js";
+import type { SnapshotFrame } from "../host/types.js";
 import { BACKSLASH, CLOSE, COMMA, OPEN, partsOf, QUOTE } from "./frametext.js";
-import { isNumber, json } from "./json.js";
-import { enlarged, Numbering } from "./numbering.js";
-import type { SnapshotFrame } from "./types.js";
 
 export class Frames {
   /** Of the stack that was numbered last. */

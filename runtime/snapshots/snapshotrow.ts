@@ -5,11 +5,11 @@
 // A line is taken apart up to its frames. They stay bytes of the file, which compare without being read, and are read when somebody
 // asks: of 50,000 stacks a comparison needs those of the few that changed. No string is made of what nobody asks for.
 
-import { cutOf, isTooDeep } from "./cut.js";
+import { isNumber, json } from "../host/json.js";
+import type { Cut, SnapshotFrame, SnapshotStack } from "../host/types.js";
+import { cutOf, isTooDeep } from "../stores/cut.js";
 import { BACKSLASH, COMMA, NINE, QUOTE, ZERO } from "./frametext.js";
-import { isNumber, json } from "./json.js";
 import type { Frames } from "./snapshotframes.js";
-import type { Cut, SnapshotFrame, SnapshotStack } from "./types.js";
 
 /** What all rows of a file have in common. */
 export interface RowFile {

@@ -7,18 +7,18 @@
 // Names and modules are compared by their keys (namekeys.ts). Where there is no line, what is only numbered differs exactly and is the same
 // loosely.
 
+import { json } from "../host/json.js";
+import { enlarged, Numbering } from "../host/numbering.js";
+import type { SnapshotStack } from "../host/types.js";
+import { isRuntimeName } from "../reports/suppressions.js";
+import { isTooDeep } from "../stores/cut.js";
+import { demangle } from "../symbols/demangle.js";
+import { mayHaveKey, moduleKey, nameKey, readableKey } from "../symbols/namekeys.js";
 import { bareName, isStandard } from "./barenames.js";
-import { isTooDeep } from "./cut.js";
-import { demangle } from "./demangle.js";
 import { type FrameParts, partsOf, QUOTE } from "./frametext.js";
-import { json } from "./json.js";
-import { mayHaveKey, moduleKey, nameKey, readableKey } from "./namekeys.js";
-import { enlarged, Numbering } from "./numbering.js";
 import type { Bare } from "./optimized.js";
 import { Frames, type FrameTuple } from "./snapshotframes.js";
 import { numberFrames } from "./snapshotrow.js";
-import { isRuntimeName } from "./suppressions.js";
-import type { SnapshotStack } from "./types.js";
 
 const PLUS = 0x2b;
 /** In the place of a frame's line: the last letter, before the bracket. */

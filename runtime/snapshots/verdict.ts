@@ -1,8 +1,8 @@
 // Whether what changed is a regression: which changes of a diff make a check fail.
 
 import { basename } from "node:path";
+import type { SnapshotStack } from "../host/types.js";
 import { type Change, type Diff, more, type Status } from "./diff.js";
-import type { SnapshotStack } from "./types.js";
 
 /** What a check tolerates. */
 export interface Limits {

@@ -4,8 +4,8 @@
 //   minTimeFromNow 10s        time ≤ now − 10s     maxTimeFromNow       time ≥ now − …
 //   minTime 2026-11-22 …      time ≥ that          maxTime              time ≤ that
 
+import type { Query } from "../host/types.js";
 import type { Store } from "./store.js";
-import type { Query } from "./types.js";
 
 /** Nanoseconds; minTime and maxTime since 1970. All that are given hold together. */
 export type Ages = Partial<Record<`${"min" | "max"}Time${"FromNow" | "FromStart" | ""}`, bigint | undefined>>;

@@ -3,8 +3,8 @@
 // core.wasm keeps all state in its own memory and imports nothing. Whatever it is given, what comes out of here is an
 // answer or a StoreError: also a trap, which only a bug in the checks can cause, is a statement about the file.
 
-import { bytes } from "../build/wasm/core.js";
-import { StoreError } from "./errors.js";
+import { bytes } from "../../build/wasm/core.js";
+import { StoreError } from "../host/errors.js";
 
 interface Functions {
   checkHeader(fileBytes: bigint): number;

@@ -1,6 +1,6 @@
 // Who the process of a store is, as the store's header tells.
 
-import * as L from "../asm/layout.js";
+import * as L from "../../asm/layout.js";
 import type { Identity } from "./liveness.js";
 
 /** Who a process is, and who its parent was. */

@@ -5,10 +5,10 @@
 //        ──records─▶ PIECE (SECOND) ──settle, scan──▶ sums, entries
 //        ──tables──▶ a block when something asks for it ──▶ frames, modules, strings
 
-import * as L from "../asm/layout.js";
+import * as L from "../../asm/layout.js";
+import { StoreError } from "../host/errors.js";
+import type { ByteSource } from "../host/host.js";
 import { Core } from "./core.js";
-import { StoreError } from "./errors.js";
-import type { ByteSource } from "./host.js";
 
 /** How often a header that contradicts itself, or a piece that keeps changing, is read before it is taken as it is. */
 const TRIES = 5;

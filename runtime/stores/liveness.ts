@@ -7,8 +7,8 @@
 // viewer that cannot see the process at all (another container, another machine) cannot tell that it is gone.
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { clock, startOf, ticksAhead } from "./clock.js";
-import { isRefused } from "./host.js";
+import { clock, startOf, ticksAhead } from "../host/clock.js";
+import { isRefused } from "../host/host.js";
 
 export interface Identity {
   pid: number;

@@ -1,9 +1,9 @@
 // A query in the core's terms, and the core's rows in ours.
 
-import * as L from "../asm/layout.js";
+import * as L from "../../asm/layout.js";
+import type { MemoryKind, Query, RawAllocation, RawStackRow, SortOrder } from "../host/types.js";
 import type { StoreImage } from "./image.js";
 import { margin } from "./sample.js";
-import type { MemoryKind, Query, RawAllocation, RawStackRow, SortOrder } from "./types.js";
 
 const MEMORY_KINDS: MemoryKind[] = [];
 MEMORY_KINDS[L.MEMORY_HEAP] = "heap";

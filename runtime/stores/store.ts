@@ -8,11 +8,13 @@
 // running, a fraction of that when it is not. A Store may be asked several things at once; each query has a core of its own, and one core keeps the
 // tables that frames() and modules() look at.
 
-import * as L from "../asm/layout.js";
+import * as L from "../../asm/layout.js";
+import { StoreError } from "../host/errors.js";
+import { kindOfFile } from "../host/filekind.js";
+import { type ByteSource, openFile } from "../host/host.js";
+import { isoTime } from "../host/time.js";
+import type { Cut, Matched, ModuleInfo, ProcessInfo, Query, QueryResult, RawFrame, Totals } from "../host/types.js";
 import { releaseCore } from "./core.js";
-import { StoreError } from "./errors.js";
-import { kindOfFile } from "./filekind.js";
-import { type ByteSource, openFile } from "./host.js";
 import { type Reading, StoreImage } from "./image.js";
 import { type Liveness, liveness } from "./liveness.js";
 import { allocations, orderOf, setFilter, stackRows } from "./queryrows.js";
@@ -20,10 +22,8 @@ import { margin } from "./sample.js";
 import { StoreFrames } from "./storeframes.js";
 import { infoOf, type StoreInfo } from "./storeinfo.js";
 import { beganAfter, newestInHeader, relativeTime, type StoreNow, timeNow, wallTime } from "./storetime.js";
-import { isoTime } from "./time.js";
-import type { Cut, Matched, ModuleInfo, ProcessInfo, Query, QueryResult, RawFrame, Totals } from "./types.js";
 
-export { StoreError } from "./errors.js";
+export { StoreError } from "../host/errors.js";
 export type { StoreInfo, TimelineEntry } from "./storeinfo.js";
 export type { StoreNow } from "./storetime.js";
 

@@ -1,9 +1,9 @@
 // From a stack's id to its frames and their modules, through the tables of a store; what was looked up is remembered.
 
-import * as L from "../asm/layout.js";
+import * as L from "../../asm/layout.js";
+import type { Cut, FileIdentity, ModuleInfo, RawFrame } from "../host/types.js";
 import { cutOf } from "./cut.js";
 import type { StoreImage } from "./image.js";
-import type { Cut, FileIdentity, ModuleInfo, RawFrame } from "./types.js";
 
 export class StoreFrames {
   readonly #tables: StoreImage;

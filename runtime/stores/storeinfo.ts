@@ -1,6 +1,6 @@
 // What a store's header says: who writes it, how large it may be, how the process ended, how its memory grew.
 
-import * as L from "../asm/layout.js";
+import * as L from "../../asm/layout.js";
 import type { StoreImage } from "./image.js";
 
 export interface TimelineEntry {

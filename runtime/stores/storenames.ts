@@ -6,7 +6,7 @@
 
 import { readdirSync } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
-import { STORE_NAMES } from "../asm/layout.js";
+import { STORE_NAMES } from "../../asm/layout.js";
 
 /** The names for a process, in the order in which they are tried. */
 export function* storeNames(path: string, pid: number): Generator<string> {

@@ -6,8 +6,8 @@
 //
 // What is now is known on the same boot of the same machine only. A store of another one is as of when it was written.
 
-import * as L from "../asm/layout.js";
-import { clock } from "./clock.js";
+import * as L from "../../asm/layout.js";
+import { clock } from "../host/clock.js";
 import type { StoreImage } from "./image.js";
 
 /** Now, in relative time; `known` false: it is not, and this is when the store was last written. */

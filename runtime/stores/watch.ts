@@ -4,9 +4,9 @@
 // Ids of stacks stay the same while a store lives, so two looks are compared by id and nothing needs names but the rows
 // that are shown.
 
-import { clock } from "./clock.js";
+import { clock } from "../host/clock.js";
+import type { Query, RawStackRow } from "../host/types.js";
 import type { Store } from "./store.js";
-import type { Query, RawStackRow } from "./types.js";
 
 /** What changed of a stack between two looks; `bytes` and `count` are what it has now. */
 export interface Growth {

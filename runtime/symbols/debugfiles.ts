@@ -8,12 +8,12 @@
 
 import { readdirSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { SECTION_ALTLINK, SECTION_DEBUGLINK } from "../asm/symbols/layout.js";
+import { SECTION_ALTLINK, SECTION_DEBUGLINK } from "../../asm/symbols/layout.js";
+import type { FileIdentity, ModuleInfo } from "../host/types.js";
 import { MOST_BUILD_ID_BYTES } from "./buildid.js";
 import { ElfError, FileBytes, NO_SUCH_FILE } from "./elfbytes.js";
 import { ElfFile } from "./elffile.js";
 import type { SymbolCore } from "./symbolcore.js";
-import type { FileIdentity, ModuleInfo } from "./types.js";
 
 /** Finds files of modules that are not at their paths any more. */
 export interface KeptFiles {

@@ -16,7 +16,7 @@ import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statSyn
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { wallMilliseconds } from "./clock.js";
+import { wallMilliseconds } from "../host/clock.js";
 
 const DEFAULT_SECONDS = 30;
 const MISS_MILLISECONDS = 600_000;

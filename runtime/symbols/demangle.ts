@@ -8,7 +8,7 @@
 // Its JavaScript wrapper imports the .wasm as a module, which needs a bundler, so the module is
 // instantiated here by hand: one import, five exports. That takes some 10 ms, and waits for the first mangled name.
 
-import { bytes } from "../build/wasm/demangle.js";
+import { bytes } from "../../build/wasm/demangle.js";
 import { otherForm } from "./mangledforms.js";
 
 interface Exports {

@@ -27,7 +27,8 @@ import {
   UNIT_SPLIT,
   UNIT_SPLIT_NAME_KIND,
   UNIT_SPLIT_NAME_OFFSET,
-} from "../asm/symbols/layout.js";
+} from "../../asm/symbols/layout.js";
+import type { CodeLocation } from "../host/types.js";
 import { type Lines, noLines, runLines } from "./dwarflines.js";
 import { FunctionNames } from "./dwarfnames.js";
 import { type DebugSections, DwarfReader, PIECES, type Pieces } from "./dwarfreader.js";
@@ -35,7 +36,6 @@ import { DwarfUnits } from "./dwarfunits.js";
 import type { ElfFile } from "./elffile.js";
 import type { Skeleton, SplitFiles, SplitSearch } from "./splitfiles.js";
 import type { SymbolCore } from "./symbolcore.js";
-import type { CodeLocation } from "./types.js";
 
 /** A function or inlined call around an address. */
 interface Call {

@@ -18,7 +18,7 @@ import {
   ROW_FOUND,
   ROW_LINE,
   ROW_TIED,
-} from "../asm/symbols/layout.js";
+} from "../../asm/symbols/layout.js";
 import type { Declaration } from "./dwarfnames.js";
 import type { DwarfReader } from "./dwarfreader.js";
 

@@ -11,7 +11,7 @@ import {
   SECTION_INFO,
   SECTION_STR,
   UNIT_NEXT,
-} from "../asm/symbols/layout.js";
+} from "../../asm/symbols/layout.js";
 import type { DwarfReader } from "./dwarfreader.js";
 import type { DwarfUnits } from "./dwarfunits.js";
 

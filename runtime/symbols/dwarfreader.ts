@@ -16,7 +16,7 @@ import {
   WINDOW_BYTES,
   WINDOW_LENGTH,
   WINDOW_SIZE,
-} from "../asm/symbols/layout.js";
+} from "../../asm/symbols/layout.js";
 import type { Section } from "./elffile.js";
 import { OutOfMemory, type SymbolCore } from "./symbolcore.js";
 

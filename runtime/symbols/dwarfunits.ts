@@ -9,7 +9,7 @@ import {
   SET_UNIT,
   UNIT_ID,
   UNIT_NEXT,
-} from "../asm/symbols/layout.js";
+} from "../../asm/symbols/layout.js";
 import type { DwarfReader } from "./dwarfreader.js";
 
 /** That are told for an address: more have it only where the file is damaged. */

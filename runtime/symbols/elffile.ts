@@ -25,11 +25,11 @@ import {
   ENTRY_OFFSET,
   ENTRY_SIZE,
   SECTION_NOTE,
-} from "../asm/symbols/layout.js";
+} from "../../asm/symbols/layout.js";
+import { zstd } from "../host/zstd.js";
 import { buildIdIn } from "./buildid.js";
 import { type ElfBytes, ElfError, FileBytes, MemoryBytes, reason } from "./elfbytes.js";
 import type { SymbolCore } from "./symbolcore.js";
-import { zstd } from "./zstd.js";
 
 const MOST_SECTIONS = 65536;
 const MOST_NAME_BYTES = 16 << 20;

@@ -1,8 +1,8 @@
 // The symbolizer for one store. What reads ELF and DWARF is loaded when the first name is asked for: sums need none of it,
 // and a viewer that is asked for a number answers sooner.
 
+import type { Store } from "../stores/store.js";
 import type { KeptFiles } from "./debugfiles.js";
-import type { Store } from "./store.js";
 import type { Names, Symbolizer } from "./symbolize.js";
 
 /** `close` closes the files it has open. */

@@ -15,7 +15,7 @@ import {
   SECTION_STR,
   SECTION_STR_OFFSETS,
   SECTION_UNIT_INDEX,
-} from "../asm/symbols/layout.js";
+} from "../../asm/symbols/layout.js";
 import { tryOpen } from "./debugfiles.js";
 import type { DebugSections } from "./dwarfreader.js";
 import { ElfError } from "./elfbytes.js";

@@ -3,7 +3,7 @@
 // symbols.wasm has no imports and keeps nothing between operations but what lies in its memory, a stack: take a mark,
 // reserve, call, read the answer, release the mark. One instance serves one Symbolizer.
 
-import { bytes } from "../build/wasm/symbols.js";
+import { bytes } from "../../build/wasm/symbols.js";
 
 interface Exports {
   memory: WebAssembly.Memory;

@@ -4,7 +4,9 @@
 // Every answer comes from the very file that ran: a module's build id from the store must be the file's. If the file
 // is gone or was replaced there is no name and one note, never a wrong name.
 
-import { SECTION_DYNSYM, SECTION_INFO, SECTION_SYMTAB } from "../asm/symbols/layout.js";
+import { SECTION_DYNSYM, SECTION_INFO, SECTION_SYMTAB } from "../../asm/symbols/layout.js";
+import type { CodeLocation, ModuleInfo } from "../host/types.js";
+import { prepareZstd } from "../host/zstd.js";
 import type { KeptFiles } from "./debugfiles.js";
 import { debugFileByBuildId, debugFileByLink, equal, hex, openModule, sharedDebugFile } from "./debugfiles.js";
 import { Debuginfod } from "./debuginfod.js";
@@ -16,8 +18,6 @@ import { miniDebugInfo } from "./minidebuginfo.js";
 import { SplitFiles } from "./splitfiles.js";
 import { OutOfMemory, SymbolCore } from "./symbolcore.js";
 import { type FunctionName, functionNames, type SymbolTable } from "./symboltable.js";
-import type { CodeLocation, ModuleInfo } from "./types.js";
-import { prepareZstd } from "./zstd.js";
 
 export interface SymbolRequest {
   module: ModuleInfo;

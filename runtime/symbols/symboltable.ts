@@ -8,7 +8,7 @@ import {
   SYMBOL_NEXT,
   SYMBOL_RANK,
   SYMBOL_TABLE,
-} from "../asm/symbols/layout.js";
+} from "../../asm/symbols/layout.js";
 import type { ElfFile, Section } from "./elffile.js";
 import type { SymbolCore } from "./symbolcore.js";
 

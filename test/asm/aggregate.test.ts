@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as L from "../../asm/layout.js";
-import { Core } from "../../runtime/core.js";
+import { Core } from "../../runtime/stores/core.js";
 import { putRecord } from "../support/store-builder.js";
 import { coreBuilds } from "../support/stores.js";
 

@@ -1,10 +1,10 @@
 // Records piece by piece: settling two reads, and what a scan sums up. The filters are tested with whole stores
-// (test/runtime/store.test.ts).
+// (test/runtime/stores/store.test.ts).
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as L from "../../asm/layout.js";
-import { Core } from "../../runtime/core.js";
+import { Core } from "../../runtime/stores/core.js";
 import { putRecord, type RecordFields } from "../support/store-builder.js";
 import { coreBuilds } from "../support/stores.js";
 

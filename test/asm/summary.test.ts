@@ -1,8 +1,8 @@
-// Sums over thread slots: all slots count, also free ones, in 64 bits. The timeline is in test/runtime/store.test.ts.
+// Sums over thread slots: all slots count, also free ones, in 64 bits. The timeline is in test/runtime/stores/store.test.ts.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openSource } from "../../runtime/store.js";
+import { openSource } from "../../runtime/stores/store.js";
 import { StoreBuilder } from "../support/store-builder.js";
 import { coreBuilds, memorySource } from "../support/stores.js";
 

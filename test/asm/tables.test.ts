@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as L from "../../asm/layout.js";
-import type { ByteSource } from "../../runtime/host.js";
-import { openSource } from "../../runtime/store.js";
+import type { ByteSource } from "../../runtime/host/host.js";
+import { openSource } from "../../runtime/stores/store.js";
 import { StoreBuilder } from "../support/store-builder.js";
 import { coreBuilds, memorySource } from "../support/stores.js";
 

@@ -8,10 +8,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { after, test } from "node:test";
-import { KeptModules } from "../../runtime/keptmodules.js";
-import { report } from "../../runtime/report.js";
-import { openStore } from "../../runtime/store.js";
-import { Symbolizer } from "../../runtime/symbolize.js";
+import { KeptModules } from "../../runtime/programs/keptmodules.js";
+import { report } from "../../runtime/reports/report.js";
+import { openStore } from "../../runtime/stores/store.js";
+import { Symbolizer } from "../../runtime/symbols/symbolize.js";
 import { build, environment, noCompiler } from "../support/programs.js";
 import { run, temporaryFolder } from "../support/run.js";
 

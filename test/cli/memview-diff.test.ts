@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Ajv, type AnySchema } from "ajv";
 import addFormats from "ajv-formats";
-import { writeSnapshot } from "../../runtime/snapshotfile.js";
+import { writeSnapshot } from "../../runtime/snapshots/snapshotfile.js";
 import { run, temporaryFolder } from "../support/run.js";
 import { held, snapshot } from "../support/snapshots.js";
 import { StoreBuilder } from "../support/store-builder.js";

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { groupName } from "../../runtime/groups.js";
-import type { Frame } from "../../runtime/types.js";
+import type { Frame } from "../../runtime/host/types.js";
+import { groupName } from "../../runtime/reports/groups.js";
 import { run, temporaryFolder } from "../support/run.js";
 import { StoreBuilder } from "../support/store-builder.js";
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { utimesSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { writeSnapshot } from "../../runtime/snapshotfile.js";
+import { writeSnapshot } from "../../runtime/snapshots/snapshotfile.js";
 import { run, temporaryFolder } from "../support/run.js";
 import { held, snapshot } from "../support/snapshots.js";
 import { StoreBuilder } from "../support/store-builder.js";

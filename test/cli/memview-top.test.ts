@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { columns } from "../../cli/reports/columns.js";
 import { PLAIN } from "../../cli/reports/style.js";
 import { keysOf, press, screen, startState, type TopRow, type TopState, visibleRows } from "../../cli/reports/top.js";
-import type { Frame } from "../../runtime/types.js";
+import type { Frame } from "../../runtime/host/types.js";
 import { commandLine, RUNTIMES, run, temporaryFolder } from "../support/run.js";
 import { StoreBuilder } from "../support/store-builder.js";
 

@@ -12,9 +12,9 @@ import { sourceText } from "../../cli/reports/source.js";
 import { frameWords, PLAIN, shortName, shortPath, styleFor } from "../../cli/reports/style.js";
 import { processSummary } from "../../cli/reports/summary.js";
 import { textReport } from "../../cli/reports/text.js";
-import type { Grouping } from "../../runtime/groups.js";
-import type { LiveReport } from "../../runtime/report.js";
-import type { Frame } from "../../runtime/types.js";
+import type { Frame } from "../../runtime/host/types.js";
+import type { Grouping } from "../../runtime/reports/groups.js";
+import type { LiveReport } from "../../runtime/reports/report.js";
 import { commandLine, temporaryFolder } from "../support/run.js";
 import { StoreBuilder } from "../support/store-builder.js";
 

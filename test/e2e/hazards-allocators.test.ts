@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import test from "node:test";
-import { preloadAlways } from "../../runtime/preload.js";
+import { preloadAlways } from "../../runtime/programs/preload.js";
 import {
   build,
   compilers,

@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { preloadAlways } from "../../runtime/preload.js";
+import { preloadAlways } from "../../runtime/programs/preload.js";
 import {
   assertTable,
   type BuildOptions,

@@ -4,9 +4,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import test from "node:test";
-import { report } from "../../runtime/report.js";
-import { openStore } from "../../runtime/store.js";
-import { Symbolizer } from "../../runtime/symbolize.js";
+import { report } from "../../runtime/reports/report.js";
+import { openStore } from "../../runtime/stores/store.js";
+import { Symbolizer } from "../../runtime/symbols/symbolize.js";
 import { assertTable, build, expectations, noCompiler, readReport, runWell } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 

@@ -21,9 +21,9 @@ import {
 import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
-import { ElfFile } from "../../runtime/elffile.js";
-import { openStore } from "../../runtime/store.js";
-import { SymbolCore } from "../../runtime/symbolcore.js";
+import { openStore } from "../../runtime/stores/store.js";
+import { ElfFile } from "../../runtime/symbols/elffile.js";
+import { SymbolCore } from "../../runtime/symbols/symbolcore.js";
 import { moveHeaders, PT_NULL } from "../support/elf-edit.js";
 import { build, library, noCompiler, runWell, which } from "../support/programs.js";
 import { root, temporaryFolder } from "../support/run.js";

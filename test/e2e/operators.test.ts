@@ -8,7 +8,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
-import { preloadAlways } from "../../runtime/preload.js";
+import { preloadAlways } from "../../runtime/programs/preload.js";
 import { decode } from "../support/decode.js";
 import {
   assertTable,

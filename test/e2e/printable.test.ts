@@ -6,7 +6,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
-import { printable } from "../../runtime/printable.js";
+import { printable } from "../../runtime/host/printable.js";
 import { Client } from "../memdb/client.js";
 import { build, noCompiler, runProgram } from "../support/programs.js";
 import { commandLine, run, temporaryFolder } from "../support/run.js";

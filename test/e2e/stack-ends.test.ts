@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import type { Cut, StackRow } from "../../runtime/types.js";
+import type { Cut, StackRow } from "../../runtime/host/types.js";
 import { crossCompilers } from "../support/compilers.js";
 import { build, type Compiler, compiler, noCompiler, readReport, runWell, which } from "../support/programs.js";
 import { root, temporaryFolder } from "../support/run.js";

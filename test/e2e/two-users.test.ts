@@ -25,7 +25,7 @@ import {
 import { basename, join } from "node:path";
 import process from "node:process";
 import { before, test } from "node:test";
-import { storeNames } from "../../runtime/storenames.js";
+import { storeNames } from "../../runtime/stores/storenames.js";
 import { build, library, neighbour, noCompiler, Running, readReport, runWell, which } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 

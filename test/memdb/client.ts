@@ -13,7 +13,7 @@ import {
   proofFrame,
   readRefusal,
   senderMac,
-} from "../../runtime/wire.js";
+} from "../../runtime/memdb/wire.js";
 import { Stream } from "../wire/stream.js";
 
 export type Where = { host: string; port: number } | { path: string };

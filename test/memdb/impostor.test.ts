@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, test } from "node:test";
 import * as L from "../../asm/layout.js";
-import { acceptFrame, challengeFrame } from "../../runtime/wire.js";
+import { acceptFrame, challengeFrame } from "../../runtime/memdb/wire.js";
 import { build, library, noCompiler, runProgram } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 import { NOBODY, oneUser } from "./stranger.js";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { openStore } from "../../runtime/store.js";
+import { openStore } from "../../runtime/stores/store.js";
 import { root, run, temporaryFolder } from "../support/run.js";
 import { fromHex } from "../wire/stream.js";
 import { Client } from "./client.js";

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { openStore } from "../../runtime/store.js";
+import { openStore } from "../../runtime/stores/store.js";
 import { temporaryFolder } from "../support/run.js";
 import { starter } from "./running.js";
 

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { after } from "node:test";
-import { type LogEntry, type Memdb, type ServeOptions, serve } from "../../runtime/serve.js";
+import { type LogEntry, type Memdb, type ServeOptions, serve } from "../../runtime/memdb/serve.js";
 import { Client, type Where } from "./client.js";
 
 export interface Running {

@@ -7,8 +7,8 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { after, test } from "node:test";
-import { openStore } from "../../runtime/store.js";
-import { askStatus } from "../../runtime/wirestatus.js";
+import { askStatus } from "../../runtime/memdb/wirestatus.js";
+import { openStore } from "../../runtime/stores/store.js";
 import {
   assertTable,
   build,

@@ -5,8 +5,8 @@ import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFile
 import { join } from "node:path";
 import { test } from "node:test";
 import * as L from "../../asm/layout.js";
-import { openStore } from "../../runtime/store.js";
-import { askStatus } from "../../runtime/wirestatus.js";
+import { askStatus } from "../../runtime/memdb/wirestatus.js";
+import { openStore } from "../../runtime/stores/store.js";
 import { temporaryFolder } from "../support/run.js";
 import { Client } from "./client.js";
 import { starter, until } from "./running.js";

@@ -7,9 +7,9 @@ import { chmodSync, chownSync, existsSync, linkSync, readFileSync, statSync, wri
 import { join } from "node:path";
 import { test } from "node:test";
 import * as L from "../../asm/layout.js";
-import { ownIdentity } from "../../runtime/liveness.js";
-import { openStore } from "../../runtime/store.js";
-import { askStatus } from "../../runtime/wirestatus.js";
+import { askStatus } from "../../runtime/memdb/wirestatus.js";
+import { ownIdentity } from "../../runtime/stores/liveness.js";
+import { openStore } from "../../runtime/stores/store.js";
 import { temporaryFolder } from "../support/run.js";
 import type { Process } from "../wire/stream.js";
 import { starter } from "./running.js";

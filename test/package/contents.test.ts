@@ -139,7 +139,7 @@ export { address, answer, errors, failing, kinds, libraryPath, numbers, place };
 // @ts-expect-error: allocations have no order by peak
 await store.allocations({ sort: "peak" });
 // @ts-expect-error: what is inside is not for users
-await import("memhook/dist/runtime/store.js");
+await import("memhook/dist/runtime/stores/store.js");
 // @ts-expect-error: frames may be missing
 stacks[0].stack[0].function.length;
 `;

@@ -13,7 +13,7 @@ import { accessSync, constants, existsSync, realpathSync } from "node:fs";
 import { arch } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
-import { preloadAlways } from "../../runtime/preload.js";
+import { preloadAlways } from "../../runtime/programs/preload.js";
 import { root } from "./run.js";
 
 const [architecture, other] = arch() === "arm64" ? ["aarch64", "x86_64"] : ["x86_64", "aarch64"];

@@ -5,7 +5,7 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
-import { openSource } from "../../runtime/store.js";
+import { openSource } from "../../runtime/stores/store.js";
 import { everything, memorySource, sampleStore } from "./stores.js";
 
 const folder = new URL("../../../test/vectors/stores/", import.meta.url);

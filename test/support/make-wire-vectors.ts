@@ -7,8 +7,8 @@
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import process from "node:process";
-import { frameName } from "../../runtime/wire.js";
-import { dump } from "../../runtime/wiredump.js";
+import { frameName } from "../../runtime/memdb/wire.js";
+import { dump } from "../../runtime/memdb/wiredump.js";
 
 const FRAME_HEAD_BYTES = 8;
 const LINE_BYTES = 32;

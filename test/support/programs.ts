@@ -21,10 +21,10 @@ import {
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
-import { report } from "../../runtime/report.js";
-import { openStore } from "../../runtime/store.js";
-import { Symbolizer } from "../../runtime/symbolize.js";
-import type { Allocation, MemoryKind, Query, Report } from "../../runtime/types.js";
+import type { Allocation, MemoryKind, Query, Report } from "../../runtime/host/types.js";
+import { report } from "../../runtime/reports/report.js";
+import { openStore } from "../../runtime/stores/store.js";
+import { Symbolizer } from "../../runtime/symbols/symbolize.js";
 import { type Compiler, compiler, ownTarget, type Target } from "./compilers.js";
 import { root } from "./run.js";
 

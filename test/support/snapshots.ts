@@ -1,6 +1,6 @@
 // Snapshots for tests, in few words.
 
-import { type Snapshot, type SnapshotFrame, snapshotOf, type UntoldStack } from "../../runtime/snapshot.js";
+import { type Snapshot, type SnapshotFrame, snapshotOf, type UntoldStack } from "../../runtime/snapshots/snapshot.js";
 
 /** "leak@src/a.c:12" in the module "app"; "+0x10" and "f" have no file; "f!libx.so" is in that module. */
 export function frame(text: string): SnapshotFrame {

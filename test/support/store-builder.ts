@@ -10,7 +10,7 @@
 
 import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import * as L from "../../asm/layout.js";
-import type { FileIdentity } from "../../runtime/types.js";
+import type { FileIdentity } from "../../runtime/host/types.js";
 
 /** Header fields; what is left out gets a plausible value. Times are nanoseconds. */
 export interface HeaderFields {

@@ -4,9 +4,9 @@
 import assert from "node:assert/strict";
 import { readFileSync, readlinkSync } from "node:fs";
 import * as L from "../../asm/layout.js";
-import type { ByteSource } from "../../runtime/host.js";
-import type { Store } from "../../runtime/store.js";
-import type { Query } from "../../runtime/types.js";
+import type { ByteSource } from "../../runtime/host/host.js";
+import type { Query } from "../../runtime/host/types.js";
+import type { Store } from "../../runtime/stores/store.js";
 import { type HeaderFields, StoreBuilder } from "./store-builder.js";
 
 /** The builds of core.wasm: the one that is published, and the one with assertions. */

@@ -93,12 +93,12 @@ const IMPORTS: [string, string, string, string[]][] = [
     "\nDeno.exit(1);",
     ["runtime/a.ts:2: names a runtime: that belongs into runtime/host*.ts"],
   ],
-  ["asking for the time in its adapter", "runtime/clock.ts", "Date.now();", []],
+  ["asking for the time in its adapter", "runtime/host/clock.ts", "Date.now();", []],
   [
     "asking for the time elsewhere",
     "cli/a.ts",
     "f(new Date(0));\nf(new Date());",
-    ["cli/a.ts:2: asks for the time: that is runtime/clock.ts's to do"],
+    ["cli/a.ts:2: asks for the time: that is runtime/host/clock.ts's to do"],
   ],
   [
     "asking which runtime it is",

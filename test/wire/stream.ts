@@ -6,7 +6,7 @@
 //   stream.records([[1, { address: 0x1000n, size: 64, stack }]]).header().commit();
 
 import * as L from "../../asm/layout.js";
-import { frame, helloFrame } from "../../runtime/wire.js";
+import { frame, helloFrame } from "../../runtime/memdb/wire.js";
 
 export interface Process {
   pid?: number;

@@ -5,15 +5,15 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import * as L from "../../asm/layout.js";
-import { localTime } from "../../cli/values.js";
-import { timeBounds } from "../../runtime/ages.js";
-import { type Clock, clock, using } from "../../runtime/clock.js";
-import { openSource, type Store } from "../../runtime/store.js";
-import { StorePaths } from "../../runtime/storefile.js";
-import { temporaryFolder } from "../support/run.js";
-import { type HeaderFields, StoreBuilder } from "../support/store-builder.js";
-import { memorySource } from "../support/stores.js";
+import * as L from "../../../asm/layout.js";
+import { localTime } from "../../../cli/values.js";
+import { type Clock, clock, using } from "../../../runtime/host/clock.js";
+import { StorePaths } from "../../../runtime/memdb/storefile.js";
+import { timeBounds } from "../../../runtime/stores/ages.js";
+import { openSource, type Store } from "../../../runtime/stores/store.js";
+import { temporaryFolder } from "../../support/run.js";
+import { type HeaderFields, StoreBuilder } from "../../support/store-builder.js";
+import { memorySource } from "../../support/stores.js";
 
 const folder = temporaryFolder();
 const SECOND = 1_000_000_000n;
@@ -276,7 +276,7 @@ const skip =
   spawnSync("unshare", [...elsewhen, "true"]).status === 0 ? false : "cannot make time namespaces (unshare -rT)";
 
 test("the kernel's clock is the same in another time namespace", { skip }, () => {
-  const module = new URL("../../runtime/clock.js", import.meta.url).href;
+  const module = new URL("../../../runtime/host/clock.js", import.meta.url).href;
   const code = `import { clock } from "${module}"; console.log(String(clock.boot()), String(clock.suspended()));`;
   const command = [process.execPath, ...("deno" in process.versions ? ["eval"] : ["--input-type=module", "-e"]), code];
   const before = [clock.boot()!, clock.suspended()] as const;

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Numbering } from "../../runtime/numbering.js";
-import { randomNumbers } from "../support/snapshots.js";
+import { Numbering } from "../../../runtime/host/numbering.js";
+import { randomNumbers } from "../../support/snapshots.js";
 
 test("numbering: 60,000 sequences, each several times, have the numbers that a map would give", () => {
   const random = randomNumbers(3);

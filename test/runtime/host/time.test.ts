@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isoTime } from "../../runtime/time.js";
+import { isoTime } from "../../../runtime/host/time.js";
 
 test("times have nine digits behind the second, in UTC", () => {
   assert.equal(isoTime(0n), "1970-01-01T00:00:00.000000000Z");

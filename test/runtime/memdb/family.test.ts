@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as L from "../../asm/layout.js";
-import { mayDescend } from "../../runtime/family.js";
+import * as L from "../../../asm/layout.js";
+import { mayDescend } from "../../../runtime/memdb/family.js";
 
 const SECOND = 100n;
 

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import { guestOf, isProcessOf } from "../../runtime/guest.js";
-import { ownIdentity } from "../../runtime/liveness.js";
-import { Users } from "../../runtime/peers.js";
-import { WireError } from "../../runtime/wire.js";
+import { guestOf, isProcessOf } from "../../../runtime/memdb/guest.js";
+import { Users } from "../../../runtime/memdb/peers.js";
+import { WireError } from "../../../runtime/memdb/wire.js";
+import { ownIdentity } from "../../../runtime/stores/liveness.js";
 
 const own = process.geteuid!();
 const users = new Users();

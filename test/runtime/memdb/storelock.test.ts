@@ -5,9 +5,9 @@ import assert from "node:assert/strict";
 import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type Identity, ownIdentity } from "../../runtime/liveness.js";
-import { acquire, type Held, release, StoreLock } from "../../runtime/storelock.js";
-import { temporaryFolder } from "../support/run.js";
+import { acquire, type Held, release, StoreLock } from "../../../runtime/memdb/storelock.js";
+import { type Identity, ownIdentity } from "../../../runtime/stores/liveness.js";
+import { temporaryFolder } from "../../support/run.js";
 
 const folder = temporaryFolder();
 const path = join(folder, "app.mem");

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
-import { shellCode } from "../../runtime/launch.js";
-import { storeNames, storesAt } from "../../runtime/storenames.js";
-import { temporaryFolder } from "../support/run.js";
+import { shellCode } from "../../../runtime/programs/launch.js";
+import { storeNames, storesAt } from "../../../runtime/stores/storenames.js";
+import { temporaryFolder } from "../../support/run.js";
 
 const folder = temporaryFolder();
 const files = [

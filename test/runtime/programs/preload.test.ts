@@ -15,8 +15,8 @@ import {
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { preloadAlways, preloadOnce } from "../../runtime/preload.js";
-import { temporaryFolder } from "../support/run.js";
+import { preloadAlways, preloadOnce } from "../../../runtime/programs/preload.js";
+import { temporaryFolder } from "../../support/run.js";
 
 const folder = temporaryFolder();
 

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { elfFacts, findProgram, whyNoStore } from "../../runtime/program.js";
-import { madeFiles } from "../support/elf.js";
-import { temporaryFolder } from "../support/run.js";
+import { elfFacts, findProgram, whyNoStore } from "../../../runtime/programs/program.js";
+import { madeFiles } from "../../support/elf.js";
+import { temporaryFolder } from "../../support/run.js";
 
 const folder = temporaryFolder();
 const { elf, executable } = madeFiles(folder);

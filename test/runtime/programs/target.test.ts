@@ -5,10 +5,10 @@ import { chmodSync, chownSync, existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { libraryFor, libraryToRun } from "../../runtime/target.js";
-import { madeFiles } from "../support/elf.js";
-import { root, temporaryFolder } from "../support/run.js";
-import { randomNumbers } from "../support/stores.js";
+import { libraryFor, libraryToRun } from "../../../runtime/programs/target.js";
+import { madeFiles } from "../../support/elf.js";
+import { root, temporaryFolder } from "../../support/run.js";
+import { randomNumbers } from "../../support/stores.js";
 
 const folder = temporaryFolder();
 const { elf, executable } = madeFiles(folder);

@@ -3,10 +3,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { report } from "../../runtime/report.js";
-import type { Store } from "../../runtime/store.js";
-import type { Symbolizer } from "../../runtime/symbolize.js";
-import type { CodeLocation, ModuleInfo, Query, QueryResult, RawFrame } from "../../runtime/types.js";
+import type { CodeLocation, ModuleInfo, Query, QueryResult, RawFrame } from "../../../runtime/host/types.js";
+import { report } from "../../../runtime/reports/report.js";
+import type { Store } from "../../../runtime/stores/store.js";
+import type { Symbolizer } from "../../../runtime/symbols/symbolize.js";
 
 const app: ModuleInfo = {
   id: 1,

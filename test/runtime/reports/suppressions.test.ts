@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isKnown, isListed, isRuntimeModule, parseSuppressions } from "../../runtime/suppressions.js";
-import type { Frame } from "../../runtime/types.js";
+import type { Frame } from "../../../runtime/host/types.js";
+import { isKnown, isListed, isRuntimeModule, parseSuppressions } from "../../../runtime/reports/suppressions.js";
 
 const frame = (module: string, name: string | null = null, file: string | null = null): Frame => ({
   address: "0x1",

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bareName, isStandard } from "../../runtime/barenames.js";
+import { bareName, isStandard } from "../../../runtime/snapshots/barenames.js";
 
 for (const [bare, ...names] of [
   ["operator()", "thread()::{lambda(int)#1}::operator()(int) const", "operator()", "operator()<long int>"],

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { diff, more, type Status } from "../../runtime/diff.js";
-import type { Snapshot } from "../../runtime/snapshot.js";
-import { parseSnapshot, snapshotText } from "../../runtime/snapshotfile.js";
-import { anySnapshot, held, randomNumbers, snapshot } from "../support/snapshots.js";
+import { diff, more, type Status } from "../../../runtime/snapshots/diff.js";
+import type { Snapshot } from "../../../runtime/snapshots/snapshot.js";
+import { parseSnapshot, snapshotText } from "../../../runtime/snapshots/snapshotfile.js";
+import { anySnapshot, held, randomNumbers, snapshot } from "../../support/snapshots.js";
 
 /** Each change in a word: "grown +8 leak:12". */
 function told(base: Snapshot, head: Snapshot): string[] {

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { posix } from "node:path";
 import { test } from "node:test";
-import { partsOf } from "../../runtime/frametext.js";
-import { json } from "../../runtime/json.js";
-import { isFrame } from "../../runtime/snapshotframes.js";
-import { randomNumbers } from "../support/snapshots.js";
+import { json } from "../../../runtime/host/json.js";
+import { partsOf } from "../../../runtime/snapshots/frametext.js";
+import { isFrame } from "../../../runtime/snapshots/snapshotframes.js";
+import { randomNumbers } from "../../support/snapshots.js";
 
 const FRAMES = [
   '["app","make_leak","src/leak.c",12]',

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ascending, type GrowthKind, growthOf, kindOf, slope } from "../../runtime/growth.js";
-import { held, randomNumbers, snapshot } from "../support/snapshots.js";
+import { ascending, type GrowthKind, growthOf, kindOf, slope } from "../../../runtime/snapshots/growth.js";
+import { held, randomNumbers, snapshot } from "../../support/snapshots.js";
 
 test("growth: confidence of three looks, of ties, of many", () => {
   assert.equal(ascending([1, 2, 3]).toFixed(6), (5 / 6).toFixed(6));

@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { portableFile, snapshotOf, takeSnapshot, without, withoutStart } from "../../runtime/snapshot.js";
-import { openStore } from "../../runtime/store.js";
-import type { Names } from "../../runtime/symbolize.js";
-import { temporaryFolder } from "../support/run.js";
-import { held, snapshot } from "../support/snapshots.js";
-import { StoreBuilder } from "../support/store-builder.js";
+import { portableFile, snapshotOf, takeSnapshot, without, withoutStart } from "../../../runtime/snapshots/snapshot.js";
+import { openStore } from "../../../runtime/stores/store.js";
+import type { Names } from "../../../runtime/symbols/symbolize.js";
+import { temporaryFolder } from "../../support/run.js";
+import { held, snapshot } from "../../support/snapshots.js";
+import { StoreBuilder } from "../../support/store-builder.js";
 
 const folder = temporaryFolder();
 

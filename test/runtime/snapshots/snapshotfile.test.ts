@@ -5,13 +5,13 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { diff } from "../../runtime/diff.js";
-import { kindOfFile } from "../../runtime/filekind.js";
-import { type Snapshot, type SnapshotStack, snapshotOf } from "../../runtime/snapshot.js";
-import { parseSnapshot, readSnapshot, snapshotText, writeSnapshot } from "../../runtime/snapshotfile.js";
-import { Row } from "../../runtime/snapshotrow.js";
-import { root, temporaryFolder } from "../support/run.js";
-import { anySnapshot, held, randomNumbers } from "../support/snapshots.js";
+import { kindOfFile } from "../../../runtime/host/filekind.js";
+import { diff } from "../../../runtime/snapshots/diff.js";
+import { type Snapshot, type SnapshotStack, snapshotOf } from "../../../runtime/snapshots/snapshot.js";
+import { parseSnapshot, readSnapshot, snapshotText, writeSnapshot } from "../../../runtime/snapshots/snapshotfile.js";
+import { Row } from "../../../runtime/snapshots/snapshotrow.js";
+import { root, temporaryFolder } from "../../support/run.js";
+import { anySnapshot, held, randomNumbers } from "../../support/snapshots.js";
 
 const folder = temporaryFolder();
 

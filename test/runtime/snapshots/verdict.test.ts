@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { diff, type Status } from "../../runtime/diff.js";
-import { type Limits, regressions } from "../../runtime/verdict.js";
-import { held, snapshot } from "../support/snapshots.js";
+import { diff, type Status } from "../../../runtime/snapshots/diff.js";
+import { type Limits, regressions } from "../../../runtime/snapshots/verdict.js";
+import { held, snapshot } from "../../support/snapshots.js";
 
 const base = snapshot(
   held(10, 1000, "grew_a_bit@a.c:1"),

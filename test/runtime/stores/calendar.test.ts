@@ -6,14 +6,14 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { before, test } from "node:test";
-import { compiler, noCompiler } from "../support/programs.js";
-import { root, temporaryFolder } from "../support/run.js";
+import { compiler, noCompiler } from "../../support/programs.js";
+import { root, temporaryFolder } from "../../support/run.js";
 
 const program = join(temporaryFolder(), "calendar");
 
 before(() => {
   if (noCompiler) return;
-  const sources = ["test/runtime/calendar.c", "preload/calendar.c"].map((name) => join(root, name));
+  const sources = ["test/runtime/stores/calendar.c", "preload/calendar.c"].map((name) => join(root, name));
   const [zig, ...words] = compiler("zig").c;
   const built = spawnSync(zig!, [...words, "-std=gnu11", "-I", join(root, "build"), ...sources, "-o", program]);
   assert.equal(built.status, 0, String(built.stderr));

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Core, releaseCore } from "../../runtime/core.js";
-import { StoreError } from "../../runtime/errors.js";
-import { coreBuilds } from "../support/stores.js";
+import { StoreError } from "../../../runtime/host/errors.js";
+import { Core, releaseCore } from "../../../runtime/stores/core.js";
+import { coreBuilds } from "../../support/stores.js";
 
 test("the published build imports nothing", () => {
   // An instance without any imports would fail otherwise.

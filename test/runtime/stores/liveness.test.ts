@@ -6,10 +6,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type Identity, liveness, statLives } from "../../runtime/liveness.js";
-import { compiler, noCompiler } from "../support/programs.js";
-import { onceIsEnough, root, temporaryFolder } from "../support/run.js";
-import { ownIdentity } from "../support/stores.js";
+import { type Identity, liveness, statLives } from "../../../runtime/stores/liveness.js";
+import { compiler, noCompiler } from "../../support/programs.js";
+import { onceIsEnough, root, temporaryFolder } from "../../support/run.js";
+import { ownIdentity } from "../../support/stores.js";
 
 const folder = temporaryFolder();
 
@@ -44,7 +44,9 @@ test("what /proc/PID/stat says: the vectors", () => {
 
 test("what /proc/PID/stat says: the library means the same", { skip: noCompiler || onceIsEnough }, () => {
   const program = join(folder, "liveness");
-  const sources = ["test/runtime/liveness.c", "preload/process.c", "preload/text.c"].map((name) => join(root, name));
+  const sources = ["test/runtime/stores/liveness.c", "preload/process.c", "preload/text.c"].map((name) =>
+    join(root, name),
+  );
   const built = spawnSync(compiler("zig").c[0]!, [
     ...compiler("zig").c.slice(1),
     "-std=gnu11",

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { margin } from "../../runtime/sample.js";
-import { openSource, type Store } from "../../runtime/store.js";
-import { StoreBuilder } from "../support/store-builder.js";
-import { coreBuilds, memorySource, randomNumbers } from "../support/stores.js";
+import { margin } from "../../../runtime/stores/sample.js";
+import { openSource, type Store } from "../../../runtime/stores/store.js";
+import { StoreBuilder } from "../../support/store-builder.js";
+import { coreBuilds, memorySource, randomNumbers } from "../../support/stores.js";
 
 const MEAN = 524288;
 

@@ -5,11 +5,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as L from "../../asm/layout.js";
-import type { ByteSource } from "../../runtime/host.js";
-import { StoreImage } from "../../runtime/image.js";
-import { openSource, StoreError } from "../../runtime/store.js";
-import { coreBuilds, exhaust, isTrap, memorySource, randomNumbers, sampleStore } from "../support/stores.js";
+import * as L from "../../../asm/layout.js";
+import type { ByteSource } from "../../../runtime/host/host.js";
+import { StoreImage } from "../../../runtime/stores/image.js";
+import { openSource, StoreError } from "../../../runtime/stores/store.js";
+import { coreBuilds, exhaust, isTrap, memorySource, randomNumbers, sampleStore } from "../../support/stores.js";
 
 const image = sampleStore().interleaveBlocks().image();
 const view = new DataView(image.buffer);

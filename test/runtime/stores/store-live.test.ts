@@ -8,13 +8,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import * as L from "../../asm/layout.js";
-import { type ByteSource, scriptCommand } from "../../runtime/host.js";
-import { openSource, openStore, type Store } from "../../runtime/store.js";
-import type { Query } from "../../runtime/types.js";
-import { putRecord, type RecordFields, StoreBuilder } from "../support/store-builder.js";
-import { CHURNING, STABLE, sizeOf, threadOf } from "../support/store-writer.js";
-import { coreBuilds, memorySource, ownIdentity } from "../support/stores.js";
+import * as L from "../../../asm/layout.js";
+import { type ByteSource, scriptCommand } from "../../../runtime/host/host.js";
+import type { Query } from "../../../runtime/host/types.js";
+import { openSource, openStore, type Store } from "../../../runtime/stores/store.js";
+import { putRecord, type RecordFields, StoreBuilder } from "../../support/store-builder.js";
+import { CHURNING, STABLE, sizeOf, threadOf } from "../../support/store-writer.js";
+import { coreBuilds, memorySource, ownIdentity } from "../../support/stores.js";
 
 const query: Query = { aggregate: false, sort: "address" };
 
@@ -187,7 +187,7 @@ test("a file that becomes shorter while it is read", async () => {
 test("a process that writes all the time: what stays is always there, and nothing is ever mixed up", async () => {
   const folder = mkdtempSync(join(tmpdir(), "memhook-live-"));
   const path = join(folder, "churn.store");
-  const script = fileURLToPath(new URL("../support/store-writer.js", import.meta.url));
+  const script = fileURLToPath(new URL("../../support/store-writer.js", import.meta.url));
   const [program, ...args] = scriptCommand(script);
   const writer = spawn(program, [...args, path], { stdio: ["pipe", "pipe", "inherit"] });
   try {

@@ -8,11 +8,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { gunzipSync } from "node:zlib";
-import * as L from "../../asm/layout.js";
-import { openSource, openStore, type Store, StoreError, sharedMemoryPath } from "../../runtime/store.js";
-import type { Query, RawAllocation, RawStackRow } from "../../runtime/types.js";
-import { decode } from "../support/decode.js";
-import { putRecord, StoreBuilder } from "../support/store-builder.js";
+import * as L from "../../../asm/layout.js";
+import type { Query, RawAllocation, RawStackRow } from "../../../runtime/host/types.js";
+import { openSource, openStore, type Store, StoreError, sharedMemoryPath } from "../../../runtime/stores/store.js";
+import { decode } from "../../support/decode.js";
+import { putRecord, StoreBuilder } from "../../support/store-builder.js";
 import {
   coreBuilds,
   everything,
@@ -20,7 +20,7 @@ import {
   randomNumbers,
   repeatedRecords,
   sampleStore,
-} from "../support/stores.js";
+} from "../../support/stores.js";
 
 const folder = mkdtempSync(join(tmpdir(), "memhook-store-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -35,7 +35,7 @@ function written(name: string, store: StoreBuilder): string {
 
 for (const [build, core] of Object.entries(coreBuilds)) {
   test(`the vector gives exactly what is written down (${build})`, async () => {
-    const vectors = new URL("../../../test/vectors/stores/", import.meta.url);
+    const vectors = new URL("../../../../test/vectors/stores/", import.meta.url);
     const image = gunzipSync(readFileSync(new URL("sample.store.gz", vectors)));
     const expected = JSON.parse(readFileSync(new URL("sample.json", vectors), "utf8"));
     const store = openSource(memorySource(image), "sample.store", core);

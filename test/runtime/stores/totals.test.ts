@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openSource, type Store } from "../../runtime/store.js";
-import type { Query, SortOrder } from "../../runtime/types.js";
-import { StoreBuilder } from "../support/store-builder.js";
-import { coreBuilds, memorySource } from "../support/stores.js";
+import type { Query, SortOrder } from "../../../runtime/host/types.js";
+import { openSource, type Store } from "../../../runtime/stores/store.js";
+import { StoreBuilder } from "../../support/store-builder.js";
+import { coreBuilds, memorySource } from "../../support/stores.js";
 
 /** The process has noted five peaks. Stacks 1 and 2 have live allocations, stacks 3 and 4 have none any more. */
 function counted(core: WebAssembly.Module): Store {

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as L from "../../asm/layout.js";
-import { openSource } from "../../runtime/store.js";
-import { growth, type Look, watch } from "../../runtime/watch.js";
-import { StoreBuilder } from "../support/store-builder.js";
-import { memorySource, ownIdentity } from "../support/stores.js";
+import * as L from "../../../asm/layout.js";
+import { openSource } from "../../../runtime/stores/store.js";
+import { growth, type Look, watch } from "../../../runtime/stores/watch.js";
+import { StoreBuilder } from "../../support/store-builder.js";
+import { memorySource, ownIdentity } from "../../support/stores.js";
 
 const row = (stackId: number, bytes: number, count: number) => ({ stackId, bytes, count, oldest: 0n, newest: 0n });
 

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { buildIdIn } from "../../runtime/buildid.js";
-import { note } from "../support/elf-edit.js";
+import { buildIdIn } from "../../../runtime/symbols/buildid.js";
+import { note } from "../../support/elf-edit.js";
 
 function find(bytes: Buffer, align = 4): string {
   const read = (target: Uint8Array, offset: number) => bytes.copy(target, 0, offset) === target.length;

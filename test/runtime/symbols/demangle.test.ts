@@ -2,7 +2,7 @@
 
 import assert from "node:assert";
 import { test } from "node:test";
-import { demangle } from "../../runtime/demangle.js";
+import { demangle } from "../../../runtime/symbols/demangle.js";
 
 const NAMES: [mangled: string, readable: string][] = [
   ["_ZN3foo3barEiPKc", "foo::bar(int, char const*)"],

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { mayHaveKey, moduleKey, nameKey, textKey } from "../../runtime/namekeys.js";
+import { mayHaveKey, moduleKey, nameKey, textKey } from "../../../runtime/symbols/namekeys.js";
 
 /** Names of the same thing, as it is called after an edit elsewhere. */
 const SAME: [what: string, ...names: string[]][] = [

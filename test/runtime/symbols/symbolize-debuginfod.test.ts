@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { Symbolizer } from "../../runtime/symbolize.js";
+import { Symbolizer } from "../../../runtime/symbols/symbolize.js";
 import { elf } from "./symbolize-elf.js";
 import { BUILD_ID, folder, HEX_ID, look, MAIN, moduleOf, OTHER_ID, stripped, write } from "./symbolize-look.js";
 

@@ -6,8 +6,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { Symbolizer } from "../../runtime/symbolize.js";
-import type { CodeLocation } from "../../runtime/types.js";
+import type { CodeLocation } from "../../../runtime/host/types.js";
+import { Symbolizer } from "../../../runtime/symbols/symbolize.js";
 import { elf, type FakeElf } from "./symbolize-elf.js";
 
 const folder = mkdtempSync(join(tmpdir(), "memhook-dwarf-"));

@@ -1,11 +1,10 @@
 // Builds small ELF files from a description, and .xz files, so that tests of the symbolizer say exactly what is in a file.
 
 import { Buffer } from "node:buffer";
-
-import { FileBytes } from "../../runtime/elfbytes.js";
-import { ElfFile } from "../../runtime/elffile.js";
-import { SymbolCore } from "../../runtime/symbolcore.js";
-import type { FileIdentity } from "../../runtime/types.js";
+import type { FileIdentity } from "../../../runtime/host/types.js";
+import { FileBytes } from "../../../runtime/symbols/elfbytes.js";
+import { ElfFile } from "../../../runtime/symbols/elffile.js";
+import { SymbolCore } from "../../../runtime/symbols/symbolcore.js";
 
 export interface FakeSymbol {
   name: string;

@@ -6,15 +6,15 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { ENTRY_ADDRESS, ENTRY_BYTES, ENTRY_EXECUTABLE, ENTRY_SIZE } from "../../asm/symbols/layout.js";
-import { ElfFile } from "../../runtime/elffile.js";
-import { SymbolCore } from "../../runtime/symbolcore.js";
-import { Symbolizer } from "../../runtime/symbolize.js";
-import { which } from "../support/compilers.js";
-import { temporaryFolder } from "../support/run.js";
+import { ENTRY_ADDRESS, ENTRY_BYTES, ENTRY_EXECUTABLE, ENTRY_SIZE } from "../../../asm/symbols/layout.js";
+import { ElfFile } from "../../../runtime/symbols/elffile.js";
+import { SymbolCore } from "../../../runtime/symbols/symbolcore.js";
+import { Symbolizer } from "../../../runtime/symbols/symbolize.js";
+import { which } from "../../support/compilers.js";
+import { temporaryFolder } from "../../support/run.js";
 
 const folder = temporaryFolder();
-const sources = fileURLToPath(new URL("../../../test/programs/symbols/", import.meta.url));
+const sources = fileURLToPath(new URL("../../../../test/programs/symbols/", import.meta.url));
 const FILES = ["folded.c", "folded_too.c"];
 
 /** For each function its file, the line of its name, and that of its end. */

@@ -10,22 +10,22 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { SECTION_DYNSYM, SECTION_SYMTAB } from "../../asm/symbols/layout.js";
-import { DebugInformation } from "../../runtime/dwarf.js";
-import type { Pieces } from "../../runtime/dwarfreader.js";
-import { ElfError } from "../../runtime/elfbytes.js";
-import { ElfFile } from "../../runtime/elffile.js";
-import { SplitFiles } from "../../runtime/splitfiles.js";
-import { SymbolCore } from "../../runtime/symbolcore.js";
-import { functionNames } from "../../runtime/symboltable.js";
-import { prepareZstd } from "../../runtime/zstd.js";
+import { SECTION_DYNSYM, SECTION_SYMTAB } from "../../../asm/symbols/layout.js";
+import { prepareZstd } from "../../../runtime/host/zstd.js";
+import { DebugInformation } from "../../../runtime/symbols/dwarf.js";
+import type { Pieces } from "../../../runtime/symbols/dwarfreader.js";
+import { ElfError } from "../../../runtime/symbols/elfbytes.js";
+import { ElfFile } from "../../../runtime/symbols/elffile.js";
+import { SplitFiles } from "../../../runtime/symbols/splitfiles.js";
+import { SymbolCore } from "../../../runtime/symbols/symbolcore.js";
+import { functionNames } from "../../../runtime/symbols/symboltable.js";
 
 const COUNT = Number(process.env.MEMHOOK_FUZZ_COUNT ?? 3000);
 const SEED = Number(process.env.MEMHOOK_FUZZ_SEED ?? 1);
 const MOST_MILLISECONDS = 5000;
 const MOST_BYTES = 256 << 20;
 
-const vectors = fileURLToPath(new URL("../../../test/vectors/symbols/", import.meta.url));
+const vectors = fileURLToPath(new URL("../../../../test/vectors/symbols/", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "memhook-fuzz-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 

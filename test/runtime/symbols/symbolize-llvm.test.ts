@@ -28,15 +28,15 @@ import { basename, join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { ENTRY_ADDRESS, ENTRY_BYTES, ENTRY_EXECUTABLE, ENTRY_SIZE } from "../../asm/symbols/layout.js";
-import { ElfFile } from "../../runtime/elffile.js";
-import { SymbolCore } from "../../runtime/symbolcore.js";
-import { Symbolizer } from "../../runtime/symbolize.js";
-import type { CodeLocation } from "../../runtime/types.js";
+import { ENTRY_ADDRESS, ENTRY_BYTES, ENTRY_EXECUTABLE, ENTRY_SIZE } from "../../../asm/symbols/layout.js";
+import type { CodeLocation } from "../../../runtime/host/types.js";
+import { ElfFile } from "../../../runtime/symbols/elffile.js";
+import { SymbolCore } from "../../../runtime/symbols/symbolcore.js";
+import { Symbolizer } from "../../../runtime/symbols/symbolize.js";
 import { identityOf } from "./symbolize-elf.js";
 
-const sources = fileURLToPath(new URL("../../../test/programs/symbols/", import.meta.url));
-const built = fileURLToPath(new URL("../../../build/test-programs/symbols/", import.meta.url));
+const sources = fileURLToPath(new URL("../../../../test/programs/symbols/", import.meta.url));
+const built = fileURLToPath(new URL("../../../../build/test-programs/symbols/", import.meta.url));
 mkdirSync(built, { recursive: true });
 
 /** A program's path, undefined if it is not here. */

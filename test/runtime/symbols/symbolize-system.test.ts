@@ -1,6 +1,6 @@
 // The names in this system's libraries, next to those of nm, which is an independent reader: a few of them, or on demand more.
 //
-//   MEMHOOK_SYSTEM_LIBRARIES=200 node --test dist/test/runtime/symbolize-system.test.js
+//   MEMHOOK_SYSTEM_LIBRARIES=200 node --test dist/test/runtime/symbols/symbolize-system.test.js
 
 import assert from "node:assert";
 import { execFileSync } from "node:child_process";
@@ -8,12 +8,12 @@ import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { ENTRY_ADDRESS, ENTRY_BYTES, ENTRY_EXECUTABLE, ENTRY_SIZE } from "../../asm/symbols/layout.js";
-import { ElfError } from "../../runtime/elfbytes.js";
-import { ElfFile } from "../../runtime/elffile.js";
-import { SymbolCore } from "../../runtime/symbolcore.js";
-import { Symbolizer } from "../../runtime/symbolize.js";
-import { which } from "../support/compilers.js";
+import { ENTRY_ADDRESS, ENTRY_BYTES, ENTRY_EXECUTABLE, ENTRY_SIZE } from "../../../asm/symbols/layout.js";
+import { ElfError } from "../../../runtime/symbols/elfbytes.js";
+import { ElfFile } from "../../../runtime/symbols/elffile.js";
+import { SymbolCore } from "../../../runtime/symbols/symbolcore.js";
+import { Symbolizer } from "../../../runtime/symbols/symbolize.js";
+import { which } from "../../support/compilers.js";
 
 const FOLDERS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib/llvm-14/lib"];
 const ADDRESSES = 500;

@@ -18,15 +18,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { DebugInformation } from "../../runtime/dwarf.js";
-import { ElfFile } from "../../runtime/elffile.js";
-import { SplitFiles } from "../../runtime/splitfiles.js";
-import { SymbolCore } from "../../runtime/symbolcore.js";
-import { Symbolizer, type SymbolizerOptions } from "../../runtime/symbolize.js";
-import type { CodeLocation } from "../../runtime/types.js";
+import type { CodeLocation } from "../../../runtime/host/types.js";
+import { DebugInformation } from "../../../runtime/symbols/dwarf.js";
+import { ElfFile } from "../../../runtime/symbols/elffile.js";
+import { SplitFiles } from "../../../runtime/symbols/splitfiles.js";
+import { SymbolCore } from "../../../runtime/symbols/symbolcore.js";
+import { Symbolizer, type SymbolizerOptions } from "../../../runtime/symbols/symbolize.js";
 import { identityOf } from "./symbolize-elf.js";
 
-const folder = fileURLToPath(new URL("../../../test/vectors/symbols/", import.meta.url));
+const folder = fileURLToPath(new URL("../../../../test/vectors/symbols/", import.meta.url));
 const temporary = mkdtempSync(join(tmpdir(), "memhook-vectors-"));
 after(() => rmSync(temporary, { recursive: true, force: true }));
 

@@ -6,10 +6,10 @@ import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { ElfFile } from "../../runtime/elffile.js";
-import { SymbolCore } from "../../runtime/symbolcore.js";
-import { Symbolizer } from "../../runtime/symbolize.js";
-import { which } from "../support/compilers.js";
+import { ElfFile } from "../../../runtime/symbols/elffile.js";
+import { SymbolCore } from "../../../runtime/symbols/symbolcore.js";
+import { Symbolizer } from "../../../runtime/symbols/symbolize.js";
+import { which } from "../../support/compilers.js";
 import { elf, type FakeElf, type FakeSymbol, TEXT_ADDRESS, TEXT_BYTES, xz } from "./symbolize-elf.js";
 import { BUILD_ID, folder, HEX_ID, look, MAIN, moduleOf, OTHER_ID, stripped, write } from "./symbolize-look.js";
 
