@@ -6,8 +6,8 @@
 import { FORM_IMPLICIT_CONST, formBytes } from "./forms";
 import { DONE, SECTION_ABBREV } from "./layout";
 import { reserve } from "./memory";
+import { Unit } from "./present";
 import { fail, failed, failForMemory, sectionSize, seek, skip, sleb, u8At, uleb } from "./sections";
-import { Unit } from "./unit";
 
 export const AT_SIBLING: u32 = 0x01;
 export const AT_LOW_PC: u32 = 0x11;

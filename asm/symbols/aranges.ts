@@ -2,9 +2,9 @@
 
 import { DONE, SECTION_ARANGES, SET_COVERED, SET_NEXT, SET_UNIT } from "./layout";
 import { record } from "./memory";
+import { readLength, Unit } from "./present";
 import { cover, Queries } from "./queries";
 import { begin, fail, failed, sectionSize, seek, skip, tell, u8At, u16At, wordAt } from "./sections";
-import { readLength, Unit } from "./unit";
 
 /** Reads the set at an offset: marks the queries that it covers with 1, in `out`, a byte for each. Leaves SET_* in the record area. */
 export function arangesSet(offset: u64, out: usize): u32 {

@@ -62,10 +62,10 @@ import {
   SECTION_STR,
 } from "./layout";
 import { mark, record, release, reserve } from "./memory";
+import { Unit } from "./present";
 import { Queries } from "./queries";
 import { coverRanges } from "./ranges";
 import { begin, fail, failed, failForMemory, seek, skip, spend, tell, uleb } from "./sections";
-import { Unit } from "./unit";
 
 const TAG_LEXICAL_BLOCK: u32 = 0x0b;
 const TAG_COMPILE_UNIT: u32 = 0x11;

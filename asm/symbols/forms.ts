@@ -1,6 +1,7 @@
 // Attribute values of DWARF 2 to 5: how long each form is, and what it means.
 
 import { SECTION_ADDR, SECTION_ALT_STR, SECTION_LINE_STR, SECTION_STR, SECTION_STR_OFFSETS } from "./layout";
+import { Unit } from "./present";
 import {
   fail,
   sectionSize,
@@ -17,7 +18,6 @@ import {
   uleb,
   wordAt,
 } from "./sections";
-import { Unit } from "./unit";
 
 export const FORM_INDIRECT: u32 = 0x16;
 export const FORM_IMPLICIT_CONST: u32 = 0x21;

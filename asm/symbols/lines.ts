@@ -33,6 +33,7 @@ import {
   SECTION_STR,
 } from "./layout";
 import { record, reserve } from "./memory";
+import { readLength, Unit } from "./present";
 import { addressOf, firstFrom, Queries } from "./queries";
 import {
   begin,
@@ -54,7 +55,6 @@ import {
   uleb,
   wordAt,
 } from "./sections";
-import { readLength, Unit } from "./unit";
 
 const LNCT_PATH: u64 = 1;
 const LNCT_DIRECTORY: u64 = 2;

@@ -3,9 +3,9 @@
 
 import { IS_ADDRESS, IS_ADDRESS_INDEX, IS_LIST_INDEX, IS_NUMBER, IS_OTHER, indexedAddress } from "./forms";
 import { DONE, SECTION_RANGES, SECTION_RNGLISTS } from "./layout";
+import { Unit } from "./present";
 import { cover } from "./queries";
 import { fail, failed, sectionSize, seek, spend, tell, u8At, uleb, wordAt } from "./sections";
-import { Unit } from "./unit";
 
 /** Covers the addresses of an entry, given what its attributes low_pc, high_pc and ranges are. Moves the cursor. */
 export function coverRanges(lowKind: u32, low: u64, highKind: u32, high: u64, rangesKind: u32, ranges: u64): void {
