@@ -43,8 +43,22 @@ const PACKAGE = JSON.stringify({ dependencies: { citty: "1" }, devDependencies: 
 
 const IMPORTS: [string, string, string, string[]][] = [
   ["cli may import runtime", "cli/a.ts", 'import { x } from "../runtime/b.js";', []],
-  ["runtime may import the layout", "runtime/a.ts", 'import * as l from "../asm/layout.js";', []],
-  ["runtime may import node and dependencies", "runtime/a.ts", 'import "node:fs";\nimport c from "citty";', []],
+  ["runtime may import the layout", "runtime/stores/a.ts", 'import * as l from "../../asm/layout.js";', []],
+  ["a room may import itself and those below", "runtime/stores/a.ts", 'import "./b.js";\nimport "../host/c.js";', []],
+  [
+    "a room → one above it",
+    "runtime/stores/a.ts",
+    'import { x } from "../reports/b.js";',
+    ["runtime/stores/a.ts:1: must not import ../reports/b.js"],
+  ],
+  [
+    "a room → one beside it",
+    "runtime/memdb/a.ts",
+    'import { x } from "../programs/b.js";',
+    ["runtime/memdb/a.ts:1: must not import ../programs/b.js"],
+  ],
+  ["a file in no room", "runtime/a.ts", "export {};", ["runtime/a.ts:1: is in no room"]],
+  ["runtime may import node and dependencies", "runtime/stores/a.ts", 'import "node:fs";\nimport c from "citty";', []],
   ["cli may import what is bundled into it", "cli/a.ts", 'import ts from "typescript";', []],
   ["tests may import everything", "test/a.ts", 'import { x } from "../asm/core.js";\nimport "typescript";', []],
   ["launchers' modules may import commands", "cli/memview.ts", 'const x = import("./commands/view.js");', []],
@@ -54,17 +68,17 @@ const IMPORTS: [string, string, string, string[]][] = [
   ["asm → a package", "asm/a.ts", 'import "citty";', ["asm/a.ts:1: must not import citty"]],
   [
     "runtime → cli",
-    "runtime/a.ts",
-    'import {\n  x,\n} from "../cli/b.js";',
-    ["runtime/a.ts:1: must not import ../cli/b.js"],
+    "runtime/stores/a.ts",
+    'import {\n  x,\n} from "../../cli/b.js";',
+    ["runtime/stores/a.ts:1: must not import ../../cli/b.js"],
   ],
   ["api may import runtime", "api/a.ts", 'export { x } from "../runtime/b.js";', []],
   ["api → cli", "api/a.ts", 'export { x } from "../cli/b.js";', ["api/a.ts:1: must not import ../cli/b.js"]],
   [
     "runtime → the core",
-    "runtime/a.ts",
-    'import "../asm/core.js";',
-    ["runtime/a.ts:1: must not import ../asm/core.js"],
+    "runtime/stores/a.ts",
+    'import "../../asm/core.js";',
+    ["runtime/stores/a.ts:1: must not import ../../asm/core.js"],
   ],
   [
     "command → command",
@@ -78,20 +92,25 @@ const IMPORTS: [string, string, string, string[]][] = [
     'const x = await import("../commands/b.js");',
     ["cli/reports/a.ts:1: must not import ../commands/b.js"],
   ],
-  ["runtime → test", "runtime/a.ts", 'import "../test/b.js";', ["runtime/a.ts:1: must not import ../test/b.js"]],
+  [
+    "runtime → test",
+    "runtime/stores/a.ts",
+    'import "../../test/b.js";',
+    ["runtime/stores/a.ts:1: must not import ../../test/b.js"],
+  ],
   ["tools → test", "tools/a.mjs", 'import "../test/b.js";', ["tools/a.mjs:1: must not import ../test/b.js"]],
   [
     "a package that users do not get",
-    "runtime/a.ts",
+    "runtime/stores/a.ts",
     'import ts from "typescript";',
-    ["runtime/a.ts:1: typescript is not in package.json's dependencies"],
+    ["runtime/stores/a.ts:1: typescript is not in package.json's dependencies"],
   ],
-  ["a runtime's name in its adapter", "runtime/host-bun.ts", "Bun.file(x);", []],
+  ["a runtime's name in its adapter", "runtime/host/bun.ts", "Bun.file(x);", []],
   [
     "a runtime's name elsewhere",
-    "runtime/a.ts",
+    "runtime/stores/a.ts",
     "\nDeno.exit(1);",
-    ["runtime/a.ts:2: names a runtime: that belongs into runtime/host*.ts"],
+    ["runtime/stores/a.ts:2: names a runtime: that belongs into runtime/host/"],
   ],
   ["asking for the time in its adapter", "runtime/host/clock.ts", "Date.now();", []],
   [
@@ -104,7 +123,7 @@ const IMPORTS: [string, string, string, string[]][] = [
     "asking which runtime it is",
     "cli/a.ts",
     'if ("Bun" in globalThis) x();',
-    ["cli/a.ts:1: names a runtime: that belongs into runtime/host*.ts"],
+    ["cli/a.ts:1: names a runtime: that belongs into runtime/host/"],
   ],
 ];
 
@@ -113,6 +132,21 @@ for (const [name, path, code, expected] of IMPORTS) {
     assert.deepEqual(says("checkImports", tree({ "package.json": PACKAGE, [path]: code })), expected);
   });
 }
+
+test("imports: circles, each once, the shortest way around", () => {
+  const place = tree({
+    "cli/a.ts": 'import "./c.js";\nimport type { B } from "./b.js";\n',
+    "cli/b.ts": 'const a = import("./a.js");\n',
+    "cli/c.ts": 'import "./b.js";\nimport "./d.js";\n',
+    "cli/d.ts": "export {};\n",
+    "asm/e.ts": 'import { f } from "./f";\n',
+    "asm/f.ts": '\nexport { e } from "./e";\n',
+  });
+  assert.deepEqual(says("checkImports", place), [
+    "asm/e.ts:1: imports in a circle: asm/e.ts → asm/f.ts → asm/e.ts",
+    "cli/a.ts:2: imports in a circle: cli/a.ts → cli/b.ts → cli/a.ts",
+  ]);
+});
 
 test("includes: only system headers, libunwind's and the library's own", () => {
   const place = tree({
@@ -282,7 +316,7 @@ for (const [name, format, layout, expected] of FORMATS) {
 }
 
 test("style: what the linter and the formatter find", () => {
-  const place = tree({ "runtime/a.ts": "export const x = 1;\n", "cli/b.ts": "export   const y = [1,2]\n" });
+  const place = tree({ "runtime/host/a.ts": "export const x = 1;\n", "cli/b.ts": "export   const y = [1,2]\n" });
   assert.match(says("checkStyle", place).join("\n"), /^node_modules\/\.bin\/biome:1: is missing/);
   cpSync(join(root, "biome.json"), join(place, "biome.json"));
   symlinkSync(join(root, "node_modules"), join(place, "node_modules"));
