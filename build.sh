@@ -87,10 +87,10 @@ version_script() {
 
 wasm() {
   stale build/core.wasm asm build.sh || return 0
-  quietly "core.wasm" node_modules/.bin/asc asm/core.ts --outFile build/core.wasm \
+  quietly "core.wasm" node_modules/.bin/asc asm/core/core.ts --outFile build/core.wasm \
     -O3 --noAssert --runtime stub --bindings raw --enable bulk-memory
   # The same with assertions, for tests.
-  quietly "core.debug.wasm" node_modules/.bin/asc asm/core.ts --outFile build/core.debug.wasm --debug --runtime stub
+  quietly "core.debug.wasm" node_modules/.bin/asc asm/core/core.ts --outFile build/core.debug.wasm --debug --runtime stub
 }
 
 # Symbol lookup has a module of its own, so that programs that need no names load only core.wasm.

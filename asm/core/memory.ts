@@ -7,7 +7,7 @@
 // arena, and an arena that is full is an answer (0), never a trap. Pages of the regions that nothing touches cost
 // no memory. Pointers are unsigned: the memory may grow beyond 2 GiB.
 
-import { BLOCK_BYTES, BLOCK_MAX_COUNT, BLOCK_TABLE_BYTES, BLOCK_TABLE_OFFSET, RECORD_BYTES } from "./layout";
+import { BLOCK_BYTES, BLOCK_MAX_COUNT, BLOCK_TABLE_BYTES, BLOCK_TABLE_OFFSET, RECORD_BYTES } from "../layout";
 
 /** The part of a store's header block that holds anything. */
 export const HEADER_REGION_BYTES: i32 = BLOCK_TABLE_OFFSET + BLOCK_TABLE_BYTES;

@@ -12,6 +12,17 @@
 // integers in it. And the usual question, sums of all records of a whole store, has a loop of its own.
 
 import {
+  MEMORY_CUSTOM,
+  MEMORY_MMAP,
+  RECORD_ADDRESS,
+  RECORD_BYTES,
+  RECORD_KIND_SHIFT,
+  RECORD_SIZE,
+  RECORD_STACK,
+  RECORD_THREAD,
+  RECORD_TIME,
+} from "../layout";
+import {
   ESTIMATE_BYTES,
   ESTIMATE_COUNT,
   ESTIMATE_SPREAD,
@@ -29,17 +40,6 @@ import {
 } from "./aggregate";
 import { offer } from "./entries";
 import { damaged, FAILED } from "./fault";
-import {
-  MEMORY_CUSTOM,
-  MEMORY_MMAP,
-  RECORD_ADDRESS,
-  RECORD_BYTES,
-  RECORD_KIND_SHIFT,
-  RECORD_SIZE,
-  RECORD_STACK,
-  RECORD_THREAD,
-  RECORD_TIME,
-} from "./layout";
 import { OPEN, PIECE, RECORDS_PER_BLOCK, SECOND } from "./memory";
 
 // What a scan does with a record that passes the filters.

@@ -11,6 +11,21 @@
 // total: the total that the order is by, and the estimates as doubles.
 
 import {
+  HEADER_PEAK_NUMBER,
+  RECORD_ADDRESS,
+  RECORD_KIND_SHIFT,
+  RECORD_SIZE,
+  RECORD_THREAD,
+  RECORD_TIME,
+  STACK_ALLOCATED_BYTES,
+  STACK_ALLOCATIONS,
+  STACK_BYTES,
+  STACK_FREED_BYTES,
+  STACK_PEAK_BYTES,
+  STACK_PEAK_NUMBER,
+  STACK_TEMPORARIES,
+} from "../layout";
+import {
   admit,
   ESTIMATE_BYTES,
   ESTIMATE_COUNT,
@@ -28,21 +43,6 @@ import {
 } from "./aggregate";
 import { ENTRY_BYTES, entriesLength, KEY_0, KEY_1, KEY_2, offer, VALUE } from "./entries";
 import { FAILED, tooMuch } from "./fault";
-import {
-  HEADER_PEAK_NUMBER,
-  RECORD_ADDRESS,
-  RECORD_KIND_SHIFT,
-  RECORD_SIZE,
-  RECORD_THREAD,
-  RECORD_TIME,
-  STACK_ALLOCATED_BYTES,
-  STACK_ALLOCATIONS,
-  STACK_BYTES,
-  STACK_FREED_BYTES,
-  STACK_PEAK_BYTES,
-  STACK_PEAK_NUMBER,
-  STACK_TEMPORARIES,
-} from "./layout";
 import { claim, HEADER, PIECE } from "./memory";
 import { ENTRY_KIND_SHIFT, ORDER_SIZE, ORDER_TIME } from "./records";
 import { sortEntries } from "./sort";

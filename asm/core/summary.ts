@@ -8,7 +8,7 @@ import {
   TIMELINE_BYTES,
   TIMELINE_OFFSET,
   TIMELINE_TIME,
-} from "./layout";
+} from "../layout";
 import { HEADER } from "./memory";
 
 /** Sum over all thread slots of the 64-bit counter at offset `field`. */

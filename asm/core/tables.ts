@@ -7,7 +7,6 @@
 //
 // A block stays until the host reads the header again (forgetBlocks), or until there are too many.
 
-import { damaged, tooMuch } from "./fault";
 import {
   BLOCK_BYTES,
   BLOCK_MAX_COUNT,
@@ -32,7 +31,8 @@ import {
   STACK_FLAG_CUT,
   STACK_FLAGS,
   STACK_NODE,
-} from "./layout";
+} from "../layout";
+import { damaged, tooMuch } from "./fault";
 import { arenaBytes, CACHED, claim, FRAMES, HEADER, releaseAll } from "./memory";
 import { arrayCount, bytesInBlock, elementBytes, fileBlock } from "./validate";
 

@@ -4,7 +4,6 @@
 //
 // The block table is turned round: BLOCKS lists, array after array, the file's block for each ordinal.
 
-import { damaged, newer, truncated, unsupported } from "./fault";
 import {
   ARRAY_BLOCKS,
   ARRAY_BYTES,
@@ -55,7 +54,8 @@ import {
   TIMELINE_MAX_COUNT,
   TIMELINE_OFFSET,
   WRITER_MEMDB,
-} from "./layout";
+} from "../layout";
+import { damaged, newer, truncated, unsupported } from "./fault";
 import { BLOCKS, DEPTH_MAX, HEADER } from "./memory";
 
 // For each kind: where its list in BLOCKS starts and how many blocks it has.

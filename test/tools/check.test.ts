@@ -58,14 +58,28 @@ const IMPORTS: [string, string, string, string[]][] = [
     ["runtime/memdb/a.ts:1: must not import ../programs/b.js"],
   ],
   ["a file in no room", "runtime/a.ts", "export {};", ["runtime/a.ts:1: is in no room"]],
+  ["a file of asm in no room", "asm/a.ts", "export {};", ["asm/a.ts:1: is in no room"]],
   ["runtime may import node and dependencies", "runtime/stores/a.ts", 'import "node:fs";\nimport c from "citty";', []],
   ["cli may import what is bundled into it", "cli/a.ts", 'import ts from "typescript";', []],
-  ["tests may import everything", "test/a.ts", 'import { x } from "../asm/core.js";\nimport "typescript";', []],
+  ["tests may import everything", "test/a.ts", 'import { x } from "../asm/core/core.js";\nimport "typescript";', []],
   ["launchers' modules may import commands", "cli/memview.ts", 'const x = import("./commands/view.js");', []],
-  ["an import in a comment is none", "asm/a.ts", '// import { x } from "../runtime/b";', []],
+  ["an import in a comment is none", "asm/core/a.ts", '// import { x } from "../runtime/b";', []],
   ["cli → asm", "cli/a.ts", 'import { x } from "../asm/layout.js";', ["cli/a.ts:1: must not import ../asm/layout.js"]],
-  ["asm → runtime", "asm/a.ts", '\n\nexport { x } from "../runtime/b";', ["asm/a.ts:3: must not import ../runtime/b"]],
-  ["asm → a package", "asm/a.ts", 'import "citty";', ["asm/a.ts:1: must not import citty"]],
+  [
+    "asm → runtime",
+    "asm/core/a.ts",
+    '\n\nexport { x } from "../../runtime/b";',
+    ["asm/core/a.ts:3: must not import ../../runtime/b"],
+  ],
+  ["asm may import the layout", "asm/core/a.ts", 'import { x } from "../layout";\nimport { y } from "./b";', []],
+  [
+    "asm → another of its rooms",
+    "asm/core/a.ts",
+    'import "../symbols/b";',
+    ["asm/core/a.ts:1: must not import ../symbols/b"],
+  ],
+  ["the layout → anything", "asm/layout.ts", 'import "./core/b";', ["asm/layout.ts:1: must not import ./core/b"]],
+  ["asm → a package", "asm/core/a.ts", 'import "citty";', ["asm/core/a.ts:1: must not import citty"]],
   [
     "runtime → cli",
     "runtime/stores/a.ts",
@@ -77,8 +91,8 @@ const IMPORTS: [string, string, string, string[]][] = [
   [
     "runtime → the core",
     "runtime/stores/a.ts",
-    'import "../../asm/core.js";',
-    ["runtime/stores/a.ts:1: must not import ../../asm/core.js"],
+    'import "../../asm/core/core.js";',
+    ["runtime/stores/a.ts:1: must not import ../../asm/core/core.js"],
   ],
   [
     "command → command",
@@ -139,11 +153,11 @@ test("imports: circles, each once, the shortest way around", () => {
     "cli/b.ts": 'const a = import("./a.js");\n',
     "cli/c.ts": 'import "./b.js";\nimport "./d.js";\n',
     "cli/d.ts": "export {};\n",
-    "asm/e.ts": 'import { f } from "./f";\n',
-    "asm/f.ts": '\nexport { e } from "./e";\n',
+    "asm/core/e.ts": 'import { f } from "./f";\n',
+    "asm/core/f.ts": '\nexport { e } from "./e";\n',
   });
   assert.deepEqual(says("checkImports", place), [
-    "asm/e.ts:1: imports in a circle: asm/e.ts → asm/f.ts → asm/e.ts",
+    "asm/core/e.ts:1: imports in a circle: asm/core/e.ts → asm/core/f.ts → asm/core/e.ts",
     "cli/a.ts:2: imports in a circle: cli/a.ts → cli/b.ts → cli/a.ts",
   ]);
 });

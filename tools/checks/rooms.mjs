@@ -17,7 +17,11 @@ const OUTSIDE_RUNTIME = [/^build\/wasm\//, /^asm\/(.*\/)?layout\.ts$/, /^node:/,
 
 /** @type {[room: RegExp, mayUse: RegExp[]][]} */
 export const ARROWS = [
-  [/^asm\//, [/^asm\//]],
+  [/^asm\/layout\.ts$/, []],
+  ...["core", "symbols", "memdb"].map((room) => [
+    new RegExp(`^asm/${room}/`),
+    [new RegExp(`^asm/(${room}/|layout\\.ts$)`)],
+  ]),
   ...Object.entries(RUNTIME).map(([room, below]) => [
     new RegExp(`^runtime/${room}/`),
     [...[room, ...below].map((name) => new RegExp(`^runtime/${name}/`)), ...OUTSIDE_RUNTIME],
@@ -32,4 +36,4 @@ export const ARROWS = [
 ];
 
 /** Whose files are all in rooms. */
-export const HALLS = [/^runtime\//];
+export const HALLS = [/^asm\//, /^runtime\//];

@@ -3,13 +3,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as L from "../../asm/layout.js";
-import { Core } from "../../runtime/stores/core.js";
-import { putRecord, type RecordFields } from "../support/store-builder.js";
-import { coreBuilds, randomNumbers } from "../support/stores.js";
+import * as L from "../../../asm/layout.js";
+import { Core } from "../../../runtime/stores/core.js";
+import { putRecord, type RecordFields } from "../../support/store-builder.js";
+import { coreBuilds, randomNumbers } from "../../support/stores.js";
 
 const PIECE_RECORDS = L.BLOCK_BYTES / L.RECORD_BYTES;
-/** Entries that memory grows by, in asm/entries.ts. */
+/** Entries that memory grows by, in asm/core/entries.ts. */
 const STEP = 32768;
 const ALL = 0xffffffff;
 

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openSource } from "../../runtime/stores/store.js";
-import { StoreBuilder } from "../support/store-builder.js";
-import { coreBuilds, memorySource } from "../support/stores.js";
+import { openSource } from "../../../runtime/stores/store.js";
+import { StoreBuilder } from "../../support/store-builder.js";
+import { coreBuilds, memorySource } from "../../support/stores.js";
 
 for (const [build, module] of Object.entries(coreBuilds)) {
   test(`1024 thread slots, more than 32 bits in each (${build})`, () => {

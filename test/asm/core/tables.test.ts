@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as L from "../../asm/layout.js";
-import type { ByteSource } from "../../runtime/host/host.js";
-import { openSource } from "../../runtime/stores/store.js";
-import { StoreBuilder } from "../support/store-builder.js";
-import { coreBuilds, memorySource } from "../support/stores.js";
+import * as L from "../../../asm/layout.js";
+import type { ByteSource } from "../../../runtime/host/host.js";
+import { openSource } from "../../../runtime/stores/store.js";
+import { StoreBuilder } from "../../support/store-builder.js";
+import { coreBuilds, memorySource } from "../../support/stores.js";
 
 const BLOCKS = 600;
 const PER_BLOCK = L.BLOCK_BYTES / L.NODE_BYTES;

@@ -3,11 +3,11 @@
 import assert from "node:assert";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { ENTRY_ADDRESS, ENTRY_BYTES, ENTRY_EXECUTABLE, ENTRY_SIZE, SYMBOL_NAME } from "../../asm/symbols/layout.js";
-import { SymbolCore } from "../../runtime/symbols/symbolcore.js";
+import { ENTRY_ADDRESS, ENTRY_BYTES, ENTRY_EXECUTABLE, ENTRY_SIZE, SYMBOL_NAME } from "../../../asm/symbols/layout.js";
+import { SymbolCore } from "../../../runtime/symbols/symbolcore.js";
 
 const build = (name: string) =>
-  new WebAssembly.Module(readFileSync(new URL(`../../../build/${name}.wasm`, import.meta.url)));
+  new WebAssembly.Module(readFileSync(new URL(`../../../../build/${name}.wasm`, import.meta.url)));
 
 function core(): SymbolCore {
   return new SymbolCore(build("symbols.debug"));
