@@ -4,6 +4,7 @@
 // programs that run with raised privileges, and on programs of another architecture. A script is run by its
 // interpreter, so the answer is the interpreter's.
 
+import { spawnSync } from "node:child_process";
 import { accessSync, closeSync, constants, existsSync, openSync, readSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { whyNoRoom } from "./room.js";
@@ -148,6 +149,12 @@ export function raised(path: string): string {
   return `${path} runs with its owner's privileges (setuid or setgid), and the loader then ignores LD_PRELOAD: run a copy without that bit`;
 }
 
+/** By libcap's tool, for a program that was over and buried before anybody could look. */
+function hasCapabilities(path: string): boolean {
+  const env = { PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+  return (spawnSync("getcap", [path], { env, encoding: "utf8" }).stdout ?? "").includes("cap_");
+}
+
 function capable(path: string): string {
   return `${path} has file capabilities (setcap), and the loader then ignores LD_PRELOAD: run a copy, which has none`;
 }
@@ -180,7 +187,7 @@ function reason(path: string, facts: ElfFacts | null, privileged: boolean, store
   if (architecture !== OWN_ARCHITECTURE)
     return `${path} is a program for ${architecture}, which this ${OWN_ARCHITECTURE} machine needs an emulator for: is one registered (binfmt_misc)?`;
   if (facts.interpreter === null) return linkedStatically(path);
-  if (privileged) return capable(path);
+  if (privileged || hasCapabilities(path)) return capable(path);
   const obstacle = store === undefined ? null : whyNoRoom(store);
   if (obstacle !== null) return obstacle;
   return `memhook switched itself off in ${path}, or it ended before it began: run again with MEMHOOK_LOG=stderr`;

@@ -1,6 +1,6 @@
 // Why there is no store at a path, found out by making something there: what the library says of it goes to MEMHOOK_LOG, if anywhere.
 
-import { closeSync, constants, lstatSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, constants, lstatSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { whyNotWritten } from "../host/errors.js";
 
@@ -24,12 +24,11 @@ export function whyNoRoom(store: string): string | null {
       for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
     } finally {
       closeSync(file);
+      unlinkSync(attempt);
     }
     return null;
   } catch (error) {
     return `no store can be written in ${dirname(store)} (${whyNotWritten(error)}): name another place with -f or TMPDIR`;
-  } finally {
-    rmSync(attempt, { force: true });
   }
 }
 

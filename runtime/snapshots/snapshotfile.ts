@@ -60,7 +60,12 @@ export function writeSnapshot(path: string, snapshot: Snapshot, compress: boolea
     writeFileSync(temporary, compress ? gzipSync(text) : text);
     renameSync(temporary, path);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    try {
+      // Under Bun that there is none is no error but on a read-only file system.
+      rmSync(temporary, { force: true });
+    } catch {
+      // Why it could not be written is said.
+    }
     throw new SnapshotError(`${path}: cannot be written (${whyNotWritten(error)})`);
   }
 }
