@@ -80,9 +80,9 @@ layout_header() {
 
 # What the library exports: made of the one list of its hooks, by the preprocessor.
 version_script() {
-  stale build/libmemhook.map preload/functions.h preload/libmemhook.map.in || return 0
+  stale build/libmemhook.map preload/life/functions.h preload/life/libmemhook.map.in || return 0
   find_zig
-  quietly "libmemhook.map" "$zig" cc -E -P -x c preload/libmemhook.map.in -o build/libmemhook.map
+  quietly "libmemhook.map" "$zig" cc -E -P -x c preload/life/libmemhook.map.in -o build/libmemhook.map
 }
 
 wasm() {
@@ -148,7 +148,7 @@ library() {
   quietly "$out" "$zig" cc -target "$zig_target" -std=gnu11 "${how[@]}" -fPIC -shared \
     -Wall -Wextra -Wmissing-prototypes -Werror -fvisibility=hidden -ftls-model=initial-exec -fno-omit-frame-pointer \
     -fno-builtin-malloc -fno-plt -Wl,--version-script=build/libmemhook.map -Wl,-z,now -Wl,--build-id=sha1 \
-    -Ibuild -o "$out.new" preload/*.c -lunwind "${needed[@]}"
+    -Ibuild -o "$out.new" preload/*/*.c -lunwind "${needed[@]}"
   case $target in *-musl) quietly "$out" node tools/drop-needed.mjs "$out.new" libc.so ;; esac
   mv "$out.new" "$out"
 }

@@ -112,7 +112,7 @@ function median(values: number[]): number {
 
 try {
   const compile = [process.env.CC ?? "cc", "-std=gnu11", "-O3", "-o", traffic];
-  const sources = ["bench/memdb/traffic.c", "preload/wire.c"].map((path) => join(root, path));
+  const sources = ["bench/memdb/traffic.c", "preload/send/wire.c"].map((path) => join(root, path));
   const { status } = spawnSync(compile[0]!, [...compile.slice(1), `-I${root}build`, ...sources, "-lpthread"], {
     stdio: "inherit",
   });

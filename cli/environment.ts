@@ -1,5 +1,5 @@
 // Every environment variable that memhook reads: for --help, the manual and README. The library itself is C and reads its
-// own in preload/settings.c; test/docs/definition.test.ts compares the names.
+// own in preload/base/settings.c; test/docs/definition.test.ts compares the names.
 
 import type { Entry } from "./arguments.js";
 

@@ -11,7 +11,7 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { arch } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
@@ -497,7 +497,9 @@ function build([, file, from, to]) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   cpSync(join(root, "preload"), join(folder, "preload"), { recursive: true, preserveTimestamps: true });
-  const path = join(folder, "preload", file);
+  // Files have names of their own, whatever room they are in.
+  const sources = readdirSync(join(folder, "preload"), { recursive: true, encoding: "utf8" });
+  const path = join(folder, "preload", sources.find((name) => basename(name) === file) ?? file);
   const text = readFileSync(path, "utf8");
   if (text.split(from).length !== 2) return { why: `its place is not in ${file}, or more than once` };
   writeFileSync(
@@ -505,7 +507,6 @@ function build([, file, from, to]) {
     text.replace(from, () => to),
   );
   const library = join(folder, "libmemhook.so");
-  const sources = readdirSync(join(folder, "preload")).filter((name) => name.endsWith(".c"));
   const built = spawnSync(
     zig,
     // As in build.sh, without link-time optimization, so that what is unchanged need not be compiled again.
@@ -523,7 +524,7 @@ function build([, file, from, to]) {
       ],
       ...["-ftls-model=initial-exec", "-fno-omit-frame-pointer", "-fno-builtin-malloc", "-w", "-Wl,-z,now"],
       ...[`-Wl,--version-script=${join(root, "build/libmemhook.map")}`, `-I${join(root, "build")}`, "-o", library],
-      ...sources.map((name) => `preload/${name}`),
+      ...sources.filter((name) => name.endsWith(".c")).map((name) => `preload/${name}`),
       "-lunwind",
     ],
     { cwd: folder, env, encoding: "utf8" },

@@ -18,5 +18,5 @@ for kind in omit keep; do
   "$zig" cc "${common[@]}" $option -momit-leaf-frame-pointer -fno-optimize-sibling-calls -DRUN=run_$kind -c -o "$folder/$kind.o" bench/capture/frames.c
 done
 "$zig" cc "${common[@]}" -fno-omit-frame-pointer -fvisibility=hidden -ftls-model=initial-exec -fno-builtin-malloc \
-  -o "$folder/capture" bench/capture/capture.c "$folder/omit.o" "$folder/keep.o" preload/*.c -lunwind -ldl -lpthread
+  -o "$folder/capture" bench/capture/capture.c "$folder/omit.o" "$folder/keep.o" preload/*/*.c -lunwind -ldl -lpthread
 MEMHOOK_FILE=$folder/store ${PERF:-} "$folder/capture" "$@"

@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../preload/wire.h"
+#include "../../preload/send/wire.h"
 
 #define STACKS 1000
 #define PEERS_MAX 64

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <sys/uio.h>
 
-#include "stand_in.h"
-#include "store.h"
-#include "sys.h"
+#include "../store/stand_in.h"
+#include "../store/store.h"
+#include "../base/sys.h"
 
 #if defined(__x86_64__)
 enum { BOUND_CALL = R_X86_64_JUMP_SLOT, BOUND_ADDRESS = R_X86_64_GLOB_DAT, BOUND_DATA = R_X86_64_64 };

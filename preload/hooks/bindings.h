@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "loaded.h"
+#include "../life/loaded.h"
 
 /* Calls `replace` with what each reference by name is bound to, but for those that are bound when they are first
  * used. It returns what the reference is to be bound to. */

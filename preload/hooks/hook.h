@@ -1,11 +1,11 @@
 /* What every hook's source file needs. */
 #pragma once
-#include "guard.h"
-#include "index.h"
+#include "../records/guard.h"
+#include "../index/index.h"
 #include "pass.h"
-#include "real.h"
-#include "sample.h"
-#include "sys.h"
+#include "../life/real.h"
+#include "../threads/sample.h"
+#include "../base/sys.h"
 
 /* A function that programs call instead of the real one. It keeps its frame: MH_ENTRY starts there. */
 #define MH_HOOK __attribute__((visibility("default"), noinline))

@@ -1,6 +1,6 @@
 /* Hooks: calls that the kernel allows only to a process of one thread (new namespaces). The sender's thread makes way for them. */
 #include "hook.h"
-#include "sender.h"
+#include "../send/sender.h"
 
 #define ALONE(name, parameters, arguments)          \
   MH_HOOK int name parameters {                     \

@@ -5,10 +5,10 @@
  */
 #include <dlfcn.h>
 
-#include "cfi.h"
+#include "../unwind/cfi.h"
 #include "hook.h"
-#include "keep.h"
-#include "modules.h"
+#include "../stacks/keep.h"
+#include "../stacks/modules.h"
 #include "operators.h"
 #include "redirect.h"
 

@@ -6,12 +6,12 @@
 #include <errno.h>
 #include <stdarg.h>
 
-#include "fork_log.h"
+#include "../records/fork_log.h"
 #include "hook.h"
-#include "lock.h"
-#include "process.h"
-#include "settings.h"
-#include "text.h"
+#include "../base/lock.h"
+#include "../base/process.h"
+#include "../base/settings.h"
+#include "../base/text.h"
 
 /* Whether this process noted its end. A child of vfork runs in its parent's memory, whose end this is not. */
 static bool note(void) {

@@ -2,9 +2,9 @@
  * instruction of its own, as Go does, ends without a word. */
 #include <sys/stat.h>
 
-#include "fork_log.h"
+#include "../records/fork_log.h"
 #include "hook.h"
-#include "process.h"
+#include "../base/process.h"
 
 static void note(int status) {
   if (mh_enter(MH_HOOK_WRAP)) {

@@ -5,8 +5,8 @@
 #include <linux/sched.h>
 
 #include "hook.h"
-#include "inherit.h"
-#include "peek.h"
+#include "../life/inherit.h"
+#include "../base/peek.h"
 
 MH_HOOK pid_t _Fork(void) {
   if (MH_UNLIKELY(!mh_real._Fork)) mh_real_find();

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include "hook.h"
-#include "regions.h"
+#include "../records/regions.h"
 
 /* Takes what the call will unmap out of the regions before it does. */
 static void cut(const void *start, size_t size, struct mh_cut *taken) {

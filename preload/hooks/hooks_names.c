@@ -6,7 +6,7 @@
 #include "hook.h"
 #include "names.h"
 #include "redirect.h"
-#include "text.h"
+#include "../base/text.h"
 
 typedef uintptr_t word;
 #define WORDS word a, word b, word c, word d, word e, word f

@@ -4,10 +4,10 @@
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 
-#include "clock.h"
+#include "../base/clock.h"
 #include "hook.h"
-#include "inherit.h"
-#include "seccomp.h"
+#include "../life/inherit.h"
+#include "../base/seccomp.h"
 
 /* A child of vfork runs in its parent's memory, but its filters are its own. */
 static bool borrows_memory(void) {

@@ -8,12 +8,12 @@
  */
 #include "operators.h"
 
-#include "index.h"
-#include "loaded.h"
+#include "../index/index.h"
+#include "../life/loaded.h"
 #include "operators_late.h"
-#include "real.h"
-#include "sys.h"
-#include "text.h"
+#include "../life/real.h"
+#include "../base/sys.h"
+#include "../base/text.h"
 
 extern void *mh_own_malloc(size_t size);
 

@@ -7,11 +7,11 @@
  */
 #include "operators_late.h"
 
-#include "index.h"
-#include "modules.h"
-#include "real.h"
-#include "sys.h"
-#include "thread.h"
+#include "../index/index.h"
+#include "../stacks/modules.h"
+#include "../life/real.h"
+#include "../base/sys.h"
+#include "../threads/thread.h"
 
 /* How near a definition is to a caller. */
 enum {

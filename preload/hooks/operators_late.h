@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "loaded.h"
+#include "../life/loaded.h"
 #include "operators.h"
 
 /* Whether some operators are to be had from such modules alone; and whether some were loaded with RTLD_GLOBAL. */

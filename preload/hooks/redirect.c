@@ -6,10 +6,10 @@
 
 #include "bindings.h"
 #include "hook.h"
-#include "loaded.h"
-#include "lock.h"
+#include "../life/loaded.h"
+#include "../base/lock.h"
 #include "names.h"
-#include "text.h"
+#include "../base/text.h"
 
 static uint64_t seen_changes; /* 0: not started */
 static uint64_t seen_unloads; /* until then: what was found in the first `searched` modules is as it was */

@@ -8,9 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "settings.h"
+#include "../base/settings.h"
 #include "shadow.h"
-#include "sys.h"
+#include "../base/sys.h"
 
 /* From this size on glibc maps a block by itself: it would touch a page of the shadow for one entry. */
 #define MH_INDEX_LARGE_BYTES (128u << 10)

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "debug.h"
-#include "sys.h"
+#include "../base/debug.h"
+#include "../base/sys.h"
 
 struct mh_range {
   uintptr_t start, end;

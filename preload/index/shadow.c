@@ -2,7 +2,7 @@
 #include "shadow.h"
 
 #include "index.h"
-#include "store.h"
+#include "../store/store.h"
 
 struct mh_shadow_middle *mh_shadow_top[1 << MH_TOP_BITS];
 uint8_t mh_granule_bits = 4;

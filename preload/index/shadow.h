@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sys.h"
+#include "../base/sys.h"
 
 #define MH_SHADOW_SLOTS ((uint32_t)1 << 30) /* slots below this one have room in an entry */
 #define MH_CHUNK_BITS 20 /* addresses */

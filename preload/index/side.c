@@ -5,10 +5,10 @@
  * table (linear probing, deletion by shifting back), doubled when three quarters full.
  */
 #include "index.h"
-#include "lock.h"
-#include "store.h"
-#include "sys.h"
-#include "thread.h"
+#include "../base/lock.h"
+#include "../store/store.h"
+#include "../base/sys.h"
+#include "../threads/thread.h"
 
 #define SHARDS 64
 #define FIRST_CAPACITY 256

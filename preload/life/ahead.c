@@ -8,9 +8,9 @@
 #include <stdint.h>
 #include <sys/auxv.h>
 
-#include "hook.h"
-#include "modules.h"
-#include "symbols.h"
+#include "../store/store.h"
+#include "../stacks/modules.h"
+#include "../base/symbols.h"
 
 void *mh_own_malloc(size_t size);
 

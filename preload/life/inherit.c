@@ -21,21 +21,21 @@
 
 #include <dlfcn.h>
 
-#include "calendar.h"
-#include "clock.h"
-#include "counters.h"
-#include "fork_log.h"
-#include "guard.h"
-#include "index.h"
-#include "intern.h"
-#include "log.h"
-#include "modules.h"
-#include "records.h"
-#include "regions.h"
-#include "sample.h"
-#include "sender.h"
-#include "stand_in.h"
-#include "thread.h"
+#include "../store/calendar.h"
+#include "../base/clock.h"
+#include "../threads/counters.h"
+#include "../records/fork_log.h"
+#include "../records/guard.h"
+#include "../index/index.h"
+#include "../stacks/intern.h"
+#include "../base/log.h"
+#include "../stacks/modules.h"
+#include "../records/records.h"
+#include "../records/regions.h"
+#include "../threads/sample.h"
+#include "../send/sender.h"
+#include "../store/stand_in.h"
+#include "../threads/thread.h"
 
 static void prepare(void) {
   /* A child that has not begun has a parent's log, if that follows. */

@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "store.h"
+#include "../store/store.h"
 
 /* Called once in a process that may fork. */
 void mh_inherit_watch(void);

@@ -8,8 +8,8 @@
 #include <stddef.h>
 
 #include "real.h"
-#include "text.h"
-#include "thread.h"
+#include "../base/text.h"
+#include "../threads/thread.h"
 
 void mh_loaded_range(const struct mh_loaded *module, uintptr_t *start, uintptr_t *end) {
   const struct mh_mapped_image *image = &module->image;

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "symbols.h"
+#include "../base/symbols.h"
 
 /* A loaded module that has symbols for others. Valid while it cannot be unloaded: for a visitor of mh_loaded_each. */
 struct mh_loaded {

@@ -4,9 +4,9 @@
 #include <dlfcn.h>
 #include <stdint.h>
 
-#include "seccomp.h"
-#include "sys.h"
-#include "thread.h"
+#include "../base/seccomp.h"
+#include "../base/sys.h"
+#include "../threads/thread.h"
 
 struct mh_real mh_real;
 

@@ -8,12 +8,12 @@
  */
 #include "fork_log.h"
 
-#include "clock.h"
+#include "../base/clock.h"
 #include "guard.h"
-#include "lock.h"
-#include "process.h"
-#include "stand_in.h"
-#include "thread.h"
+#include "../base/lock.h"
+#include "../base/process.h"
+#include "../store/stand_in.h"
+#include "../threads/thread.h"
 
 #define ENTRIES (1u << 20)
 #define CHILDREN 256

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "store.h"
-#include "sys.h"
+#include "../store/store.h"
+#include "../base/sys.h"
 
 /* NULL while nobody wants it. */
 struct mh_fork_log;

@@ -4,12 +4,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "debug.h"
-#include "origin.h"
+#include "../base/debug.h"
+#include "../unwind/origin.h"
 #include "records.h"
-#include "stand_in.h"
-#include "start.h"
-#include "thread.h"
+#include "../store/stand_in.h"
+#include "../life/start.h"
+#include "../threads/thread.h"
 
 /* What mh_alive->recording is. */
 enum {

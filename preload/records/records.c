@@ -16,13 +16,13 @@
  */
 #include "records.h"
 
-#include "again.h"
-#include "counters.h"
+#include "../unwind/again.h"
+#include "../threads/counters.h"
 #include "fork_log.h"
 #include "guard.h"
-#include "index.h"
-#include "store.h"
-#include "thread.h"
+#include "../index/index.h"
+#include "../store/store.h"
+#include "../threads/thread.h"
 
 #define RUN_SLOTS 64
 #define BUNDLE_SLOTS 256

@@ -3,8 +3,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "capture.h"
-#include "thread.h"
+#include "../unwind/capture.h"
+#include "../threads/thread.h"
 
 /* Records a block. Never fails for the caller: what cannot be kept is counted as dropped. For mappings see regions.h. */
 void mh_record_custom_allocation(const void *block, uint64_t size, const struct mh_entry *entry);

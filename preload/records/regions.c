@@ -6,16 +6,16 @@
  */
 #include "regions.h"
 
-#include "clock.h"
-#include "counters.h"
+#include "../base/clock.h"
+#include "../threads/counters.h"
 #include "fork_log.h"
-#include "lock.h"
-#include "origin.h"
-#include "ranges.h"
+#include "../base/lock.h"
+#include "../unwind/origin.h"
+#include "../index/ranges.h"
 #include "records.h"
-#include "store.h"
-#include "sys.h"
-#include "thread.h"
+#include "../store/store.h"
+#include "../base/sys.h"
+#include "../threads/thread.h"
 
 static struct mh_ranges regions, reservations;
 static struct mh_lock lock; /* of both */

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "capture.h"
+#include "../unwind/capture.h"
 
 /* The regions that a call is about to unmap, wholly or in part, as they were: put back when the call fails. */
 #define MH_CUT_PIECES 32

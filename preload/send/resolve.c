@@ -5,8 +5,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "sys.h"
-#include "text.h"
+#include "../base/sys.h"
+#include "../base/text.h"
 
 #define NAME_BYTES 256
 #define FILE_BYTES (16 << 10)

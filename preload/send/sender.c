@@ -5,13 +5,13 @@
 #include <linux/futex.h>
 #include <sys/prctl.h>
 
-#include "clock.h"
-#include "guard.h"
-#include "log.h"
+#include "../base/clock.h"
+#include "../records/guard.h"
+#include "../base/log.h"
 #include "sender_parts.h"
-#include "settings.h"
-#include "store.h"
-#include "sys.h"
+#include "../base/settings.h"
+#include "../store/store.h"
+#include "../base/sys.h"
 
 #define BACKOFF_FIRST (100 * MILLISECOND)
 /* Below the time for which memdb keeps the path of a process that it cannot see. */

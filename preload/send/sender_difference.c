@@ -1,11 +1,11 @@
 /* What the sender sends: the difference between the store and what was sent last, for which it keeps a mark of 64 bits for each
  * slot and each element that may change. */
-#include "calendar.h"
-#include "clock.h"
+#include "../store/calendar.h"
+#include "../base/clock.h"
 #include "sender_parts.h"
-#include "settings.h"
-#include "store.h"
-#include "sys.h"
+#include "../base/settings.h"
+#include "../store/store.h"
+#include "../base/sys.h"
 
 #define MARKS_BLOCK(bytes) (MH_BLOCK_BYTES / (bytes) * sizeof(uint64_t))
 

@@ -4,15 +4,15 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "clock.h"
-#include "log.h"
+#include "../base/clock.h"
+#include "../base/log.h"
 #include "resolve.h"
 #include "sender_parts.h"
-#include "settings.h"
+#include "../base/settings.h"
 #include "sha256.h"
-#include "store.h"
-#include "sys.h"
-#include "text.h"
+#include "../store/store.h"
+#include "../base/sys.h"
+#include "../base/text.h"
 
 #define CONNECT_MOST (5 * SECOND)
 #define HANDSHAKE_MOST (10 * SECOND)

@@ -11,8 +11,8 @@
 #include <sys/socket.h>
 
 #include "sender_parts.h"
-#include "sys.h"
-#include "text.h"
+#include "../base/sys.h"
+#include "../base/text.h"
 
 /* The kernel gives a table in pieces, between which an entry may move: so it is looked for more than once. */
 #define LOOKS 3

@@ -3,8 +3,8 @@
 #include <linux/sched.h>
 
 #include "sender_parts.h"
-#include "sys.h"
-#include "text.h"
+#include "../base/sys.h"
+#include "../base/text.h"
 
 void mh_thread_close_descriptors(void) {
   if (mh_syscall(SYS_close_range, 0, UINT32_MAX, 0, 0, 0, 0) == 0) return;

@@ -1,7 +1,7 @@
 /* The wire's encoder; see wire.h. */
 #include "wire.h"
 
-#include "sys.h"
+#include "../base/sys.h"
 
 #define ALIGN8(x) (((x) + 7) & ~(size_t)7)
 

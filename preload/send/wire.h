@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "layout.h"
-#include "store.h"
+#include "../store/store.h"
 
 #define MH_WIRE_BUFFER_BYTES (MH_WIRE_FRAME_BYTES + MH_WIRE_PAYLOAD_MAX)
 

@@ -3,10 +3,10 @@
 
 #include <elf.h>
 
-#include "peek.h"
+#include "../base/peek.h"
 #include "sections.h"
-#include "store.h"
-#include "sys.h"
+#include "../store/store.h"
+#include "../base/sys.h"
 
 #define HEADERS_MAX (65536 / sizeof(ElfW(Phdr))) /* as for the kernel */
 #define NOTES_MAX 1024                           /* in a segment */

@@ -13,12 +13,12 @@
  */
 #include "intern.h"
 
-#include "ahead.h"
-#include "lock.h"
+#include "../life/ahead.h"
+#include "../base/lock.h"
 #include "modules.h"
-#include "store.h"
-#include "sys.h"
-#include "thread.h"
+#include "../store/store.h"
+#include "../base/sys.h"
+#include "../threads/thread.h"
 
 #define FIRST_CAPACITY 1024
 

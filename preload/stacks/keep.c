@@ -5,9 +5,9 @@
 #include <sys/resource.h>
 
 #include "image.h"
-#include "settings.h"
-#include "sys.h"
-#include "text.h"
+#include "../base/settings.h"
+#include "../base/sys.h"
+#include "../base/text.h"
 
 /* For one process. */
 #define FILES_MOST 256

@@ -7,18 +7,18 @@
  */
 #include "modules.h"
 
-#include "capture.h"
-#include "clock.h"
+#include "../unwind/capture.h"
+#include "../base/clock.h"
 #include "image.h"
 #include "keep.h"
-#include "lock.h"
-#include "peek.h"
-#include "process.h"
-#include "stand_in.h"
-#include "store.h"
-#include "sys.h"
-#include "text.h"
-#include "thread.h"
+#include "../base/lock.h"
+#include "../base/peek.h"
+#include "../base/process.h"
+#include "../store/stand_in.h"
+#include "../store/store.h"
+#include "../base/sys.h"
+#include "../base/text.h"
+#include "../threads/thread.h"
 
 #define MODULES_MAX 16384
 #define BUDGET_MOST 50000000u

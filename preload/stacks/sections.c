@@ -3,8 +3,8 @@
 
 #include <elf.h>
 
-#include "sys.h"
-#include "text.h"
+#include "../base/sys.h"
+#include "../base/text.h"
 
 #define SECTIONS_MAX 1024
 #define NAME_BYTES 32

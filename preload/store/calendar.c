@@ -1,9 +1,9 @@
 /* The calendar; see calendar.h. */
 #include "calendar.h"
 
-#include "clock.h"
-#include "process.h"
-#include "sys.h"
+#include "../base/clock.h"
+#include "../base/process.h"
+#include "../base/sys.h"
 
 #define PAUSE_NANOSECONDS 1000000000u
 #define JUMP_NANOSECONDS 500000000 /* less is no jump */

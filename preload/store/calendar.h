@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "store.h"
-#include "sys.h"
+#include "../base/sys.h"
 
 extern uint64_t mh_calendar_next; /* relative time of the next look */
 

@@ -15,12 +15,12 @@
 
 #include "family.h"
 #include "layout.h"
-#include "log.h"
-#include "process.h"
-#include "settings.h"
+#include "../base/log.h"
+#include "../base/process.h"
+#include "../base/settings.h"
 #include "store.h"
-#include "sys.h"
-#include "text.h"
+#include "../base/sys.h"
+#include "../base/text.h"
 
 /* TAKEN: by somebody else, so that this process goes beside it. REFUSED: what is there is this user's own, and no store; or there can be none. */
 enum verdict { MINE, TAKEN, REFUSED, AGAIN };

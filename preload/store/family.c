@@ -2,10 +2,10 @@
  * ends and the next begins. Process ids, which are given out in order, tell these apart. */
 #include "family.h"
 
-#include "clock.h"
-#include "process.h"
-#include "sys.h"
-#include "text.h"
+#include "../base/clock.h"
+#include "../base/process.h"
+#include "../base/sys.h"
+#include "../base/text.h"
 
 #define ANCESTORS_MAX 64
 #define MAPS_MAX (4u << 20) /* bytes of maps that are read in all; whose is not read is taken for one with memhook */

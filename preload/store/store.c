@@ -7,14 +7,14 @@
 
 #include "calendar.h"
 #include "claim.h"
-#include "clock.h"
-#include "lock.h"
-#include "log.h"
-#include "process.h"
-#include "settings.h"
+#include "../base/clock.h"
+#include "../base/lock.h"
+#include "../base/log.h"
+#include "../base/process.h"
+#include "../base/settings.h"
 #include "stand_in.h"
-#include "sys.h"
-#include "thread.h"
+#include "../base/sys.h"
+#include "../threads/thread.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "debug.h"
+#include "../base/debug.h"
 #include "layout.h"
 
 #define MH_PIN(type, field, offset) _Static_assert(offsetof(struct type, field) == (offset), "layout.ts: " #type "." #field)

@@ -1,9 +1,9 @@
 /* The parent's store, read by a child of fork from the file: nothing of it is mapped, and the parent goes on writing. See store.h. */
 #include <errno.h>
 
-#include "peek.h"
+#include "../base/peek.h"
 #include "store.h"
-#include "sys.h"
+#include "../base/sys.h"
 
 /* Reads as much of the file as there is; what a sparse file does not have is zeros. */
 static bool read_fully(int fd, void *target, uint64_t bytes, uint64_t offset) {

@@ -1,9 +1,9 @@
 /* Counting; see counters.h. */
 #include "counters.h"
 
-#include "calendar.h"
-#include "clock.h"
-#include "lock.h"
+#include "../store/calendar.h"
+#include "../base/clock.h"
+#include "../base/lock.h"
 
 #define FIRST_STEP 10000000u /* timeline: 10 ms, doubled whenever the entries run out */
 

@@ -1,8 +1,8 @@
 /* Sampling; see sample.h. */
 #include "sample.h"
 
-#include "clock.h"
-#include "sys.h"
+#include "../base/clock.h"
+#include "../base/sys.h"
 
 /* −ln of a number in (0, 1], to eight digits: −ln(m · 2^e), with the series of artanh for the mantissa. No libm: the
  * library depends on nothing but libc. */

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "settings.h"
+#include "../base/settings.h"
 #include "thread.h"
 
 /* What a recorded allocation of `size` bytes stands for, while sampling. */

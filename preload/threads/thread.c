@@ -3,10 +3,10 @@
 
 #include <errno.h>
 
-#include "capture.h"
-#include "lock.h"
-#include "process.h"
-#include "settings.h"
+#include "../unwind/capture.h"
+#include "../base/lock.h"
+#include "../base/process.h"
+#include "../base/settings.h"
 
 #define STATES_MAX 16384
 #define STATES_AT_ONCE 64

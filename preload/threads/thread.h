@@ -8,12 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "clock.h"
-#include "debug.h"
-#include "process.h"
-#include "settings.h"
-#include "store.h"
-#include "sys.h"
+#include "../base/clock.h"
+#include "../base/debug.h"
+#include "../base/process.h"
+#include "../base/settings.h"
+#include "../store/store.h"
+#include "../base/sys.h"
 #include "totals.h"
 
 struct mh_walk;

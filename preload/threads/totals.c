@@ -6,8 +6,8 @@
  */
 #include "totals.h"
 
-#include "store.h"
-#include "sys.h"
+#include "../store/store.h"
+#include "../base/sys.h"
 
 static void add64(uint64_t *target, uint64_t amount) {
   if (amount) __atomic_fetch_add(target, amount, __ATOMIC_RELAXED);

@@ -3,9 +3,9 @@
  */
 #pragma once
 #include "detour.h"
-#include "modules.h"
+#include "../stacks/modules.h"
 #include "same.h"
-#include "sys.h"
+#include "../base/sys.h"
 #include "walk.h"
 
 /* Whether a walk is in that very frame: then the way out of it depends on the remembered slots alone. */

@@ -2,8 +2,8 @@
 #include "capture.h"
 
 #include "capture_libunwind.h"
-#include "settings.h"
-#include "thread.h"
+#include "../base/settings.h"
+#include "../threads/thread.h"
 #include "walk.h"
 
 void mh_capture_start(void) {

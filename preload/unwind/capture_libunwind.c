@@ -10,11 +10,11 @@
 #include <libunwind.h>
 
 #include "cfi.h"
-#include "intern.h"
+#include "../stacks/intern.h"
 #include "layout.h"
 #include "outermost.h"
-#include "settings.h"
-#include "thread.h"
+#include "../base/settings.h"
+#include "../threads/thread.h"
 
 /* Marks of a program counter: it is no return address; nobody knows its caller. No address has these bits. */
 #define EXACT ((uintptr_t)MH_FRAME_FLAG_EXACT << (sizeof(uintptr_t) * 8 - 2))

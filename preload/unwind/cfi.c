@@ -2,13 +2,13 @@
 #include "cfi.h"
 
 #include "cursor.h"
-#include "lock.h"
-#include "modules.h"
-#include "peek.h"
+#include "../base/lock.h"
+#include "../stacks/modules.h"
+#include "../base/peek.h"
 #include "row.h"
 #include "step.h"
-#include "sys.h"
-#include "thread.h"
+#include "../base/sys.h"
+#include "../threads/thread.h"
 
 /* ── Reading a module's frame information ──────────────────────────────────────────────────────── */
 

@@ -28,7 +28,7 @@
 #pragma once
 #include "mutation.h"
 #include "same.h"
-#include "sys.h"
+#include "../base/sys.h"
 #include "walk.h"
 
 typedef uintptr_t mh_word __attribute__((may_alias, aligned(1)));

@@ -4,12 +4,12 @@
 #include <signal.h>
 
 #include "cfi.h"
-#include "modules.h"
-#include "real.h"
+#include "../stacks/modules.h"
+#include "../life/real.h"
 #include "span.h"
 #include "step.h"
-#include "store.h"
-#include "thread.h"
+#include "../store/store.h"
+#include "../threads/thread.h"
 
 #define NESTED_FRAMES 256 /* between a hook and one that is called inside of it */
 

@@ -4,12 +4,12 @@
 #include <sys/auxv.h>
 
 #include "cfi.h"
-#include "modules.h"
+#include "../stacks/modules.h"
 #include "origin.h"
-#include "peek.h"
+#include "../base/peek.h"
 #include "row.h"
 #include "step.h"
-#include "sys.h"
+#include "../base/sys.h"
 
 /* What starts the C library in the program, of which only the beginning is known. */
 #define START_BYTES 128

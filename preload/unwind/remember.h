@@ -2,9 +2,9 @@
  * decided it to the remembered walk, and notes detours. Part of walk.c, which explains what is remembered.
  */
 #pragma once
-#include "debug.h"
+#include "../base/debug.h"
 #include "detour.h"
-#include "intern.h"
+#include "../stacks/intern.h"
 #include "layout.h"
 #include "mutation.h"
 #include "rows.h"

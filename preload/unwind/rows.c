@@ -1,7 +1,7 @@
 /* The table of rows; see rows.h. */
 #include "rows.h"
 
-#include "lock.h"
+#include "../base/lock.h"
 #include "step.h"
 
 #define FIRST_SLOTS 4096u

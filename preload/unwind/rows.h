@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "row.h"
-#include "sys.h"
+#include "../base/sys.h"
 
 /* One program counter can have a row for each of these. */
 enum mh_row_use { MH_USE_RETURN, MH_USE_EXACT, MH_USE_CHAIN };

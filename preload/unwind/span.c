@@ -4,8 +4,8 @@
 #include <string.h>
 #include <sys/auxv.h>
 
-#include "peek.h"
-#include "regions.h"
+#include "../base/peek.h"
+#include "../records/regions.h"
 
 /* Most pages tested to find an own stack's end or its new depth: some milliseconds, once. */
 #define MOST_OWN_PAGES (64u << 20 >> 12)

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sys.h"
+#include "../base/sys.h"
 
 typedef uintptr_t mh_word __attribute__((may_alias, aligned(1)));
 

@@ -49,8 +49,8 @@
 
 #include "again.h"
 #include "capture_libunwind.h"
-#include "intern.h"
-#include "modules.h"
+#include "../stacks/intern.h"
+#include "../stacks/modules.h"
 #include "mutation.h"
 #include "outermost.h"
 #include "path.h"

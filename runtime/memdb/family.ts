@@ -1,5 +1,5 @@
 // Whether an ended process may be one that another descends from: then its store is no old run's, which may be replaced.
-// The library asks more (preload/family.c), since it can look at the processes above it; this is what a store and a
+// The library asks more (preload/store/family.c), since it can look at the processes above it; this is what a store and a
 // newcomer's identity tell: an ancestor lived when its child was made.
 //
 //     owner     start ├───────────────┤ end, and the newest process id then

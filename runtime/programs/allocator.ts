@@ -1,5 +1,5 @@
 // Whether a program brings an allocator of its own: one that is linked statically into it. Its calls of malloc never pass a preloaded
-// library then. The library sees it where the program exports malloc (preload/ahead.c); where it does not, only the program's symbol
+// library then. The library sees it where the program exports malloc (preload/life/ahead.c); where it does not, only the program's symbol
 // table tells, if it is not stripped.
 
 import { SECTION_DYNSYM, SECTION_SYMTAB } from "../../asm/symbols/layout.js";

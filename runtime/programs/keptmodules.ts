@@ -1,7 +1,7 @@
 // Files of modules that may be gone by the time of the report, kept for as long as `memhook run` needs them.
 //
 //     app.mem            the store
-//     app.mem.modules/   what the library in the program puts there (preload/keep.c): it alone is in time for a plugin that is
+//     app.mem.modules/   what the library in the program puts there (preload/stacks/keep.c): it alone is in time for a plugin that is
 //                        removed at once. 65024-7340, a hard link or a copy
 //     descriptors        of all other modules, opened here while they are mapped: an old file that is removed or replaced later,
 //                        one in a container

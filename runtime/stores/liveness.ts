@@ -76,7 +76,7 @@ function isHidden(pid: number): boolean {
 }
 
 /**
- * The same by the text of /proc/PID/stat; a start of 0n is any. preload/process.c is the other implementation;
+ * The same by the text of /proc/PID/stat; a start of 0n is any. preload/base/process.c is the other implementation;
  * test/vectors/liveness holds both to one meaning.
  */
 export function statLives(stat: string, started: bigint): boolean {

@@ -86,8 +86,8 @@ const names = (variables: readonly Variable[]) => variables.flatMap((each) => ea
 const distinct = (found: Iterable<RegExpMatchArray>) =>
   [...new Set([...found].flatMap((match) => match.slice(1).filter((each) => each !== undefined)))].sort();
 
-test("the settings are those that preload/settings.c reads, with its defaults", () => {
-  const source = read("preload/settings.c");
+test("the settings are those that preload/base/settings.c reads, with its defaults", () => {
+  const source = read("preload/base/settings.c");
   assert.deepEqual(names(SETTINGS), distinct(source.matchAll(/"(MEMHOOK_\w+)"/g)));
   const fallback = (name: string) => SETTINGS.find((each) => each.names.includes(name))!.fallback;
   const value = (name: string) => SETTINGS.find((each) => each.names.includes(name))!.value;

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "../../preload/cfi.h"
-#include "../../preload/modules.h"
-#include "../../preload/row.h"
+#include "../../preload/unwind/cfi.h"
+#include "../../preload/stacks/modules.h"
+#include "../../preload/unwind/row.h"
 
 uint32_t mh_generation = 1;
 __thread uint64_t mh_tls[64]; /* room for the state of a thread, which cfi.c wants */

@@ -31,14 +31,14 @@
 #include <string.h>
 
 /* With its own variables in reach. */
-#include "../../preload/records.c"
+#include "../../preload/records/records.c"
 
-#include "../../preload/guard.h"
-#include "../../preload/index.h"
-#include "../../preload/intern.h"
-#include "../../preload/modules.h"
-#include "../../preload/regions.h"
-#include "../../preload/rows.h"
+#include "../../preload/records/guard.h"
+#include "../../preload/index/index.h"
+#include "../../preload/stacks/intern.h"
+#include "../../preload/stacks/modules.h"
+#include "../../preload/records/regions.h"
+#include "../../preload/unwind/rows.h"
 #include "races.h"
 
 #define THREADS 6

@@ -53,10 +53,10 @@ fi
 [ "${1:-}" != --able ] || exit 0
 
 sources=()
-for source in preload/*.c; do
+for source in preload/*/*.c; do
   case $source in
-    preload/hooks_*.c | preload/capture_libunwind.c | preload/lock.c) ;; # see seams.c
-    preload/records.c | preload/sender.c | preload/sender_difference.c) ;; # in races.c, sender.c
+    preload/hooks/hooks_*.c | preload/unwind/capture_libunwind.c | preload/base/lock.c) ;; # see seams.c
+    preload/records/records.c | preload/send/sender.c | preload/send/sender_difference.c) ;; # in races.c, sender.c
     *) sources+=("$source") ;;
   esac
 done

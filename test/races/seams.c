@@ -10,9 +10,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../preload/capture_libunwind.h"
-#include "../../preload/lock.h"
-#include "../../preload/redirect.h"
+#include "../../preload/unwind/capture_libunwind.h"
+#include "../../preload/base/lock.h"
+#include "../../preload/hooks/redirect.h"
 
 struct mh_redirect mh_redirects[1];
 const unsigned mh_redirect_count = 0;

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 
 #define mh_sender_start start_by_clone
-#include "../../preload/sender.c"
+#include "../../preload/send/sender.c"
 #undef mh_sender_start
-#include "../../preload/sender_difference.c"
+#include "../../preload/send/sender_difference.c"
 
 #include "races.h"
 

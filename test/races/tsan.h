@@ -7,8 +7,8 @@
  *   act here is races_thread_ends(), which is the kernel's part of that.
  */
 #pragma once
-#include "../../preload/lock.h"
-#include "../../preload/sys.h"
+#include "../../preload/base/lock.h"
+#include "../../preload/base/sys.h"
 
 void *races_map_private(size_t bytes);
 int races_munmap(void *start, size_t bytes);

@@ -1,7 +1,7 @@
 // Writes test/vectors/wire/ anew, for a new version of the wire: NAME.hex is what the C encoder says, NAME.txt what the decoder, which
 // is to be tested, makes of it, so read the difference line by line before you commit it.
 //
-//   cc -std=gnu11 -Ibuild test/wire/encode.c preload/wire.c preload/sha256.c -o build/encode
+//   cc -std=gnu11 -Ibuild test/wire/encode.c preload/send/wire.c preload/send/sha256.c -o build/encode
 //   node dist/test/support/make-wire-vectors.js build/encode
 
 import { spawnSync } from "node:child_process";

@@ -164,22 +164,51 @@ test("imports: circles, each once, the shortest way around", () => {
 
 test("includes: only system headers, libunwind's and the library's own", () => {
   const place = tree({
-    "preload/a.c":
+    "preload/send/a.c":
       '#include "a.h"\n#include "layout.h"\n#include <libunwind.h>\n#include <sys/mman.h>\n// #include <zlib.h>\n',
-    "preload/a.h": '#include <stdint.h>\n#  include <zlib.h>\n#include "../runtime/b.h"\n#include "gone.h"\n',
+    "preload/send/a.h": '#include <stdint.h>\n#  include <zlib.h>\n#include "../../runtime/b.h"\n#include "gone.h"\n',
     "runtime/b.h": "",
   });
   assert.deepEqual(says("checkIncludes", place), [
-    "preload/a.h:2: must not include zlib.h",
-    "preload/a.h:3: must not include ../runtime/b.h",
-    "preload/a.h:4: must not include gone.h",
+    "preload/send/a.h:2: must not include zlib.h",
+    "preload/send/a.h:3: must not include ../../runtime/b.h",
+    "preload/send/a.h:4: must not include gone.h",
+  ]);
+});
+
+test("includes: only from rooms behind, in no circle, all files in rooms", () => {
+  const place = tree({
+    "preload/memhook.h": "",
+    "preload/hooks/a.c": '#include "../memhook.h"\n#include "../base/b.h"\n',
+    "preload/base/b.h": '#include "c.h"\n#include "../hooks/d.h"\n',
+    "preload/base/c.h": '\n#include "b.h"\n',
+    "preload/hooks/d.h": "",
+    "preload/stray.c": "",
+    "preload/cellar/e.h": "",
+  });
+  assert.deepEqual(says("checkIncludes", place).sort(), [
+    "preload/base/b.h:1: includes in a circle: preload/base/b.h → preload/base/c.h → preload/base/b.h",
+    "preload/base/b.h:2: must not include ../hooks/d.h",
+    "preload/cellar/e.h:1: is in no room",
+    "preload/stray.c:1: is in no room",
+  ]);
+});
+
+test("includes: what still goes against the arrows is listed, and no longer than it does", () => {
+  const place = tree({
+    "preload/index/index.c": '#include "../life/real.h"\n',
+    "preload/life/real.h": "",
+    "preload/threads/thread.c": "",
+  });
+  assert.deepEqual(says("checkIncludes", place), [
+    "tools/checks/rooms.mjs:1: nothing goes against the arrows by preload/threads/thread.c → preload/unwind/capture.h any more",
   ]);
 });
 
 test("library: exports, needed libraries and the C library's version", { skip: noCompiler }, () => {
   const place = tree({
     "build/libmemhook.map": "{\n  global:\n    malloc; free;\n    calloc;\n  local: *;\n};\n",
-    "preload/malloc.c": "",
+    "preload/hooks/malloc.c": "",
     "bad.c":
       "#include <math.h>\nint _Unwind_Find; int unw_step; int stray;\n" +
       "void *malloc(unsigned long n) { return (void *)(long)pow(n, n); }\nvoid free(void *p) { (void)p; }\n" +

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../preload/sha256.h"
-#include "../../preload/wire.h"
+#include "../../preload/send/sha256.h"
+#include "../../preload/send/wire.h"
 
 static uint8_t buffer[MH_WIRE_BUFFER_BYTES];
 static struct mh_wire wire = {.data = buffer, .capacity = sizeof(buffer)};

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../preload/sha256.h"
+#include "../../preload/send/sha256.h"
 
 static int checked;
 

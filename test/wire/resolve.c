@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../preload/sys.h"
-#include "../../preload/text.h"
+#include "../../preload/base/sys.h"
+#include "../../preload/base/text.h"
 
 static const char *folder;
 static int port;
@@ -35,7 +35,7 @@ static long with_other_port(long number, long a, long b, long c, long d, long e,
 #define mh_open open_other_file
 #define mh_read_file read_other_file
 #define mh_syscall with_other_port
-#include "../../preload/resolve.c"
+#include "../../preload/send/resolve.c"
 
 int main(int argc, char **argv) {
   if (argc != 4) return 2;

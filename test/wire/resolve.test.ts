@@ -90,7 +90,7 @@ async function nameServer(address: string, known: typeof names): Promise<void> {
 before(async () => {
   if (noCompiler) return;
   const [command, ...flags] = compiler("zig", "clang", "gcc").c;
-  const files = ["test/wire/resolve.c", "preload/text.c"];
+  const files = ["test/wire/resolve.c", "preload/base/text.c"];
   const options = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Ibuild", ...files, "-o", program];
   const { status, stderr } = spawnSync(command!, [...flags, ...options], { cwd: root, encoding: "utf8" });
   assert.equal(status, 0, stderr);

@@ -28,7 +28,7 @@ function vector(name: string): Uint8Array {
 function compile(name: string, ...sources: string[]): string {
   const output = join(folder, name);
   const [command, ...flags] = compiler("zig", "clang", "gcc").c;
-  const files = [`test/wire/${name}.c`, ...sources.map((source) => `preload/${source}`)];
+  const files = [`test/wire/${name}.c`, ...sources.map((source) => `preload/send/${source}`)];
   const { status, stderr } = spawnSync(
     command!,
     [...flags, "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Ibuild", ...files, "-o", output],

@@ -1,7 +1,10 @@
-// What the library includes.
+// What the library includes: system headers, libunwind's and its own, and of these only along the arrows between rooms, in
+// no circle.
 
 import { existsSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
+import { circles } from "./circles.mjs";
+import { AGAINST, LIBRARY } from "./rooms.mjs";
 import { files, lineOf, read, withoutComments } from "./tree.mjs";
 
 /** @typedef {import("./tree.mjs").Violation} Violation */
@@ -15,19 +18,40 @@ const SYSTEM_HEADERS = new RegExp(
   ),
 );
 
+/** Which room a file is in: its place in LIBRARY. The public header, on top, is in none. */
+const roomOf = (file) =>
+  file === "preload/memhook.h" ? Number.POSITIVE_INFINITY : LIBRARY.indexOf(file.split("/")[1]);
+
 /** @returns {Violation[]} */
 export function checkIncludes(root) {
   const found = [];
+  const uses = new Map();
+  const against = new Set();
   for (const file of files(root, "preload").filter((path) => /\.[chS]$/.test(path))) {
+    if (roomOf(file) < 0) found.push({ file, line: 1, what: "is in no room" });
     const code = withoutComments(read(root, file));
+    uses.set(file, []);
     for (const match of code.matchAll(/^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]/gm)) {
       const [, quote, name] = match;
-      const own = quote === '"' && (name === "layout.h" || existsSync(join(root, dirname(file), name)));
-      const outside = own && !normalize(join(dirname(file), name)).startsWith("preload/");
-      const system = quote === "<" && (name === "libunwind.h" || SYSTEM_HEADERS.test(name));
-      if (outside || !(own || system))
-        found.push({ file, line: lineOf(code, match.index), what: `must not include ${name}` });
+      const line = lineOf(code, match.index);
+      const to = normalize(join(dirname(file), name));
+      if (quote === "<" ? name === "libunwind.h" || SYSTEM_HEADERS.test(name) : name === "layout.h") continue;
+      if (quote === "<" || !to.startsWith("preload/") || !existsSync(join(root, to))) {
+        found.push({ file, line, what: `must not include ${name}` });
+        continue;
+      }
+      uses.get(file).push({ to, line });
+      if (roomOf(file) <= roomOf(to)) continue;
+      against.add(`${file} → ${to}`);
+      if (!AGAINST.includes(`${file} → ${to}`)) found.push({ file, line, what: `must not include ${name}` });
     }
   }
-  return found;
+  for (const arrow of AGAINST.filter((known) => existsSync(join(root, known.split(" → ")[0])) && !against.has(known))) {
+    found.push({
+      file: "tools/checks/rooms.mjs",
+      line: 1,
+      what: `nothing goes against the arrows by ${arrow} any more`,
+    });
+  }
+  return [...found, ...circles(uses, "includes")];
 }

@@ -1,19 +1,19 @@
 # gcc and make -j2: compiles this library itself, and a C++ file, with link-time optimization too. The objects must be the same.
 needs gcc make ar sha256sum
 mkdir include
-cp "$SOAK_ROOT"/preload/*.[ch] .
+cp -r "$SOAK_ROOT/preload" .
 cp "$SOAK_ROOT/build/layout.h" include/
 # Some files need libunwind, or clang.
-for source in *.c; do gcc -std=gnu11 -Iinclude -fsyntax-only -w "$source" 2>/dev/null || rm "$source"; done
+for source in preload/*/*.c; do gcc -std=gnu11 -Iinclude -fsyntax-only -w "$source" 2>/dev/null || rm "$source"; done
 cat >Makefile <<'CODE'
-objects := $(patsubst %.c,%.o,$(wildcard *.c))
+objects := $(patsubst %.c,%.o,$(wildcard preload/*/*.c))
 library.a: $(objects)
 	ar rcD $@ $(sort $(objects))
 %.o: %.c
 	gcc -std=gnu11 -O2 -g -fPIC -ftls-model=initial-exec -fno-builtin-malloc -w -Iinclude -c -o $@ $<
 CODE
 make -s -j2
-sha256sum library.a ./*.o
+sha256sum library.a preload/*/*.o
 cat >words.cc <<'CODE'
 #include <iostream>
 #include <map>

@@ -2,9 +2,9 @@
  * input, again and again. The first is the store's start; at each of the others the writer looks. Prints the header's calendar. */
 #include <stdio.h>
 
-#include "../../../preload/calendar.h"
-#include "../../../preload/clock.h"
-#include "../../../preload/process.h"
+#include "../../../preload/store/calendar.h"
+#include "../../../preload/base/clock.h"
+#include "../../../preload/base/process.h"
 
 static union {
   struct mh_header header;

@@ -1,4 +1,4 @@
-// What the library notes of clocks that are set, and of a machine that sleeps: preload/calendar.c with a clock of the test's own, in a time
+// What the library notes of clocks that are set, and of a machine that sleeps: preload/store/calendar.c with a clock of the test's own, in a time
 // namespace that is 5 s behind and, by the boot clock, 7 s ahead.
 // Runs under Node alone: what it tests is the library, in C.
 
@@ -13,7 +13,7 @@ const program = join(temporaryFolder(), "calendar");
 
 before(() => {
   if (noCompiler) return;
-  const sources = ["test/runtime/stores/calendar.c", "preload/calendar.c"].map((name) => join(root, name));
+  const sources = ["test/runtime/stores/calendar.c", "preload/store/calendar.c"].map((name) => join(root, name));
   const [zig, ...words] = compiler("zig").c;
   const built = spawnSync(zig!, [...words, "-std=gnu11", "-I", join(root, "build"), ...sources, "-o", program]);
   assert.equal(built.status, 0, String(built.stderr));

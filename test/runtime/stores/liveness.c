@@ -2,7 +2,7 @@
  * a /proc/PID/stat from standard input, again and again, and prints 1 or 0 for each. */
 #include <stdio.h>
 
-#include "../../../preload/process.h"
+#include "../../../preload/base/process.h"
 
 int main(void) {
   unsigned long start, length;

@@ -44,7 +44,7 @@ test("what /proc/PID/stat says: the vectors", () => {
 
 test("what /proc/PID/stat says: the library means the same", { skip: noCompiler || onceIsEnough }, () => {
   const program = join(folder, "liveness");
-  const sources = ["test/runtime/stores/liveness.c", "preload/process.c", "preload/text.c"].map((name) =>
+  const sources = ["test/runtime/stores/liveness.c", "preload/base/process.c", "preload/base/text.c"].map((name) =>
     join(root, name),
   );
   const built = spawnSync(compiler("zig").c[0]!, [

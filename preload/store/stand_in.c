@@ -1,10 +1,10 @@
 /* Standing in for the parent's store; see stand_in.h. */
 #include "stand_in.h"
 
-#include "peek.h"
+#include "../base/peek.h"
 #include "store.h"
-#include "sys.h"
-#include "thread.h"
+#include "../base/sys.h"
+#include "../threads/thread.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
