@@ -92,8 +92,8 @@ export const PLANTS: readonly Plant[] = [
     "in an unnamed type",
     "method",
     /x1\.cc$/,
-    "void method() { sink = new char[40]; }",
-    `void method() {\n    sink = new char[40];\n    sink = new char[72]; ${PLANTED}\n  }`,
+    "void method() { sink = new char[56]; }",
+    `void method() {\n    sink = new char[56];\n    sink = new char[72]; ${PLANTED}\n  }`,
   ),
   instead(
     "native",

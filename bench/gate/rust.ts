@@ -38,10 +38,16 @@ pub fn NAME() -> &'static mut [u64; 5] {
     text: `
 pub fn NAME() {
     //@before NAME
-    call(|| forget(vec![1u8; black_box(24)]));
+    call(|| {
+        forget(vec![1u8; black_box(24)]);
+        black_box("NAME");
+    });
     //@after NAME
     call(|| {
-        call(|| drop(black_box(Box::leak(Box::new([1u64; 8])))));
+        call(|| {
+            black_box(Box::leak(Box::new([1u64; 8])));
+            black_box("NAME");
+        });
         black_box("NAME");
     });
     black_box("NAME");
@@ -71,7 +77,7 @@ pub fn NAME() {
 trait NAME_Work {
     fn work(&self);
     fn usual(&self) {
-        forget(String::from(black_box("what is kept in a string")));
+        forget(black_box(String::from("what is kept in a string")));
         black_box("NAME");
     }
 }
@@ -132,7 +138,10 @@ pub fn NAME() {
     dep::keep(black_box(24));
     dep::keep_all(black_box(3u32));
     //@after NAME
-    dep::with(|size| forget(vec![1u8; size]));
+    dep::with(|size| {
+        forget(vec![1u8; size]);
+        black_box("NAME");
+    });
     black_box("NAME");
 }`,
     call: "NAME();",

@@ -215,9 +215,10 @@ function pairsOf(old: readonly Group[], now: readonly Group[]): [Group | undefin
   return pairs;
 }
 
+/** From the outside in: the order in which a function calls others, wherever these allocate. */
 function byLines({ row: a }: Group, { row: b }: Group): number {
-  for (let i = 0; i < a.stack.length && i < b.stack.length; i++) {
-    const difference = (a.stack[i]!.line ?? 0) - (b.stack[i]!.line ?? 0);
+  for (let i = 1; i <= a.stack.length && i <= b.stack.length; i++) {
+    const difference = (a.stack.at(-i)!.line ?? 0) - (b.stack.at(-i)!.line ?? 0);
     if (difference !== 0) return difference;
   }
   return byText(a, b);

@@ -31,6 +31,7 @@ const CLONE = new RegExp(
 const RAW: readonly Rule[] = [
   // Named after a unit's first function, or counted: constructors of a unit, and of one variable.
   [/^_GLOBAL__(?:sub_)?([ID])_.*$/, "_GLOBAL__$1"],
+  [/^_sub_([ID])_\d+_\d+(?:\.\d+)*$/, "_GLOBAL__$1"], // of all units, by gcc's link time optimization
   [/^__cxx_global_(var_init|array_dtor)(?:\.\d+)*$/, "__cxx_global_$1"],
   // OpenMP's regions, and blocks.
   [/(\._omp_(?:fn|cpyfn)|\.+omp_outlined(?:_debug__)?|_block_invoke)[._]*\d*$/, "$1"],

@@ -58,6 +58,12 @@ const cases: [string, Snapshot, Snapshot, string[]][] = [
     ["new 24 a:5", "unchanged 0 a:12, from 10"],
   ],
   [
+    "the order of lines is that of the calls, wherever what they call allocates",
+    snapshot(held(1, 8, "grow@vec.h:90", "a@a.c:10", MAIN)),
+    snapshot(held(1, 8, "grow@vec.h:90", "a@a.c:12", MAIN), held(1, 8, "grow@vec.h:80", "a@a.c:13", MAIN)),
+    ["new 8 grow:80", "unchanged 0 grow:90, from 90"],
+  ],
+  [
     "lines that moved, and one more where the known one was",
     snapshot(held(1, 8, "a@a.c:10", MAIN), held(1, 16, "a@a.c:11", MAIN)),
     snapshot(held(1, 24, "a@a.c:10", MAIN), held(1, 8, "a@a.c:11", MAIN), held(1, 16, "a@a.c:12", MAIN)),

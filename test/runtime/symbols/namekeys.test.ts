@@ -23,7 +23,13 @@ const SAME: [what: string, ...names: string[]][] = [
     "_ZN12_GLOBAL__N_110._anon_1406methodEv",
     "_ZN12_GLOBAL__N_19._anon_926methodEv.constprop.0",
   ],
-  ["constructors of a unit", "_GLOBAL__sub_I_main", "_GLOBAL__sub_I_a.cpp", "_GLOBAL__I_000100_first"],
+  [
+    "constructors of a unit",
+    "_sub_I_65535_0.0",
+    "_GLOBAL__sub_I_main",
+    "_GLOBAL__sub_I_a.cpp",
+    "_GLOBAL__I_000100_first",
+  ],
   ["constructors of a variable", "__cxx_global_var_init", "__cxx_global_var_init.3", "__cxx_global_var_init.12"],
   [
     "static initialization (gcc)",
