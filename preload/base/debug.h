@@ -2,7 +2,7 @@
  * which traps: in somebody else's process a wrong record is better than an end. */
 #pragma once
 #ifdef MH_DEBUG
-#include "../store/stand_in.h"
+#include "alive.h"
 #define MH_ASSERT(condition) ((condition) || mh_stands_in() ? (void)0 : __builtin_trap())
 #else
 #define MH_ASSERT(condition) ((void)(0 && (condition))) /* compiled, not run */

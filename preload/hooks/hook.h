@@ -1,5 +1,6 @@
 /* What every hook's source file needs. */
 #pragma once
+#include "../base/early.h"
 #include "../records/guard.h"
 #include "../index/index.h"
 #include "pass.h"

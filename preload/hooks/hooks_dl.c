@@ -12,17 +12,11 @@
 #include "operators.h"
 #include "redirect.h"
 
-/* What was known about program counters ends here. */
-static void advance(void) {
-  __atomic_fetch_add(&mh_generation, 1, __ATOMIC_ACQ_REL);
-  mh_capture_modules_changed();
-}
-
 #define DEEPBIND 8 /* RTLD_DEEPBIND, which musl does not have */
 
 MH_HOOK void *dlopen(const char *file, int mode) {
   if (MH_UNLIKELY(!mh_real.dlopen)) mh_real_find();
-  advance();
+  mh_modules_advance();
   mh_operators_loading(mode & RTLD_GLOBAL);
   mh_redirect_loading(mode & DEEPBIND);
   if (MH_UNLIKELY(mh_keeps)) mh_keep_file(file);
@@ -32,7 +26,7 @@ MH_HOOK void *dlopen(const char *file, int mode) {
 MH_HOOK void *dlmopen(long namespace, const char *file, int mode) {
   if (MH_UNLIKELY(!mh_real.dlmopen)) mh_real_find();
   if (MH_UNLIKELY(!mh_real.dlmopen)) return NULL; /* musl has none, but a weak reference finds this one */
-  advance();
+  mh_modules_advance();
   mh_operators_loading(false);
   mh_redirect_loading(mode & DEEPBIND);
   if (MH_UNLIKELY(mh_keeps)) mh_keep_file(file);
@@ -43,7 +37,7 @@ MH_HOOK int dlclose(void *handle) {
   if (MH_UNLIKELY(!mh_real.dlclose)) mh_real_find();
   mh_cfi_unloading(); /* nobody reads frame information that may be unmapped any moment */
   int result = mh_real.dlclose(handle);
-  advance();
+  mh_modules_advance();
   /* Where it failed, dlerror has something to tell. */
   if (result == 0) mh_operators_loading(false);
   mh_cfi_unloaded();

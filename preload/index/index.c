@@ -1,7 +1,7 @@
 /* The index: chooses between shadow and side table; see index.h. */
 #include "index.h"
 
-#include "../life/real.h"
+#include "../base/early.h"
 
 struct mh_index mh_index;
 uint8_t mh_index_pages[1 << MH_PAGES_BITS];

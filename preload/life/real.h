@@ -26,7 +26,7 @@ struct mh_real {
 
 extern struct mh_real mh_real;
 
-/* Looks all of them up, once. While that goes on, allocations come from a small static buffer. */
+/* Looks all of them up, once. While that goes on, allocations come from early memory. */
 void mh_real_find(void);
 
 /* Which malloc the program's calls reach, found at the same time: memhook's own, unless another one comes ahead of it. */
@@ -38,12 +38,3 @@ bool mh_real_found(void);
 /* The next definition of a symbol in the order that is the same for all of the program, NULL if there is none.
  * Takes the loader's lock, and a signal handler may run meanwhile: for calls of the program that are like that themselves. */
 void *mh_real_next(const char *symbol);
-
-/* The static buffer: for what the lookup itself allocates. */
-#define MH_EARLY_BYTES 65536
-extern uint8_t mh_early[MH_EARLY_BYTES];
-void *mh_early_allocate(size_t size, size_t alignment);
-size_t mh_early_size(const void *block);
-static inline bool mh_early_owns(const void *block) {
-  return (uintptr_t)block - (uintptr_t)mh_early < MH_EARLY_BYTES;
-}

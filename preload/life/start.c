@@ -48,8 +48,8 @@
 enum phase { NEVER, STARTING, RECORDING, OFF };
 
 static uint32_t phase;
-static struct mh_alive not_yet = {.own_store = 1};
-struct mh_alive *mh_alive = &not_yet;
+
+static bool watching; /* for children, on a page of its own */
 
 /* Children that never call a hook never notice, and cost nothing. */
 static void watch_forks(void) {
@@ -59,6 +59,7 @@ static void watch_forks(void) {
     mh_log("this kernel cannot tell children of fork (before 4.14): only those of fork() itself are noticed", "", "");
   page->own_store = 1;
   mh_alive = page;
+  watching = true;
 }
 
 /* A child of fork that starts empty: only this thread is left, the parent's store is not mapped here, its locks may be
@@ -130,7 +131,7 @@ static bool begin(void) {
   mh_capture_start();
   mh_redirect();
   watch_forks();
-  return mh_alive != &not_yet;
+  return watching;
 }
 
 bool mh_start(void) {

@@ -7,7 +7,6 @@
  */
 #include "modules.h"
 
-#include "../unwind/capture.h"
 #include "../base/clock.h"
 #include "image.h"
 #include "keep.h"
@@ -304,14 +303,19 @@ static bool refresh(void) {
   return changed;
 }
 
+void (*mh_modules_advanced)(void);
+
+void mh_modules_advance(void) {
+  __atomic_fetch_add(&mh_generation, 1, __ATOMIC_ACQ_REL);
+  void (*advanced)(void) = __atomic_load_n(&mh_modules_advanced, __ATOMIC_ACQUIRE);
+  if (advanced) advanced();
+}
+
 void mh_modules_refresh(void) {
   uint64_t signals = mh_signals_hold();
   bool changed = refresh();
   mh_signals_release(signals);
-  if (changed) {
-    __atomic_fetch_add(&mh_generation, 1, __ATOMIC_ACQ_REL);
-    mh_capture_modules_changed();
-  }
+  if (changed) mh_modules_advance();
 }
 
 /* What is at `pc`: false if the list does not say; a NULL module for generated code. */
@@ -375,6 +379,5 @@ void mh_modules_reset(void) {
   mh_modules_inherit(0);
   list = NULL;
   last_refresh = next_refresh = 0; /* the store's clock starts anew */
-  mh_generation++;
-  mh_capture_modules_changed();
+  mh_modules_advance();
 }

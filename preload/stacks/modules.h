@@ -25,6 +25,10 @@ struct mh_module {
 /* Advances before every dlopen and after every dlclose. What is cached about a PC is valid for one generation. */
 extern uint32_t mh_generation;
 
+/* Advances it, and calls who wants to know: the unwinder, once it has started. */
+void mh_modules_advance(void);
+extern void (*mh_modules_advanced)(void);
+
 void mh_modules_start(void);
 
 /* Module that contains `pc` now, or NULL (generated code, nothing mapped). Refreshes the table at most once for an unknown pc.

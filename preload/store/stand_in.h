@@ -23,19 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* On a page that the kernel wipes in a child of fork, however it was made. */
-struct mh_alive {
-  uint32_t recording; /* 0 in a child until it has begun */
-  uint32_t own_store; /* 0 in a child until it has forgotten its parent's store */
-};
-extern struct mh_alive *mh_alive;
-
-/* True in a child from the fork on until it begins. Nothing is published meanwhile, and the store does not grow. It becomes true between any two
- * instructions of a hook. */
-static inline bool mh_stands_in(void) {
-  __atomic_signal_fence(__ATOMIC_SEQ_CST);
-  return !__atomic_load_n(&mh_alive->own_store, __ATOMIC_RELAXED);
-}
+#include "../base/alive.h"
 
 /* Where a block of the store is to be mapped; NULL if there is no room. */
 uint8_t *mh_stand_in_place(void);

@@ -3,12 +3,15 @@
 
 #include "capture_libunwind.h"
 #include "../base/settings.h"
+#include "../stacks/modules.h"
 #include "../threads/thread.h"
 #include "walk.h"
 
 void mh_capture_start(void) {
   mh_depth_limit = mh_settings.depth;
   mh_walk_start();
+  __atomic_store_n(&mh_modules_advanced, mh_capture_dwarf_modules_changed, __ATOMIC_RELEASE);
+  mh_capture_dwarf_modules_changed();
 }
 
 uint32_t mh_capture(struct mh_thread *thread, const struct mh_entry *entry) {
@@ -23,8 +26,4 @@ uint32_t mh_capture(struct mh_thread *thread, const struct mh_entry *entry) {
 
 void mh_capture_new_owner(struct mh_thread *thread) {
   if (thread->walk) mh_walk_new_owner(thread->walk);
-}
-
-void mh_capture_modules_changed(void) {
-  mh_capture_dwarf_modules_changed();
 }

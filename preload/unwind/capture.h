@@ -57,6 +57,3 @@ uint32_t mh_capture(struct mh_thread *thread, const struct mh_entry *entry);
 
 /* To be called when a thread's state becomes another thread's. */
 void mh_capture_new_owner(struct mh_thread *thread);
-
-/* Called after every change of mh_generation (a module was loaded or unloaded). */
-void mh_capture_modules_changed(void);

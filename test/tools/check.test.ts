@@ -196,8 +196,8 @@ test("includes: only from rooms behind, in no circle, all files in rooms", () =>
 
 test("includes: what still goes against the arrows is listed, and no longer than it does", () => {
   const place = tree({
-    "preload/index/index.c": '#include "../life/real.h"\n',
-    "preload/life/real.h": "",
+    "preload/stacks/intern.c": '#include "../life/ahead.h"\n',
+    "preload/life/ahead.h": "",
     "preload/threads/thread.c": "",
   });
   assert.deepEqual(says("checkIncludes", place), [
