@@ -135,7 +135,7 @@ find_own_target() {
 library() {
   local target=$1 kind=${2:-}
   local out=build/lib/$1${kind:+-$kind}/libmemhook.so zig_target=${1%-*}-linux-musl needed=()
-  stale "$out" preload build/layout.h build/libmemhook.map build.sh tools/drop-needed.mjs || return 0
+  stale "$out" preload/*/*.[ch] build/layout.h build/libmemhook.map build.sh tools/drop-needed.mjs || return 0
   find_zig
   mkdir -p "$(dirname "$out")"
   case $target in

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
@@ -82,7 +82,12 @@ const anchorOf = (heading: string) =>
     .replaceAll(" ", "-");
 
 test("every link leads somewhere", () => {
-  for (const path of [...PAGES, "ARCHITECTURE.md", "bench/README.md"]) {
+  const rooms = ["preload", "runtime"].flatMap((house) =>
+    readdirSync(join(root, house), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith("README.md"))
+      .map((name) => `${house}/${name}`),
+  );
+  for (const path of [...PAGES, ...rooms, "ARCHITECTURE.md", "bench/README.md", "test/programs/README.md"]) {
     for (const [, target] of page(path).matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^https?:/.test(target!)) continue;
       const [file, anchor] = target!.split("#");

@@ -76,7 +76,11 @@ export function checkLibrary(root) {
   const folder = join(root, "build/lib");
   const libraries = existsSync(folder) ? readdirSync(folder).map((name) => `build/lib/${name}/libmemhook.so`) : [];
   // Not those of other targets that were built from other sources: only ./build.sh targets brings them up to date.
-  const changed = Math.max(...files(root, "preload").map((path) => statSync(join(root, path)).mtimeMs));
+  const changed = Math.max(
+    ...files(root, "preload")
+      .filter((path) => !path.endsWith(".md"))
+      .map((path) => statSync(join(root, path)).mtimeMs),
+  );
   const built = libraries.filter(
     (path) => existsSync(join(root, path)) && statSync(join(root, path)).mtimeMs >= changed,
   );
