@@ -40,10 +40,11 @@ export function trialsOf(
     if (edited === undefined || sameProject(edited, base) || !what.test(edit.name)) return [];
     return [{ kind: "edit", name: edit.name, run: () => verdictOn(edited, edit.name).changed.map(told) }];
   });
-  const ours = PLANTS.filter(({ language }) => language === toolchain.language);
+  const isOurs = (plant: Plant) => plant.language === toolchain.language && !sameProject(plant.apply(base), base);
+  const ours = PLANTS.filter(isOurs);
   const plants = ours.flatMap((plant, index): Trial[] => {
     const planted = plant.apply(base);
-    if (sameProject(planted, base) || !what.test(plant.name)) return [];
+    if (!what.test(plant.name)) return [];
     const edit = SOURCE_EDITS[index % SOURCE_EDITS.length]!;
     const edited = edit.apply(planted, toolchain) ?? planted;
     return [{ kind: "plant", name: plant.name, run: () => unnamed([plant], edited, verdictOn(edited, plant.name)) }];

@@ -12,7 +12,7 @@
 // The whole is symmetric: diff(B, A) says grown where diff(A, B) says shrunk, and new where that says fixed.
 
 import type { Amount, Snapshot, SnapshotStack } from "../host/types.js";
-import { pairsOfBuilds } from "./optimized.js";
+import { type Alike, pairsOfBuilds, single, together } from "./optimized.js";
 import { byText } from "./snapshotrow.js";
 import { StackKeys } from "./stackkeys.js";
 
@@ -66,7 +66,7 @@ export function diff(base: Snapshot, head: Snapshot): Diff {
   /** The same stacks, of which one holds more. */
   const changed = new Map<Held, Held>();
   const tell = (was: Held, is: Held) => {
-    if (was.bytes === is.bytes && was.count === is.count) changes.push(changeOf(was, is));
+    if (holdsTheSame(was, is)) changes.push(changeOf(was, is));
     else changed.set(was, is);
   };
   // Both are in the same order, so that two fingers find what is equal.
@@ -89,6 +89,13 @@ export function diff(base: Snapshot, head: Snapshot): Diff {
     else gather(gone, group.loose, group);
   }
   for (const [key, group] of now) if (!old.has(key)) gather(come, group.loose, group);
+  for (const [loose, were] of gone) {
+    const are = come.get(loose);
+    if (were.length > 1 || are?.length !== 1 || !holdsTheSame(were[0]!, are[0]!)) continue;
+    changes.push(changeOf(were[0], are[0], true));
+    gone.delete(loose);
+    come.delete(loose);
+  }
   for (const [was, is] of doubtful(changed, [...gone.values(), ...come.values()].flat(), keys)) {
     changed.delete(was);
     const { exact, loose } = keys.of(was.row);
@@ -109,12 +116,20 @@ export function diff(base: Snapshot, head: Snapshot): Diff {
   }
   for (const group of come.values()) added.push(...group);
   const known = new Set<Group>();
-  for (const [was, is] of pairsOfBuilds(fixed, added, (row) => keys.bareOf(row))) {
-    changes.push(changeOf(was, is, true));
-    for (const group of [...was.stacks, ...is.stacks]) known.add(group);
-  }
-  for (const group of fixed) if (!known.has(group)) changes.push(changeOf(group, undefined));
-  for (const group of added) if (!known.has(group)) changes.push(changeOf(undefined, group));
+  const isLeft = (group: Group) => !known.has(group);
+  const pair = (found: readonly (readonly [Alike<Group>, Alike<Group>])[]) => {
+    for (const [was, is] of found) {
+      changes.push(changeOf(was, is, true));
+      for (const group of [...was.stacks, ...is.stacks]) known.add(group);
+    }
+  };
+  pair(pairsOfBuilds(single(fixed), single(added), (row) => keys.functionsOf(row)));
+  // Bare names take time, and are mostly not needed.
+  const bare = (row: SnapshotStack) => keys.bareFunctionsOf(row);
+  const [were, are] = [fixed.filter(isLeft), added.filter(isLeft)];
+  if (were.length > 0 && are.length > 0) pair(pairsOfBuilds(together(were, bare), together(are, bare), bare));
+  for (const group of fixed.filter(isLeft)) changes.push(changeOf(group, undefined));
+  for (const group of added.filter(isLeft)) changes.push(changeOf(undefined, group));
   // Sorting keeps the order of equals: they come in the order of the snapshots.
   changes.sort((a, b) => more(b).bytes - more(a).bytes || more(b).count - more(a).count);
   return {
@@ -170,13 +185,14 @@ function gather<Key, Value>(groups: Map<Key, Value[]>, key: Key, value: Value): 
 function doubtful(changed: ReadonlyMap<Held, Held>, open: readonly Group[], keys: StackKeys): Map<Held, Held> {
   const found = new Map<Held, Held>();
   if (changed.size === 0 || open.length === 0) return found;
-  const byAmount = new Map<string, [Held, Held][]>();
-  for (const pair of changed) for (const side of pair) gather(byAmount, amountKey(side), pair);
+  const bySize = new Map<number, [Held, Held][]>();
+  for (const pair of changed) for (const side of pair) gather(bySize, side.bytes, pair);
   const work: (Amount & { loose: number })[] = [...open];
   for (let next = work.pop(); next !== undefined; next = work.pop()) {
     const { loose } = next;
-    for (const [was, is] of byAmount.get(amountKey(next)) ?? []) {
-      if (found.has(was) || keys.of(was.row).loose !== loose) continue;
+    for (const [was, is] of bySize.get(next.bytes) ?? []) {
+      if (found.has(was) || ![was, is].some((side) => holdsTheSame(side, next!))) continue;
+      if (keys.of(was.row).loose !== loose) continue;
       found.set(was, is);
       work.push({ ...was, loose }, { ...is, loose });
     }
@@ -184,6 +200,7 @@ function doubtful(changed: ReadonlyMap<Held, Held>, open: readonly Group[], keys
   return found;
 }
 
+const holdsTheSame = (a: Amount, b: Amount) => a.bytes === b.bytes && a.count === b.count;
 const amountKey = ({ count, bytes }: Amount) => `${bytes} ${count}`;
 
 /**

@@ -10,26 +10,28 @@ import type { Amount, SnapshotStack } from "../host/types.js";
 import { byText } from "./snapshotrow.js";
 
 /** What a stack is compared by here. */
-export interface Bare {
+export interface Functions {
   /** The program's number. */
   program: number;
   /** Whether it is too deep to be whole. */
   cut: boolean;
-  /** Of each frame outside of the runtime and standard libraries, innermost first: the number of its bare name, and its line or 0. */
+  /** Of each frame, innermost first: a number for its name, and one for its place, 0 where that is not known. */
   names: readonly number[];
-  lines: readonly number[];
+  places: readonly number[];
+}
+
+export interface Held extends Amount {
+  readonly row: SnapshotStack;
 }
 
 /** Stacks of one side that are alike here, and what they hold together. */
-export interface Candidate<Held extends Amount> extends Amount {
-  stacks: Held[];
-  row: SnapshotStack;
-  bare: Bare;
+export interface Alike<Stack extends Held> extends Held {
+  readonly stacks: readonly Stack[];
 }
 
-interface Pair<Held extends Amount> {
-  was: Candidate<Held>;
-  is: Candidate<Held>;
+interface Pair<Stack extends Held> {
+  was: Alike<Stack>;
+  is: Alike<Stack>;
   moved: number;
   missing: number;
 }
@@ -37,85 +39,100 @@ interface Pair<Held extends Amount> {
 /** As many pairs are looked at among stacks that hold the same; more of them are too alike to be told apart. */
 const MOST_PAIRS = 1 << 16;
 
-/** Pairs of stacks, each in one pair at most: first those whose lines are the same, and where the fewest frames are missing. */
-export function pairsOfBuilds<Held extends Amount & { row: SnapshotStack }>(
-  old: readonly Held[],
-  now: readonly Held[],
-  bareOf: (row: SnapshotStack) => Bare,
-): [Candidate<Held>, Candidate<Held>][] {
-  if (old.length === 0 || now.length === 0) return [];
-  const buckets = new Map<string, [Candidate<Held>[], Candidate<Held>[]]>();
-  for (const [side, stacks] of [old, now].entries()) {
-    for (const candidate of candidatesOf(stacks, bareOf)) {
-      const { bare, count, bytes } = candidate;
-      const key = `${bare.program} ${bare.cut} ${count} ${bytes}`;
-      const bucket = buckets.get(key) ?? [[], []];
-      buckets.set(key, bucket);
-      bucket[side]!.push(candidate);
-    }
-  }
-  return [...buckets.values()].flatMap(([were, are]) => pairsOfEquals(were, are));
+/** Each stack by itself. */
+export function single<Stack extends Held>(stacks: readonly Stack[]): Alike<Stack>[] {
+  return stacks.map((stack) => ({ ...stack, stacks: [stack] }));
 }
 
-function candidatesOf<Held extends Amount & { row: SnapshotStack }>(
-  stacks: readonly Held[],
-  bareOf: (row: SnapshotStack) => Bare,
-): Candidate<Held>[] {
-  const candidates = new Map<string, Candidate<Held>>();
-  for (const held of stacks) {
-    const { row, count, bytes } = held;
-    const bare = bareOf(row);
-    const key = `${bare.program} ${bare.cut} ${bare.names.join()} ${bare.lines.join()}`;
-    const known = candidates.get(key);
-    if (known) {
-      known.stacks.push(held);
-      known.count += count;
-      known.bytes += bytes;
-    } else candidates.set(key, { stacks: [held], row, bare, count, bytes });
+/** Those of the same functions and places together. */
+export function together<Stack extends Held>(
+  stacks: readonly Stack[],
+  functionsOf: (row: SnapshotStack) => Functions,
+): Alike<Stack>[] {
+  const alike = new Map<string, Stack[]>();
+  for (const stack of stacks) {
+    const { program, cut, names, places } = functionsOf(stack.row);
+    const key = `${program} ${cut} ${names.join()} ${places.join()}`;
+    const known = alike.get(key);
+    if (known) known.push(stack);
+    else alike.set(key, [stack]);
   }
-  return [...candidates.values()];
+  const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0);
+  return [...alike.values()].map((those) => ({
+    stacks: those,
+    row: those[0]!.row,
+    count: sum(those.map(({ count }) => count)),
+    bytes: sum(those.map(({ bytes }) => bytes)),
+  }));
 }
 
-function pairsOfEquals<Held extends Amount>(
-  old: readonly Candidate<Held>[],
-  now: readonly Candidate<Held>[],
-): [Candidate<Held>, Candidate<Held>][] {
+/** Pairs, each stack in one at most: first those whose places are the same, and where the fewest frames are missing. */
+export function pairsOfBuilds<Stack extends Held>(
+  old: readonly Alike<Stack>[],
+  now: readonly Alike<Stack>[],
+  functionsOf: (row: SnapshotStack) => Functions,
+): [Alike<Stack>, Alike<Stack>][] {
+  const wanted = new Map<string, Alike<Stack>[]>();
+  for (const was of old) {
+    const key = `${was.count} ${was.bytes}`;
+    const known = wanted.get(key);
+    if (known) known.push(was);
+    else wanted.set(key, [was]);
+  }
+  const buckets = new Map<Alike<Stack>[], Alike<Stack>[]>();
+  for (const is of now) {
+    const were = wanted.get(`${is.count} ${is.bytes}`);
+    const are = were && buckets.get(were);
+    if (are) are.push(is);
+    else if (were) buckets.set(were, [is]);
+  }
+  return [...buckets].flatMap(([were, are]) => pairsOfEquals(were, are, functionsOf));
+}
+
+function pairsOfEquals<Stack extends Held>(
+  old: readonly Alike<Stack>[],
+  now: readonly Alike<Stack>[],
+  functionsOf: (row: SnapshotStack) => Functions,
+): [Alike<Stack>, Alike<Stack>][] {
   if (old.length * now.length > MOST_PAIRS) return [];
-  const pairs = old.flatMap((was) => now.flatMap((is) => pairOf(was, is) ?? []));
+  const [were, are] = [old, now].map((side) => side.map((alike) => ({ alike, functions: functionsOf(alike.row) })));
+  const pairs = were!.flatMap((was) =>
+    are!.flatMap((is): Pair<Stack>[] => {
+      const found = comparison(was.functions, is.functions);
+      return found ? [{ was: was.alike, is: is.alike, ...found }] : [];
+    }),
+  );
   pairs.sort(
     (a, b) => a.moved - b.moved || a.missing - b.missing || byText(first(a), first(b)) || byText(second(a), second(b)),
   );
-  const taken = new Set<Candidate<Held>>();
-  return pairs.flatMap(({ was, is }): [Candidate<Held>, Candidate<Held>][] => {
+  const taken = new Set<Alike<Stack>>();
+  return pairs.flatMap(({ was, is }): [Alike<Stack>, Alike<Stack>][] => {
     if (taken.has(was) || taken.has(is)) return [];
     taken.add(was).add(is);
     return [[was, is]];
   });
 }
 
-interface Rows {
-  was: { row: SnapshotStack };
-  is: { row: SnapshotStack };
-}
-
 // Which of a pair is the base makes no difference to the order.
-const first = ({ was, is }: Rows) => (byText(was.row, is.row) <= 0 ? was.row : is.row);
-const second = ({ was, is }: Rows) => (byText(was.row, is.row) <= 0 ? is.row : was.row);
+const first = ({ was, is }: { was: Held; is: Held }) => (byText(was.row, is.row) <= 0 ? was.row : is.row);
+const second = ({ was, is }: { was: Held; is: Held }) => (byText(was.row, is.row) <= 0 ? is.row : was.row);
 
-function pairOf<Held extends Amount>(was: Candidate<Held>, is: Candidate<Held>): Pair<Held> | undefined {
-  const [long, short] = was.bare.names.length >= is.bare.names.length ? [was.bare, is.bare] : [is.bare, was.bare];
+/** How many frames have moved and how many are missing, if the one is the other with some frames left out. */
+function comparison(was: Functions, is: Functions): { moved: number; missing: number } | undefined {
+  if (was.program !== is.program || was.cut !== is.cut) return undefined;
+  const [long, short] = was.names.length >= is.names.length ? [was, is] : [is, was];
   if (short.names.length === 0 && long.names.length > 0) return undefined;
   let moved = 0;
   let at = short.names.length - 1;
   // From the outside in: a function that calls itself loses its inner calls.
   for (let i = long.names.length - 1; i >= 0 && at >= 0; i--) {
     if (long.names[i] !== short.names[at]) continue;
-    const [one, other] = [long.lines[i]!, short.lines[at]!];
+    const [one, other] = [long.places[i]!, short.places[at]!];
     if (one !== other && one !== 0 && other !== 0) moved++;
     at--;
   }
   if (at >= 0) return undefined;
   const missing = long.names.length - short.names.length;
-  // Where lines moved too, it must be clear enough by what is left.
-  return moved > 0 && missing > short.names.length ? undefined : { was, is, moved, missing };
+  // Where places moved too, it must be clear enough by what is left.
+  return moved > 0 && missing > short.names.length ? undefined : { moved, missing };
 }

@@ -16,7 +16,7 @@ import { demangle } from "../symbols/demangle.js";
 import { mayHaveKey, moduleKey, nameKey, readableKey } from "../symbols/namekeys.js";
 import { bareName, isStandard } from "./barenames.js";
 import { type FrameParts, partsOf, QUOTE } from "./frametext.js";
-import type { Bare } from "./optimized.js";
+import type { Functions } from "./optimized.js";
 import { Frames, type FrameTuple } from "./snapshotframes.js";
 import { numberFrames } from "./snapshotrow.js";
 
@@ -75,18 +75,33 @@ export class StackKeys {
     return { exact, loose: this.#loose.of(this.#bytes, 0, 4 * length) };
   }
 
-  /** What is the same however it was optimized: see optimized.ts. For a stack that has been numbered. @throws SnapshotError */
-  bareOf(row: SnapshotStack): Bare {
+  /** The functions of a stack that has been numbered, without the runtime's: see optimized.ts. @throws SnapshotError */
+  functionsOf(row: SnapshotStack): Functions {
+    const count = numberFrames(row, this.#frames);
+    const keys = this.#keys;
+    const names: number[] = [];
+    const places: number[] = [];
+    for (const number of this.#frames.numbers.subarray(0, count)) {
+      const at = FIELDS * number;
+      if (keys[at + 2] === 1) continue;
+      names.push(keys[at + 1]!);
+      places.push(keys[at]! + 1);
+    }
+    return { program: this.#program(row.program), cut: isTooDeep(row), names, places };
+  }
+
+  /** The same by their bare names and lines, without those of standard libraries. @throws SnapshotError */
+  bareFunctionsOf(row: SnapshotStack): Functions {
     const count = numberFrames(row, this.#frames);
     const names: number[] = [];
-    const lines: number[] = [];
+    const places: number[] = [];
     for (const number of this.#frames.numbers.subarray(0, count)) {
       this.#bare[number] ??= this.#bareNumber(number);
       if (this.#bare[number] < 0) continue;
       names.push(this.#bare[number]);
-      lines.push(this.#frames.at(number).line ?? 0);
+      places.push(this.#frames.at(number).line ?? 0);
     }
-    return { program: this.#program(row.program), cut: isTooDeep(row), names, lines };
+    return { program: this.#program(row.program), cut: isTooDeep(row), names, places };
   }
 
   /** −1 for the runtime, and for what a standard library consists of. */
