@@ -27,9 +27,15 @@ static bool end_is_known(const struct mh_header *dead) {
   return dead->end_kind == MH_END_EXIT || dead->end_kind == MH_END_IMMEDIATE_EXIT;
 }
 
+/* Of two processes made in the same tick, whether the one with this id came first. */
+static bool came_first(uint32_t pid, uint32_t other) {
+  return pid < other ? other - pid < PIDS_IN_A_TICK : pid - other >= PIDS_IN_A_TICK;
+}
+
 /* Whether `dead` was there when the process was made that has this pid and start. */
 static bool was_there(const struct mh_header *dead, uint32_t pid, uint64_t start) {
   if (!start || start < dead->process_start) return false;
+  if (start == dead->process_start && dead->pid_namespace == mh_process.pid_namespace && came_first(pid, dead->pid)) return false;
   if (!end_is_known(dead)) return true;
   /* Stores before 1.4 have not the time of the machine's sleep. */
   const struct mh_calendar *calendar = &dead->calendar;

@@ -16,10 +16,17 @@ const UNSURE_NS = 1_000_000_000n;
 /** Ids begin anew from a low number when they have come to the end, which is 32768 or higher. */
 const PIDS_WITHIN = 16384;
 
+/** Of two processes made in the same tick, whether the one with this id came first. */
+function cameFirst(pid: number, other: number): boolean {
+  return pid < other ? other - pid < PIDS_WITHIN : pid - other >= PIDS_WITHIN;
+}
+
 /** `owner`: the header page of an ended process's store on the same machine, in the same pid namespace. */
 export function mayDescend(newcomer: Identity, owner: DataView): boolean {
   const start = owner.getBigUint64(L.HEADER_PROCESS_START, true);
-  if (start === 0n || newcomer.start < start || newcomer.pid === owner.getUint32(L.HEADER_PID, true)) return false;
+  const pid = owner.getUint32(L.HEADER_PID, true);
+  if (start === 0n || newcomer.start < start || newcomer.pid === pid) return false;
+  if (newcomer.start === start && cameFirst(newcomer.pid, pid)) return false;
   const time = (field: number) => owner.getBigUint64(field, true);
   const began = time(L.HEADER_START_BOOTTIME) || time(L.HEADER_START_MONOTONIC);
   const end = began + time(L.HEADER_END_TIME) + time(L.HEADER_SUSPENDED) - time(L.HEADER_START_SUSPENDED);

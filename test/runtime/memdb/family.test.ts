@@ -31,6 +31,9 @@ function slept(): DataView {
 
 const CASES: [string, number, bigint, boolean][] = [
   ["started before it", 1100, 49n * SECOND, false],
+  ["started in the same tick, before it", 999, 50n * SECOND, false],
+  ["started in the same tick, before it and before the ids began anew", 32700, 50n * SECOND, false],
+  ["started in the same tick, after it", 1001, 50n * SECOND, true],
   ["started while it lived", 1100, 55n * SECOND, true],
   ["started long after its end", 1100, 70n * SECOND, false],
   ["started as it ended, before the end", 1200, 60n * SECOND, true],
