@@ -13,6 +13,8 @@ import { storesAt } from "../stores/storenames.js";
 const LOOK_MS = 50;
 const LOOKS_SAME = 5;
 const LOOKS_MOST = 40;
+/** How often a process without an environment makes for another look: during an exec it has none for a moment, others have none at all. */
+const LOOKS_UNSURE = 3;
 
 /** A store that the run left, and what decides whether it is shown. */
 export interface LeftStore {
@@ -42,9 +44,10 @@ export async function remainsOf(path: string, started: bigint | null): Promise<R
   let before = "";
   let same = 0;
   for (let looks = 1; ; looks++) {
-    const found = await look(path, started);
+    const { unsure, ...found } = await look(path, started);
     const running = found.stores.filter((store) => store.running);
-    if (running.length === 0 && found.storeless.length === 0) return found;
+    const nothing = running.length === 0 && found.storeless.length === 0;
+    if (nothing && (!unsure || looks > LOOKS_UNSURE)) return found;
     const now = JSON.stringify(running);
     same = now === before ? same + 1 : 1;
     if ((same >= LOOKS_SAME && found.storeless.length === 0) || looks === LOOKS_MOST) return found;
@@ -53,9 +56,9 @@ export async function remainsOf(path: string, started: bigint | null): Promise<R
   }
 }
 
-async function look(path: string, started: bigint | null): Promise<Remains> {
+async function look(path: string, started: bigint | null): Promise<Remains & { unsure: boolean }> {
   // First, or one that makes its store meanwhile would have none.
-  const running = runningWith(path);
+  const { found: running, unsure } = runningWith(path);
   const stores: LeftStore[] = [];
   const unreadable: string[] = [];
   for (const candidate of storesAt(path)) {
@@ -70,22 +73,27 @@ async function look(path: string, started: bigint | null): Promise<Remains> {
     }
   }
   const storeless = running.filter(({ pid }) => !stores.some((store) => store.pid === pid));
-  return { stores, storeless, unreadable };
+  return { stores, storeless, unreadable, unsure };
 }
 
-/** The processes younger than this one, in its pid namespace, that were started with this path for their store. */
-function runningWith(path: string): { pid: number; exe: string }[] {
+/** The processes younger than this one, in its pid namespace, that were started with this path for their store; whether there may be more. */
+function runningWith(path: string): { found: { pid: number; exe: string }[]; unsure: boolean } {
   const own = ownIdentity();
   const found = [];
+  let unsure = false;
   for (const name of readdirSync("/proc").filter((each) => /^\d+$/.test(each))) {
     try {
-      if (!readFileSync(`/proc/${name}/environ`, "utf8").split("\0").includes(`MEMHOOK_FILE=${path}`)) continue;
+      const environment = readFileSync(`/proc/${name}/environ`, "utf8");
+      if (environment !== "" && !environment.split("\0").includes(`MEMHOOK_FILE=${path}`)) continue;
       const { pid, start, namespace } = identityAt(name);
       if (pid === own.pid || start < own.start || namespace !== own.namespace) continue;
-      found.push({ pid, exe: readlinkSync(`/proc/${name}/exe`) });
+      // One of the kernel's, or one that has ended, executes nothing.
+      const exe = readlinkSync(`/proc/${name}/exe`);
+      if (environment === "") unsure = true;
+      else found.push({ pid, exe });
     } catch {
       // Another user's, or it has ended.
     }
   }
-  return found;
+  return { found, unsure };
 }
