@@ -9,8 +9,7 @@
 //
 // A test has a clock of its own: `using(clock, () => …)`.
 
-import { readFileSync } from "node:fs";
-import { runtimeName } from "./host.js";
+import { runtimeName, textAt } from "./host.js";
 
 /** Nanoseconds. */
 export interface Clock {
@@ -25,8 +24,8 @@ export interface Clock {
 }
 
 const SECOND = 1_000_000_000n;
-/** Of /proc/PID/stat, on all machines. */
-const TICK = 10_000_000n;
+/** Nanoseconds of a tick of /proc/PID/stat, on all machines. */
+export const TICK = 10_000_000n;
 
 class KernelClock implements Clock {
   wall(): bigint {
@@ -34,11 +33,11 @@ class KernelClock implements Clock {
   }
 
   boot(): bigint | null {
-    const uptime = /^(\d+)\.(\d\d) /.exec(text("/proc/uptime"));
+    const uptime = /^(\d+)\.(\d\d) /.exec(textAt("/proc/uptime"));
     if (uptime === null) return null;
     const read = BigInt(uptime[1]!) * SECOND + BigInt(uptime[2]!) * TICK;
     // A container's own file (lxcfs) says how long the container has been there, while this process's start is the machine's.
-    const started = startOf(text("/proc/self/stat")) * TICK;
+    const started = startOf(textAt("/proc/self/stat")) * TICK;
     const now = read < started ? started + BigInt(Math.round(process.uptime() * 1e9)) : read;
     return now - offset("boottime");
   }
@@ -51,7 +50,7 @@ class KernelClock implements Clock {
   }
 
   bootId(): string {
-    return text("/proc/sys/kernel/random/boot_id").trim().replaceAll("-", "");
+    return textAt("/proc/sys/kernel/random/boot_id").trim().replaceAll("-", "");
   }
 }
 
@@ -67,16 +66,8 @@ export function startOf(stat: string): bigint {
 
 /** What the time namespace adds to a clock. */
 function offset(clock: "monotonic" | "boottime"): bigint {
-  const found = new RegExp(`^${clock}\\s+(-?\\d+)\\s+(\\d+)$`, "m").exec(text("/proc/self/timens_offsets"));
+  const found = new RegExp(`^${clock}\\s+(-?\\d+)\\s+(\\d+)$`, "m").exec(textAt("/proc/self/timens_offsets"));
   return found === null ? 0n : BigInt(found[1]!) * SECOND + BigInt(found[2]!);
-}
-
-function text(path: string): string {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return "";
-  }
 }
 
 const kernel: Clock = new KernelClock();

@@ -4,7 +4,7 @@
 // memory that way is as fast in each of them as anything they have of their own (measured). So one adapter serves all
 // three; what differs between them is added here and nowhere else.
 
-import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 
 /** A file, or anything else with bytes at positions. All methods throw Error with a Node error code. */
 export interface ByteSource {
@@ -43,6 +43,15 @@ export function openFile(path: string): ByteSource {
       file = undefined;
     },
   };
+}
+
+/** What a small file holds, as those of /proc do; "" where it cannot be read. One character is one byte. */
+export function textAt(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return "";
+  }
 }
 
 export type RuntimeName = "node" | "bun" | "deno";

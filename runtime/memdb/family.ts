@@ -7,10 +7,9 @@
 //     newcomer                            ├──────  a later run
 
 import * as L from "../../asm/layout.js";
+import { TICK } from "../host/clock.js";
 import type { Identity } from "../stores/liveness.js";
 
-/** A clock tick of /proc/PID/stat, on all machines. */
-const TICK_NS = 10_000_000n;
 /** Starts count while a machine is suspended, and the times of a store before 1.4 do not; and a start is known to a tick. Within this, process ids tell the order. */
 const UNSURE_NS = 1_000_000_000n;
 /** Ids begin anew from a low number when they have come to the end, which is 32768 or higher. */
@@ -30,7 +29,7 @@ export function mayDescend(newcomer: Identity, owner: DataView): boolean {
   const time = (field: number) => owner.getBigUint64(field, true);
   const began = time(L.HEADER_START_BOOTTIME) || time(L.HEADER_START_MONOTONIC);
   const end = began + time(L.HEADER_END_TIME) + time(L.HEADER_SUSPENDED) - time(L.HEADER_START_SUSPENDED);
-  const made = newcomer.start * TICK_NS;
+  const made = newcomer.start * TICK;
   if (made > end + UNSURE_NS) return false;
   if (made + UNSURE_NS < end) return true;
   const newest = owner.getUint32(L.HEADER_END_NEWEST_PID, true);

@@ -6,8 +6,8 @@
 //
 // Without this every user of the machine could speak for every process on it, because 127.0.0.1 is open to all.
 
-import { readFileSync } from "node:fs";
 import * as L from "../../asm/layout.js";
+import { textAt } from "../host/host.js";
 import { type Identity, liveness, ownIdentity } from "../stores/liveness.js";
 import { WireError } from "./wire.js";
 
@@ -52,14 +52,6 @@ export function isProcessOf(user: number, identity: Identity): boolean | undefin
   const { namespace } = ownIdentity();
   const here = identity.namespace === namespace || identity.namespace === 0n || namespace === 0n;
   if (!here || liveness(identity) !== "running") return undefined;
-  const [, ...users] = /^Uid:\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)$/m.exec(statusOf(identity.pid)) ?? [];
+  const [, ...users] = /^Uid:\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)$/m.exec(textAt(`/proc/${identity.pid}/status`)) ?? [];
   return users.length === 0 ? undefined : users.map(Number).includes(user);
-}
-
-function statusOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/status`, "latin1");
-  } catch {
-    return "";
-  }
 }

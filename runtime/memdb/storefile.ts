@@ -27,7 +27,7 @@ import * as L from "../../asm/layout.js";
 import { clock, wallMilliseconds } from "../host/clock.js";
 import { isRefused } from "../host/host.js";
 import { isPrivate } from "../host/private.js";
-import { identityKey, identityOf, machineKey, type Origin } from "../stores/identity.js";
+import { identityKey, identityOf, isStoreHeader, machineKey, type Origin } from "../stores/identity.js";
 import { type Identity, liveness } from "../stores/liveness.js";
 import { storeNames } from "../stores/storenames.js";
 import { mayDescend } from "./family.js";
@@ -78,14 +78,7 @@ function ownerOf(path: string, identity?: Identity, quiet?: Quiet): Owner {
     if (!isPrivate(status)) return "foreign";
     if (status.size === 0) return "nobody";
     const header = new DataView(new ArrayBuffer(L.HEADER_BYTES));
-    const read = readSync(file, header, 0, L.HEADER_BYTES, 0);
-    if (
-      read < L.HEADER_BYTES ||
-      header.getUint32(L.HEADER_MAGIC, true) !== L.STORE_MAGIC_LOW ||
-      header.getUint32(L.HEADER_MAGIC + 4, true) !== L.STORE_MAGIC_HIGH
-    ) {
-      return "foreign";
-    }
+    if (readSync(file, header, 0, L.HEADER_BYTES, 0) < L.HEADER_BYTES || !isStoreHeader(header)) return "foreign";
     const owner = identityOf(header);
     if (identity && identityKey(owner) === identityKey(identity)) return "own";
     if (header.getUint32(L.HEADER_END_KIND, true) !== L.END_NONE) {

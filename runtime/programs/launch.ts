@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { resolve as absolute } from "node:path";
 import { LaunchError } from "../host/errors.js";
+import { textAt } from "../host/host.js";
 import { findProgram } from "./program.js";
 import type { Signals } from "./signals.js";
 
@@ -65,14 +66,10 @@ function notExecutable(path: string): string {
   return holding?.[5]?.split(",").includes("noexec") ? `${holding[4]} is mounted noexec` : "not executable";
 }
 
+/** None of a process that is not there. */
 function capabilities(pid: number | undefined): bigint {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, "latin1");
-    return BigInt(`0x${/^CapPrm:\s*([\da-f]+)/m.exec(status)?.[1] ?? 0}`);
-  } catch {
-    // There is no such process.
-    return 0n;
-  }
+  const status = textAt(`/proc/${pid}/status`);
+  return BigInt(`0x${/^CapPrm:\s*([\da-f]+)/m.exec(status)?.[1] ?? 0}`);
 }
 
 /** The exit code a shell would give: the program's own, or 128 and the number of the signal that ended it. */

@@ -1,8 +1,9 @@
 // Why there is no store at a path, found out by making something there: what the library says of it goes to MEMHOOK_LOG, if anywhere.
 
-import { closeSync, constants, lstatSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, constants, lstatSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { whyNotWritten } from "../host/errors.js";
+import { textAt } from "../host/host.js";
 
 /** The least that a store takes. */
 const LEAST_BYTES = 256 << 10;
@@ -13,7 +14,7 @@ export function whyNoRoom(store: string): string | null {
   if (found !== undefined && !found.isFile()) return `${store} is no regular file: name another one with -f`;
   if (found !== undefined && found.size > 0)
     return `${store} is there already and no store of this user's alone, so memhook does not touch it: name another one with -f`;
-  const limit = Number(/^Max file size +(\d+)/m.exec(limits())?.[1] ?? Number.POSITIVE_INFINITY);
+  const limit = Number(/^Max file size +(\d+)/m.exec(textAt("/proc/self/limits"))?.[1] ?? Number.POSITIVE_INFINITY);
   if (limit < LEAST_BYTES)
     return `a store needs files of ${LEAST_BYTES} bytes, and no more than ${limit} are allowed: ulimit -f`;
   const attempt = `${store}.${process.pid}.try`;
@@ -29,13 +30,5 @@ export function whyNoRoom(store: string): string | null {
     return null;
   } catch (error) {
     return `no store can be written in ${dirname(store)} (${whyNotWritten(error)}): name another place with -f or TMPDIR`;
-  }
-}
-
-function limits(): string {
-  try {
-    return readFileSync("/proc/self/limits", "latin1");
-  } catch {
-    return "";
   }
 }

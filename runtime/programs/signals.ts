@@ -12,9 +12,8 @@
 // Signals that cannot be heard: KILL and STOP, of which the program is not told; real-time ones, which end memhook while the program runs on.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { constants } from "node:os";
-import { runtimeName } from "../host/host.js";
+import { runtimeName, textAt } from "../host/host.js";
 
 type Name = NodeJS.Signals;
 
@@ -193,7 +192,7 @@ function settled(pid: number, name: Name): State {
 }
 
 function stateOf(pid: number): State {
-  const text = read(`/proc/${pid}/status`);
+  const text = textAt(`/proc/${pid}/status`);
   const pending = BigInt(`0x${/^ShdPnd:\s*([\da-f]+)/m.exec(text)?.[1] ?? 0}`);
   return {
     state: /^State:\s*(\S)/m.exec(text)?.[1]?.toUpperCase() ?? "X",
@@ -203,16 +202,8 @@ function stateOf(pid: number): State {
 
 /** Whether keys that are struck now would send signals to this process. */
 function inForeground(): boolean {
-  const stat = read("/proc/self/stat");
+  const stat = textAt("/proc/self/stat");
   // Behind the program's name: state, parent, group, session, terminal, its foreground group.
   const [, , group, , terminal, foreground] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return terminal !== "0" && group === foreground;
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return "";
-  }
 }

@@ -8,6 +8,14 @@ export interface Origin extends Identity {
   parent: number;
 }
 
+/** Whether a header page is that of a store. */
+export function isStoreHeader(header: DataView): boolean {
+  return (
+    header.getUint32(L.HEADER_MAGIC, true) === L.STORE_MAGIC_LOW &&
+    header.getUint32(L.HEADER_MAGIC + 4, true) === L.STORE_MAGIC_HIGH
+  );
+}
+
 /** The identity in a header page. */
 export function identityOf(header: DataView): Origin {
   return {

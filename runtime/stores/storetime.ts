@@ -7,7 +7,7 @@
 // What is now is known on the same boot of the same machine only. A store of another one is as of when it was written.
 
 import * as L from "../../asm/layout.js";
-import { clock } from "../host/clock.js";
+import { clock, TICK } from "../host/clock.js";
 import type { StoreImage } from "./image.js";
 
 /** Now, in relative time; `known` false: it is not, and this is when the store was last written. */
@@ -16,8 +16,6 @@ export interface StoreNow {
   known: boolean;
 }
 
-/** Of /proc/PID/stat, on all machines. */
-const TICK_NS = 10_000_000n;
 /** Reading /proc/uptime may be behind by a hundredth of a second; where it is by more, something is not as it says. */
 const BEHIND_NS = 1_000_000_000n;
 
@@ -43,7 +41,7 @@ export function beganAfter(image: StoreImage, boot: bigint): boolean {
   const bootId = bootIdOf(image);
   if (!/^0*$/.test(bootId) && bootId !== clock.bootId()) return false;
   // To the end of the tick, where there is no more than that.
-  return (image.u64(L.HEADER_START_BOOTTIME) || (image.u64(L.HEADER_PROCESS_START) + 1n) * TICK_NS) >= boot;
+  return (image.u64(L.HEADER_START_BOOTTIME) || (image.u64(L.HEADER_PROCESS_START) + 1n) * TICK) >= boot;
 }
 
 function bootIdOf(image: StoreImage): string {
