@@ -18,7 +18,6 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  readSync,
   realpathSync,
   rmdirSync,
   rmSync,
@@ -28,8 +27,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import * as L from "../../asm/layout.js";
+import { type ByteSource, openFile, textAt } from "../host/host.js";
 import type { ModuleInfo } from "../host/types.js";
-import { identityKey, identityOf } from "../stores/identity.js";
+import { identityKey, identityOf, isStoreHeader } from "../stores/identity.js";
 import { ownIdentity } from "../stores/liveness.js";
 import { storesAt } from "../stores/storenames.js";
 import type { KeptFiles } from "../symbols/debugfiles.js";
@@ -247,21 +247,18 @@ function keyOf(buildId: Uint8Array, layout: bigint): string {
 
 /** Null if there is no store, or not yet. */
 function headerOf(store: string): DataView | null {
-  const header = new DataView(new ArrayBuffer(L.HEADER_BYTES));
-  let file: number;
+  const bytes = new Uint8Array(L.HEADER_BYTES);
+  let file: ByteSource;
   try {
-    file = openSync(store, "r");
+    file = openFile(store);
   } catch {
     return null;
   }
   try {
-    const isStore =
-      readSync(file, header, 0, L.HEADER_BYTES, 0) === L.HEADER_BYTES &&
-      header.getUint32(L.HEADER_MAGIC, true) === L.STORE_MAGIC_LOW &&
-      header.getUint32(L.HEADER_MAGIC + 4, true) === L.STORE_MAGIC_HIGH;
-    return isStore ? header : null;
+    const header = new DataView(bytes.buffer);
+    return file.read(bytes, 0) === bytes.length && isStoreHeader(header) ? header : null;
   } finally {
-    closeSync(file);
+    file.close();
   }
 }
 
@@ -299,14 +296,10 @@ function openIf(path: string, inode: bigint): number | null {
 }
 
 function mountOf(descriptor: number): string {
-  return /^mnt_id:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, "latin1"))?.[1] ?? "";
+  return /^mnt_id:\s*(\d+)/m.exec(textAt(`/proc/self/fdinfo/${descriptor}`))?.[1] ?? "";
 }
 
 function mountIds(): Set<string> {
-  try {
-    const lines = readFileSync("/proc/self/mountinfo", "latin1").split("\n");
-    return new Set(lines.map((line) => line.split(" ", 1)[0]!));
-  } catch {
-    return new Set();
-  }
+  const lines = textAt("/proc/self/mountinfo").split("\n");
+  return new Set(lines.map((line) => line.split(" ", 1)[0]!));
 }

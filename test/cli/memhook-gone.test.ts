@@ -2,7 +2,7 @@
 // remove themselves or run from memory, files that were built anew, bundles that unpack into a folder and tidy up.
 
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -65,6 +65,15 @@ test("plugins, and nothing is left but the store", { skip }, () => {
   );
   assert.deepEqual(readdirSync(home), ["app.mem"]);
   assert.deepEqual(readdirSync(TMPDIR), []);
+});
+
+test("a pipe by the name of a store is not waited for", { skip }, () => {
+  const home = mkdtempSync(join(folder, "home-"));
+  execFileSync("mkfifo", [join(home, "app.1.mem")]);
+  // Long enough for a look at the run's stores.
+  const args = ["run", "-f", join(home, "app.mem"), "sh", "-c", "sleep 0.2; exit 3"];
+  const { code, signal } = run("memhook", args, { env, timeout: 60_000, killSignal: "SIGKILL" });
+  assert.deepEqual({ code, signal }, { code: 3, signal: null });
 });
 
 // As PyInstaller and self-extracting archives do it; and one that is built anew when it has run.
