@@ -1,8 +1,8 @@
 // What a run has left when its program has ended: stores, and processes that run on.
 //
 // A program that becomes a daemon ends as soon as its child, or that one's child, goes on alone. No process table tells whose
-// descendant that is, but its environment names the run's store. It has hardly begun then, so it is looked at until nothing changes
-// for a while, and for two seconds at most.
+// descendant that is, but its environment names the run's store. It has hardly begun then, so it is looked at until
+// nothing changes for a while, and for two seconds at most.
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { identityAt, ownIdentity } from "../stores/liveness.js";
@@ -13,8 +13,8 @@ import { storesAt } from "../stores/storenames.js";
 const LOOK_MS = 50;
 const LOOKS_SAME = 5;
 const LOOKS_MOST = 40;
-/** How often a process without an environment makes for another look: during an exec it has none for a moment, others have none at all. */
-const LOOKS_UNSURE = 3;
+/** How many looks in a row must have found nothing where a process may have been missed. */
+const LOOKS_UNSURE = 4;
 
 /** A store that the run left, and what decides whether it is shown. */
 export interface LeftStore {
@@ -45,11 +45,11 @@ export async function remainsOf(path: string, started: bigint | null): Promise<R
   let same = 0;
   for (let looks = 1; ; looks++) {
     const { unsure, ...found } = await look(path, started);
-    const running = found.stores.filter((store) => store.running);
-    const nothing = running.length === 0 && found.storeless.length === 0;
-    if (nothing && (!unsure || looks > LOOKS_UNSURE)) return found;
-    const now = JSON.stringify(running);
+    const nothing = found.storeless.length === 0 && !found.stores.some((store) => store.running);
+    // A new store tells of a process, though it may have ended before it was seen.
+    const now = JSON.stringify(found.stores);
     same = now === before ? same + 1 : 1;
+    if (nothing && (!unsure || same >= LOOKS_UNSURE)) return found;
     if ((same >= LOOKS_SAME && found.storeless.length === 0) || looks === LOOKS_MOST) return found;
     before = now;
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
@@ -76,7 +76,11 @@ async function look(path: string, started: bigint | null): Promise<Remains & { u
   return { stores, storeless, unreadable, unsure };
 }
 
-/** The processes younger than this one, in its pid namespace, that were started with this path for their store; whether there may be more. */
+/**
+ * The processes younger than this one, in its pid namespace, that were started with this path for their store.
+ * Unsure: there may be one more, since a process has no environment for a moment while it executes a program, and one
+ * that ended after /proc was listed may have handed on to one that was not yet there.
+ */
 function runningWith(path: string): { found: { pid: number; exe: string }[]; unsure: boolean } {
   const own = ownIdentity();
   const found = [];
@@ -86,13 +90,15 @@ function runningWith(path: string): { found: { pid: number; exe: string }[]; uns
       const environment = readFileSync(`/proc/${name}/environ`, "utf8");
       if (environment !== "" && !environment.split("\0").includes(`MEMHOOK_FILE=${path}`)) continue;
       const { pid, start, namespace } = identityAt(name);
+      if (namespace === 0n) unsure = true;
       if (pid === own.pid || start < own.start || namespace !== own.namespace) continue;
       // One of the kernel's, or one that has ended, executes nothing.
       const exe = readlinkSync(`/proc/${name}/exe`);
       if (environment === "") unsure = true;
       else found.push({ pid, exe });
-    } catch {
-      // Another user's, or it has ended.
+    } catch (error) {
+      // Otherwise it is another user's.
+      if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) unsure = true;
     }
   }
   return { found, unsure };

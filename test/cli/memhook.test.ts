@@ -171,6 +171,12 @@ const RUNNING_ON: [string, string[], number, string][] = [
     5,
     "9 bytes live in 1 allocation",
   ],
+  [
+    "what a job handed itself on to",
+    ["sh", "-c", `("$0" ${"child 0 ".repeat(40)}leak 9 pid wait) & exit 6`, obedient],
+    6,
+    "9 bytes live in 1 allocation",
+  ],
 ];
 
 for (const [what, words, expected, live] of RUNNING_ON) {
