@@ -54,7 +54,7 @@ const MUTATIONS = [
   ],
   [
     "a change of the side table that was jumped out of is mended",
-    "side.c",
+    "overflow.c",
     "  return taken != MH_LOCK_REFUSED;",
     "  return taken == MH_LOCK_TAKEN;",
     "threads",
@@ -441,7 +441,7 @@ const MUTATIONS = [
   ],
   [
     "a coroutine's stack is read beyond its first page",
-    "span.c",
+    "stack_range.c",
     "if (address < span->low) return false;",
     "if (address < span->low || address) return false;",
     "control",

@@ -16,10 +16,10 @@
 #include <time.h>
 #include <ucontext.h>
 
-#include "../../preload/unwind/again.h"
+#include "../../preload/unwind/stack_cache.h"
 #include "../../preload/unwind/capture.h"
 #include "../../preload/threads/thread.h"
-#include "../../preload/unwind/walk.h"
+#include "../../preload/unwind/stack_cache_data.h"
 #include "frames.h"
 
 #define REPEATS 15

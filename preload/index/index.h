@@ -1,7 +1,7 @@
 /* The index: from the address of a live heap block to its record.
  *
  * Two parts behind one face: the shadow for ordinary blocks (shadow.c, no locks), the side table for those
- * that do not suit it (side.c). Both are private memory, not part of the store: a viewer finds every record by
+ * that do not suit it (overflow.c). Both are private memory, not part of the store: a viewer finds every record by
  * scanning, and a child of fork has its own copy.
  */
 #pragma once
@@ -93,7 +93,7 @@ void mh_index_prune(void);
 /* Empties it (a child that starts afresh). */
 void mh_index_reset(void);
 
-/* side.c. Keys are addresses; memory of custom allocators lies inside other blocks and has the key's top bit set. */
+/* overflow.c. Keys are addresses; memory of custom allocators lies inside other blocks and has the key's top bit set. */
 #define MH_SIDE_CUSTOM ((uint64_t)1 << 63)
 bool mh_side_put(uint64_t key, uint32_t slot, uint32_t *stale);
 uint32_t mh_side_take(uint64_t key);

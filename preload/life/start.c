@@ -32,7 +32,7 @@
 #include "real.h"
 #include "../hooks/redirect.h"
 #include "../records/regions.h"
-#include "../unwind/rows.h"
+#include "../unwind/rule_table.h"
 #include "../threads/sample.h"
 #include "../base/seccomp.h"
 #include "../send/sender.h"

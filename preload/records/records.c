@@ -16,7 +16,7 @@
  */
 #include "records.h"
 
-#include "../unwind/again.h"
+#include "../unwind/stack_cache.h"
 #include "../threads/counters.h"
 #include "fork_log.h"
 #include "guard.h"

@@ -5,7 +5,7 @@
 #include "../base/settings.h"
 #include "../stacks/modules.h"
 #include "../threads/thread.h"
-#include "walk.h"
+#include "stack_cache_data.h"
 
 void mh_capture_start(void) {
   mh_depth_limit = mh_settings.depth;

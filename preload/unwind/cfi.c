@@ -5,7 +5,7 @@
 #include "../base/lock.h"
 #include "../stacks/modules.h"
 #include "../base/peek.h"
-#include "row.h"
+#include "unwind_rule.h"
 #include "step.h"
 #include "../base/sys.h"
 #include "../threads/thread.h"

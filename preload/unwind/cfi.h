@@ -32,7 +32,7 @@ struct mh_rules {
   struct mh_rule sp, fp, ra;
 };
 
-/* The row for `pc`, without a frame id; see row.h. `exact`: an interrupted instruction rather than a return address.
+/* The row for `pc`, without a frame id; see unwind_rule.h. `exact`: an interrupted instruction rather than a return address.
  * Never 0. Takes no lock. Depends on the modules loaded now. */
 uint64_t mh_cfi_row(uintptr_t pc, bool exact);
 

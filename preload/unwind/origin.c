@@ -6,7 +6,7 @@
 #include "cfi.h"
 #include "../stacks/modules.h"
 #include "../life/real.h"
-#include "span.h"
+#include "stack_range.h"
 #include "step.h"
 #include "../store/store.h"
 #include "../threads/thread.h"

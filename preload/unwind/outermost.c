@@ -7,7 +7,7 @@
 #include "../stacks/modules.h"
 #include "origin.h"
 #include "../base/peek.h"
-#include "row.h"
+#include "unwind_rule.h"
 #include "step.h"
 #include "../base/sys.h"
 

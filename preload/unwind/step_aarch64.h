@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "cfi.h"
-#include "row.h"
+#include "unwind_rule.h"
 
 #define MH_DWARF_FP 29
 #define MH_DWARF_SP 31

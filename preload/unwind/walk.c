@@ -29,13 +29,13 @@
  * the same words, and equal words give the same registers in the next frame. Nothing is guessed and nothing is hashed. If
  * one has changed, stepping goes on, and may meet the remembered walk again outside of the changed word.
  *
- * A walk that took a new way is the next to be remembered. One whose way is known (path.h) leaves everything as it is, and the next one looks no
+ * A walk that took a new way is the next to be remembered. One whose way is known (suffix_cache.h) leaves everything as it is, and the next one looks no
  * further inside than where this one met the remembered walk: frames inside of that are not likely to be met, and ways that begin at
- * one frame are fewer than ways that begin anywhere. Ways that come again soon need no walk at all (detour.h).
+ * one frame are fewer than ways that begin anywhere. Ways that come again soon need no walk at all (cached_tails.h).
  *
  * What follows from that:
  *   - Only pc, sp and fp are followed. A row that depends on more sends the whole stack to libunwind.
- *   - A word is read only inside the span of the stack that is known to be readable (span.h): a walk that goes astray on
+ *   - A word is read only inside the span of the stack that is known to be readable (stack_range.h): a walk that goes astray on
  *     damaged frame information ends, it does not crash.
  *   - Rows are valid for one module generation, and so is what is remembered.
  *   - Only frames on one stack are remembered: those outside of the last switch (a signal on its own stack).
@@ -43,20 +43,20 @@
  *     such a stack is remembered only for stacks that are cut at that same frame.
  *   - A frame or node that could not be interned is not remembered.
  */
-#include "walk.h"
+#include "stack_cache_data.h"
 
 #include <string.h>
 
-#include "again.h"
+#include "stack_cache.h"
 #include "capture_libunwind.h"
 #include "../stacks/intern.h"
 #include "../stacks/modules.h"
 #include "mutation.h"
 #include "outermost.h"
-#include "path.h"
-#include "remember.h"
-#include "rows.h"
-#include "same.h"
+#include "suffix_cache.h"
+#include "stack_cache_update.h"
+#include "rule_table.h"
+#include "cached_backtrace.h"
 #include "step.h"
 
 uint32_t mh_depth_limit = 256;

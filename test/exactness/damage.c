@@ -12,7 +12,7 @@
 
 #include "../../preload/unwind/cfi.h"
 #include "../../preload/stacks/modules.h"
-#include "../../preload/unwind/row.h"
+#include "../../preload/unwind/unwind_rule.h"
 
 uint32_t mh_generation = 1;
 __thread uint64_t mh_tls[64]; /* room for the state of a thread, which cfi.c wants */

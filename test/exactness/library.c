@@ -24,7 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../preload/unwind/again.h"
+#include "../../preload/unwind/stack_cache.h"
 #include "../../preload/unwind/capture.h"
 #include "../../preload/unwind/capture_libunwind.h"
 #include "../../preload/unwind/cfi.h"
@@ -34,10 +34,10 @@
 #include "../../preload/unwind/origin.h"
 #include "../../preload/unwind/outermost.h"
 #include "../../preload/records/regions.h"
-#include "../../preload/unwind/row.h"
+#include "../../preload/unwind/unwind_rule.h"
 #include "../../preload/unwind/step.h"
 #include "../../preload/base/sys.h"
-#include "../../preload/unwind/walk.h"
+#include "../../preload/unwind/stack_cache_data.h"
 #include "layout.h"
 
 #define EXPORT __attribute__((visibility("default")))

@@ -39,7 +39,7 @@ library() {
   shift
   "$zig" cc -target "$arch-linux-gnu.2.17" -std=gnu11 -O2 -g -fPIC -shared -Wall -Wextra -Werror -fvisibility=hidden \
     -ftls-model=initial-exec -fno-omit-frame-pointer -fno-builtin-malloc -Wl,-z,now -Wl,--version-script=test/exactness/library.map \
-    -Ibuild "$@" -o "$output" test/exactness/library.c preload/unwind/{walk,outermost,rows,span,cfi,cfi_expression}.c preload/base/{peek,lock}.c -lunwind || exit 2
+    -Ibuild "$@" -o "$output" test/exactness/library.c preload/unwind/{walk,outermost,rule_table,stack_range,cfi,cfi_expression}.c preload/base/{peek,lock}.c -lunwind || exit 2
 }
 
 # counts FOLDER: the sums of all processes, in the order of $names.

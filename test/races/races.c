@@ -38,7 +38,7 @@
 #include "../../preload/stacks/intern.h"
 #include "../../preload/stacks/modules.h"
 #include "../../preload/records/regions.h"
-#include "../../preload/unwind/rows.h"
+#include "../../preload/unwind/rule_table.h"
 #include "races.h"
 
 #define THREADS 6

@@ -48,7 +48,7 @@ export const AGAINST = [
   "preload/store/store.c → preload/threads/thread.h",
   "preload/threads/thread.c → preload/unwind/capture.h",
   "preload/unwind/origin.c → preload/life/real.h",
-  "preload/unwind/span.c → preload/records/regions.h",
+  "preload/unwind/stack_range.c → preload/records/regions.h",
 ];
 
 /** Whose files are all in rooms. */

@@ -1,5 +1,5 @@
-/* Spans; see span.h. */
-#include "span.h"
+/* Spans; see stack_range.h. */
+#include "stack_range.h"
 
 #include <string.h>
 #include <sys/auxv.h>

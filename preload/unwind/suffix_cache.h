@@ -11,12 +11,12 @@
  *     number
  *     digits
  *
- * A path also tells how long ago its way was walked: whether a detour (detour.h) would have saved the walk.
+ * A path also tells how long ago its way was walked: whether a detour (cached_tails.h) would have saved the walk.
  */
 #pragma once
 #include "mutation.h"
-#include "row.h"
-#include "walk.h"
+#include "unwind_rule.h"
+#include "stack_cache_data.h"
 
 /* The hash of a way: of its frames, each added as it is met. */
 MH_INLINE uint64_t mh_path_hash(uint64_t hash, uint32_t frame) {

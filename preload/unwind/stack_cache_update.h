@@ -3,13 +3,13 @@
  */
 #pragma once
 #include "../base/debug.h"
-#include "detour.h"
+#include "cached_tails.h"
 #include "../stacks/intern.h"
 #include "layout.h"
 #include "mutation.h"
-#include "rows.h"
+#include "rule_table.h"
 #include "step.h"
-#include "walk.h"
+#include "stack_cache_data.h"
 
 #define MH_SLOTS_OF_A_FRAME 4
 

@@ -1,5 +1,5 @@
-/* The table of rows; see rows.h. */
-#include "rows.h"
+/* The table of rows; see rule_table.h. */
+#include "rule_table.h"
 
 #include "../base/lock.h"
 #include "step.h"

@@ -1,7 +1,7 @@
 /* Comparing the remembered words with the stack. Part of walk.c, which explains why that is enough. */
 #pragma once
 #include "../base/sys.h"
-#include "walk.h"
+#include "stack_cache_data.h"
 
 /* A slot that never holds its value: it ends a comparison that goes from the inside outwards, so that the loop has one condition. It lies at itself,
  * where no word of a stack does. */

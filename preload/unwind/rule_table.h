@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "row.h"
+#include "unwind_rule.h"
 #include "../base/sys.h"
 
 /* One program counter can have a row for each of these. */

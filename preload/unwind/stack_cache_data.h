@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "capture.h"
-#include "span.h"
+#include "stack_range.h"
 
 struct mh_thread;
 
@@ -39,7 +39,7 @@ struct mh_walk_step {
   uintptr_t ra;  /* as found on the stack: pc of the caller, perhaps signed */
   uint64_t row;
   uint32_t flags;
-  uint32_t frame, hash; /* interned, and the hash of its node: only in what is being remembered; see remember.h */
+  uint32_t frame, hash; /* interned, and the hash of its node: only in what is being remembered; see stack_cache_update.h */
 };
 enum {
   MH_STEP_EXACT = 1,  /* pc is an interrupted instruction, not a return address */
@@ -54,7 +54,7 @@ struct mh_walk_known {
 };
 #define MH_WALK_KNOWN 1024
 
-/* A way from a remembered frame to an innermost one, by its frames; path.h explains it. */
+/* A way from a remembered frame to an innermost one, by its frames; suffix_cache.h explains it. */
 #define MH_PATH_FRAMES 12
 struct mh_walk_path {
   uint32_t node;                   /* interned: the remembered frame and all outside of it; 0: free */
@@ -65,7 +65,7 @@ struct mh_walk_path {
 };
 #define MH_PATHS 512
 
-/* A way from an innermost frame to a remembered one; detour.h explains it. Three cache lines: threads have few, but look at them often. */
+/* A way from an innermost frame to a remembered one; cached_tails.h explains it. Three cache lines: threads have few, but look at them often. */
 #define MH_DETOUR_SLOTS 11
 #define MH_DETOUR_NEXT 16
 struct mh_walk_detour {
@@ -93,7 +93,7 @@ struct mh_walk {
   uint32_t depth;      /* frames remembered, outermost first */
   uint32_t calm;       /* of them, the outermost: those that every walk since has met */
   uint32_t walks;      /* taken; wraps round */
-  uint32_t doubt;      /* whether to look for detours; this and the next four: see detour.h */
+  uint32_t doubt;      /* whether to look for detours; this and the next four: see cached_tails.h */
   int32_t trust;       /* whether to expect one */
   uint32_t lately;     /* numbers of the last four taken, a byte each, the last one lowest */
   uint8_t *expects;    /* where the number of the next one is kept */
@@ -110,7 +110,7 @@ struct mh_walk {
   uint8_t detour_tags[MH_DETOURS] __attribute__((aligned(16))); /* of the hash of pc and sp */
   struct mh_walk_detour detours[MH_DETOURS]; /* by hash of pc and sp, set after set */
   struct mh_other_stack other;
-  struct mh_walk_slot guard; /* in front of the slots; see same.h */
+  struct mh_walk_slot guard; /* in front of the slots; see cached_backtrace.h */
   struct mh_walk_slot slots[];
 };
 
@@ -140,7 +140,7 @@ static inline void mh_walk_new_owner(struct mh_walk *walk) {
   walk->own = (struct mh_own_stack){.thread_pointer = walk->own.thread_pointer}; /* even at the same place it may be another stack */
 }
 
-/* Each walks the stack at `entry`, which is not known to be the same again (again.h), and returns its id, 0 if it could not be kept.
+/* Each walks the stack at `entry`, which is not known to be the same again (stack_cache.h), and returns its id, 0 if it could not be kept.
  * `walk` is the calling thread's. One thread uses either the one or the other. */
 uint32_t mh_walk_dwarf(struct mh_thread *thread, struct mh_walk *walk, const struct mh_entry *entry);
 uint32_t mh_walk_fp(struct mh_walk *walk, const struct mh_entry *entry);

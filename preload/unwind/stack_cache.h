@@ -1,12 +1,12 @@
 /* The same stack again: the two ways to know a stack without taking a step. Part of walk.c, which explains the first and why
- * comparing is enough; detour.h explains the second. Inline, for this is how most stacks are captured.
+ * comparing is enough; cached_tails.h explains the second. Inline, for this is how most stacks are captured.
  */
 #pragma once
-#include "detour.h"
+#include "cached_tails.h"
 #include "../stacks/modules.h"
-#include "same.h"
+#include "cached_backtrace.h"
 #include "../base/sys.h"
-#include "walk.h"
+#include "stack_cache_data.h"
 
 /* Whether a walk is in that very frame: then the way out of it depends on the remembered slots alone. */
 MH_INLINE bool mh_walk_meets(const struct mh_walk_frame *frame, uintptr_t pc, uintptr_t sp, uintptr_t fp) {

@@ -27,9 +27,9 @@
  */
 #pragma once
 #include "mutation.h"
-#include "same.h"
+#include "cached_backtrace.h"
 #include "../base/sys.h"
-#include "walk.h"
+#include "stack_cache_data.h"
 
 typedef uintptr_t mh_word __attribute__((may_alias, aligned(1)));
 
