@@ -3,10 +3,11 @@
 //   slots:  ─ 2 ─ ─ 0 1 ─      open addressing, by hash; an entry is the number + 1, 0 is free
 //   arena:  [0……][1…][2…………]  each sequence once, one after the other; ends[n] is where n's ends
 //
-// What a Map of strings would do, without making a string of each sequence that is looked up.
+// What a Map of strings would do, without making a string of each sequence that is looked up. The same sequence may have a number in each of
+// several scopes, as the same name has in several modules.
 
-/** Of each sequence: its hash, and where it starts and ends in the arena. Side by side, as they are looked at together. */
-const FIELDS = 3;
+/** Of each sequence: its hash, where it starts and ends in the arena, and its scope. Side by side, as they are looked at together. */
+const FIELDS = 4;
 const SEED = 0x2545f491;
 const FACTOR = 0x9e3779b1;
 
@@ -59,13 +60,13 @@ export class Numbering {
       hash = Math.imul(hash ^ byte, FACTOR);
     }
     this.end = at;
-    return this.#slots[this.#slotOf(from, at, mixed(hash))]! - 1;
+    return this.#slots[this.#slotOf(from, at, mixed(hash), 0)]! - 1;
   }
 
-  /** The number of a sequence, a new one if it did not come before. */
-  of(bytes: Uint8Array, from: number, to: number): number {
-    const hash = this.#hash(bytes, from, to);
-    const slot = this.#slotOf(from, to, hash);
+  /** The number of a sequence in a scope, a new one if it did not come before. */
+  of(bytes: Uint8Array, from: number, to: number, scope = 0): number {
+    const hash = this.#hash(bytes, from, to, scope);
+    const slot = this.#slotOf(from, to, hash, scope);
     const known = this.#slots[slot]! - 1;
     if (known >= 0) return known;
     const number = this.size++;
@@ -84,6 +85,7 @@ export class Numbering {
     this.#known[FIELDS * number] = hash;
     this.#known[FIELDS * number + 1] = start;
     this.#known[FIELDS * number + 2] = end;
+    this.#known[FIELDS * number + 3] = scope;
     this.#slots[slot] = number + 1;
     if (2 * this.size === this.#slots.length) this.#grow();
     return number;
@@ -98,9 +100,9 @@ export class Numbering {
   }
 
   /** Four bytes at a time, and the last one to four each, as findThrough() meets them. */
-  #hash(bytes: Uint8Array, from: number, to: number): number {
+  #hash(bytes: Uint8Array, from: number, to: number, scope: number): number {
     const view = this.#viewOf(bytes);
-    let hash = SEED;
+    let hash = SEED ^ Math.imul(scope, FACTOR);
     let at = from;
     for (; at + 4 < to; at += 4) hash = Math.imul(hash ^ view.getInt32(at, true), FACTOR);
     for (; at < to; at++) hash = Math.imul(hash ^ view.getUint8(at), FACTOR);
@@ -108,7 +110,7 @@ export class Numbering {
   }
 
   /** Where the sequence is, or would go. */
-  #slotOf(from: number, to: number, hash: number): number {
+  #slotOf(from: number, to: number, hash: number, scope: number): number {
     const slots = this.#slots;
     const known = this.#known;
     const mask = slots.length - 1;
@@ -116,7 +118,8 @@ export class Numbering {
       const at = FIELDS * (slots[slot]! - 1);
       if (at < 0) return slot;
       const start = known[at + 1]!;
-      if (known[at] === hash && known[at + 2]! - start === to - from && this.#equals(start, from, to)) return slot;
+      if (known[at] !== hash || known[at + 2]! - start !== to - from || known[at + 3] !== scope) continue;
+      if (this.#equals(start, from, to)) return slot;
     }
   }
 

@@ -43,7 +43,7 @@ const NOTHING: Amount = { count: 0, bytes: 0 };
 export function diff(base: Snapshot, head: Snapshot): Diff {
   const changes = pairsOf(base.stacks, head.stacks).map(changeOf);
   // Sorting keeps the order of equals: they come in the order of the snapshots.
-  changes.sort((a, b) => more(b).bytes - more(a).bytes || more(b).count - more(a).count);
+  changes.sort((a, b) => growth(b, "bytes") - growth(a, "bytes") || growth(b, "count") - growth(a, "count"));
   return {
     changes,
     base: { count: base.count, bytes: base.bytes },
@@ -54,9 +54,11 @@ export function diff(base: Snapshot, head: Snapshot): Diff {
 }
 
 /** By how much a stack grew; negative where it shrank. */
-export function more({ base, head }: Pick<Change, "base" | "head">): Amount {
-  return { count: head.count - base.count, bytes: head.bytes - base.bytes };
+export function more(change: Pick<Change, "base" | "head">): Amount {
+  return { count: growth(change, "count"), bytes: growth(change, "bytes") };
 }
+
+const growth = ({ base, head }: Pick<Change, "base" | "head">, of: keyof Amount) => head[of] - base[of];
 
 function changeOf({ was, is, moved }: Pair): Change {
   const { row } = (is ?? was)!;

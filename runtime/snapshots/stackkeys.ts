@@ -1,8 +1,7 @@
-// What the stacks of a diff are compared by, as numbers: equal ones have the same. All of it is made of texts in place, and none of a frame
-// that came before.
+// What the stacks of a diff are compared by, as numbers: equal ones have the same. All of it is made of texts in place.
 //
-//   ["app","make_leak","src/leak.c",12]   exact:  ["app","make_leak","leak.c",12]      a folder makes no difference
-//                                         loose:  ["app","make_leak"                   nor does a line
+//   ["app","make_leak","src/leak.c",12]   loose:  make_leak in app            neither a line nor a folder makes a difference
+//                                         exact:  leak.c",12 in that          a folder makes none
 //
 // Names and modules are compared by their keys (namekeys.ts). Where there is no line, what is only numbered differs exactly and is the same
 // loosely.
@@ -15,9 +14,9 @@ import { isTooDeep } from "../stores/cut.js";
 import { demangle } from "../symbols/demangle.js";
 import { mayHaveKey, moduleKey, nameKey, readableKey } from "../symbols/namekeys.js";
 import { bareName, isStandard } from "./barenames.js";
-import { type FrameParts, partsOf, QUOTE } from "./frametext.js";
+import { partsOf, QUOTE } from "./frametext.js";
 import type { Functions } from "./optimized.js";
-import { Frames, type FrameTuple } from "./snapshotframes.js";
+import { Frames } from "./snapshotframes.js";
 import { numberFrames } from "./snapshotrow.js";
 
 const PLUS = 0x2b;
@@ -28,15 +27,19 @@ const FIELDS = 3;
 
 export class StackKeys {
   readonly #frames = new Frames();
+  /** The number of each program, by its name. */
   readonly #programs = new Map<string, number>();
   /** What each frame is compared by, by its number: FIELDS numbers each. */
   #keys = new Int32Array(FIELDS << 10);
   /** How many frames have keys. */
   #keyed = 0;
-  readonly #exactFrames = new Numbering();
-  readonly #looseFrames = new Numbering();
+  /** Modules, by the first part of a frame's text. */
   readonly #modules = new Numbering();
   readonly #kinds: ModuleKind[] = [];
+  /** Functions, each in its module. */
+  readonly #functions = new Numbering();
+  /** Lines and files, each in its function. */
+  readonly #places = new Numbering();
   readonly #bareFrames = new Numbering();
   /** The number of each frame's module and bare name, as far as somebody asked. */
   readonly #bare: number[] = [];
@@ -45,9 +48,6 @@ export class StackKeys {
   /** What a stack consists of, as numbers, and their bytes. */
   #parts = new Uint32Array(64);
   #bytes = Buffer.from(this.#parts.buffer);
-  #scratch = Buffer.alloc(256);
-  /** A frame whose module has another name. */
-  #renamed = Buffer.alloc(256);
 
   /** Equal where program, functions, lines and file names are; and where program and functions are. @throws SnapshotError */
   of(row: SnapshotStack): { exact: number; loose: number } {
@@ -117,10 +117,13 @@ export class StackKeys {
   }
 
   #program(name: string): number {
-    const key = moduleKey(name);
-    const known = this.#programs.get(key) ?? this.#programs.size;
-    this.#programs.set(key, known);
-    return known;
+    let number = this.#programs.get(name);
+    if (number === undefined) {
+      const key = moduleKey(name);
+      number = this.#programs.get(key) ?? this.#programs.size;
+      this.#programs.set(key, number).set(name, number);
+    }
+    return number;
   }
 
   /** The keys of the first frame that has none. */
@@ -135,63 +138,49 @@ export class StackKeys {
       [from, to] = [0, bytes.length];
       parts = partsOf(bytes, from, to)!;
     }
-    const { runtime, library, key } = this.#kindOf(bytes, from, parts.module);
-    const named = bytes[parts.name] === QUOTE && bytes[parts.name + 1] !== PLUS;
+    const { runtime, library, own, module } = this.#kindOf(bytes, from, parts.module);
+    const { name, nameEnd, path, file } = parts;
+    const named = bytes[name] === QUOTE && bytes[name + 1] !== PLUS;
+    const renamed = named && mayHaveKey(bytes, name + 1, nameEnd - 1);
+    const known = renamed
+      ? this.#functionOf(nameKey(json(bytes.toString("utf8", name, nameEnd)) as string), module)
+      : this.#functions.of(bytes, name, nameEnd, module);
+    const placeless = (renamed || own !== module) && bytes[to - 2] === END_OF_NULL;
+    const scope = placeless ? this.#functions.of(bytes, name, nameEnd, own) : known;
+    const nameless = bytes[name] !== QUOTE || runtime || (!named && library);
     const at = FIELDS * this.#keyed++;
     if (at === this.#keys.length) this.#keys = enlarged(this.#keys, at + FIELDS);
-    let exact = -1;
-    const renamed = named && mayHaveKey(bytes, parts.name + 1, parts.nameEnd - 1);
-    if ((renamed || key !== null) && bytes[to - 2] === END_OF_NULL) exact = this.#exactOf(bytes, from, to, parts);
-    if (renamed) {
-      const [inModule, symbol, file, line] = json(bytes.toString("utf8", from, to)) as FrameTuple;
-      bytes = Buffer.from(JSON.stringify([moduleKey(inModule), nameKey(symbol!), file, line]));
-      [from, to] = [0, bytes.length];
-      parts = partsOf(bytes, from, to)!;
-    } else if (key !== null) {
-      const [start, end] = [parts.module, to];
-      if (key.length + end - start > this.#renamed.length) this.#renamed = Buffer.alloc(2 * (key.length + end - start));
-      to = key.copy(this.#renamed);
-      to += bytes.copy(this.#renamed, to, start, end);
-      [bytes, from] = [this.#renamed, 0];
-      parts = shifted(parts, key.length - start);
-    }
-    const { module, name, nameEnd } = parts;
-    const nameless = bytes[name] !== QUOTE || runtime || (!named && library);
-    this.#keys[at] = exact < 0 ? this.#exactOf(bytes, from, to, parts) : exact;
-    this.#keys[at + 1] = this.#looseFrames.of(bytes, from, nameless ? module : nameEnd);
+    this.#keys[at] = this.#places.of(bytes, path === to ? nameEnd : file, to, scope);
+    // No name is as short as that.
+    this.#keys[at + 1] = nameless ? this.#functions.of(bytes, from, from, module) : known;
     this.#keys[at + 2] = Number(runtime);
   }
 
-  /** The number of a frame's text without the folder of its file. */
-  #exactOf(bytes: Buffer, from: number, to: number, { path, file }: FrameParts): number {
-    if (to - from > this.#scratch.length) this.#scratch = Buffer.alloc(2 * (to - from));
-    const start = bytes.copy(this.#scratch, 0, from, path);
-    return this.#exactFrames.of(this.#scratch, 0, start + bytes.copy(this.#scratch, start, file, to));
+  #functionOf(name: string, module: number): number {
+    const text = Buffer.from(JSON.stringify(name));
+    return this.#functions.of(text, 0, text.length, module);
   }
 
   /** Of the module that a frame's text begins with. */
   #kindOf(bytes: Buffer, from: number, end: number): ModuleKind {
-    const number = this.#modules.of(bytes, from, end);
-    if (this.#kinds[number] === undefined) {
+    const own = this.#modules.of(bytes, from, end);
+    let kind = this.#kinds[own];
+    if (kind === undefined) {
       const name = json(bytes.toString("utf8", from + 1, end)) as string;
-      const library = /\.so(\.|$)/.test(name);
-      const key = moduleKey(name);
-      const text = key === name ? null : Buffer.from(`[${JSON.stringify(key)}`);
-      this.#kinds[number] = { runtime: isRuntimeName(name), library, key: text };
+      const key = Buffer.from(`[${JSON.stringify(moduleKey(name))}`);
+      const module = this.#modules.of(key, 0, key.length);
+      kind = { runtime: isRuntimeName(name), library: /\.so(\.|$)/.test(name), own, module };
+      this.#kinds[own] = kind;
     }
-    return this.#kinds[number];
+    return kind;
   }
-}
-
-function shifted(parts: FrameParts, by: number): FrameParts {
-  const { module, name, nameEnd, path, file } = parts;
-  return { ...parts, module: module + by, name: name + by, nameEnd: nameEnd + by, path: path + by, file: file + by };
 }
 
 interface ModuleKind {
   /** Of the C or C++ runtime. */
   runtime: boolean;
   library: boolean;
-  /** What the text of its frames begins with instead, if its name is not its key. */
-  key: Buffer | null;
+  /** The number of its name, and the one of its key. */
+  own: number;
+  module: number;
 }

@@ -31,3 +31,14 @@ test("numbering: 60,000 sequences, each several times, have the numbers that a m
     assert.equal(numbering.arena.toString("latin1", numbering.startOf(number), numbering.endOf(number)), text);
   }
 });
+
+test("numbering: a sequence has a number of its own in each scope", () => {
+  const numbering = new Numbering();
+  const text = Buffer.from("leak.c");
+  const numbers = [0, 1, 2, 1, 0].map((scope) => numbering.of(text, 0, text.length, scope));
+  assert.deepEqual(numbers, [0, 1, 2, 1, 0]);
+  assert.deepEqual(
+    [1, 0].map((scope) => numbering.of(text, 2, 2, scope)),
+    [3, 4],
+  );
+});
