@@ -15,6 +15,8 @@ export interface Functions {
   program: number;
   /** Whether it is too deep to be whole. */
   cut: boolean;
+  /** Whether it ends at code that says nothing of its caller. */
+  lost: boolean;
   /** Of each frame, innermost first: a number for its name, and one for its place, 0 where that is not known. */
   names: readonly number[];
   places: readonly number[];
@@ -34,6 +36,14 @@ interface Pair<Stack extends Held> {
   is: Alike<Stack>;
   moved: number;
   missing: number;
+}
+
+/** A stack by all that is compared here. */
+export interface Compared {
+  row: SnapshotStack;
+  functions: Functions;
+  /** Its functions by their bare names, without those of standard libraries. */
+  bare: Functions;
 }
 
 /** As many pairs are looked at among stacks that hold the same; more of them are too alike to be told apart. */
@@ -57,13 +67,17 @@ export function together<Stack extends Held>(
     if (known) known.push(stack);
     else alike.set(key, [stack]);
   }
-  const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0);
-  return [...alike.values()].map((those) => ({
-    stacks: those,
-    row: those[0]!.row,
-    count: sum(those.map(({ count }) => count)),
-    bytes: sum(those.map(({ bytes }) => bytes)),
-  }));
+  return [...alike.values()].map((stacks) => ({ stacks, ...sum(stacks) }));
+}
+
+/** What several hold together, with the first one's frames. */
+export function sum(all: readonly Held[]): Held {
+  const total = { row: all[0]!.row, count: 0, bytes: 0 };
+  for (const { count, bytes } of all) {
+    total.count += count;
+    total.bytes += bytes;
+  }
+  return total;
 }
 
 /** Pairs, each stack in one at most: first those whose places are the same, and where the fewest frames are missing. */
@@ -135,4 +149,48 @@ function comparison(was: Functions, is: Functions): { moved: number; missing: nu
   const missing = long.names.length - short.names.length;
   // Where places moved too, it must be clear enough by what is left.
   return moved > 0 && missing > short.names.length ? undefined : { moved, missing };
+}
+
+/**
+ * Whether an optimizer may have made the one of the other, together with others.
+ * @param isInBoth whether both snapshots have a function, by its number
+ */
+export function mayBeOf(was: Compared, is: Compared, isInBoth: (name: number) => boolean): boolean {
+  const [one, other] = [was.functions, is.functions];
+  if (one.program !== other.program || one.cut !== other.cut) return false;
+  return (
+    comparison(was.bare, is.bare) !== undefined ||
+    isBeginning(one, other) ||
+    isBeginning(other, one) ||
+    isInitializer(was.row, is.row) ||
+    isInitializer(is.row, was.row) ||
+    isFolded(one, other, isInBoth)
+  );
+}
+
+/** Whether a stack whose callers are lost is another's inner part. */
+function isBeginning(part: Functions, whole: Functions): boolean {
+  return part.lost && part.names.length > 0 && part.names.every((name, i) => name === whole.names[i]);
+}
+
+/** Whether what runs before main() is in the one function, without lines, that gcc's link time optimization makes of all initializers. */
+function isInitializer(all: SnapshotStack, one: SnapshotStack): boolean {
+  const [frame, caller] = all.stack;
+  const outermost = one.stack.at(-1);
+  if (frame === undefined || caller !== undefined || frame.line !== null || outermost === undefined) return false;
+  const isBeforeMain = outermost.module === frame.module && outermost.function !== "main";
+  return isBeforeMain && /^_sub_[ID]_/.test(frame.function ?? "");
+}
+
+/**
+ * Whether they are the same but for one function, called from the same place: one of the two has its code from the other then, which both
+ * builds have.
+ */
+function isFolded(was: Functions, is: Functions, isInBoth: (name: number) => boolean): boolean {
+  const outermost = was.names.length - 1;
+  if (was.names.length !== is.names.length) return false;
+  const at = was.names.findLastIndex((name, i) => name !== is.names[i]);
+  if (at < 0 || at === outermost || !was.names.every((name, i) => i >= at || name === is.names[i])) return false;
+  if (!was.places.every((place, i) => i <= at || place === is.places[i])) return false;
+  return isInBoth(was.names[at]!) || isInBoth(is.names[at]!);
 }

@@ -4,7 +4,8 @@
 //   head ─┘  2. the same, but files are in other folders     ─▶ a pair
 //            3. the same functions                           ─▶ a pair, its lines moved; first those that hold the same
 //            4. another build's (optimized.ts)               ─▶ a pair, its lines moved
-//            5. what is left                                 ─▶ in head only, in base only
+//            5. several that hold as much (balanced.ts)      ─▶ a pair, its lines moved
+//            6. what is left                                 ─▶ in head only, in base only
 //
 // A checkout in another place is the same code. In step 3 the frames of the C and C++ runtime count as one without a
 // name: whether they have names, lines and inlined calls depends on which debug files a machine has. Where a function
@@ -12,14 +13,10 @@
 // in steps 1 and 2 only.
 
 import type { Amount, SnapshotStack } from "../host/types.js";
-import { type Alike, pairsOfBuilds, single, together } from "./optimized.js";
+import { balanced } from "./balanced.js";
+import { type Alike, type Compared, type Held, mayBeOf, pairsOfBuilds, single, sum, together } from "./optimized.js";
 import { byText } from "./snapshotrow.js";
 import { StackKeys } from "./stackkeys.js";
-
-/** What a stack holds, or several that count as one. */
-export interface Held extends Amount {
-  row: SnapshotStack;
-}
 
 /** A stack of base, one of head, or both. */
 export interface Pair {
@@ -44,13 +41,14 @@ export function pairsOf(base: readonly SnapshotStack[], head: readonly SnapshotS
   pairing.pairSameLines(left, right);
   pairing.pairSameFunctions();
   pairing.pairBuilds();
+  pairing.pairSums(base, head);
   return pairing.pairs;
 }
 
 class Pairing {
   readonly pairs: Pair[] = [];
   readonly #keys = new StackKeys();
-  /** On the same lines, but one holds more. Step 3 may part them again. */
+  /** On the same lines, but one holds more. Steps 3 and 5 may part them again. */
   readonly #changed = new Map<Held, Held>();
   /** Of base and of head, what has no partner after step 2: stacks by their functions. */
   readonly #gone = new Map<number, Group[]>();
@@ -92,7 +90,6 @@ class Pairing {
   pairSameFunctions(): void {
     this.#pairUnambiguous();
     this.#partDoubtful();
-    for (const [was, is] of this.#changed) this.#pair(was, is);
     for (const [loose, were] of this.#gone) {
       const are = this.#come.get(loose) ?? [];
       this.#come.delete(loose);
@@ -105,7 +102,7 @@ class Pairing {
     for (const groups of this.#come.values()) this.#added.push(...groups);
   }
 
-  /** Steps 4 and 5. */
+  /** Step 4. */
   pairBuilds(): void {
     const keys = this.#keys;
     this.#pairAlike(pairsOfBuilds(single(this.#fixed), single(this.#added), (row) => keys.functionsOf(row)));
@@ -114,8 +111,40 @@ class Pairing {
       const bare = (row: SnapshotStack) => keys.bareFunctionsOf(row);
       this.#pairAlike(pairsOfBuilds(together(this.#fixed, bare), together(this.#added, bare), bare));
     }
-    for (const was of this.#fixed) this.#pair(was, undefined);
-    for (const is of this.#added) this.#pair(undefined, is);
+  }
+
+  /** Steps 5 and 6. */
+  pairSums(base: readonly SnapshotStack[], head: readonly SnapshotStack[]): void {
+    const open = new Set<Pair>();
+    for (const [was, is] of this.#changed) open.add({ was, is, moved: false });
+    for (const was of this.#fixed) open.add({ was, is: undefined, moved: false });
+    for (const is of this.#added) open.add({ was: undefined, is, moved: false });
+    for (const group of balanced([...open], this.#mayBeOf(base, head))) {
+      this.#pair(sum(group.flatMap(({ was }) => was ?? [])), sum(group.flatMap(({ is }) => is ?? [])), true);
+      for (const pair of group) open.delete(pair);
+    }
+    this.pairs.push(...open);
+  }
+
+  #mayBeOf(
+    base: readonly SnapshotStack[],
+    head: readonly SnapshotStack[],
+  ): (was: SnapshotStack, is: SnapshotStack) => boolean {
+    const known = new Map<SnapshotStack, Compared>();
+    const compared = (row: SnapshotStack) => {
+      let found = known.get(row);
+      if (!found) {
+        found = { row, functions: this.#keys.functionsOf(row), bare: this.#keys.bareFunctionsOf(row) };
+        known.set(row, found);
+      }
+      return found;
+    };
+    let names: Set<number>[] | undefined;
+    const isInBoth = (name: number) => {
+      names ??= [base, head].map((rows) => new Set(rows.flatMap((row) => this.#keys.functionsOf(row).names)));
+      return names.every((known) => known.has(name));
+    };
+    return (was, is) => mayBeOf(compared(was), compared(is), isInBoth);
   }
 
   #pair(was: Held | undefined, is: Held | undefined, moved = false): void {

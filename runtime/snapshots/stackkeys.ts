@@ -87,7 +87,7 @@ export class StackKeys {
       names.push(keys[at + 1]!);
       places.push(keys[at]! + 1);
     }
-    return { program: this.#program(row.program), cut: isTooDeep(row), names, places };
+    return { program: this.#program(row.program), cut: isTooDeep(row), lost: row.lost === true, names, places };
   }
 
   /** The same by their bare names and lines, without those of standard libraries. @throws SnapshotError */
@@ -101,7 +101,7 @@ export class StackKeys {
       names.push(this.#bare[number]);
       places.push(this.#frames.at(number).line ?? 0);
     }
-    return { program: this.#program(row.program), cut: isTooDeep(row), names, places };
+    return { program: this.#program(row.program), cut: isTooDeep(row), lost: row.lost === true, names, places };
   }
 
   /** −1 for the runtime, and for what a standard library consists of. */

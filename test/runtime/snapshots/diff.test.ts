@@ -168,6 +168,52 @@ const cases: [string, Snapshot, Snapshot, string[]][] = [
     ["unchanged 0 _RNvYNtCs1_3app5FirstNtB2_4Work5usualB2_:5, from 5"],
   ],
   [
+    "without lines, callers hold what was inlined into them",
+    snapshot(held(1, 24, "make", "work", MAIN), held(1, 40, "fill", "work", MAIN), held(1, 8, "work", MAIN)),
+    snapshot(held(3, 72, "work", MAIN)),
+    ["unchanged 0 work:null, from null"],
+  ],
+  [
+    "what was inlined, and a leak more",
+    snapshot(held(1, 24, "make", "work", MAIN), held(1, 8, "work", MAIN)),
+    snapshot(held(3, 72, "work", MAIN)),
+    ["grown 64 work:null", "fixed -24 make:null"],
+  ],
+  [
+    "a function inlined into two callers",
+    snapshot(held(1, 8, "make", "a", MAIN), held(1, 16, "make", "b", MAIN), held(2, 8, "a", MAIN)),
+    snapshot(held(3, 16, "a", MAIN), held(1, 16, "b", MAIN)),
+    ["unchanged 0 b:null, from null", "unchanged 0 a:null, from null"],
+  ],
+  [
+    "functions of the same code, folded into one that both builds have",
+    snapshot(held(1, 24, "a@a.c:1", "main@a.c:8"), held(1, 24, "hold@a.c:3", "b@a.c:5", "main@a.c:9")),
+    snapshot(held(1, 24, "a@a.c:1", "main@a.c:8"), held(1, 24, "hold@a.c:3", "a@a.c:1", "main@a.c:9")),
+    ["unchanged 0 a:1", "unchanged 0 hold:3, from 3"],
+  ],
+  [
+    "another function called in the same place, as large, is new when nobody called it before",
+    snapshot(held(1, 24, "a@a.c:1", MAIN)),
+    snapshot(held(1, 24, "b@a.c:5", MAIN)),
+    ["new 24 b:5", "fixed -24 a:1"],
+  ],
+  [
+    "callers are no longer known: what is left of their stacks is one",
+    snapshot(held(1, 24, "alloc", "take", "a@a.rs:1", MAIN), held(2, 24, "alloc", "take", "b@a.rs:5", MAIN)),
+    snapshot({ ...held(3, 48, "alloc", "take"), ...LOST }),
+    ["unchanged 0 alloc:null, from null"],
+  ],
+  [
+    "all initializers are one function without lines",
+    snapshot(
+      held(1, 24, "make@a.cc:1", "_GLOBAL__sub_I_a.cc@a.cc:9"),
+      held(1, 8, "begin@a.c:3"),
+      held(1, 8, "a@a.c:1", MAIN),
+    ),
+    snapshot(held(2, 32, "_sub_I_65535_0.0"), held(1, 8, "a@a.c:1", MAIN)),
+    ["unchanged 0 a:1", "unchanged 0 _sub_I_65535_0.0:null, from 3"],
+  ],
+  [
     "another program is another stack",
     snapshot(held(1, 8, "a@a.c:1")),
     snapshot({ ...held(1, 8, "a@a.c:1"), program: "tool" }),

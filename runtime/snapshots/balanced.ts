@@ -1,0 +1,61 @@
+// Which changed stacks hold the same together. Without debug information what was inlined is no longer told apart from its caller; link time
+// optimization makes one function of all initializers, and folds functions of the same code: stacks become one, or another's.
+//
+//   base   make  work  main   1 of 24     head   work  main   3 of 72         shrunk, gone ─┐ the one may have become ┌─ grown, come
+//          fill  work  main   1 of 24                                                       └ the other: one group ───┘
+//          work  main         1 of 24
+//
+// A group counts as unchanged where it holds as much as before. So growth is never hidden.
+
+import type { Amount, SnapshotStack } from "../host/types.js";
+import type { Held } from "./optimized.js";
+
+/** A stack of base, one of head, or both, of which one holds more. */
+export interface Changed {
+  was: Held | undefined;
+  is: Held | undefined;
+}
+
+/** As many pairs are looked at; more changes are another program. */
+const MOST_PAIRS = 1 << 16;
+
+/** The groups that hold as much as before, of at least two changes each. */
+export function balanced<C extends Changed>(
+  changes: readonly C[],
+  mayHaveBecome: (was: SnapshotStack, is: SnapshotStack) => boolean,
+): C[][] {
+  const less = changes.filter((change) => sign(change) < 0);
+  const more = changes.filter((change) => sign(change) > 0);
+  if (less.length * more.length > MOST_PAIRS) return [];
+  const known = new Set<C>();
+  return less.flatMap((first) => {
+    if (known.has(first)) return [];
+    known.add(first);
+    const group = [first];
+    for (const change of group) {
+      const isLess = sign(change) < 0;
+      for (const other of isLess ? more : less) {
+        const [from, to] = isLess ? [change, other] : [other, change];
+        if (known.has(other) || !mayHaveBecome(from.was!.row, to.is!.row)) continue;
+        known.add(other);
+        group.push(other);
+      }
+    }
+    const { count, bytes } = growth(group);
+    return count === 0 && bytes === 0 ? [group] : [];
+  });
+}
+
+function growth(changes: readonly Changed[]): Amount {
+  const sum = { count: 0, bytes: 0 };
+  for (const { was, is } of changes) {
+    sum.count += (is?.count ?? 0) - (was?.count ?? 0);
+    sum.bytes += (is?.bytes ?? 0) - (was?.bytes ?? 0);
+  }
+  return sum;
+}
+
+function sign(change: Changed): number {
+  const { count, bytes } = growth([change]);
+  return bytes || count;
+}
