@@ -6,11 +6,11 @@
 #   ./build.sh run PROGRAM [ARG…]    build, then run PROGRAM under memhook and print its leaks;
 #                                    a C or C++ source file is compiled first
 #   ./build.sh test [SUITE…]         build, then run every suite under Node, Bun and Deno
-#   ./build.sh debug                 build, and besides build/lib/ARCH-gnu-debug: the library with assertions, which traps on
-#                                    undefined behaviour; MEMHOOK_TEST_LIBRARY=PATH runs suites with it
+#   ./build.sh debug                 build, and besides build/lib/ARCH-gnu-debug: the library with assertions, which
+#                                    traps on undefined behaviour; MEMHOOK_TEST_LIBRARY=PATH runs suites with it
 #
-# Needs git, Node 20 or newer, and npm with its package registry: from there everything else (Zig, Bun, Deno, the TypeScript and
-# AssemblyScript compilers) is fetched into this folder.
+# Needs git, Node 20 or newer, and npm with its package registry: from there everything else (Zig, Bun, Deno, the
+# TypeScript and AssemblyScript compilers) is fetched into this folder.
 set -euo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
@@ -51,7 +51,8 @@ packages() {
   stale node_modules/.memhook-stamp package.json package-lock.json || return 0
   need node "nodejs (20 or newer)"
   need npm npm
-  [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ] || fail "node $(node --version) is too old: install nodejs 20 or newer"
+  [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ] ||
+    fail "node $(node --version) is too old: install nodejs 20 or newer"
   # Not `npm ci`: it refuses a lock file that lacks the binaries for other systems, which not every registry has.
   quietly "npm install" npm install --no-save --no-audit --no-fund
   # Where npm does not run install scripts, these two only put their own binary in its place.
@@ -69,7 +70,8 @@ find_zig() {
   fi
   mkdir -p .zig
   ln -sfn "$(realpath "$(command -v "$zig")")" .zig/zig
-  export ZIG_GLOBAL_CACHE_DIR="${ZIG_GLOBAL_CACHE_DIR:-$root/.zig/cache}" ZIG_LOCAL_CACHE_DIR="${ZIG_LOCAL_CACHE_DIR:-$root/.zig/cache}"
+  export ZIG_GLOBAL_CACHE_DIR="${ZIG_GLOBAL_CACHE_DIR:-$root/.zig/cache}"
+  export ZIG_LOCAL_CACHE_DIR="${ZIG_LOCAL_CACHE_DIR:-$root/.zig/cache}"
 }
 
 layout_header() {
@@ -90,7 +92,8 @@ wasm() {
   quietly "core.wasm" node_modules/.bin/asc asm/core/core.ts --outFile build/core.wasm \
     -O3 --noAssert --runtime stub --bindings raw --enable bulk-memory
   # The same with assertions, for tests.
-  quietly "core.debug.wasm" node_modules/.bin/asc asm/core/core.ts --outFile build/core.debug.wasm --debug --runtime stub
+  quietly "core.debug.wasm" node_modules/.bin/asc asm/core/core.ts --outFile build/core.debug.wasm \
+    --debug --runtime stub
 }
 
 # Symbol lookup has a module of its own, so that programs that need no names load only core.wasm.
@@ -153,20 +156,23 @@ library() {
   mv "$out.new" "$out"
 }
 
-# Sets needed to empty libraries with the names that glibc's parts had before 2.34. musl takes these names for itself; in a
-# program of glibc that was started by one of musl, and inherits LD_PRELOAD, they are where the musl build finds dlsym.
+# Sets needed to empty libraries with the names that glibc's parts had before 2.34.
+# musl takes these names for itself; in a program of glibc that was started by one
+# of musl, and inherits LD_PRELOAD, they are where the musl build finds dlsym.
 glibc_names() {
   local name folder=build/libc-names/$1
   mkdir -p "$folder"
   needed=(-Wl,--no-as-needed)
   for name in libdl.so.2 libpthread.so.0; do
-    quietly "$folder/$name" "$zig" cc -target "$1" -shared -nostdlib -Wl,-soname,"$name" -x c /dev/null -o "$folder/$name"
+    quietly "$folder/$name" "$zig" cc -target "$1" -shared -nostdlib -Wl,-soname,"$name" \
+      -x c /dev/null -o "$folder/$name"
     needed+=("$folder/$name")
   done
 }
 
 typescript() {
-  stale dist/.tsbuildinfo asm/layout.ts asm/symbols/layout.ts build/wasm runtime api cli test bench tsconfig.json || return 0
+  stale dist/.tsbuildinfo asm/layout.ts asm/symbols/layout.ts build/wasm runtime api cli test bench tsconfig.json ||
+    return 0
   mkdir -p dist
   quietly "TypeScript" node_modules/.bin/tsc
   # What has no source any more would be packed.
@@ -178,8 +184,8 @@ typescript() {
   touch dist/.tsbuildinfo
 }
 
-# The programs as they are started: each with all it needs in few files, because Node takes 20 ms longer for 60 modules. Left out is
-# what has files of its own to load.
+# The programs as they are started: each with all it needs in few files, because Node takes 20 ms longer for 60 modules.
+# Left out is what has files of its own to load.
 bundles() {
   stale dist/bin/LICENSES dist/.tsbuildinfo node_modules/.memhook-stamp build.sh || return 0
   rm -rf dist/bin
@@ -204,9 +210,10 @@ compile_example() {
   find_zig
   mkdir -p "$root/build/run"
   program=$root/build/run/$(basename "${source%.*}")
-  # The folder is named because Zig's cache knows relative paths alone: another checkout's program would say that it is from there.
-  quietly "$source" "$zig" $compiler -g -O1 -fdebug-compilation-dir="$PWD" -fno-sanitize=all -fno-optimize-sibling-calls \
-    -o "$program" "$source"
+  # The folder is named because Zig's cache knows relative paths alone: another
+  # checkout's program would say that it is from there.
+  quietly "$source" "$zig" $compiler -g -O1 -fdebug-compilation-dir="$PWD" -fno-sanitize=all \
+    -fno-optimize-sibling-calls -o "$program" "$source"
 }
 
 build() {

@@ -1,5 +1,5 @@
-// Members of questions and options, checked before they are used: a name that is misspelt would otherwise be a filter that is not
-// there, and its answer a wrong one.
+// Members of questions and options, checked before they are used: a name that is misspelt would otherwise be a filter
+// that is not there, and its answer a wrong one.
 
 /** Whether a value is one, and what it has to be, for the message. */
 export interface Kind {
@@ -32,7 +32,8 @@ export function oneOf(...words: string[]): Kind {
 
 /**
  * @param what the question or options, for the message.
- * @throws TypeError for a member that there is none, RangeError for one that is not of its kind. A member that is undefined is left out.
+ * @throws TypeError for a member that there is none, RangeError for one that is
+ * not of its kind. A member that is undefined is left out.
  */
 export function checkMembers(what: string, given: object, kinds: Readonly<Record<string, Kind>>): void {
   if (typeof given !== "object" || given === null) throw new TypeError(`${what}: ${given} is no object`);

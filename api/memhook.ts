@@ -53,8 +53,8 @@ export async function readSnapshot(path: string): Promise<Snapshot> {
 }
 
 /**
- * Writes a snapshot as text that version control can compare, compressed where the path ends in ".gz". The file is the old
- * or the new one, whatever happens in between.
+ * Writes a snapshot as text that version control can compare, compressed where the path ends in ".gz". The file is the
+ * old or the new one, whatever happens in between.
  * @throws SnapshotError when it cannot be written.
  */
 export async function writeSnapshot(path: string, snapshot: Snapshot): Promise<void> {
@@ -62,8 +62,8 @@ export async function writeSnapshot(path: string, snapshot: Snapshot): Promise<v
 }
 
 /**
- * Absolute path of the library for a program, for LD_PRELOAD, with MEMHOOK_FILE or MEMHOOK_NET_HOST beside it. Without a
- * program: for those of this machine.
+ * Absolute path of the library for a program, for LD_PRELOAD, with MEMHOOK_FILE or MEMHOOK_NET_HOST beside it. Without
+ * a program: for those of this machine.
  * @throws LaunchError when there is none for it.
  */
 export function libraryPath(program?: string): string {

@@ -47,7 +47,8 @@ const WATCH_OPTIONS: Readonly<Record<keyof WatchOptions, Kind>> = { every: DURAT
 
 /**
  * Looks at a store again and again, as `memview watch` does. Ends after a last look when the process has ended.
- * @throws StoreError when the store cannot be read or was closed; TypeError and RangeError for options that make no sense.
+ * @throws StoreError when the store cannot be read or was closed; TypeError and
+ * RangeError for options that make no sense.
  */
 export async function* watch(store: Store, options: WatchOptions = {}): AsyncGenerator<Look, void, undefined> {
   checkMembers("options", options, WATCH_OPTIONS);
@@ -77,7 +78,8 @@ export async function* watch(store: Store, options: WatchOptions = {}): AsyncGen
 /**
  * How each call stack developed over snapshots of one run, what grows fastest first: a steady leak, a cache that has
  * filled, or something that comes and goes.
- * @param looks at least three snapshots with the times that they were taken at, in milliseconds from anywhere, ascending.
+ * @param looks at least three snapshots with the times that they were taken at,
+ * in milliseconds from anywhere, ascending.
  * @throws RangeError when they are fewer or their times do not ascend.
  */
 export function growth(looks: readonly { time: number; snapshot: Snapshot }[]): StackGrowth[] {

@@ -44,7 +44,9 @@ export interface Filter {
   /** Fits the path of a module, or the name of a function, of some frame of the call stack. */
   module?: RegExp | undefined;
   function?: RegExp | undefined;
-  /** Leave out, and count as `suppressed`, what this text in LeakSanitizer's format lists: lines like "leak:PATTERN". */
+  /**
+   * Leave out, and count as `suppressed`, what this text in LeakSanitizer's format lists: lines like "leak:PATTERN".
+   */
   suppressions?: string | undefined;
   /** With what the C and C++ runtimes are known to allocate once, which is left out otherwise. */
   noDefaultSuppressions?: boolean | undefined;
@@ -59,8 +61,8 @@ export interface AllocationQuestion extends Filter {
 
 export interface StackQuestion extends Filter {
   /**
-   * Ascending; "count" if nothing is said. By "allocations", "temporary" and "peak", which count freed memory too, rows have
-   * that number as well, and those with nothing live are among them unless there is a filter.
+   * Ascending; "count" if nothing is said. By "allocations", "temporary" and "peak", which count freed memory too, rows
+   * have that number as well, and those with nothing live are among them unless there is a filter.
    */
   sort?: "count" | "size" | "allocations" | "temporary" | "peak" | undefined;
   /** Only the N largest in that order, which still come in ascending order. */
@@ -117,9 +119,10 @@ export interface StackReport extends Report {
 }
 
 /**
- * The store of a process, running or not. Every question is answered as of now, without stopping the process; several may be
- * asked at once. All of them throw StoreError when the store is damaged, was closed, or the answer is too large to hold; TypeError
- * for a member of a question that there is none, RangeError for a value that is none of its kind; and SuppressionsError.
+ * The store of a process, running or not. Every question is answered as of now, without stopping
+ * the process; several may be asked at once. All of them throw StoreError when the store is
+ * damaged, was closed, or the answer is too large to hold; TypeError for a member of a question
+ * that there is none, RangeError for a value that is none of its kind; and SuppressionsError.
  */
 export interface Store {
   readonly path: string;
@@ -127,7 +130,10 @@ export interface Store {
   readonly notes: readonly string[];
   /** Sums over the process, without rows. */
   summary(): Promise<Summary>;
-  /** What is live, one by one: as `memview -c --format json`. An object for each, so ask for a `top` where there are millions. */
+  /**
+   * What is live, one by one: as `memview -c --format json`. An object for
+   * each, so ask for a `top` where there are millions.
+   */
   allocations(question?: AllocationQuestion): Promise<AllocationReport>;
   /** What is live, by call stack: as `memview -ac --format json`. */
   stacks(question?: StackQuestion): Promise<StackReport>;
@@ -146,7 +152,8 @@ export async function openStore(path: string): Promise<Store> {
 /**
  * What is live in stores, for diff() and for a file: without addresses, process ids and times, so that another run and
  * another build can be compared with it. Several stores, such as a program's and its children's, become one snapshot.
- * @throws StoreError when one cannot be read; TypeError, RangeError and SuppressionsError for a filter that makes no sense.
+ * @throws StoreError when one cannot be read; TypeError, RangeError and
+ * SuppressionsError for a filter that makes no sense.
  */
 export async function snapshot(stores: Store | readonly Store[], filter: Filter = {}): Promise<Snapshot> {
   checkMembers("filter", filter, FILTER);

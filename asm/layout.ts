@@ -20,7 +20,8 @@ export const STORE_VERSION_MINOR = 4;
 export const BLOCK_BYTES = 1048576;
 export const BLOCK_MAX_COUNT = 65536;
 
-// So many names has a process to choose from for its store: NAME.EXT, NAME.PID.EXT, NAME.PID.2.EXT …; see runtime/stores/storenames.ts.
+// So many names has a process to choose from for its store: NAME.EXT,
+// NAME.PID.EXT, NAME.PID.2.EXT …; see runtime/stores/storenames.ts.
 export const STORE_NAMES = 100;
 
 // Regions of the header block.

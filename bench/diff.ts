@@ -2,8 +2,8 @@
 //
 //   node dist/bench/diff.js [STACKS] [REPEATS]
 //
-// Stacks have 8 to 32 of 20,000 frames. In the second snapshot a third has moved lines, a tenth has grown, a hundredth has
-// a call more. Prints the median wall time of the whole command, and the highest resident memory.
+// Stacks have 8 to 32 of 20,000 frames. In the second snapshot a third has moved lines, a tenth has grown, a hundredth
+// has a call more. Prints the median wall time of the whole command, and the highest resident memory.
 
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, statSync } from "node:fs";

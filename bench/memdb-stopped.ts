@@ -2,10 +2,10 @@
 //
 //   node dist/bench/memdb-stopped.js [BLOCKS=50000] [RUNS=15]
 //
-// test/programs/steady.c, connected to one memdb, holds 20,000 blocks and is told to replace BLOCKS of them, again and again: while memdb
-// runs, while it is stopped, and so on in turns. Every 50 ms the sender has a difference for it. The program and memdb have a
-// processor each (taskset, where there is one). Printed are the medians and their ratio, and the least of both, which others on
-// the machine disturb less.
+// test/programs/steady.c, connected to one memdb, holds 20,000 blocks and is told to replace BLOCKS of them, again and
+// again: while memdb runs, while it is stopped, and so on in turns. Every 50 ms the sender has a difference for it. The
+// program and memdb have a processor each (taskset, where there is one). Printed are the medians and their ratio, and
+// the least of both, which others on the machine disturb less.
 
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";

@@ -2,14 +2,15 @@
 //
 //   node dist/bench/memdb.js [RECORDS=4000000] [RUNS=5]
 //
-// bench/memdb/traffic.c is both the sender and the C receiver. That counts by the runs' headers, so it reads a word in 256
-// KiB of a snapshot; it also runs as one that looks at each record, and as one that stores what it gets, unchecked: memory
-// that is touched for the first time is most of a snapshot's cost, and nothing that counts pays for it. Receiver and sender
-// have a processor each (taskset, where there is one). Every round asks every receiver once, each newly started. Printed are
-// medians, for a snapshot, for differences and for removals: million records a second, its ratio to the counting, to the
-// looking and to the storing receiver's, and the receiver's CPU milliseconds for a million; and its memory for a live record,
-// above what it had before the first. The runtimes' own garbage is in that; it does not grow with the records. When others
-// use the processors as well, the rates are theirs too: then a line says how long the receivers had to wait.
+// bench/memdb/traffic.c is both the sender and the C receiver. That counts by the runs' headers, so it reads a word in
+// 256 KiB of a snapshot; it also runs as one that looks at each record, and as one that stores what it gets, unchecked:
+// memory that is touched for the first time is most of a snapshot's cost, and nothing that counts pays for it. Receiver
+// and sender have a processor each (taskset, where there is one). Every round asks every receiver once, each newly
+// started. Printed are medians, for a snapshot, for differences and for removals: million records a second, its ratio
+// to the counting, to the looking and to the storing receiver's, and the receiver's CPU milliseconds for a million; and
+// its memory for a live record, above what it had before the first. The runtimes' own garbage is in that; it does not
+// grow with the records. When others use the processors as well, the rates are theirs too: then a line says how long
+// the receivers had to wait.
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -156,9 +157,8 @@ try {
           (part(contestants[c]!, i, "seconds") / seconds).toFixed(2),
         );
         const cpu = ((part(contestant, i, "cpuSeconds") * 1000) / million).toFixed(0);
-        return `${(million / seconds).toFixed(1)} M/s (${counting}, ${looking}, ${storing}) ${cpu.padStart(3)} ms`.padStart(
-          38,
-        );
+        const speed = (million / seconds).toFixed(1);
+        return `${speed} M/s (${counting}, ${looking}, ${storing}) ${cpu.padStart(3)} ms`.padStart(38);
       });
       const bytes = median(contestant.measures.get(sessions)!.map(({ bytes }) => bytes)) / records;
       console.log(`${contestant.name.padEnd(16)}${columns.join("")}${bytes.toFixed(0).padStart(13)}`);

@@ -2,10 +2,10 @@
 //
 //   node dist/bench/viewer.js [RECORDS=10000000] [STACKS=50000] [RUNS=5]
 //
-// Makes a store, groups it by call stack with bench/viewer/native.c (compiled with $CC or cc) and with `memview -a --top 50` in
-// each runtime that is there, one after the other in every round. Each is a process from its start to its end, so a
-// runtime's own start counts; a line shows what that alone takes. All have to print the same 50 rows. Printed are medians of
-// the time and of the most memory that a process was seen with.
+// Makes a store, groups it by call stack with bench/viewer/native.c (compiled with $CC or cc) and with
+// `memview -a --top 50` in each runtime that is there, one after the other in every round. Each is a process from its
+// start to its end, so a runtime's own start counts; a line shows what that alone takes. All have to print the same 50
+// rows. Printed are medians of the time and of the most memory that a process was seen with.
 
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";

@@ -13,7 +13,8 @@
 //
 // So canonical() translates first, into one spelling that citty reads without guessing:
 //
-//   memview -ac -m --no-lock x.mem   →   --aggregate=true --showCallstack=true --sharedMemory=ShmMemHook --noLock=true -- x.mem
+//   memview -ac -m --no-lock x.mem
+//     →  --aggregate=true --showCallstack=true --sharedMemory=ShmMemHook --noLock=true -- x.mem
 //
 // The names are in camelCase there because of --no-lock; citty knows every option under both spellings.
 
@@ -31,7 +32,9 @@ export type Option = ArgDef & {
   replaces?: readonly string[];
   /** Of a positional: takes all that follows it, options of another program included. */
   rest?: boolean;
-  /** Of a positional: any number of words. Of an option: may be given several times, each value counts as such a word. */
+  /**
+   * Of a positional: any number of words. Of an option: may be given several times, each value counts as such a word.
+   */
   many?: boolean;
 };
 

@@ -21,7 +21,8 @@ export const limitOptions = {
     valueHint: "WHAT",
     section: "What is a regression",
     description:
-      "new: a call stack that was not there; grown: one that holds more; any: every change; none: nothing. new,grown without it.",
+      "new: a call stack that was not there; grown: one that holds more; any: every change; none: nothing. " +
+      "new,grown without it.",
   },
   "min-bytes": {
     type: "string",
@@ -38,7 +39,8 @@ export const limitOptions = {
     type: "string",
     valueHint: "FILE",
     description:
-      "Leave out the call stacks that this file lists, in LeakSanitizer's format: lines like leak:PATTERN (memview --help).",
+      "Leave out the call stacks that this file lists, in LeakSanitizer's format: lines like leak:PATTERN " +
+      "(memview --help).",
   },
   "ignore-module": {
     type: "string",
@@ -53,7 +55,8 @@ export const tellingOptions = {
     valueHint: DIFF_FORMATS.join("|"),
     section: "How it is told",
     description:
-      "text is the default. github: annotations for GitHub Actions. sarif and junit: for code scanning and test reports.",
+      "text is the default. github: annotations for GitHub Actions. sarif and junit: for code scanning and test " +
+      "reports.",
   },
   top: {
     type: "string",

@@ -1,5 +1,5 @@
-// Every environment variable that memhook reads: for --help, the manual and README. The library itself is C and reads its
-// own in preload/base/settings.c; test/docs/definition.test.ts compares the names.
+// Every environment variable that memhook reads: for --help, the manual and README. The library itself is C and reads
+// its own in preload/base/settings.c; test/docs/definition.test.ts compares the names.
 
 import type { Entry } from "./arguments.js";
 
@@ -19,7 +19,9 @@ export const SETTINGS: readonly Variable[] = [
     names: ["MEMHOOK_FILE"],
     value: "PATH",
     meaning:
-      "The store's file; %p in its name is the process id, %e the program's name. Relative: to where the first process started. In use by another living process, or by one that this one descends from: stem.PID.ext beside it, or stem.PID.2.ext and so on.",
+      "The store's file; %p in its name is the process id, %e the program's name. Relative: to where the first " +
+      "process started. In use by another living process, or by one that this one descends from: stem.PID.ext " +
+      "beside it, or stem.PID.2.ext and so on.",
     fallback: "unset",
   },
   {
@@ -32,7 +34,8 @@ export const SETTINGS: readonly Variable[] = [
     names: ["MEMHOOK_SIZE_GB", "MEMHOOK_SIZE_MB", "MEMHOOK_SIZE_KB", "MEMHOOK_SIZE"],
     value: "N",
     meaning:
-      "Most that the store may take; the first one set counts. A full store drops what is new, counts it, and every output says so.",
+      "Most that the store may take; the first one set counts. A full store drops what is new, counts it, and " +
+      "every output says so.",
     fallback: "8 GiB; 1 GiB in 32-bit programs",
   },
   {
@@ -52,7 +55,8 @@ export const SETTINGS: readonly Variable[] = [
     names: ["MEMHOOK_UNWIND"],
     value: "dwarf|fp|libunwind",
     meaning:
-      "How call stacks are found. dwarf: by call frame information, exact. fp: by frame pointers, for programs built with them. libunwind: the slow reference.",
+      "How call stacks are found. dwarf: by call frame information, exact. fp: by frame pointers, for programs " +
+      "built with them. libunwind: the slow reference.",
     fallback: "dwarf",
   },
   {
@@ -101,7 +105,8 @@ export const VIEWING: readonly Variable[] = [
     names: ["DEBUGINFOD_URLS"],
     value: "URL…",
     meaning:
-      "Servers to ask by build id for debug information that is not in /usr/lib/debug; file:///folder for /folder/buildid/ID/debuginfo.",
+      "Servers to ask by build id for debug information that is not in /usr/lib/debug; file:///folder for " +
+      "/folder/buildid/ID/debuginfo.",
     fallback: "nobody is asked",
   },
   { names: ["DEBUGINFOD_TIMEOUT"], value: "SECONDS", meaning: "How long one file may take.", fallback: "30" },

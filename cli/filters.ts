@@ -76,13 +76,16 @@ export const filterOptions = {
     valueHint: "FILE",
     section: "Which not: counted in a last line",
     description:
-      "Without the call stacks that this file lists, in LeakSanitizer's format: lines like leak:PATTERN, which fits any part of a frame's function, file or module; * is any text, ^ and $ its ends.",
+      "Without the call stacks that this file lists, in LeakSanitizer's format: lines like leak:PATTERN, which " +
+      "fits any part of a frame's function, file or module; * is any text, ^ and $ its ends.",
   },
   "no-default-suppressions": {
     type: "boolean",
     bare: true,
     description:
-      "With what the C and C++ runtimes are known to allocate once: locales, time zones, buffers of streams, the loader's tables, threads' own memory (also of threads that nobody joined), the emergency pool for exceptions.",
+      "With what the C and C++ runtimes are known to allocate once: locales, time zones, buffers of streams, the " +
+      "loader's tables, threads' own memory (also of threads that nobody joined), the emergency pool for " +
+      "exceptions.",
   },
 } as const;
 

@@ -14,7 +14,7 @@ export const storeOptions = {
     bare: DEFAULT_NAME,
     valueHint: "NAME",
     section: "Which store",
-    description: `The store in named shared memory; ${DEFAULT_NAME} when NAME is left out, and when no store is named at all.`,
+    description: `The store in named shared memory; ${DEFAULT_NAME} when NAME is left out, and when no store is named.`,
   },
   "mapped-file": {
     type: "string",
@@ -59,7 +59,8 @@ export const lookOptions = {
     type: "boolean",
     bare: true,
     description:
-      "Function names with all their template arguments. On a terminal whole paths and whole lines too, which files and pipes always have.",
+      "Function names with all their template arguments. On a terminal whole paths and whole lines too, which " +
+      "files and pipes always have.",
   },
 } as const;
 

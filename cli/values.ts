@@ -10,7 +10,10 @@ function refuse(option: string, text: string, problem: string, form: string): Us
 
 const NANOSECONDS_MAX = 2n ** 63n - 1n;
 
-/** "10s", "30min", "1.5h" and whatever else the package ms reads, in nanoseconds. A bare number has no unit and is refused. */
+/**
+ * "10s", "30min", "1.5h" and whatever else the package ms reads, in
+ * nanoseconds. A bare number has no unit and is refused.
+ */
 export function duration(option: string, text: string): bigint {
   const form = "a time like 10s, 30min or 5h";
   if (/^-/.test(text)) throw refuse(option, text, "is negative", form);
@@ -80,7 +83,8 @@ export function localTime(option: string, text: string, which: "earlier" | "late
     .map((days) => shown + offsetAt(shown + days * DAY_MS))
     .filter((time) => time - offsetAt(time) === shown);
   if (times.length === 0) {
-    // One that is left out when the clock is put forward: the first moment that the clock showed more, the last that it showed less.
+    // One that is left out when the clock is put forward: the first moment that
+    // the clock showed more, the last that it showed less.
     const change = BigInt(changeOfOffset(shown)) * 1_000_000n;
     return which === "earlier" ? change : change - 1n;
   }

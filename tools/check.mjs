@@ -1,5 +1,6 @@
 // Checks what no compiler checks: who imports whom, what the library exports and needs, that asm/FORMAT.md says
-// what asm/layout.ts says and the manual what --help says, lint and format, and that nothing of anybody's machine is left in the files.
+// what asm/layout.ts says and the manual what --help says, lint and format, and
+// that nothing of anybody's machine is left in the files.
 //
 //   node tools/check.mjs [--root FOLDER]
 //

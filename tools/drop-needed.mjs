@@ -2,9 +2,9 @@
 //
 //   node tools/drop-needed.mjs build/lib/x86_64-musl/libmemhook.so libc.so
 //
-// The linker writes musl's name for the C library, libc.so, into what is linked for musl. Whoever has a C library has musl's
-// then already; but a program of musl may start one of glibc (system() on Debian), which inherits LD_PRELOAD and would end
-// with an error for want of that name, while the symbols themselves are in every C library.
+// The linker writes musl's name for the C library, libc.so, into what is linked for musl. Whoever has a C library has
+// musl's then already; but a program of musl may start one of glibc (system() on Debian), which inherits LD_PRELOAD and
+// would end with an error for want of that name, while the symbols themselves are in every C library.
 import { readFileSync, writeFileSync } from "node:fs";
 
 const SHT_DYNAMIC = 6;

@@ -1,9 +1,10 @@
-// Writes a WebAssembly module as a TypeScript one that carries its bytes, so that whoever bundles memhook has no file to find.
+// Writes a WebAssembly module as a TypeScript one that carries its bytes, so
+// that whoever bundles memhook has no file to find.
 //
 //   node tools/embed-wasm.mjs FROM.wasm TO.ts
 //
-// TO.ts exports `bytes()`. A small module is base64 alone, which is decoded in no time; a large one is compressed besides, and its
-// reader waits a few milliseconds for it.
+// TO.ts exports `bytes()`. A small module is base64 alone, which is decoded in no time; a large one is compressed
+// besides, and its reader waits a few milliseconds for it.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";

@@ -8,7 +8,8 @@
 #   tools/hazards.sh --full          with the long loops: 1,000 forks, 640,000 threads, 10,000,000 rounds of realloc,
 #                                    100,000 of the tables
 #
-# Prints one line a round and, where a test failed, what it said. The last line is the sum; exit code 1 when a test failed.
+# Prints one line a round and, where a test failed, what it said. The last line
+# is the sum; exit code 1 when a test failed.
 set -uo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
@@ -30,7 +31,8 @@ library=$PWD/build/lib/$(uname -m)-gnu$kind/libmemhook.so
 # What may depend on luck: threads, signals, forks, whose a store is, who a peer is.
 suites=(
   dist/test/e2e/{hazards-*,programs,limits,operators,elf-files,printable,store-path,store-family,two-users}.test.js
-  dist/test/{cli/memhook-signals,memdb/{strangers,impostor},runtime/{stores/liveness,memdb/{storelock,peers}},races/races}.test.js
+  dist/test/{cli/memhook-signals,memdb/{strangers,impostor},races/races}.test.js
+  dist/test/runtime/{stores/liveness,memdb/{storelock,peers}}.test.js
 )
 for suite in "${suites[@]}"; do
   [ -e "$suite" ] || { echo "hazards.sh: there is no $suite" >&2 && exit 2; }

@@ -104,7 +104,8 @@ export function optionsPage(commands) {
     ...commands.flatMap(commandPart),
     "## The library's settings",
     "",
-    "Environment variables of the program that is watched, read once, at its start. A value that cannot be read costs one line on standard",
+    "Environment variables of the program that is watched, read once, at its start. A value that cannot be read " +
+      "costs one line on standard",
     "error; the default is used and the program runs on.",
     "",
     variables(SETTINGS),

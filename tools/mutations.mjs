@@ -1,12 +1,12 @@
-// Takes one protection of the library out at a time and runs the test that stands for it, which must fail: a test that cannot fail
-// proves nothing.
+// Takes one protection of the library out at a time and runs the test that
+// stands for it, which must fail: a test that cannot fail proves nothing.
 //
 //   node tools/mutations.mjs            all
 //   node tools/mutations.mjs fork jump  those with one of the words in their line
 //
-// Each mutation replaces one place in preload/ (in a copy under build/mutations), builds the library from it and runs one test with
-// it. Prints a line for each; exit code 1 when one was not noticed, or its place is gone. For the night, not for CI: a
-// minute for every few.
+// Each mutation replaces one place in preload/ (in a copy under build/mutations), builds the library from it and runs
+// one test with it. Prints a line for each; exit code 1 when one was not noticed, or its place is gone. For the night,
+// not for CI: a minute for every few.
 
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -18,7 +18,10 @@ import { fileURLToPath } from "node:url";
 /** Suites that are not hazards-NAME. */
 const SUITES = { programs: "programs", family: "store-family", path: "store-path", users: "two-users" };
 
-/** What is taken out; the file; the place; what is there instead; the suite and the test, of which the name's beginning is enough. */
+/**
+ * What is taken out; the file; the place; what is there instead; the suite and
+ * the test, of which the name's beginning is enough.
+ */
 const MUTATIONS = [
   [
     "raw clone is noticed by the wiped page",
@@ -205,7 +208,8 @@ const MUTATIONS = [
     "no cancellation point in a hook",
     "sys.h",
     "return mh_syscall(SYS_pwrite64, fd, (long)buffer, (long)bytes, (long)offset, 0, 0);",
-    'extern long libc_pwrite(int, const void *, size_t, long) __asm__("pwrite");\n  return libc_pwrite(fd, buffer, bytes, (long)offset);',
+    'extern long libc_pwrite(int, const void *, size_t, long) __asm__("pwrite");\n' +
+      "  return libc_pwrite(fd, buffer, bytes, (long)offset);",
     "threads",
     "cancel.c",
   ],
@@ -261,7 +265,8 @@ const MUTATIONS = [
     "realloc takes the record away first",
     "hooks_malloc.c",
     "  if (old) taken = mh_hook_take(old);\n  void *block = mh_real.realloc(old, size);",
-    "  void *block = mh_real.realloc(old, size);\n  mh_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);\n  if (old) taken = mh_hook_take(old);",
+    "  void *block = mh_real.realloc(old, size);\n  mh_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);\n" +
+      "  if (old) taken = mh_hook_take(old);",
     "threads",
     "a realloc race",
   ],
@@ -317,8 +322,12 @@ const MUTATIONS = [
   [
     "delete removes the record",
     "hooks_new.c",
-    "  MH_HOOK void symbol parameters {                                                              \\\n    if (IS_DIRECT(symbol))                                                                      \\\n      mh_own_free(block); ",
-    "  MH_HOOK void symbol parameters {                                                              \\\n    if (IS_DIRECT(symbol))                                                                      \\\n      mh_real.free(block); ",
+    "  MH_HOOK void symbol parameters {                                                              \\\n" +
+      "    if (IS_DIRECT(symbol))                                                                      \\\n" +
+      "      mh_own_free(block); ",
+    "  MH_HOOK void symbol parameters {                                                              \\\n" +
+      "    if (IS_DIRECT(symbol))                                                                      \\\n" +
+      "      mh_real.free(block); ",
     "control",
     "exceptions.cc with",
   ],
@@ -405,7 +414,8 @@ const MUTATIONS = [
   [
     "other allocators' small blocks share a granule",
     "index.h",
-    "  if (MH_UNLIKELY(address & mh_index.off_grid || size - mh_index.least >= mh_index.room || slot > mh_index.slots)) return false;\n" +
+    "  if (MH_UNLIKELY(address & mh_index.off_grid || size - mh_index.least >= mh_index.room || slot > " +
+      "mh_index.slots)) return false;\n" +
       "  uint32_t *entry = mh_shadow_entry(address);\n" +
       "  if (MH_UNLIKELY(!entry || __atomic_load_n(entry, __ATOMIC_RELAXED))) return false;",
     "  if (address % 8 || size >= MH_INDEX_LARGE_BYTES || slot > mh_index.slots) return false;\n" +
@@ -555,8 +565,8 @@ for (const mutation of MUTATIONS.filter(
   const { library, why } = build(mutation);
   const noticed = library && notices(library, suite, name);
   if (!noticed) missed++;
-  console.log(
-    `${noticed ? "noticed" : "MISSED "}  ${what.padEnd(52)}  ${`${suite}: ${name}`.padEnd(36)}  ${why ?? noticed ?? ""}`,
-  );
+  const answer = noticed ? "noticed" : "MISSED ";
+  const columns = [answer, what.padEnd(52), `${suite}: ${name}`.padEnd(36), why ?? noticed ?? ""];
+  console.log(columns.join("  "));
 }
 process.exitCode = missed ? 1 : 0;

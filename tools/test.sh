@@ -5,7 +5,8 @@
 #   tools/test.sh                 all suites
 #   tools/test.sh cli runtime/    those whose path holds one of the words
 #
-# A suite that says so in a line of its own, "// Runs under Node alone: …", is not run by Bun and Deno: what it tests is C.
+# A suite that says so in a line of its own, "// Runs under Node alone: …", is
+# not run by Bun and Deno: what it tests is C.
 #
 # A runner that crashes, or reports fewer failures than its exit code admits, counts as one failed test. The last line
 # is always `N passed, N failed`, summed over the runtimes; exit code 1 when a test failed, or none was run.
@@ -67,14 +68,14 @@ if [ ${#suites[@]} -eq 0 ]; then
   echo "no suite has '$*' in its path"
   failed=$((failed + 1))
 else
-  # Every core works: Node takes a file for each and one besides, because some wait (before 20.10 it cannot be told to, and takes one file
-  # less than there are cores); Bun and Deno, which take one file after the other, run beside each other.
+  # Every core works: Node takes a file for each and one besides, because some wait (before 20.10 it cannot be told to,
+  # and takes one file less than there are cores). Bun and Deno take one file after the other, beside each other.
   files_at_once=()
   if node --help | grep -q -e --test-concurrency; then files_at_once=("--test-concurrency=$(($(nproc) + 1))"); fi
   runner Node node --test --test-reporter=tap "${files_at_once[@]}" "${suites[@]}"
   log=$logs/Node
-  tally Node "$(number "$log" '^# pass [0-9]+')" $(($(number "$log" '^# fail [0-9]+') + $(number "$log" '^# cancelled [0-9]+'))) \
-    "$(number "$log" '^# skipped [0-9]+')"
+  bad=$(($(number "$log" '^# fail [0-9]+') + $(number "$log" '^# cancelled [0-9]+')))
+  tally Node "$(number "$log" '^# pass [0-9]+')" "$bad" "$(number "$log" '^# skipped [0-9]+')"
 
   # Bun gives a test five seconds unless told otherwise; the others have no limit.
   set -m
@@ -83,9 +84,11 @@ else
     NO_COLOR=1 runner Deno node_modules/.bin/deno test -A --no-check "${portable[@]}" </dev/null &
     wait
     log=$logs/Bun
-    tally Bun "$(number "$log" '^ *[0-9]+ pass$')" "$(number "$log" '^ *[0-9]+ fail$')" "$(number "$log" '^ *[0-9]+ skip$')"
+    tally Bun "$(number "$log" '^ *[0-9]+ pass$')" "$(number "$log" '^ *[0-9]+ fail$')" \
+      "$(number "$log" '^ *[0-9]+ skip$')"
     log=$logs/Deno
-    tally Deno "$(number "$log" '\| [0-9]+ passed')" "$(number "$log" '\| [0-9]+ failed')" "$(number "$log" '\| [0-9]+ ignored')"
+    tally Deno "$(number "$log" '\| [0-9]+ passed')" "$(number "$log" '\| [0-9]+ failed')" \
+      "$(number "$log" '\| [0-9]+ ignored')"
   fi
 fi
 

@@ -112,7 +112,9 @@ export function nextPaged(stack: u32): u32 {
 
 let idCount: u32 = 0;
 
-/** Lists the ids of all stacks in the answer, ascending; 0 after leaving a fault. The list has stackIdCount() entries. */
+/**
+ * Lists the ids of all stacks in the answer, ascending; 0 after leaving a fault. The list has stackIdCount() entries.
+ */
 export function listStackIds(): usize {
   idCount = 0;
   for (let stack = nextPaged(0); stack != u32.MAX_VALUE; stack = nextPaged(stack + 1)) {

@@ -108,8 +108,8 @@ export function sumStacks(count: u32, field: u32): u64 {
 }
 
 /**
- * Has stacks `first` … `end` − 1 in the answer whose total in this order is not zero, whether anything of them is live or
- * not. Their elements lie at PIECE. 0, or FAILED.
+ * Has stacks `first` … `end` − 1 in the answer whose total in this order is not zero, whether anything of them is live
+ * or not. Their elements lie at PIECE. 0, or FAILED.
  */
 export function admitStacks(first: u32, end: u32, order: i32): i32 {
   for (let stack = first; stack < end; stack++) {
@@ -119,8 +119,8 @@ export function admitStacks(first: u32, end: u32, order: i32): i32 {
 }
 
 /**
- * Offers those of the stacks `first` … `end` − 1 that are in the answer. Where the order needs them, the elements of the stacks
- * array from `first` on lie at PIECE. `selected`: only those that selectStacks() marked. 0, or FAILED.
+ * Offers those of the stacks `first` … `end` − 1 that are in the answer. Where the order needs them, the elements of
+ * the stacks array from `first` on lie at PIECE. `selected`: only those that selectStacks() marked. 0, or FAILED.
  */
 export function collectStacks(first: u32, end: u32, order: i32, selected: bool): i32 {
   for (let stack = nextPaged(first); stack < end; stack = nextPaged(stack + 1)) {

@@ -2,8 +2,8 @@
 //
 // Blocks come into memory on demand: a function that needs one which is not there returns MISSING, the host reads the
 // block wantedBlock() to the address that placeBlock() gives, and asks again. So a reader of a few stacks reads a few
-// blocks, and tables larger than memory work too. Every index is checked against the array's count before it is used, also
-// those inside elements.
+// blocks, and tables larger than memory work too. Every index is checked
+// against the array's count before it is used, also those inside elements.
 //
 // A block stays until the host reads the header again (forgetBlocks), or until there are too many.
 
@@ -138,7 +138,10 @@ export function beginInnermostModules(): void {
   resolved = 0;
 }
 
-/** Replaces `count` ids of stacks at FRAMES by the ids of their innermost frames' modules. 0, MISSING (call again) or FAILED. */
+/**
+ * Replaces `count` ids of stacks at FRAMES by the ids of their innermost
+ * frames' modules. 0, MISSING (call again) or FAILED.
+ */
 export function innermostModules(count: u32): i32 {
   for (; resolved < count; resolved++) {
     const at = FRAMES + (resolved << 2);

@@ -165,8 +165,9 @@ export function inputRoom(): usize {
 }
 
 /**
- * Applies the frames that are complete now that `bytes` more are there. Returns 0 when it needs more, WIRE_COMMIT behind a
- * commit (call again with 0: more frames may be waiting), or a negated WIRE_ERROR_, after which the session is over.
+ * Applies the frames that are complete now that `bytes` more are there. Returns 0
+ * when it needs more, WIRE_COMMIT behind a commit (call again with 0: more frames
+ * may be waiting), or a negated WIRE_ERROR_, after which the session is over.
  */
 export function feed(bytes: usize): i32 {
   filled += bytes;
@@ -390,9 +391,9 @@ function records(at: usize, end: usize): i32 {
   return 0;
 }
 
-// Records into neighbouring slots. The loop calls nothing: around a call WebAssembly engines keep nothing in registers. And it
-// does not look at slots that were never used: reading memory that was never touched maps the kernel's page of zeros, and
-// writing to it is a second page fault then.
+// Records into neighbouring slots. The loop calls nothing: around a call WebAssembly engines keep nothing in registers.
+// And it does not look at slots that were never used: reading memory that was never touched maps the kernel's page of
+// zeros, and writing to it is a second page fault then.
 function place(at: usize, end: usize, to: usize, used: bool): i32 {
   const stacks = sentOf(KIND_STACKS);
   const stored = count(KIND_STACKS);

@@ -82,7 +82,9 @@ export function elementBytes(kind: u32): u32 {
   return 1;
 }
 
-/** An empty image that may grow to `bytes`; false if not even an empty one fits. What another session left is cleared. */
+/**
+ * An empty image that may grow to `bytes`; false if not even an empty one fits. What another session left is cleared.
+ */
 export function create(bytes: f64): bool {
   clear();
   const most = f64(<usize>0 - WASM_PAGE - IMAGE);
@@ -114,9 +116,9 @@ function grow(end: usize): bool {
   const have = <usize>memory.size() * WASM_PAGE;
   if (end <= have) return true;
   const needed = <i32>((end - have + WASM_PAGE - 1) / WASM_PAGE);
-  // Far ahead, because growing is not free: V8 collects garbage when a large buffer replaces another, which took a sixth of a
-  // snapshot's time, and JavaScriptCore, which reserves addresses for a few memories only, copies the others. What nothing
-  // touches costs nothing.
+  // Far ahead, because growing is not free: V8 collects garbage when a large buffer replaces another, which took a
+  // sixth of a snapshot's time, and JavaScriptCore, which reserves addresses for a few memories only, copies the
+  // others. What nothing touches costs nothing.
   const ahead = max(have, AHEAD_BYTES) / WASM_PAGE;
   return memory.grow(needed + <i32>ahead) >= 0 || memory.grow(needed) >= 0;
 }

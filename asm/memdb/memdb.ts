@@ -18,7 +18,9 @@ export {
   unseal,
 } from "./image";
 
-/** First of all: an empty store that may take `bytes`. False if there is no memory for it. Again: for another session. */
+/**
+ * First of all: an empty store that may take `bytes`. False if there is no memory for it. Again: for another session.
+ */
 export function open(bytes: f64): bool {
   if (!create(bytes)) return false;
   start(bytes);

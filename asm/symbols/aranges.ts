@@ -6,7 +6,10 @@ import { readLength, Unit } from "./present";
 import { cover, Queries } from "./queries";
 import { begin, fail, failed, sectionSize, seek, skip, tell, u8At, u16At, wordAt } from "./sections";
 
-/** Reads the set at an offset: marks the queries that it covers with 1, in `out`, a byte for each. Leaves SET_* in the record area. */
+/**
+ * Reads the set at an offset: marks the queries that it covers with 1, in
+ * `out`, a byte for each. Leaves SET_* in the record area.
+ */
 export function arangesSet(offset: u64, out: usize): u32 {
   begin();
   const size = sectionSize(SECTION_ARANGES);

@@ -9,8 +9,9 @@
 //   │     └─ call_site …                   skipped
 //   └─ subprogram  0x1040–0x1080           covers nothing that is asked for: skipped
 //
-// One pass over the unit answers all queries; no tree is built, only the chains of calls around the queries. Functions inside other things than namespaces (nested
-// functions of GNU C, Rust's inherent methods) are found by a second, deep pass, for queries the first one left over.
+// One pass over the unit answers all queries; no tree is built, only the chains of calls around the queries. Functions
+// inside other things than namespaces (nested functions of GNU C, Rust's inherent methods) are found by a second, deep
+// pass, for queries the first one left over.
 
 import {
   AT_LOW_PC,
@@ -140,7 +141,8 @@ export function unitWalk(deep: bool, out: usize): u32 {
       store<u32>(call, <u32>parent, CALL_PARENT);
       Queries.covered = 0;
       sibling = readCall(declaration, call);
-      // What is inlined into a call that seems to have no code may have some: DWARF 2 cannot say that code is in pieces.
+      // What is inlined into a call that seems to have no code may have some:
+      // DWARF 2 cannot say that code is in pieces.
       if (Queries.covered > 0 || tag == TAG_INLINED_SUBROUTINE) enter = true;
       if (!enter) release(start);
     } else {

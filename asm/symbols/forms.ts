@@ -33,7 +33,10 @@ export const IS_LIST_INDEX: u32 = 6;
 export const IS_ENTRY: u32 = 7;
 export const IS_ALT_ENTRY: u32 = 8;
 
-/** The last value read: a number, an offset in .debug_info (IS_ENTRY), in the section `valueSection` (IS_STRING), an index. */
+/**
+ * The last value read: a number, an offset in .debug_info (IS_ENTRY), in the
+ * section `valueSection` (IS_STRING), an index.
+ */
 export let value: u64 = 0;
 export let valueSection: u32 = 0;
 

@@ -1,7 +1,7 @@
 // Line programs, DWARF 2 to 5: which file and line each query is in.
 //
-// A line program is run once for all queries of its unit and no table is built: two rows that follow each other say what
-// belongs to the addresses between them.
+// A line program is run once for all queries of its unit and no table is built: two rows that follow each other say
+// what belongs to the addresses between them.
 //
 //   rows      0x1000 a.c:7 ── 0x1008 a.c:8 ── 0x1008 b.h:3 ── 0x1020 a.c:9 ── 0x1040 end
 //   query                                                0x1010: b.h:3
@@ -245,8 +245,8 @@ function row(address: u64, file: u32, line: u32): void {
 }
 
 /**
- * Of two sequences that have an address, the one that begins nearer has it. If they begin at the same address, the one whose
- * first line is the function's; else the last.
+ * Of two sequences that have an address, the one that begins nearer has it. If they begin at the same address, the one
+ * whose first line is the function's; else the last.
  */
 function assign(query: u32): void {
   spend(1);
@@ -269,7 +269,9 @@ function assign(query: u32): void {
   store<u32>(at, lastLine, ROW_LINE);
 }
 
-/** How many lines the sequence begins behind the declaration of the query's function; the most if that is another one. */
+/**
+ * How many lines the sequence begins behind the declaration of the query's function; the most if that is another one.
+ */
 function distance(query: u32): u32 {
   if (!hints) return 0xffffffff;
   const hint = hints + query * HINT_BYTES;

@@ -32,8 +32,8 @@ export class Unit {
 }
 
 /**
- * Reads the length at the cursor, of a unit, a line program or a set: sets Unit.offsetBytes, gives the offset of the end,
- * at most the section's.
+ * Reads the length at the cursor, of a unit, a line program or a set: sets
+ * Unit.offsetBytes, gives the offset of the end, at most the section's.
  */
 export function readLength(size: u64): u64 {
   let length = <u64>u32At();

@@ -34,7 +34,8 @@ export function windowsAddress(): usize {
 /** DONE, MISSING, BROKEN or OUT_OF_MEMORY. */
 export let failed: u32 = DONE;
 
-// The cursor: where it is and must stop, in memory; the offset in its section of address 0; and where it may go at most.
+// The cursor: where it is and must stop, in memory; the offset in its section
+// of address 0; and where it may go at most.
 let position: usize = 0;
 let limit: usize = 0;
 let origin: u64 = 0;

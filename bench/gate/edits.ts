@@ -121,7 +121,9 @@ export const EDITS: readonly Edit[] = [
   added("a static variable in each function", "before", {
     c: "{ static int calls; calls++; }",
     cc: "{ static int calls = sink ? 1 : 2; calls++; }",
-    rs: "{\n    static CALLS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);\n    black_box(&CALLS);\n}",
+    rs:
+      "{\n    static CALLS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);\n" +
+      "    black_box(&CALLS);\n}",
   }),
   added("another instance of the same template", "calls", {
     cc: "  call([value = 1] { sink = (void *)&value; });",

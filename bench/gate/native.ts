@@ -1,7 +1,7 @@
 // The project's C and C++: a program of two units each.
 //
-// Sizes come from few values, so that leaks are not told apart by what they hold alone; but no two functions without arguments are the same,
-// as optimizers fold those.
+// Sizes come from few values, so that leaks are not told apart by what they hold alone; but no two functions without
+// arguments are the same, as optimizers fold those.
 
 import { type Place, type Project, unitText } from "./project.js";
 

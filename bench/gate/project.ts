@@ -2,8 +2,8 @@
 //
 //   places ──▶ units ──▶ Project ──▶ an edit (edits.ts) or a leak more (plants.ts) ──▶ another Project
 //
-// A place is a piece of source with one leak of its kind. Sources have marks where others may add something, comments of a line of their
-// own, which stay where they are:
+// A place is a piece of source with one leak of its kind. Sources have marks where others may add something, comments
+// of a line of their own, which stay where they are:
 //
 //   //@top c1          first in a unit's own part        //@before plain_c1     before the statement that leaks
 //   //@end c1          last in it                        //@after plain_c1      behind it
@@ -24,7 +24,10 @@ export interface Project {
   linking: readonly string[];
 }
 
-/** One leak, or one more of a kind. `text` gets its marks by its name; "NAME" stands for the name that it gets in its unit. */
+/**
+ * One leak, or one more of a kind. `text` gets its marks by its name; "NAME"
+ * stands for the name that it gets in its unit.
+ */
 export interface Place {
   name: string;
   text: string;
@@ -48,7 +51,10 @@ export function unitText(
   });
   const texts = named.map(({ text }) => text.trim()).join("\n\n");
   const calls = named.map(({ call }) => call).join("");
-  return `${head.trim()}\n//@top ${unit}\n\n${texts}\n\n//@end ${unit}\n\n${caller(`${calls}//@calls ${unit}\n`).trim()}\n`;
+  return (
+    `${head.trim()}\n//@top ${unit}\n\n${texts}\n\n//@end ` +
+    `${unit}\n\n${caller(`${calls}//@calls ${unit}\n`).trim()}\n`
+  );
 }
 
 /** The project with a text before every mark of that kind, or only before that of that name. */

@@ -1,4 +1,5 @@
-// What is tried with one toolchain: each edit must be green, each plant red and named, whatever else was edited with it.
+// What is tried with one toolchain: each edit must be green, each plant red and
+// named, whatever else was edited with it.
 
 import { join } from "node:path";
 import { EDITS, type Edit } from "./edits.js";

@@ -1,4 +1,5 @@
-// The hazards of test/programs that both tools can be asked to survive: which program, how it is called, and what it leaves live.
+// The hazards of test/programs that both tools can be asked to survive: which
+// program, how it is called, and what it leaves live.
 
 import { build, expectations, which } from "../../test/support/programs.js";
 
@@ -7,7 +8,10 @@ export interface Case {
   program: string;
   args: string[];
   env: Record<string, string>;
-  /** Heap bytes that must be live at the end, by function: known before, or what it prints of one function; null: it does not say. */
+  /**
+   * Heap bytes that must be live at the end, by function: known before, or what
+   * it prints of one function; null: it does not say.
+   */
   live: Map<string, number> | { printedFor: string } | null;
 }
 

@@ -1,4 +1,5 @@
-// Which hazards does a program survive under memhook, and which under heaptrack? Runs the programs of test/programs alone and under each.
+// Which hazards does a program survive under memhook, and which under
+// heaptrack? Runs the programs of test/programs alone and under each.
 //
 //   node dist/bench/hazards/main.js [--only REGEX] [--runs N=3] [--seconds N=30]
 //
@@ -7,7 +8,8 @@
 //   readable   afterwards the tool's own reader reads its data, all of it
 //   exact      what is live is what the program says, to the byte, for each of its functions; "–" where it does not say
 //
-// A run that takes longer than --seconds is stopped, with everything it started. The report goes to stdout and to bench/out/hazards-DATE.md.
+// A run that takes longer than --seconds is stopped, with everything it
+// started. The report goes to stdout and to bench/out/hazards-DATE.md.
 
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -148,11 +150,13 @@ const totals = (at: number) =>
   (["lives", "readable", "exact"] as const)
     .map((what) => {
       const told = rows.filter(({ verdicts }) => verdicts[at]!.some((verdict) => verdict[what] !== null));
-      return `${told.filter(({ verdicts }) => verdicts[at]!.every((verdict) => verdict[what])).length} of ${told.length}`;
+      const good = told.filter(({ verdicts }) => verdicts[at]!.every((verdict) => verdict[what]));
+      return `${good.length} of ${told.length}`;
     })
     .join(" | ");
 const report = [
-  `${cpus().length} processors (${cpus()[0]?.model}), Linux ${release()}, ${new Date().toISOString().slice(0, 10)}; ${numbers.runs} runs each, at most ${numbers.seconds} s.`,
+  `${cpus().length} processors (${cpus()[0]?.model}), Linux ${release()}, ` +
+    `${new Date().toISOString().slice(0, 10)}; ${numbers.runs} runs each, at most ${numbers.seconds} s.`,
   "",
   `| hazard | ${tools.map(({ name }) => `${name}: lives | readable | exact`).join(" | ")} |`,
   `|---|${tools.map(() => "---|---|---|").join("")}`,

@@ -1,4 +1,5 @@
-// The two tools, each run in its documented way: `LD_PRELOAD=libmemhook.so MEMHOOK_FILE=…`, and `heaptrack -o … PROGRAM`, read with
+// The two tools, each run in its documented way:
+// `LD_PRELOAD=libmemhook.so MEMHOOK_FILE=…`, and `heaptrack -o … PROGRAM`, read with
 // `heaptrack_print`. What they say is live is brought to one form: bytes by function.
 
 import { spawnSync } from "node:child_process";
@@ -52,8 +53,13 @@ export const memhook: Tool = {
   },
 };
 
-const HEAPTRACKS =
-  /^(\/.*\/libheaptrack_preload.so$|heaptrack output will be written to|starting application, this might|heaptrack stats:|\s+(allocations|leaked allocations|temporary allocations):|Heaptrack finished!|\s+heaptrack --analyze|\s*$)/;
+const HEAPTRACKS = new RegExp(
+  [
+    String.raw`^(\/.*\/libheaptrack_preload.so$|heaptrack output will be written to|starting application, this might`,
+    String.raw`heaptrack stats:|\s+(allocations|leaked allocations|temporary allocations):|Heaptrack finished!`,
+    String.raw`\s+heaptrack --analyze|\s*$)`,
+  ].join("|"),
+);
 
 export const heaptrack: Tool = {
   name: "heaptrack",

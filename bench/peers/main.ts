@@ -148,7 +148,8 @@ try {
     if (endless.length) process.stdout.write(`${folder}: longer than ${limit} ms alone: ${endless.join(" ")}\n`);
   }
   process.stdout.write(
-    `\n| folder | programs | the same | compared | blocks | sizes | processes | equal | held | dropped |\n${"|---".repeat(10)}|\n`,
+    "\n| folder | programs | the same | compared | blocks | sizes | processes | equal | held | dropped " +
+      `|\n${"|---".repeat(10)}|\n`,
   );
   for (const line of lines) process.stdout.write(`| ${line.join(" | ")} |\n`);
 } finally {

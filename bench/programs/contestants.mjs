@@ -3,8 +3,9 @@
 //   { name, title, missing?, prepare?(folder) → { variables, wrap? }, own? }
 //
 // `missing` says why it cannot run here. `variables` are set for the program and so for its children; where a tool does
-// not follow children, `own` is true and the workload puts `wrap`, words in front of a command, before each child that counts.
-// `slow`: it gets inputs that are smaller by this factor, and is compared with the program alone on these (`base`).
+// not follow children, `own` is true and the workload puts `wrap`, words in front
+// of a command, before each child that counts. `slow`: it gets inputs that are
+// smaller by this factor, and is compared with the program alone on these (`base`).
 
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";

@@ -1,7 +1,7 @@
 // Makes a report of measured runs: tables of ratios, and what design section 9 asks against what was measured. Pure.
 //
-// A ratio is that of a run to the run of the program alone in the same round, so that a machine that slows down for a while
-// slows both. Reported are the median of the rounds, and the lowest and the highest.
+// A ratio is that of a run to the run of the program alone in the same round, so that a machine that slows down for a
+// while slows both. Reported are the median of the rounds, and the lowest and the highest.
 
 import { cpus, release } from "node:os";
 
@@ -142,7 +142,8 @@ export function report({ field, results, missing, repeats, quick, memory }) {
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, Linux ${release().split("-")[0]}`;
   return [
     `# Programs under memhook and others, ${date}\n`,
-    `${machine}. ${repeats} interleaved repeats${quick ? ", small inputs" : ""}; median (lowest–highest) of the ratio to the`,
+    `${machine}. ${repeats} interleaved repeats${quick ? ", small inputs" : ""}; median (lowest–highest) of the ` +
+      "ratio to the",
     "program alone in the same round.\n",
     "## CPU time (user and system, with children), times the program alone\n",
     table(field, results, "cpu", "s"),

@@ -2,8 +2,9 @@
 //
 //   { name, missing?, against?, children?, command(size, wrap?) → { argv, variables? }, server? }
 //
-// `size` is 1 for full inputs. `against`: only these contestants. `children`: what counts runs in children of the command,
-// which it puts the words of `wrap` before. `server`: the command serves until `work(size)` and `stop()` were called.
+// `size` is 1 for full inputs. `against`: only these contestants. `children`: what
+// counts runs in children of the command, which it puts the words of `wrap` before.
+// `server`: the command serves until `work(size)` and `stop()` were called.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
@@ -35,11 +36,13 @@ function sqlScript(rows) {
     );
   lines.push(
     `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${rows / 2})`,
-    `  INSERT INTO payment SELECT i, i * 7919 % ${rows / 2} + 1, i % 1000 / 7.0, 'note ' || (i * 104729 % 1000003) FROM n;`,
+    `  INSERT INTO payment SELECT i, i * 7919 % ${rows / 2} + 1, i % 1000 / 7.0, 'note ' || (i * 104729 % ` +
+      "1000003) FROM n;",
     "CREATE INDEX account_name ON account(name);",
     "CREATE INDEX payment_account ON payment(account, amount);",
     "COMMIT;",
-    "SELECT town, count(*), round(sum(amount), 2) FROM account JOIN payment ON payment.account = account.id GROUP BY town ORDER BY 3;",
+    "SELECT town, count(*), round(sum(amount), 2) FROM account JOIN payment ON payment.account = account.id " +
+      "GROUP BY town ORDER BY 3;",
     "SELECT count(DISTINCT substr(note, 6, 3)), group_concat(DISTINCT length(note)) FROM payment;",
     "SELECT name, upper(town) || '!' FROM account WHERE name LIKE '%77%' ORDER BY balance, name LIMIT 50;",
     "UPDATE account SET name = name || ' changed' WHERE id % 3 = 0;",
@@ -55,7 +58,8 @@ function xmlRows(rows) {
   const lines = ["<?xml version='1.0'?>", "<rows>"];
   for (let i = 0; i < rows; i++)
     lines.push(
-      `<row id="${i}" name="name ${(i * 7919) % 5003}"><tag>t${i % 17}</tag><tag>u${i % 5}</tag><note>note ${i} &amp; more</note></row>`,
+      `<row id="${i}" name="name ${(i * 7919) % 5003}"><tag>t${i % 17}</tag><tag>u${i % 5}</tag><note>note ${i} ` +
+        "&amp; more</note></row>",
     );
   return `${lines.join("\n")}\n</rows>\n`;
 }
@@ -143,7 +147,8 @@ export async function workloads(folder, out) {
       argv: ["sqlite3", "-batch", ":memory:", `.read ${input("script.sql", sqlScript, scaled(50_000, size))}`],
     }),
   });
-  // The design's row has no program; it says that heaptrack makes it 3.7 times as slow. The first is like that, the second denser.
+  // The design's row has no program; it says that heaptrack makes it 3.7 times
+  // as slow. The first is like that, the second denser.
   all.push({
     name: "C++ map and string churn",
     missing: absent("g++"),

@@ -7,11 +7,13 @@
 //   --rounds    so many runs under memhook, each compared with the one without
 //   --library   another build of libmemhook.so
 //
-// A script runs both times in an empty folder of the same name, so that paths in its output are equal; what else varies by
-// itself it takes out of its output, and says so in its head. Asked for: the same standard output, standard error and exit code; at least one
-// store; every store readable, nothing dropped in any; nothing left running; and memview's own answer for the largest one.
+// A script runs both times in an empty folder of the same name, so that paths in its output are equal; what else varies
+// by itself it takes out of its output, and says so in its head. Asked for: the same standard output, standard error
+// and exit code; at least one store; every store readable, nothing dropped in any; nothing left running; and memview's
+// own answer for the largest one.
 //
-// The report goes to stdout and to bench/out/soak-DATE.md, outputs that differ to bench/out/soak/. Exit code 1 when anything differed.
+// The report goes to stdout and to bench/out/soak-DATE.md, outputs that differ
+// to bench/out/soak/. Exit code 1 when anything differed.
 
 import { spawn, spawnSync } from "node:child_process";
 import {
@@ -124,7 +126,10 @@ function difference(alone: string, hooked: string): string {
   const others = hooked.split("\n");
   const at = lines.findIndex((line, i) => line !== others[i]);
   const place = at < 0 ? lines.length : at;
-  return `line ${place + 1}: ${JSON.stringify(lines[place] ?? "(end)")} alone, ${JSON.stringify(others[place] ?? "(end)")} under memhook`;
+  return (
+    `line ${place + 1}: ${JSON.stringify(lines[place] ?? "(end)")} alone, ` +
+    `${JSON.stringify(others[place] ?? "(end)")} under memhook`
+  );
 }
 
 function compare(name: string, alone: Outcome, hooked: Outcome): string[] {
@@ -213,7 +218,8 @@ try {
   const said = existsSync(log) ? readFileSync(log, "utf8").split("\n") : [];
   const messages = [...new Set(said.filter((line) => line && !line.startsWith("memhook: store ")))];
   const report = [
-    `${cpus().length} processors (${cpus()[0]?.model}), Linux ${release()}, ${new Date().toISOString().slice(0, 10)}, ${((Date.now() - begun) / 1000).toFixed(0)} s.`,
+    `${cpus().length} processors (${cpus()[0]?.model}), Linux ${release()}, ` +
+      `${new Date().toISOString().slice(0, 10)}, ${((Date.now() - begun) / 1000).toFixed(0)} s.`,
     "",
     "| program | runs | output and exit code | stores | allocations | dropped | live at the end | time, × alone |",
     "|---|---|---|---|---|---|---|---|",

@@ -1,4 +1,5 @@
-# What every program's script begins with: `bash prelude.sh programs/NAME.sh`, in an empty folder, stopped at the first error.
+# What every program's script begins with: `bash prelude.sh programs/NAME.sh`,
+# in an empty folder, stopped at the first error.
 #
 #   SOAK_ROOT      the project's folder
 #   SOAK_PROGRAMS  the folder of the scripts, for what lies beside them

@@ -1,9 +1,9 @@
 // How fast the symbolizer is, next to llvm-symbolizer, in each runtime.
 //
-//   node dist/bench/symbolize/symbolize.js            builds a C++ program of more than 100 MB first, which takes minutes
+//   node dist/bench/symbolize/symbolize.js            builds a C++ program of more than 100 MB first: minutes
 //   node dist/bench/symbolize/symbolize.js PROGRAM    takes another one, with debug information
 //
-//   lines    2,000 random addresses of the program with files, lines and inlined calls, against llvm-symbolizer with the same
+//   lines    2,000 random addresses with files, lines and inlined calls, against llvm-symbolizer with the same
 //            list: whole processes, medians of seven rounds, interleaved
 //   names    10,000 addresses over 50 shared libraries of this system, function names only: without the runtime's start
 //
@@ -246,7 +246,8 @@ function nameAll(): boolean {
     good &&= fine;
     const most = Math.max(...rounds.map((round) => round.megabytes));
     console.log(
-      `  ${name.padEnd(15)}  ${own.toFixed(0).padStart(5)} ms, ${most.toFixed(0)} MB; ${rounds[0]!.found} functions${fine ? "" : "  MISSED"}`,
+      `  ${name.padEnd(15)}  ${own.toFixed(0).padStart(5)} ms, ${most.toFixed(0)} MB; ${rounds[0]!.found} ` +
+        `functions${fine ? "" : "  MISSED"}`,
     );
   }
   return good;

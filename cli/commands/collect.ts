@@ -18,7 +18,9 @@ export const collect = defineCommand({
   meta: { name: "memdb", description: "collects what running programs record, and keeps a store for each of them" },
   usage: ["[options] [-m [NAME] | [-f] PATH]"],
   about: [
-    `The first process's store is at PATH, another one's at stem.PID.ext while the first lives. memview reads them at any time; they are updated every ${LIMITS.writeMs / 1000} s. A program never waits for memdb: it may be absent, slow or killed, and is told everything again when it is back.`,
+    "The first process's store is at PATH, another one's at stem.PID.ext while the first lives. memview reads " +
+      `them at any time; they are updated every ${LIMITS.writeMs / 1000} s. A program never waits for memdb: it ` +
+      "may be absent, slow or killed, and is told everything again when it is back.",
   ],
   args: {
     ...storeOptions,
@@ -26,7 +28,9 @@ export const collect = defineCommand({
       type: "string",
       alias: "s",
       valueHint: "BYTES",
-      description: `Most that a store, and so a process in memdb's memory, may take: 512MiB, 8GiB (the default). What does not fit is counted as dropped; a process in memory ends just below 4 GiB.`,
+      description:
+        "Most that a store, and so a process in memdb's memory, may take: 512MiB, 8GiB (the default). What does " +
+        "not fit is counted as dropped; a process in memory ends just below 4 GiB.",
     },
     host: {
       type: "string",
@@ -72,7 +76,8 @@ export const collect = defineCommand({
   ],
   notes: {
     Limits: [
-      `${LIMITS.sessions} processes and ${LIMITS.connections} connections at a time, ${LIMITS.handshakeMs / 1000} s to say hello, 256 KiB for a message.`,
+      `${LIMITS.sessions} processes and ${LIMITS.connections} connections at a time, ` +
+        `${LIMITS.handshakeMs / 1000} s to say hello, 256 KiB for a message.`,
     ],
   },
   exits: [

@@ -22,7 +22,8 @@ export const diff = defineCommand({
   meta: { name: "diff", description: "compares two snapshots or stores, for CI: exit code 1 if something new leaks" },
   usage: ["[options] BASE HEAD"],
   about: [
-    "BASE and HEAD are files of memview snapshot, or stores. Call stacks are the same if program, functions and lines are; of the rest, if the functions are (then their lines moved). Folders and addresses do not matter.",
+    "BASE and HEAD are files of memview snapshot, or stores. Call stacks are the same if program, functions and " +
+      "lines are; of the rest, if the functions are (then their lines moved). Folders and addresses do not matter.",
     "A BASE that does not exist is written, and with CI=true it is an error.",
   ],
   args: {
@@ -31,7 +32,8 @@ export const diff = defineCommand({
       type: "string",
       valueHint: "SNAP",
       description:
-        "A later snapshot of HEAD's run: only what grew from BASE to HEAD and again from HEAD to it counts. For programs that vary from run to run.",
+        "A later snapshot of HEAD's run: only what grew from BASE to HEAD and again from HEAD to it counts. For " +
+        "programs that vary from run to run.",
     },
     update: {
       type: "boolean",

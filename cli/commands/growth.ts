@@ -36,7 +36,9 @@ export const growth = defineCommand({
       valueHint: "TIME",
       section: "Options",
       description:
-        "The snapshots were taken in the order given, so far apart: 10min, 1h. Without it a snapshot counts as taken when its file was written, and a store as of now, of its process's end or of when it was written last.",
+        "The snapshots were taken in the order given, so far apart: 10min, 1h. Without it a snapshot counts as " +
+        "taken when its file was written, and a store as of now, of its process's end or of when it was written " +
+        "last.",
     },
     top: {
       type: "string",
@@ -83,8 +85,9 @@ export const growth = defineCommand({
 });
 
 /**
- * When the looks were taken, in milliseconds. Stores of one process are as far apart as their own times say, whatever became of the wall clock
- * and of the files meanwhile. Beside others it is the wall clock that puts them in order: files have no other.
+ * When the looks were taken, in milliseconds. Stores of one process are as far apart as
+ * their own times say, whatever became of the wall clock and of the files meanwhile.
+ * Beside others it is the wall clock that puts them in order: files have no other.
  */
 async function timesOf(paths: readonly string[], isStore: (path: string) => boolean): Promise<number[]> {
   const stores = new Map<string, StoreTime>();

@@ -13,7 +13,9 @@ export const lib = defineCommand({
   meta: { name: "lib", description: "prints the path of the library for a program, or for this machine" },
   usage: ["[PROGRAM]"],
   about: [
-    "The library is there for each processor and C library, and PROGRAM's own file tells which one it needs; of a script its interpreter. Where the path has a space or a colon, which LD_PRELOAD cannot hold, it is that of a link in the folder for temporary files.",
+    "The library is there for each processor and C library, and PROGRAM's own file tells which one it needs; of " +
+      "a script its interpreter. Where the path has a space or a colon, which LD_PRELOAD cannot hold, it is that " +
+      "of a link in the folder for temporary files.",
   ],
   args: {
     ...helpOption,

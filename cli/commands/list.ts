@@ -1,5 +1,5 @@
-// memview list: the stores of one run. The program's own is at PATH, those of the processes that it started are beside it,
-// at stem.PID.ext and the like.
+// memview list: the stores of one run. The program's own is at PATH, those of the processes that it started are beside
+// it, at stem.PID.ext and the like.
 
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
@@ -17,7 +17,8 @@ export const list = defineCommand({
   meta: { name: "list", description: "shows the processes of one run, each with its store" },
   usage: ["[options] [-m [NAME] | [-f] PATH]"],
   about: [
-    "PATH is that of the first process, as MEMHOOK_FILE had it; %p and %e in it stand for any process and program. Who holds most comes last.",
+    "PATH is that of the first process, as MEMHOOK_FILE had it; %p and %e in it stand for any process and " +
+      "program. Who holds most comes last.",
   ],
   args: { ...storeOptions, ...formatOption, ...lookOptions, ...helpOption },
   examples: [

@@ -50,8 +50,14 @@ export const run = defineCommand({
   meta: { name: "run", description: "runs a program and then shows what it has not freed" },
   usage: ["[options] [--] PROGRAM [ARG…]"],
   about: [
-    "Everything behind PROGRAM belongs to it. Processes that it starts are followed, each has its own store (beside app.mem: app.4711.mem), and those with live memory are shown too. The library's settings, such as MEMHOOK_SIZE_MB and MEMHOOK_DEPTH, apply (memhook --help lists them).",
-    "Signals sent to memhook reach PROGRAM, once, whether to it alone or to the process group, and it stops and goes on with PROGRAM. While the report is made, the first one that asks to end is answered with a line, the second ends memhook without a report. KILL and STOP cannot be passed on, nor real-time signals: these and KILL end memhook, and PROGRAM runs on. The report tells which processes are still running when PROGRAM has ended, as a daemon is.",
+    "Everything behind PROGRAM belongs to it. Processes that it starts are followed, each has its own store " +
+      "(beside app.mem: app.4711.mem), and those with live memory are shown too. The library's settings, such as " +
+      "MEMHOOK_SIZE_MB and MEMHOOK_DEPTH, apply (memhook --help lists them).",
+    "Signals sent to memhook reach PROGRAM, once, whether to it alone or to the process group, and it stops and " +
+      "goes on with PROGRAM. While the report is made, the first one that asks to end is answered with a line, the " +
+      "second ends memhook without a report. KILL and STOP cannot be passed on, nor real-time signals: these and " +
+      "KILL end memhook, and PROGRAM runs on. The report tells which processes are still running when PROGRAM has " +
+      "ended, as a daemon is.",
   ],
   args: {
     "mapped-file": {
@@ -60,13 +66,15 @@ export const run = defineCommand({
       valueHint: "PATH",
       section: "Options",
       description:
-        "Keep the store in this file, to look into it while the program runs and afterwards. Without it the store is temporary.",
+        "Keep the store in this file, to look into it while the program runs and afterwards. Without it the " +
+        "store is temporary.",
     },
     top: {
       type: "string",
       valueHint: "N",
       description:
-        "The N call stacks that hold most, in each process; 10 without it. With --baseline the regressions that hold most.",
+        "The N call stacks that hold most, in each process; 10 without it. With --baseline the regressions that " +
+        "hold most.",
     },
     "exit-code": {
       type: "string",
@@ -78,7 +86,8 @@ export const run = defineCommand({
       valueHint: "FILE",
       section: "Checking, for CI",
       description:
-        "Compare what is live at the end with this snapshot, tell what changed on standard error, and exit with 1 if it is a regression. A file that is not there is written; with CI=true that is an error.",
+        "Compare what is live at the end with this snapshot, tell what changed on standard error, and exit with " +
+        "1 if it is a regression. A file that is not there is written; with CI=true that is an error.",
     },
     update: {
       type: "boolean",

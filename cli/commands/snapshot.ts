@@ -11,7 +11,9 @@ export const snapshot = defineCommand({
   meta: { name: "snapshot", description: "writes what is live to a text file, for memview diff and version control" },
   usage: ["[options] [-m [NAME] | [-f] PATH…] -o FILE"],
   about: [
-    "The snapshot has the call stacks that hold memory, with functions, files and lines, and no addresses, process ids or times: it is the same from run to run, and in another folder. Several stores become one snapshot.",
+    "The snapshot has the call stacks that hold memory, with functions, files and lines, and no addresses, " +
+      "process ids or times: it is the same from run to run, and in another folder. Several stores become one " +
+      "snapshot.",
   ],
   args: {
     ...storeOptions,

@@ -59,7 +59,8 @@ function* text({ pid, since, connections, accepted, refused, sessions }: Status)
     yield `${session.pid} ${printable(session.exe)}\n`;
     yield `    ${printable(`${session.store}, from ${session.peer}`)} since ${session.since}\n`;
     yield `    ${number.format(session.liveCount)} allocations, ${number.format(session.liveBytes)} bytes live; `;
-    yield `${number.format(session.received)} records received, ${number.format(session.memoryBytes)} bytes of memory\n`;
+    const [received, memory] = [session.received, session.memoryBytes].map((value) => number.format(value));
+    yield `${received} records received, ${memory} bytes of memory\n`;
     if (!session.complete) yield "    the first snapshot is on its way\n";
     if (session.full) yield "    the store has its full size: allocations are dropped\n";
     if (session.trouble) yield `    cannot be written: ${printable(session.trouble)}\n`;

@@ -1,7 +1,8 @@
 // memview top: the call stacks that hold most, live, on the whole terminal.
 //
-// Plain escape sequences and node:tty's raw mode, which Node, Bun and Deno all have. The alternate screen and the cursor are
-// given back however the command ends. Where input or output is no terminal, it prints one plain list and ends.
+// Plain escape sequences and node:tty's raw mode, which Node, Bun and Deno all
+// have. The alternate screen and the cursor are given back however the command
+// ends. Where input or output is no terminal, it prints one plain list and ends.
 
 import { isatty } from "node:tty";
 import type { RawStackRow } from "../../runtime/host/types.js";

@@ -39,7 +39,8 @@ const options = {
     type: "string",
     valueHint: "WHAT",
     description:
-      "One line for each stack (the same as -a), function, module, file, line or thread. All but thread are of the innermost frame, which asked for the memory.",
+      "One line for each stack (the same as -a), function, module, file, line or thread. All but thread are of " +
+      "the innermost frame, which asked for the memory.",
   },
   top: { type: "string", valueHint: "N", description: "Only the N largest in the chosen order." },
   ...formatOption,
@@ -68,7 +69,10 @@ const options = {
     valueHint: "ORDER",
     replaces: SORTS,
     description:
-      "The same as a word: allocations by time, size or address; call stacks by count, size, or what the stack did all the time, freed allocations included: allocations (how many it made), temporary (of them, freed before the thread allocated again), peak (bytes it held when the program held most). Then each line shows that number too.",
+      "The same as a word: allocations by time, size or address; call stacks by count, size, or what the stack " +
+      "did all the time, freed allocations included: allocations (how many it made), temporary (of them, freed " +
+      "before the thread allocated again), peak (bytes it held when the program held most). Then each line shows " +
+      "that number too.",
   },
   ...filterOptions,
   source: {
@@ -88,7 +92,8 @@ const options = {
     bare: true,
     section: "Other",
     description:
-      "Read each piece of a running program's store once, even if it changes meanwhile: faster on a busy program, may miss an allocation.",
+      "Read each piece of a running program's store once, even if it changes meanwhile: faster on a busy " +
+      "program, may miss an allocation.",
   },
   ...helpOption,
 } as const;
@@ -100,8 +105,10 @@ export const view = defineCommand({
   },
   usage: ["[options] [-m [NAME] | [-f] PATH]"],
   about: [
-    "PATH is a store: the file that MEMHOOK_FILE named. The program may be running, finished or killed; it is not stopped.",
-    "Flags with [=0|1] may stand alone (-a) or have a value glued on (-a0, --aggregate=false), flags can be written together (-ac), and of an option given twice the last one counts.",
+    "PATH is a store: the file that MEMHOOK_FILE named. The program may be running, finished or killed; it is " +
+      "not stopped.",
+    "Flags with [=0|1] may stand alone (-a) or have a value glued on (-a0, --aggregate=false), flags can be " +
+      "written together (-ac), and of an option given twice the last one counts.",
   ],
   args: options,
   examples: [

@@ -18,7 +18,8 @@ export const watch = defineCommand({
   meta: { name: "watch", description: "shows which call stacks grow, look by look" },
   usage: ["[options] [-m [NAME] | [-f] PATH]"],
   about: [
-    "The first look has nothing to compare with. Sizes are of what is live; what grew most comes last. The program is not stopped.",
+    "The first look has nothing to compare with. Sizes are of what is live; what grew most comes last. The " +
+      "program is not stopped.",
   ],
   args: {
     ...storeOptions,

@@ -12,6 +12,7 @@ export function cutText({ cut, lost }: Cut, module: string, style: Style = PLAIN
   const text =
     module === ""
       ? "… callers unknown: no way out of generated code is known (JIT; MEMHOOK_UNWIND=fp may find it)"
-      : `… callers unknown: no way out of ${printable(module)} is known (-fasynchronous-unwind-tables; fp: -fno-omit-frame-pointer)`;
+      : `… callers unknown: no way out of ${printable(module)} is known (-fasynchronous-unwind-tables; fp: ` +
+        "-fno-omit-frame-pointer)";
   return style.short ? fit(text, width) : text;
 }

@@ -6,7 +6,8 @@
 //   "head":{"count":3,"bytes":72},
 //   "stacks":{"new":1,"grown":0,"shrunk":0,"fixed":0,"unchanged":2},
 //   "changes":[
-//   {"status":"new","regression":true,"moved":false,"program":"app","base":{…},"head":{…},"stack":[{"module","function","file","line"}]}
+//   {"status":"new","regression":true,"moved":false,"program":"app","base":{…},"head":{…},
+//    "stack":[{"module","function","file","line"}]}
 //   ]}
 
 import { STATUSES } from "../../runtime/snapshots/diff.js";

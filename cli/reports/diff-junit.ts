@@ -1,4 +1,5 @@
-// A diff as JUnit's XML, for the test reports of CI systems: a failed test for each regression, and one test for the rest.
+// A diff as JUnit's XML, for the test reports of CI systems: a failed test for
+// each regression, and one test for the rest.
 
 import { printable } from "../../runtime/host/printable.js";
 import { more } from "../../runtime/snapshots/diff.js";
@@ -10,7 +11,8 @@ export function* diffJunit(answer: DiffAnswer): Generator<string> {
   yield '<?xml version="1.0" encoding="UTF-8"?>\n';
   yield `<testsuites name="memhook" ${counts}>\n`;
   yield `  <testsuite name="memhook" ${counts}>\n`;
-  yield `    <testcase classname="memhook" name="compared"><system-out>${xml(verdict(answer))}</system-out></testcase>\n`;
+  yield `    <testcase classname="memhook" ` +
+    `name="compared"><system-out>${xml(verdict(answer))}</system-out></testcase>\n`;
   for (const change of regressions) {
     const frame = ownFrame(change.row.stack);
     const at = frame?.file

@@ -19,7 +19,8 @@ export function* diffMarkdown(answer: DiffAnswer, top: number): Generator<string
     const { status, movedFrom, row } = change;
     const { bytes, count } = more(change);
     const what = `${failing.has(change) ? "❌ " : ""}${status}${movedFrom ? ", moved" : ""}`;
-    yield `| ${what} | ${sign(bytes)} | ${sign(count)} | ${code(placeText(ownFrame(row.stack)))} | ${code(printable(row.program))} |\n`;
+    yield `| ${what} | ${sign(bytes)} | ${sign(count)} | ${code(placeText(ownFrame(row.stack)))} | ` +
+      `${code(printable(row.program))} |\n`;
   }
   if (rows.length > ROWS) yield `\n… and ${rows.length - ROWS} more.\n`;
   for (const change of regressions.slice(0, top)) {

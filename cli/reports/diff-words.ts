@@ -20,7 +20,10 @@ export interface DiffAnswer {
 /** "regression: 1 new call stack, 2 grown: +48 bytes in 3 allocations", or what else changed. */
 export function verdict({ diff, regressions }: DiffAnswer): string {
   if (regressions.length > 0) {
-    return `regression: ${counted(regressions)}: ${signed(sum(regressions))}${diff.estimated ? " (estimated from a sample)" : ""}`;
+    return (
+      `regression: ${counted(regressions)}: ` +
+      `${signed(sum(regressions))}${diff.estimated ? " (estimated from a sample)" : ""}`
+    );
   }
   return `no regression: ${diff.changes.length === 0 ? "nothing is live" : counted(diff.changes)}`;
 }

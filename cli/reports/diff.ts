@@ -45,8 +45,8 @@ export function* diffReport(
 }
 
 /**
- * Appends the summary to the file that GitHub Actions named, and gives the annotations that are not printed anyway; the runner
- * looks for them in all output.
+ * Appends the summary to the file that GitHub Actions named, and gives the annotations that are not printed anyway; the
+ * runner looks for them in all output.
  */
 export function* inGitHub(answer: DiffAnswer, format: DiffFormat, summary: string): Generator<string> {
   try {

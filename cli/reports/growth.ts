@@ -59,7 +59,10 @@ function sum(stacks: readonly StackGrowth[]): number {
   return stacks.reduce((total, { bytes }) => total + bytes.at(-1)!, 0);
 }
 
-/** {"version":1,"looks":5,"hours":2,"times":"…","stacks":[{"kind","program","slope","confidence","bytes":[…],"counts":[…],"stack"}]} */
+/**
+ * {"version":1,"looks":5,"hours":2,"times":"…","stacks":[{"kind","program","slope","confidence",
+ *  "bytes":[…],"counts":[…],"stack"}]}
+ */
 export function* growthJson({ stacks, span, looks, times }: GrowthAnswer): Generator<string> {
   yield `{"version":1,"looks":${looks},"hours":${span / 3_600_000},"times":${JSON.stringify(times)},\n"stacks":[`;
   let separator = "";

@@ -10,14 +10,15 @@
 //   {"bytes":32,"count":1,…,"stack":[]}
 //   ]}
 //
-// Where another malloc comes ahead of memhook's, "bypassed":true follows the totals. Of a sample, "sample":{"bytes":524288,"confidence":0.999} follows the totals, and "margin" each estimate in bytes. Sorted
-// by a total of the stacks, rows have that total behind "count": "allocations", "temporary" or "peak".
+// Where another malloc comes ahead of memhook's, "bypassed":true follows the totals. Of a sample,
+// "sample":{"bytes":524288,"confidence":0.999} follows the totals, and "margin" each estimate in bytes. Sorted by a
+// total of the stacks, rows have that total behind "count": "allocations", "temporary" or "peak".
 //
 // With --by there are "groups" in the place of the stacks, each with what its allocations have in common as its first
 // member: {"function":"make_leak","bytes":32,…}.
 //
-// A stack whose outer frames are missing has "cut":true behind it, and "lost":true where nobody knows them. Members are written in a fixed
-// order, whatever the order in the objects: the same store gives the same bytes in every runtime.
+// A stack whose outer frames are missing has "cut":true behind it, and "lost":true where nobody knows them. Members are
+// written in a fixed order, whatever the order in the objects: the same store gives the same bytes in every runtime.
 
 import type { Cut, Frame, StackRow } from "../../runtime/host/types.js";
 import type { LiveReport } from "../../runtime/reports/report.js";
@@ -29,7 +30,8 @@ export function* jsonReport(report: LiveReport): Generator<string> {
   const { liveCount, liveBytes, allocatedCount, allocatedBytes, peakBytes, peakTime, dropped } = totals;
   yield `{"version":${report.version},\n`;
   yield `"process":${JSON.stringify({ pid, exe, command, startTime, state })},\n`;
-  yield `"totals":${JSON.stringify({ liveCount, liveBytes, allocatedCount, allocatedBytes, peakBytes, peakTime, dropped })},\n`;
+  const counted = { liveCount, liveBytes, allocatedCount, allocatedBytes, peakBytes, peakTime, dropped };
+  yield `"totals":${JSON.stringify(counted)},\n`;
   if (report.bypassed) yield '"bypassed":true,\n';
   if (sample) yield `"sample":${JSON.stringify({ bytes: sample.bytes, confidence: sample.confidence })},\n`;
   yield `"matched":{"count":${matched.count},"bytes":${matched.bytes}${margin(matched)}},\n`;
@@ -55,23 +57,35 @@ export function* jsonReport(report: LiveReport): Generator<string> {
   if (report.groups) {
     yield '"groups":[';
     for (const row of report.groups) {
-      yield `${separator}\n{"${row.by}":${JSON.stringify(row.name)},"bytes":${row.bytes}${margin(row)},"count":${row.count},"oldest":${time(row.oldest)},"newest":${time(row.newest)}}`;
+      yield `${separator}\n{"${row.by}":${JSON.stringify(row.name)},${held(row)},${between(row)}}`;
       separator = ",";
     }
   } else if (report.stacks) {
     yield '"stacks":[';
     for (const row of report.stacks) {
-      yield `${separator}\n{"bytes":${row.bytes}${margin(row)},"count":${row.count}${totalsOf(row)},"oldest":${time(row.oldest)},"newest":${time(row.newest)},${stackText(row)}}`;
+      yield `${separator}\n{${held(row)}${totalsOf(row)},${between(row)},${stackText(row)}}`;
       separator = ",";
     }
   } else {
     yield '"allocations":[';
     for (const row of report.allocations ?? []) {
-      yield `${separator}\n{"address":"${row.address}","size":${row.size},"time":"${row.time}","thread":${row.thread},"kind":"${row.kind}",${stackText(row)}}`;
+      const { address, size, time, thread, kind } = row;
+      const recorded = `"time":"${time}","thread":${thread},"kind":"${kind}"`;
+      yield `${separator}\n{"address":"${address}","size":${size},${recorded},${stackText(row)}}`;
       separator = ",";
     }
   }
   yield "\n]}\n";
+}
+
+/** What a row holds. */
+function held(row: { bytes: number; margin?: number; count: number }): string {
+  return `"bytes":${row.bytes}${margin(row)},"count":${row.count}`;
+}
+
+/** When it was allocated. */
+function between({ oldest, newest }: { oldest: string | null; newest: string | null }): string {
+  return `"oldest":${time(oldest)},"newest":${time(newest)}`;
 }
 
 function margin(of: { margin?: number }): string {

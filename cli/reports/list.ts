@@ -25,7 +25,9 @@ export function* listText(listed: readonly Listed[], style: Style): Generator<st
   for (const { pid, parentPid, state, liveBytes, liveCount, path, exe, command } of listed) {
     const called = command.length > 0 ? command.map(quoted).join(" ") : exe;
     const size = style.human ? humanSize(liveBytes) : liveBytes;
-    const line = `pid=${pid}, parent=${parentPid}, ${state}, size=${size}, times=${liveCount}, ${printable(`${path}: ${called}`)}`;
+    const line =
+      `pid=${pid}, parent=${parentPid}, ${state}, size=${size}, times=${liveCount}, ` +
+      `${printable(`${path}: ${called}`)}`;
     yield `${style.short ? cut(line, style.width) : line}\n`;
   }
   const missing = droppedLine(listed.reduce((sum, { dropped }) => sum + dropped, 0));

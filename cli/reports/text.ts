@@ -6,8 +6,9 @@
 //       main at /src/leak.c:20
 //       /usr/lib/libc.so.6+0x29d90                              where nothing else is known
 //
-// That is the plain output; style.ts tells what differs on a terminal. A row sorted by a total of its stack says that too: `size=…, times=…, allocations=…`. Of a sample, rows are estimates
-// (`size≈4096 ±1024, times≈2`), and a line behind them says so. What was not recorded is always said, in the last line.
+// That is the plain output; style.ts tells what differs on a terminal. A row sorted by a total of its stack says that
+// too: `size=…, times=…, allocations=…`. Of a sample, rows are estimates (`size≈4096 ±1024, times≈2`), and a line
+// behind them says so. What was not recorded is always said, in the last line.
 
 import { basename } from "node:path";
 import { printable } from "../../runtime/host/printable.js";
@@ -52,7 +53,8 @@ export function* textReport(
   } else {
     const local = localTimes();
     for (const row of report.allocations ?? []) {
-      yield `${row.address}, ${bold(style, `size=${bytesText(row.size, style)}`)}, ts=${local(row.time)}\n${frames(row)}`;
+      yield `${row.address}, ${bold(style, `size=${bytesText(row.size, style)}`)}, ` +
+        `ts=${local(row.time)}\n${frames(row)}`;
     }
   }
   if (report.suppressed) yield `${suppressedLine(report.suppressed, style)}\n`;
@@ -70,7 +72,9 @@ export function headLine({ process: its, totals, sample }: LiveReport, human: bo
   // Of another boot or machine.
   const asOf = now.known ? "" : ", as of when it was last written,";
   const state = its.state === "running" ? `running since${asOf} ${age}` : `${its.state}, started${asOf} ${age} ago`;
-  const live = `${human ? humanSize(totals.liveBytes) : `${totals.liveBytes} bytes`} live in ${allocationCount(totals.liveCount)}`;
+  const live =
+    `${human ? humanSize(totals.liveBytes) : `${totals.liveBytes} bytes`} live in ` +
+    `${allocationCount(totals.liveCount)}`;
   return `${name} (pid ${its.pid}), ${state}, ${sample ? "about " : ""}${live}`;
 }
 
@@ -120,7 +124,10 @@ export function sampleLine(
   const what = aggregated
     ? "estimates from a sample of one in"
     : "only the allocations that were recorded, a sample of one in";
-  return `${what} ${sizeName(sample.bytes)}; ${aggregated ? "in all" : "they stand for"} about ${off} in ${allocationCount(count)} (${percent} % within ±)`;
+  return (
+    `${what} ${sizeName(sample.bytes)}; ${aggregated ? "in all" : "they stand for"} about ${off} in ` +
+    `${allocationCount(count)} (${percent} % within ±)`
+  );
 }
 
 /** "1 allocation", "2 allocations". */
@@ -130,14 +137,20 @@ export function allocationCount(count: number): string {
 
 /** What every text says of live allocations that suppressions hide. */
 export function suppressedLine({ count, bytes }: { count: number; bytes: number }, style: Style): string {
-  return `${sizeText(bytes, style)} in ${allocationCount(count)} suppressed (--no-default-suppressions shows what the C and C++ runtimes keep)`;
+  return (
+    `${sizeText(bytes, style)} in ${allocationCount(count)} suppressed (--no-default-suppressions shows what the C ` +
+    "and C++ runtimes keep)"
+  );
 }
 
 /** What every text says when allocations are missing from the store; null when none are. */
 export function droppedLine(dropped: number): string | null {
   if (dropped === 0) return null;
   const [were, them] = dropped === 1 ? ["was", "it"] : ["were", "them"];
-  return `${allocationCount(dropped)} ${were} not recorded and missing here: the store was full (MEMHOOK_SIZE makes it larger, where its disk has room) or busy, or a signal handler made ${them} inside of another`;
+  return (
+    `${allocationCount(dropped)} ${were} not recorded and missing here: the store was full (MEMHOOK_SIZE makes it ` +
+    `larger, where its disk has room) or busy, or a signal handler made ${them} inside of another`
+  );
 }
 
 /** What is said of a store that lacks everything after some moment. */
@@ -146,11 +159,15 @@ export const SWITCHED_OFF =
 
 /** What is said of a store whose process has a malloc ahead of memhook's. */
 export const BYPASSED =
-  "calls of malloc bypass memhook: another one comes first, in the program itself (an allocator linked statically into it) or preloaded ahead of memhook, and what it hands out is missing here";
+  "calls of malloc bypass memhook: another one comes first, in the program itself (an allocator linked " +
+  "statically into it) or preloaded ahead of memhook, and what it hands out is missing here";
 
 /** What is said of a program that has an allocator of its own, whose malloc has this name. */
 export function ownAllocatorLine(program: string, name: string): string {
-  return `${program} has an allocator of its own (${name}, linked statically): what that hands out past the C library's malloc is not recorded`;
+  return (
+    `${program} has an allocator of its own (${name}, linked statically): what that hands out past the C library's ` +
+    "malloc is not recorded"
+  );
 }
 
 /** One line: how large the store may grow, and how much of that is free. */
@@ -201,7 +218,9 @@ export function localTimes(): (iso: string) => string {
     let local = minutes.get(minute);
     if (local === undefined) {
       const date = new Date(`${minute}Z`);
-      local = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
+      local =
+        `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ` +
+        `${two(date.getHours())}:${two(date.getMinutes())}`;
       minutes.set(minute, local);
     }
     return local + iso.slice(16, -1);

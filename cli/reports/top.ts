@@ -9,8 +9,9 @@
 //
 // A narrow terminal has one column of numbers, that of the order, and the rest for the names.
 //
-// The worst is at the top here, where the eye is. A row tells a stack by its innermost frame that is the program's own: half
-// of a C++ program's would else be called std::__new_allocator<…>::allocate. What is further in shows with the other frames.
+// The worst is at the top here, where the eye is. A row tells a stack by its innermost
+// frame that is the program's own: half of a C++ program's would else be called
+// std::__new_allocator<…>::allocate. What is further in shows with the other frames.
 
 import { basename } from "node:path";
 import { printable } from "../../runtime/host/printable.js";

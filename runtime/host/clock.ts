@@ -4,8 +4,8 @@
 //     boot       since the machine was started: nobody sets it, and programs and stores mean the same by it
 //     suspended  how much of that the machine slept; memhook's relative times leave it out
 //
-// All are read from the kernel: libraries that shift a program's clocks (libfaketime) shift its wall clock alone. Time namespaces shift the others
-// (man 7 time_namespaces); here they are the machine's own.
+// All are read from the kernel: libraries that shift a program's clocks (libfaketime) shift its wall clock alone. Time
+// namespaces shift the others (man 7 time_namespaces); here they are the machine's own.
 //
 // A test has a clock of its own: `using(clock, () => …)`.
 
@@ -36,7 +36,8 @@ class KernelClock implements Clock {
     const uptime = /^(\d+)\.(\d\d) /.exec(textAt("/proc/uptime"));
     if (uptime === null) return null;
     const read = BigInt(uptime[1]!) * SECOND + BigInt(uptime[2]!) * TICK;
-    // A container's own file (lxcfs) says how long the container has been there, while this process's start is the machine's.
+    // A container's own file (lxcfs) says how long the container has been
+    // there, while this process's start is the machine's.
     const started = startOf(textAt("/proc/self/stat")) * TICK;
     const now = read < started ? started + BigInt(Math.round(process.uptime() * 1e9)) : read;
     return now - offset("boottime");

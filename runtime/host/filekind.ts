@@ -16,7 +16,8 @@ export function kindOfFile(path: string): "snapshot" | "compressed" | "other" | 
     if (!fstatSync(file).isFile()) return "other";
     const length = readSync(file, start, 0, start.length, 0);
     if (start[0] === 0x1f && start[1] === 0x8b) return "compressed";
-    // The user's own text, such as a merge's marks, is for parseSnapshot() to complain about; an empty file for the store's reader.
+    // The user's own text, such as a merge's marks, is for parseSnapshot() to
+    // complain about; an empty file for the store's reader.
     const text = new TextDecoder().decode(start.subarray(0, length));
     return /^\s*[{<]/.test(text) ? "snapshot" : "other";
   } finally {

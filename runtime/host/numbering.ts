@@ -3,10 +3,13 @@
 //   slots:  ─ 2 ─ ─ 0 1 ─      open addressing, by hash; an entry is the number + 1, 0 is free
 //   arena:  [0……][1…][2…………]  each sequence once, one after the other; ends[n] is where n's ends
 //
-// What a Map of strings would do, without making a string of each sequence that is looked up. The same sequence may have a number in each of
-// several scopes, as the same name has in several modules.
+// What a Map of strings would do, without making a string of each sequence that is looked up. The same sequence may
+// have a number in each of several scopes, as the same name has in several modules.
 
-/** Of each sequence: its hash, where it starts and ends in the arena, and its scope. Side by side, as they are looked at together. */
+/**
+ * Of each sequence: its hash, where it starts and ends in the arena, and its
+ * scope. Side by side, as they are looked at together.
+ */
 const FIELDS = 4;
 const SEED = 0x2545f491;
 const FACTOR = 0x9e3779b1;
@@ -40,8 +43,8 @@ export class Numbering {
   }
 
   /**
-   * The number of the sequence that ends with the first byte that is `last`, `end` then says where; −1 if it did not come before.
-   * There must be such a byte.
+   * The number of the sequence that ends with the first byte that is `last`, `end` then says where; −1 if it did not
+   * come before. There must be such a byte.
    */
   findThrough(bytes: Uint8Array, from: number, last: number): number {
     const view = this.#viewOf(bytes);

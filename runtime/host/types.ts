@@ -4,7 +4,10 @@
 /** Memory an allocation came from: malloc and operator new, anonymous mmap, or memhook_alloc. */
 export type MemoryKind = "heap" | "mmap" | "custom";
 
-/** How the process of a store is doing: still there, ended by itself, or gone without a word: killed, or by a system call that no hook saw. */
+/**
+ * How the process of a store is doing: still there, ended by itself, or gone
+ * without a word: killed, or by a system call that no hook saw.
+ */
 export type ProcessState = "running" | "exited" | "dead";
 
 export interface ProcessInfo {
@@ -71,7 +74,10 @@ export interface StackRow {
   /** ± of `bytes`, only when it is an estimate. */
   margin?: number;
   count: number;
-  /** Of all allocations of the stack, freed ones included: only the one that the order is by. `peak`: bytes at the process's peak. */
+  /**
+   * Of all allocations of the stack, freed ones included: only the one that the
+   * order is by. `peak`: bytes at the process's peak.
+   */
   allocations?: number;
   temporary?: number;
   peak?: number;
@@ -103,7 +109,9 @@ export interface Report {
   totals: Totals;
   /** Only when another malloc comes ahead of memhook's and passes nothing on: its blocks are missing. */
   bypassed?: true;
-  /** Only when the store has a sample: counts and bytes are estimates then, single allocations those that were recorded. */
+  /**
+   * Only when the store has a sample: counts and bytes are estimates then, single allocations those that were recorded.
+   */
   sample?: Sample;
   matched: Matched;
   /** Live allocations that suppressions left out of `matched` and the rows; only when there are any. */
@@ -116,7 +124,10 @@ export interface Report {
 export interface SnapshotFrame {
   /** File name of the module, "" of code that is in none. */
   module: string;
-  /** As in the symbol table, mangled. "+0x1234", the place in the module, where no name is known; null where there is neither. */
+  /**
+   * As in the symbol table, mangled. "+0x1234", the place in the module, where
+   * no name is known; null where there is neither.
+   */
   function: string | null;
   /** Relative to the folder it was compiled in; what lies elsewhere keeps its whole path. */
   file: string | null;
@@ -132,7 +143,9 @@ export interface Amount {
 export interface SnapshotStack extends Amount, Cut {
   /** File name of the program. */
   readonly program: string;
-  /** Innermost first; equal frames may be one object. Of a file it is read when it is asked for. @throws SnapshotError */
+  /**
+   * Innermost first; equal frames may be one object. Of a file it is read when it is asked for. @throws SnapshotError
+   */
   readonly stack: readonly SnapshotFrame[];
   /** The same as a file has it. */
   readonly text: string;
@@ -267,7 +280,9 @@ export interface QueryResult {
   stacks: RawStackRow[];
 }
 
-/** Where a program counter is in the source: one physical frame has one location, and one more for each inlined call. */
+/**
+ * Where a program counter is in the source: one physical frame has one location, and one more for each inlined call.
+ */
 export interface CodeLocation {
   /** As in the symbol table, mangled; null if unknown. */
   function: string | null;

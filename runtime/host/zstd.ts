@@ -1,5 +1,5 @@
-// zstd, which compressed sections of debug information may have: the runtime's own where there is one, else (Node before 22.15)
-// the reference decoder compiled to WebAssembly. That one is started only where something is compressed.
+// zstd, which compressed sections of debug information may have: the runtime's own where there is one, else (Node
+// before 22.15) the reference decoder compiled to WebAssembly. That one is started only where something is compressed.
 
 import zlib from "node:zlib";
 import type { ZSTDDecoder } from "zstddec";
@@ -15,7 +15,9 @@ export async function prepareZstd(): Promise<void> {
   decoder = starting;
 }
 
-/** What the data decompress to, at most `plainBytes`. Throws, or gives another number of bytes, when they are damaged. */
+/**
+ * What the data decompress to, at most `plainBytes`. Throws, or gives another number of bytes, when they are damaged.
+ */
 export function zstd(data: Uint8Array, plainBytes: number): Uint8Array {
   if (zlib.zstdDecompressSync !== undefined) return zlib.zstdDecompressSync(data, { maxOutputLength: plainBytes });
   if (decoder === undefined) throw new Error("zstd is not prepared");

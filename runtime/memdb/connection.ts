@@ -148,7 +148,8 @@ export class Connection implements Receiver {
     return !this.#session && !this.#over;
   }
 
-  // Into the session's image, once there is one. In the handshake little comes; and what comes after the end is not read.
+  // Into the session's image, once there is one. In the handshake little comes;
+  // and what comes after the end is not read.
   room(): Uint8Array {
     if (this.#session && !this.#over) return this.#session.image.input();
     return this.#handshake;
@@ -172,7 +173,8 @@ export class Connection implements Receiver {
     for (;;) {
       const head = this.#reader.peek();
       if (!head) return;
-      // Said by its first eight bytes already, so that a browser or a scanner is not waited for, and nothing kept that is of no use.
+      // Said by its first eight bytes already, so that a browser or a scanner
+      // is not waited for, and nothing kept that is of no use.
       this.#check(head);
       const frame = this.#reader.next();
       if (!frame) return;

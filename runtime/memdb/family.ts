@@ -1,6 +1,6 @@
-// Whether an ended process may be one that another descends from: then its store is no old run's, which may be replaced.
-// The library asks more (preload/store/family.c), since it can look at the processes above it; this is what a store and a
-// newcomer's identity tell: an ancestor lived when its child was made.
+// Whether an ended process may be one that another descends from: then its store is no old run's, which may be
+// replaced. The library asks more (preload/store/family.c), since it can look at the processes above it; this is what a
+// store and a newcomer's identity tell: an ancestor lived when its child was made.
 //
 //     owner     start ├───────────────┤ end, and the newest process id then
 //     newcomer              ├──────          may descend
@@ -10,7 +10,10 @@ import * as L from "../../asm/layout.js";
 import { TICK } from "../host/clock.js";
 import type { Identity } from "../stores/liveness.js";
 
-/** Starts count while a machine is suspended, and the times of a store before 1.4 do not; and a start is known to a tick. Within this, process ids tell the order. */
+/**
+ * Starts count while a machine is suspended, and the times of a store before 1.4 do not; and a start is known to a
+ * tick. Within this, process ids tell the order.
+ */
 const UNSURE_NS = 1_000_000_000n;
 /** Ids begin anew from a low number when they have come to the end, which is 32768 or higher. */
 const PIDS_WITHIN = 16384;

@@ -45,7 +45,10 @@ export function guestOf({ unix, user, token, insecure }: Known, self = process.g
   throw new WireError(L.WIRE_ERROR_USER, `it is user ${user}'s, and memdb is user ${self}'s; give both a token file`);
 }
 
-/** Whether a process is a user's; undefined where that cannot be told from here, as of one that is gone or in a container. */
+/**
+ * Whether a process is a user's; undefined where that cannot be told from here,
+ * as of one that is gone or in a container.
+ */
 export function isProcessOf(user: number, identity: Identity): boolean | undefined {
   // Root may speak for any, also for a process that has given its privileges up meanwhile.
   if (user === 0) return true;

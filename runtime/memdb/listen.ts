@@ -1,5 +1,5 @@
-// Where memdb listens: over TCP, beyond loopback only if somebody said so, and on a Unix socket of this user's. Every function
-// returns what it listens on, in words, or throws Error with one line for the user.
+// Where memdb listens: over TCP, beyond loopback only if somebody said so, and on a Unix socket of this user's. Every
+// function returns what it listens on, in words, or throws Error with one line for the user.
 
 import { lookup } from "node:dns/promises";
 import { lstatSync, unlinkSync } from "node:fs";
@@ -21,7 +21,8 @@ export async function listenTcp(
   const address = isIP(host) ? host : await resolve(host);
   if (!isLoopback(address) && !guarded) {
     throw new Error(
-      `${host} can be reached by others: give --token-file FILE so that only holders of the token can connect, or --insecure`,
+      `${host} can be reached by others: give --token-file FILE so that only holders of the token can connect, ` +
+        "or --insecure",
     );
   }
   await listening(server, { host: address, port }, `${host} port ${port}`);
@@ -58,8 +59,8 @@ export async function listenUnix(server: Server, path: string): Promise<string> 
     if (await answers(path)) throw new Error(`${path}: somebody listens there already`);
     unlinkSync(path);
   }
-  // The socket appears with these permissions; chmod afterwards would leave a moment in which anybody can connect. All runtimes
-  // make it before listen() returns.
+  // The socket appears with these permissions; chmod afterwards would leave a moment in which anybody can connect. All
+  // runtimes make it before listen() returns.
   const before = process.umask(0o177);
   let bound: Promise<void>;
   try {

@@ -5,9 +5,9 @@
 //     sl  local_address rem_address   st … uid timeout inode
 //      7: 0100007F:C6A4 0100007F:4E2F 01 … 1000       0 88213
 //
-// The peer's socket is the entry whose local address is our remote one, and the other way round. Only one that is connected
-// (01) and open (has an inode) tells its user: of others the kernel says 0, whoever had them. A peer on another machine
-// or in another network namespace is in no table here.
+// The peer's socket is the entry whose local address is our remote one, and the other way round. Only one that is
+// connected (01) and open (has an inode) tells its user: of others the kernel says 0, whoever had them. A peer on
+// another machine or in another network namespace is in no table here.
 
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { isIPv4 } from "node:net";
@@ -21,7 +21,10 @@ export interface Ends {
 }
 
 const PIECE_BYTES = 65536;
-/** The kernel gives a table in pieces, and between two of them an entry may move into one that was given: then it is looked for again. */
+/**
+ * The kernel gives a table in pieces, and between two of them an entry may move
+ * into one that was given: then it is looked for again.
+ */
 const LOOKS = 3;
 const ESTABLISHED = "01";
 
@@ -68,7 +71,9 @@ export class Users {
   }
 }
 
-/** In a user namespace, everybody that has no number there has this one. undefined where all users have their numbers. */
+/**
+ * In a user namespace, everybody that has no number there has this one. undefined where all users have their numbers.
+ */
 async function overflowUser(): Promise<number | undefined> {
   const map = await readFile("/proc/self/uid_map", "latin1").catch(() => "");
   if (/^\s*0\s+0\s+4294967295\s*$/.test(map)) return undefined;
@@ -129,7 +134,10 @@ function port(number: number): string {
   return number.toString(16).toUpperCase().padStart(4, "0");
 }
 
-/** The kernel prints an address as words in the processor's order; that of all processors that memhook is for is little-endian. */
+/**
+ * The kernel prints an address as words in the processor's order; that of all
+ * processors that memhook is for is little-endian.
+ */
 function hex4(address: string): string {
   return words(Uint8Array.from(address.split("."), Number));
 }

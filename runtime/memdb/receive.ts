@@ -1,9 +1,10 @@
 // Receives what an accepted socket brings straight into memory that the receiver names.
 //
-// Node and Deno allocate 64 KiB for every piece that a socket reads, and leave it to the garbage collector: page faults, marking and
-// a copy, which cost three times as much as reading. Their sockets have an option against it, `onread`, but only
-// those that connect can be given it. So an accepted socket's handle is put into a new socket that has it. A handle is
-// nothing that is documented; where there is none that can do this, as in Bun, the pieces are copied.
+// Node and Deno allocate 64 KiB for every piece that a socket reads, and leave it to the garbage collector: page
+// faults, marking and a copy, which cost three times as much as reading. Their sockets have an option against it,
+// `onread`, but only those that connect can be given it. So an accepted socket's handle is put into a new socket that
+// has it. A handle is nothing that is documented; where there is none that can do this, as in Bun, the pieces are
+// copied.
 
 import { Socket, type SocketConstructorOpts } from "node:net";
 
@@ -18,7 +19,9 @@ interface Handle {
   useUserBuffer?: unknown;
 }
 
-/** Starts receiving; gives the socket to use from now on. The one given must have been accepted with `pauseOnConnect`. */
+/**
+ * Starts receiving; gives the socket to use from now on. The one given must have been accepted with `pauseOnConnect`.
+ */
 export function receive(accepted: Socket, receiver: Receiver): Socket {
   const holder = accepted as unknown as { _handle: Handle | null };
   const handle = holder._handle;

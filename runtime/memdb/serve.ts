@@ -4,7 +4,8 @@
 //                                                 ▲ every second, slice by slice ▲
 //
 // One code path for Node, Bun and Deno: node:net. Applying what arrives is synchronous and fast; writing goes in
-// slices between which others get their turn. Whatever one peer does wrong ends its own connection, with one entry in the log.
+// slices between which others get their turn. Whatever one peer does wrong ends
+// its own connection, with one entry in the log.
 
 import { rmSync } from "node:fs";
 import { type AddressInfo, createServer, type Server } from "node:net";
@@ -213,7 +214,10 @@ export class Memdb implements Keeper {
     void this.save(session);
   }
 
-  /** Writes all that changed. Gives others a turn between slices; resolves when it is done, or stuck until the next time. */
+  /**
+   * Writes all that changed. Gives others a turn between slices; resolves when
+   * it is done, or stuck until the next time.
+   */
   async save(session: Session): Promise<void> {
     while (!this.#slice(session, SLICE_BYTES)) await turn();
   }

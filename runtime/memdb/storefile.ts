@@ -1,7 +1,7 @@
 // Store files as memdb keeps them: whose file a path is, how a new one takes its place, how changed pages get into it.
 //
-// A session's first complete state is written beside the path and renamed over it, so that a viewer sees the old store or
-// the new one and never something between. From then on changed pages are written in place, in SessionImage's order.
+// A session's first complete state is written beside the path and renamed over it, so that a viewer sees the old store
+// or the new one and never something between. From then on changed pages are written in place, in SessionImage's order.
 //
 //     app.mem.new ──rename──▶ app.mem ◀── pages
 //
@@ -43,8 +43,9 @@ const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
 // ── Whose path ───────────────────────────────────────────────────────────────────────────────────
 
 /**
- * "absent": no file. "nobody": a store that is nobody's any more. "own": one of this very process. "family": one of a process that
- * has ended, and that this one may descend from. "foreign": no store at all, or not this user's alone; never touched.
+ * "absent": no file. "nobody": a store that is nobody's any more. "own": one of this
+ * very process. "family": one of a process that has ended, and that this one may
+ * descend from. "foreign": no store at all, or not this user's alone; never touched.
  */
 type Owner = "absent" | "nobody" | "own" | "living" | "family" | "foreign";
 
@@ -58,7 +59,10 @@ export interface Claimant {
   proven: boolean;
 }
 
-/** When a path's last session ended, or, of one that this memdb has not had, when memdb began: by the boot clock, which nobody sets. */
+/**
+ * When a path's last session ended, or, of one that this memdb has not had,
+ * when memdb began: by the boot clock, which nobody sets.
+ */
 interface Quiet {
   since: bigint;
   ours: boolean;
@@ -87,8 +91,8 @@ function ownerOf(path: string, identity?: Identity, quiet?: Quiet): Owner {
     }
     const state = liveness(owner);
     if (state === "running") return "living";
-    // "gone" is certain only for a process of this machine's. One of another machine or container may be about to connect
-    // again; but not if nothing was written since this machine started.
+    // "gone" is certain only for a process of this machine's. One of another machine or container may be about to
+    // connect again; but not if nothing was written since this machine started.
     const local = state === "gone" && isThisBoot(owner.bootId);
     const age = BigInt(Math.trunc(wallMilliseconds() - status.mtimeMs)) * 1_000_000n;
     const sinceBoot = bootTime();
@@ -127,7 +131,8 @@ export class StorePaths {
     this.#path = path;
     if (ownerOf(path) === "foreign") {
       throw new Error(
-        `${path}: there is something that is no store of this user's alone, and memdb does not touch it; name another path`,
+        `${path}: there is something that is no store of this user's alone, and memdb does not touch it; name ` +
+          "another path",
       );
     }
     const folder = dirname(path);
@@ -137,8 +142,9 @@ export class StorePaths {
   }
 
   /**
-   * The file for a process; its path is taken until it is released. A child of fork may connect, and be over, before its
-   * parent does: then PATH was given to the child, and is the parent's from now on. So it is with a stranger and one who is none.
+   * The file for a process; its path is taken until it is released. A child of fork may
+   * connect, and be over, before its parent does: then PATH was given to the child, and
+   * is the parent's from now on. So it is with a stranger and one who is none.
    */
   claim(process: Origin, claimant: Claimant): StoreFile {
     const { path, own } = this.#find(process, claimant, true);
@@ -241,8 +247,8 @@ export class StoreFile implements PageSink {
   }
 
   /**
-   * Brings the file up to date, about `budget` bytes at a time; true when it is. Throws what the file system says; then nothing
-   * that was in the file is lost, and the next call tries again.
+   * Brings the file up to date, about `budget` bytes at a time; true when it is. Throws what the file system says; then
+   * nothing that was in the file is lost, and the next call tries again.
    * @throws StoreLost when somebody has taken the file away, or put another one there
    */
   update(image: SessionImage, budget: number): boolean {

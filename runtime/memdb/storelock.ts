@@ -1,7 +1,8 @@
 // A memdb's hold on its path: two that keep stores at one path would replace each other's files.
 //
-// The file beside the path, app.mem.lock, is a queue: a line for each memdb that wanted the path. The first line whose process
-// lives holds it. One that cannot be seen from here, in another container, is no obstacle, because it may have been killed.
+// The file beside the path, app.mem.lock, is a queue: a line for each memdb that wanted
+// the path. The first line whose process lives holds it. One that cannot be seen from
+// here, in another container, is no obstacle, because it may have been killed.
 //
 //     4711 88230 4026531836 3f…c1 9a…07     was killed
 //     4790 99120 4026531836 3f…c1 17…e2     the holder
@@ -9,8 +10,8 @@
 //     - c0…5b                               has given up
 //
 // The kernel puts appended lines one behind the other, so all who read see them in one order, and two that find a
-// killed memdb's lock cannot both be first. The holder then replaces the queue by one that has its own line alone, and removes it
-// at its end. So a queue that is not at its path any more is nobody's; who was waiting in it begins anew.
+// killed memdb's lock cannot both be first. The holder then replaces the queue by one that has its own line alone, and
+// removes it at its end. So a queue that is not at its path any more is nobody's; who was waiting in it begins anew.
 
 import { randomBytes } from "node:crypto";
 import {
@@ -52,7 +53,10 @@ export interface Held {
 export class StoreLock {
   readonly #held: Held;
 
-  /** @throws Error when another memdb has the path, or nothing can be written there; the message is one line for the user. */
+  /**
+   * @throws Error when another memdb has the path, or nothing can be written
+   * there; the message is one line for the user.
+   */
   constructor(path: string) {
     const steps = acquire(path, ownIdentity(), (process) => liveness(process) === "running");
     let step = steps.next();

@@ -152,7 +152,10 @@ export interface Frame {
   payload: DataView;
 }
 
-/** Splits a stream into frames; for the handshake and for tools, where frames are few. Who reads from strangers looks at peek() first. */
+/**
+ * Splits a stream into frames; for the handshake and for tools, where frames
+ * are few. Who reads from strangers looks at peek() first.
+ */
 export class FrameReader {
   #pending = new Uint8Array(0);
   readonly #payloadMax: number;

@@ -14,7 +14,10 @@ import { SessionImage } from "./wireimage.js";
 const DATA = new Set([L.WIRE_PROCESS, L.WIRE_ELEMENTS, L.WIRE_RECORDS, L.WIRE_REMOVED, L.WIRE_HEADER, L.WIRE_COMMIT]);
 const MEMORY = ["heap", "mmap", "custom"];
 
-/** Dumps a stream, chunk by chunk. A wrong stream ends with a line `error: …`, and the error is what the generator returns. */
+/**
+ * Dumps a stream, chunk by chunk. A wrong stream ends with a line `error: …`,
+ * and the error is what the generator returns.
+ */
 export function* dump(chunks: Iterable<Uint8Array>): Generator<string, WireError | undefined> {
   const reader = new FrameReader();
   const image = new SessionImage(4 * 1024 ** 3);
@@ -49,6 +52,7 @@ function hex(bytes: Uint8Array): string {
 }
 
 function* text({ type, payload }: Frame): Generator<string> {
+  const u16 = (at: number) => payload.getUint16(at, true);
   const u32 = (at: number) => payload.getUint32(at, true);
   const u64 = (at: number) => payload.getBigUint64(at, true);
   const need = (bytes: number) => {
@@ -57,13 +61,13 @@ function* text({ type, payload }: Frame): Generator<string> {
   switch (type) {
     case L.WIRE_HELLO: {
       const nonce = readHello(payload);
-      yield ` version=${payload.getUint16(L.WIRE_HELLO_VERSION_MAJOR, true)}.${payload.getUint16(L.WIRE_HELLO_VERSION_MINOR, true)}`;
-      yield ` nonce=${hex(nonce)}\n`;
+      yield ` version=${u16(L.WIRE_HELLO_VERSION_MAJOR)}.${u16(L.WIRE_HELLO_VERSION_MINOR)} nonce=${hex(nonce)}\n`;
       break;
     }
     case L.WIRE_CHALLENGE:
       need(L.WIRE_CHALLENGE_BYTES);
-      yield ` scheme=${u32(L.WIRE_CHALLENGE_SCHEME)} nonce=${hex(bytesOf(payload, L.WIRE_CHALLENGE_NONCE, L.WIRE_NONCE_BYTES))}\n`;
+      yield ` scheme=${u32(L.WIRE_CHALLENGE_SCHEME)} ` +
+        `nonce=${hex(bytesOf(payload, L.WIRE_CHALLENGE_NONCE, L.WIRE_NONCE_BYTES))}\n`;
       break;
     case L.WIRE_PROOF:
     case L.WIRE_ACCEPT:
@@ -76,7 +80,8 @@ function* text({ type, payload }: Frame): Generator<string> {
       const command = decode(L.WIRE_HEADER_BYTES + exe, u32(L.HEADER_COMMAND_LENGTH))
         .split("\0")
         .slice(0, -1);
-      yield ` exe=${printable(decode(L.WIRE_HEADER_BYTES, exe))} command=${printable(JSON.stringify(command))}${header(u32, u64)}\n`;
+      yield ` exe=${printable(decode(L.WIRE_HEADER_BYTES, exe))} ` +
+        `command=${printable(JSON.stringify(command))}${header(u32, u64)}\n`;
       break;
     }
     case L.WIRE_HEADER:
@@ -96,7 +101,8 @@ function* text({ type, payload }: Frame): Generator<string> {
           const kind = Number(size >> BigInt(L.RECORD_KIND_SHIFT));
           yield `         slot=${first + i} address=0x${u64(at + L.RECORD_ADDRESS).toString(16)}`;
           yield ` size=${BigInt.asUintN(L.RECORD_KIND_SHIFT, size)} kind=${MEMORY[kind] ?? kind}`;
-          yield ` time=${u64(at + L.RECORD_TIME)} thread=${u32(at + L.RECORD_THREAD)} stack=${u32(at + L.RECORD_STACK)}\n`;
+          yield ` time=${u64(at + L.RECORD_TIME)} thread=${u32(at + L.RECORD_THREAD)} ` +
+            `stack=${u32(at + L.RECORD_STACK)}\n`;
         }
       }
       break;
@@ -169,7 +175,8 @@ const KINDS: Record<number, Kind> = {
     name: "frames",
     bytes: L.FRAME_BYTES,
     fields: (at, u32, u64) =>
-      `module=${u32(at + L.FRAME_MODULE)} offset=0x${u64(at + L.FRAME_OFFSET).toString(16)} flags=${u32(at + L.FRAME_FLAGS)}`,
+      `module=${u32(at + L.FRAME_MODULE)} offset=0x${u64(at + L.FRAME_OFFSET).toString(16)} ` +
+      `flags=${u32(at + L.FRAME_FLAGS)}`,
   },
   [L.KIND_MODULES]: {
     name: "modules",

@@ -130,9 +130,9 @@ export class SessionImage {
   }
 
   /**
-   * Writes changed pages, about `budget` bytes of records at most; returns false when some are left. In the order that keeps
-   * the file readable at every instant: tables, the header page with their counts, records that refer to
-   * them, the header page again. When the sink throws, what was not written stays marked.
+   * Writes changed pages, about `budget` bytes of records at most; returns false when some are left. In the order that
+   * keeps the file readable at every instant: tables, the header page with their counts, records that refer to them,
+   * the header page again. When the sink throws, what was not written stays marked.
    */
   write(sink: PageSink, budget: number): boolean {
     const core = this.#core;

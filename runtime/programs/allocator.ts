@@ -1,6 +1,6 @@
-// Whether a program brings an allocator of its own: one that is linked statically into it. Its calls of malloc never pass a preloaded
-// library then. The library sees it where the program exports malloc (preload/life/ahead.c); where it does not, only the program's symbol
-// table tells, if it is not stripped.
+// Whether a program brings an allocator of its own: one that is linked statically into it. Its calls of malloc never
+// pass a preloaded library then. The library sees it where the program exports malloc (preload/life/ahead.c); where it
+// does not, only the program's symbol table tells, if it is not stripped.
 
 import { SECTION_DYNSYM, SECTION_SYMTAB } from "../../asm/symbols/layout.js";
 import { ElfError } from "../symbols/elfbytes.js";
@@ -31,7 +31,9 @@ export interface OwnAllocator {
   exported: boolean;
 }
 
-/** The program's allocator; null where it has none, is no ELF file, or does not tell. `program`: as on a command line. */
+/**
+ * The program's allocator; null where it has none, is no ELF file, or does not tell. `program`: as on a command line.
+ */
 export function ownAllocator(program: string): OwnAllocator | null {
   const found = findProgram(program);
   if (found === null) return null;

@@ -1,13 +1,13 @@
 // Files of modules that may be gone by the time of the report, kept for as long as `memhook run` needs them.
 //
 //     app.mem            the store
-//     app.mem.modules/   what the library in the program puts there (preload/stacks/keep.c): it alone is in time for a plugin that is
-//                        removed at once. 65024-7340, a hard link or a copy
-//     descriptors        of all other modules, opened here while they are mapped: an old file that is removed or replaced later,
-//                        one in a container
+//     app.mem.modules/   what the library in the program puts there (preload/stacks/keep.c): it alone is in time for a
+//                        plugin that is removed at once. 65024-7340, a hard link or a copy
+//     descriptors        of all other modules, opened here while they are mapped: an old file that is
+//                        removed or replaced later, one in a container
 //
-// A descriptor costs nothing and is nobody's to see, but keeps a file system from being unmounted. So on one that was not there when
-// the run began the file is copied. What is in neither way found in time, the report says.
+// A descriptor costs nothing and is nobody's to see, but keeps a file system from being unmounted. So on one that was
+// not there when the run began the file is copied. What is in neither way found in time, the report says.
 
 import {
   closeSync,

@@ -3,8 +3,8 @@
 //
 //   memview ──import()──▶ node_modules/memhook/memview ──▶ its dist/
 //
-// No extension and import(): the one form that all three run. By a path and not by name, because Deno resolves names only
-// in what package.json lists.
+// No extension and import(): the one form that all three run. By a path and not by name, because Deno resolves names
+// only in what package.json lists.
 
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -45,7 +45,8 @@ function installedPackage(project: string): string {
     if (folder === dirname(folder)) break;
   }
   throw new LauncherError(
-    "there is no memhook in node_modules here; npm install memhook, bun add memhook, or deno add npm:memhook in a folder with a package.json",
+    "there is no memhook in node_modules here; npm install memhook, bun add memhook, or deno add npm:memhook in " +
+      "a folder with a package.json",
   );
 }
 

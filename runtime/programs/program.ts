@@ -42,7 +42,8 @@ export interface ElfFacts {
 }
 
 /**
- * Reads a file's ELF header and program headers; null if it is no ELF file. Of a big-endian one it reads the machine alone.
+ * Reads a file's ELF header and program headers; null if it is no ELF file. Of
+ * a big-endian one it reads the machine alone.
  * @throws Error when they are not all there, or the file cannot be read.
  */
 export function elfFacts(path: string): ElfFacts | null {
@@ -128,7 +129,8 @@ export function unsupported(path: string, { bits, bigEndian, machine }: ElfFacts
   const order = bigEndian ? "big-endian " : "";
   const theirs = ELF_MACHINES.get(machine) ?? `machine ${machine}`;
   const x32 = bits === 32 && machine === 62 ? " (x32)" : "";
-  return `${path} is a program for ${order}${theirs}${x32}, the library is for ${[...SUPPORTED.values()].join(" and ")}`;
+  const ours = [...SUPPORTED.values()].join(" and ");
+  return `${path} is a program for ${order}${theirs}${x32}, the library is for ${ours}`;
 }
 
 export function noProgram(path: string): string {
@@ -146,7 +148,10 @@ export function raises(path: string): boolean {
 }
 
 export function raised(path: string): string {
-  return `${path} runs with its owner's privileges (setuid or setgid), and the loader then ignores LD_PRELOAD: run a copy without that bit`;
+  return (
+    `${path} runs with its owner's privileges (setuid or setgid), and the loader then ignores LD_PRELOAD: run a ` +
+    "copy without that bit"
+  );
 }
 
 /** By libcap's tool, for a program that was over and buried before anybody could look. */
@@ -185,7 +190,10 @@ function reason(path: string, facts: ElfFacts | null, privileged: boolean, store
   const architecture = architectureOf(facts);
   if (architecture === null) return unsupported(path, facts);
   if (architecture !== OWN_ARCHITECTURE)
-    return `${path} is a program for ${architecture}, which this ${OWN_ARCHITECTURE} machine needs an emulator for: is one registered (binfmt_misc)?`;
+    return (
+      `${path} is a program for ${architecture}, which this ${OWN_ARCHITECTURE} machine needs an emulator for: is ` +
+      "one registered (binfmt_misc)?"
+    );
   if (facts.interpreter === null) return linkedStatically(path);
   if (privileged || hasCapabilities(path)) return capable(path);
   const obstacle = store === undefined ? null : whyNoRoom(store);

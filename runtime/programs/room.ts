@@ -1,4 +1,5 @@
-// Why there is no store at a path, found out by making something there: what the library says of it goes to MEMHOOK_LOG, if anywhere.
+// Why there is no store at a path, found out by making something there: what
+// the library says of it goes to MEMHOOK_LOG, if anywhere.
 
 import { closeSync, constants, lstatSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
@@ -13,7 +14,10 @@ export function whyNoRoom(store: string): string | null {
   const found = lstatSync(store, { throwIfNoEntry: false });
   if (found !== undefined && !found.isFile()) return `${store} is no regular file: name another one with -f`;
   if (found !== undefined && found.size > 0)
-    return `${store} is there already and no store of this user's alone, so memhook does not touch it: name another one with -f`;
+    return (
+      `${store} is there already and no store of this user's alone, so memhook does not touch it: name another one ` +
+      "with -f"
+    );
   const limit = Number(/^Max file size +(\d+)/m.exec(textAt("/proc/self/limits"))?.[1] ?? Number.POSITIVE_INFINITY);
   if (limit < LEAST_BYTES)
     return `a store needs files of ${LEAST_BYTES} bytes, and no more than ${limit} are allowed: ulimit -f`;
@@ -29,6 +33,7 @@ export function whyNoRoom(store: string): string | null {
     }
     return null;
   } catch (error) {
-    return `no store can be written in ${dirname(store)} (${whyNotWritten(error)}): name another place with -f or TMPDIR`;
+    const why = whyNotWritten(error);
+    return `no store can be written in ${dirname(store)} (${why}): name another place with -f or TMPDIR`;
   }
 }

@@ -1,15 +1,17 @@
 // Signals of `memhook run`: what is sent to it is meant for the program.
 //
 //     kill PID ──▶ memhook ──▶ program      to memhook alone: passed on
-//     Ctrl-C ───┬▶ memhook                  to the process group, by the terminal or by somebody: the program has it already
+//     Ctrl-C ───┬▶ memhook                  to the process group, by the terminal or somebody: the program has it too
 //               ├▶ witness
 //               └▶ program
 //
-// No runtime tells who a signal came from, but a third process in the group does: the witness, `cat` waiting for input that never
-// comes. The kernel gives a group's signal to all its members in one step, so by the time memhook hears of it the witness has it as
-// well, or it went to memhook alone. Where there is no `cat`, the terminal's signals count as the group's while memhook is in the foreground.
+// No runtime tells who a signal came from, but a third process in the group does: the witness, `cat` waiting for input
+// that never comes. The kernel gives a group's signal to all its members in one step, so by the time memhook hears of
+// it the witness has it as well, or it went to memhook alone. Where there is no `cat`, the terminal's signals count as
+// the group's while memhook is in the foreground.
 //
-// Signals that cannot be heard: KILL and STOP, of which the program is not told; real-time ones, which end memhook while the program runs on.
+// Signals that cannot be heard: KILL and STOP, of which the program is not
+// told; real-time ones, which end memhook while the program runs on.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
@@ -45,7 +47,10 @@ export interface Otherwise {
   leave(signal: Name): void;
 }
 
-/** Hears this process's signals from its making on and keeps them until there is a program. It hears them until the process ends. */
+/**
+ * Hears this process's signals from its making on and keeps them until there is
+ * a program. It hears them until the process ends.
+ */
 export class Signals {
   readonly #otherwise: Otherwise;
   #early: Name[] = [];
@@ -106,7 +111,8 @@ export class Signals {
 
   #pass(pid: number, name: Name): void {
     try {
-      // Not ChildProcess.kill(): after that, Deno sends no second one and takes the program for killed, whatever it did.
+      // Not ChildProcess.kill(): after that, Deno sends no second one and takes
+      // the program for killed, whatever it did.
       process.kill(pid, name);
     } catch (error) {
       // ESRCH: it has just ended.
@@ -115,7 +121,10 @@ export class Signals {
     }
   }
 
-  /** Whether the whole process group got this signal, the program with it; null: to be asked again when the witness is gone. */
+  /**
+   * Whether the whole process group got this signal, the program with it; null:
+   * to be asked again when the witness is gone.
+   */
   #groupHas(name: Name): boolean | null {
     // The witness need not react to this one.
     if (name === "SIGWINCH" || this.#witness?.pid === undefined) return OF_TERMINAL.includes(name) && inForeground();
@@ -151,7 +160,10 @@ export class Signals {
     this.#stopWith(program, LOOKS_MOST);
   }
 
-  /** When the program stops, so does memhook, or a shell would go on waiting for both. One that ignores the signal runs on. */
+  /**
+   * When the program stops, so does memhook, or a shell would go on waiting for
+   * both. One that ignores the signal runs on.
+   */
   #stopWith(program: number, looks: number): void {
     if (this.#ended || looks === 0) return;
     if (stateOf(program).state !== "T") {

@@ -31,7 +31,8 @@ interface Choice {
 }
 
 /**
- * Absolute path of the library for a program, named as on a command line; without one, for programs like this very runtime.
+ * Absolute path of the library for a program, named as on a command line;
+ * without one, for programs like this very runtime.
  * @throws LaunchError when there is none for it, or it could not get into it.
  */
 export function libraryFor(program?: string): string {

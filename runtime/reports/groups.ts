@@ -1,8 +1,8 @@
 // Live allocations grouped by something coarser than their call stack: by the function, module, file or line of the
 // innermost frame (who asked for the memory), or by thread.
 //
-// The sums by stack come from core.wasm; what is left to do here is to add up as many rows as there are stacks. Threads are
-// not a property of a stack, so they are counted over the single allocations.
+// The sums by stack come from core.wasm; what is left to do here is to add up as many rows as there are stacks. Threads
+// are not a property of a stack, so they are counted over the single allocations.
 
 import type { Frame, RawAllocation, RawStackRow } from "../host/types.js";
 import { margin } from "../stores/sample.js";
@@ -93,7 +93,10 @@ function largest(groups: Group[], sort: "count" | "size", top: number | undefine
   return top === undefined ? groups : groups.slice(-top);
 }
 
-/** What the allocations of a stack have in common, from its innermost frame; where that is not known, what is known of it. */
+/**
+ * What the allocations of a stack have in common, from its innermost frame;
+ * where that is not known, what is known of it.
+ */
 export function groupName(frame: Frame | undefined, by: Exclude<Grouping, "thread">): string {
   if (frame === undefined) return "(unknown stack)";
   const place = frame.module === "" ? frame.address : `${frame.module}+${frame.offset}`;

@@ -1,4 +1,5 @@
-// Which call stacks are known and not to be shown: the user's list, and allocations that the C and C++ runtimes make once.
+// Which call stacks are known and not to be shown: the user's list, and
+// allocations that the C and C++ runtimes make once.
 //
 // The user's list is a file in LeakSanitizer's format, one pattern a line:
 //
@@ -8,14 +9,15 @@
 //     leak:^parse_*_header$
 //
 // A stack is suppressed when a frame's function, source file or module has a part that matches: * stands for
-// any text, ^ and $ for the beginning and the end. Names are matched as they are shown, and by their keys (namekeys.ts): a pattern with the
-// number of a lambda goes on matching when that number changes.
+// any text, ^ and $ for the beginning and the end. Names are matched as they are shown, and by their keys
+// (namekeys.ts): a pattern with the number of a lambda goes on matching when that number changes.
 //
 // The list that is built in is careful: it never hides a stack whose innermost frame is the program's own or another
-// library's, but for those that libc loads to look up users and groups. It wants the allocating frame in the C or C++ runtime, and then either that the
-// loader's start-up code is outermost and the runtime everything between (the C++ runtime's emergency pool), or that the runtime was entered by a
-// function that is known to keep something (locale, time zone, message catalogues, streams' buffers, a thread's own memory): what such a
-// function allocates, its caller can neither have nor free. A thread's memory it frees when it is joined, or keeps for the next one.
+// library's, but for those that libc loads to look up users and groups. It wants the allocating frame in the C or C++
+// runtime, and then either that the loader's start-up code is outermost and the runtime everything between (the C++
+// runtime's emergency pool), or that the runtime was entered by a function that is known to keep something (locale,
+// time zone, message catalogues, streams' buffers, a thread's own memory): what such a function allocates, its caller
+// can neither have nor free. A thread's memory it frees when it is joined, or keeps for the next one.
 
 import { basename } from "node:path";
 import { SuppressionsError } from "../host/errors.js";
@@ -62,8 +64,7 @@ export function isListed(
 }
 
 const LOADER = /^(ld-linux[\w.-]*|ld|ld-musl[\w.-]*|ld-[\d.]+)\.so[\d.]*$/;
-const RUNTIME =
-  /^(libmemhook|libc|libstdc\+\+|libc\+\+|libc\+\+abi|libgcc_s|libpthread|libdl|libm|librt|libresolv)([-.][\d.]+)?\.so[\d.]*$/;
+const RUNTIME = /^lib(memhook|c|stdc\+\+|c\+\+|c\+\+abi|gcc_s|pthread|dl|m|rt|resolv)([-.][\d.]+)?\.so[\d.]*$/;
 
 /** Functions that keep what they allocate for the next call, or for the end of the process. */
 const KEEPERS = new RegExp(

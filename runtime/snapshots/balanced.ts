@@ -1,11 +1,13 @@
-// Which changed stacks hold the same together. Without debug information what was inlined is no longer told apart from its caller; link time
-// optimization makes one function of all initializers, and folds functions of the same code: stacks become one, or another's.
+// Which changed stacks hold the same together. Without debug information what was inlined is no longer told apart from
+// its caller; link time optimization makes one function of all initializers, and folds functions of the same code:
+// stacks become one, or another's.
 //
-//   base   make  work  main   1 of 24     head   work  main   3 of 72         shrunk, gone ─┐ the one may have become ┌─ grown, come
-//          fill  work  main   1 of 24                                                       └ the other: one group ───┘
+//   base   make  work  main   1 of 24     head   work  main   3 of 72
+//          fill  work  main   1 of 24
 //          work  main         1 of 24
 //
-// A group counts as unchanged where it holds as much as before. So growth is never hidden.
+// A group is what may have become one another: what shrank or has gone, and what grew or has come.
+// It counts as unchanged where it holds as much as before. So growth is never hidden.
 
 import type { Amount, SnapshotStack } from "../host/types.js";
 import type { Held } from "./optimized.js";

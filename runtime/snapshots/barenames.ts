@@ -1,5 +1,5 @@
-// The bare name of a function: what is left of it in every form in which compilers write it down. A function that was inlined may have but
-// its own name in the debug information, where the symbol table has the whole.
+// The bare name of a function: what is left of it in every form in which compilers write it down. A function that was
+// inlined may have but its own name in the debug information, where the symbol table has the whole.
 //
 //   thread()::{lambda(int)#1}::operator()(int) const      operator()        as for  operator()
 //   std::__invoke<F, int>(F&&)                            __invoke                  __invoke<F, int>
@@ -8,13 +8,16 @@
 //   app::main::{closure}                                  closure                   {closure#0}
 
 /** Sources of the standard libraries of C++ and Rust, as compilers and distributions lay them out. */
-const STANDARD_FILE =
-  /(^|\/)(include\/(c\+\+|g\+\+[\w-]*)\/|c\+\+\/v1\/|libcxx(abi)?\/|library\/(std|core|alloc|panic_unwind)\/src\/)|^\/rustc\//;
+const STANDARD_FILES = [
+  /(^|\/)(include\/(c\+\+|g\+\+[\w-]*)|c\+\+\/v1|libcxx(abi)?)\//,
+  /(^|\/)library\/(std|core|alloc|panic_unwind)\/src\/|^\/rustc\//,
+];
 const STANDARD_NAME = /^<?(std|core|alloc|__gnu_cxx|__cxxabiv1)::|^__(rust|rdl|rg)_\w+$/;
 
 /** Whether a function is the standard library's of C++ or Rust, which compilers inline and lay out as they like. */
 export function isStandard(name: string | null, file: string | null): boolean {
-  return file === null ? name !== null && STANDARD_NAME.test(name) : STANDARD_FILE.test(file);
+  if (file === null) return name !== null && STANDARD_NAME.test(name);
+  return STANDARD_FILES.some((files) => files.test(file));
 }
 
 /** Names of operators have signs that are brackets elsewhere; each is kept as one character beyond what names have. */

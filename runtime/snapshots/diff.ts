@@ -1,5 +1,5 @@
-// What changed between two snapshots: which call stacks are new, grown, shrunk, fixed or unchanged. Which stack of one is
-// which of the other is decided in pairing.ts.
+// What changed between two snapshots: which call stacks are new, grown, shrunk, fixed or unchanged. Which stack of one
+// is which of the other is decided in pairing.ts.
 //
 //   in both, by which one holds more ─▶ grown, shrunk or unchanged
 //   in head only                     ─▶ new

@@ -20,7 +20,9 @@ export interface FrameParts {
   /** Where the function begins, and ends. */
   name: number;
   nameEnd: number;
-  /** Where the source file begins, behind its quote, and the last part of its path; the frame's end where it has none. */
+  /**
+   * Where the source file begins, behind its quote, and the last part of its path; the frame's end where it has none.
+   */
   path: number;
   file: number;
   /** Whether something is written with a backslash, so that the same could be written in another way. */

@@ -1,5 +1,5 @@
-// Which stacks are the same but for what an optimizer made of them: it names a function that it inlined in its own way, leaves out one that
-// ends with a call of the next, and without debug information everything inlined.
+// Which stacks are the same but for what an optimizer made of them: it names a function that it inlined in its own way,
+// leaves out one that ends with a call of the next, and without debug information everything inlined.
 //
 //   base   make  fill  work  main          the one is the other with some frames left out,
 //   head         fill  work  main          and both hold the same
@@ -173,7 +173,10 @@ function isBeginning(part: Functions, whole: Functions): boolean {
   return part.lost && part.names.length > 0 && part.names.every((name, i) => name === whole.names[i]);
 }
 
-/** Whether what runs before main() is in the one function, without lines, that gcc's link time optimization makes of all initializers. */
+/**
+ * Whether what runs before main() is in the one function, without lines, that
+ * gcc's link time optimization makes of all initializers.
+ */
 function isInitializer(all: SnapshotStack, one: SnapshotStack): boolean {
   const [frame, caller] = all.stack;
   const outermost = one.stack.at(-1);
@@ -183,8 +186,8 @@ function isInitializer(all: SnapshotStack, one: SnapshotStack): boolean {
 }
 
 /**
- * Whether they are the same but for one function, called from the same place: one of the two has its code from the other then, which both
- * builds have.
+ * Whether they are the same but for one function, called from the same place: one of the two has its code from the
+ * other then, which both builds have.
  */
 function isFolded(was: Functions, is: Functions, isInBoth: (name: number) => boolean): boolean {
   const outermost = was.names.length - 1;

@@ -21,7 +21,9 @@ export type { Amount, Snapshot, SnapshotFrame, SnapshotStack } from "../host/typ
 /** A stack whose text is still to be made. */
 export type UntoldStack = Omit<SnapshotStack, "text"> & { readonly text?: string };
 
-/** Which allocations of a store to take, and which stacks: all but what the C and C++ runtimes keep, if nothing is said. */
+/**
+ * Which allocations of a store to take, and which stacks: all but what the C and C++ runtimes keep, if nothing is said.
+ */
 export interface SnapshotOptions {
   query?: (store: Store) => Omit<Query, "aggregate" | "sort" | "top" | "freedStacks">;
   stacks?: Pick<ReportOptions, "module" | "function" | "suppressions" | "knownSuppressed">;
@@ -70,8 +72,8 @@ export async function takeSnapshot(
 }
 
 /**
- * A stack without the frames that called main or a thread's function: they are the C library's, and whether they have names depends on
- * which debug files a machine has.
+ * A stack without the frames that called main or a thread's function: they are the C library's, and whether they have
+ * names depends on which debug files a machine has.
  */
 export function withoutStart(stack: readonly SnapshotFrame[]): readonly SnapshotFrame[] {
   let end = stack.length;
@@ -156,8 +158,8 @@ function stackText(stack: readonly SnapshotFrame[], texts: Map<SnapshotFrame, st
     let text = texts.get(frame);
     if (text === undefined) {
       const { module, function: name, file, line } = frame;
-      // "],[" stands between frames alone, so that a reader can split there; and no character is beyond U+FFFF, so that texts have
-      // the same order as their bytes.
+      // "],[" stands between frames alone, so that a reader can split there; and no character is beyond U+FFFF, so that
+      // texts have the same order as their bytes.
       text = JSON.stringify([module, name, file, line])
         .replaceAll("],[", "]\\u002c[")
         .replace(/[\ud800-\udfff]/g, (half) => `\\u${half.charCodeAt(0).toString(16)}`);

@@ -10,8 +10,8 @@
 //   {"program":"app","count":2,"bytes":48,"stack":[["libx.so.1","+0x11f0",null,null]]}
 //   ]}
 //
-// A file like that is read as bytes, line by line (snapshotrow.ts). A document that something else has laid out anew is read as JSON,
-// slower.
+// A file like that is read as bytes, line by line (snapshotrow.ts). A document
+// that something else has laid out anew is read as JSON, slower.
 
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";

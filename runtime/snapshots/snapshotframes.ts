@@ -2,8 +2,9 @@
 //
 //   [["app","make_leak","src/leak.c",12],["app","main","src/main.c",7]]  ──▶  5, 2
 //
-// Most frames came before. So what reaches to the next "]" is looked up first: if it is a known frame, it is the whole of this one, as
-// no frame's text goes on behind its end. Only otherwise its end is looked for with regard to strings, which may hold brackets.
+// Most frames came before. So what reaches to the next "]" is looked up first: if it is
+// a known frame, it is the whole of this one, as no frame's text goes on behind its end.
+// Only otherwise its end is looked for with regard to strings, which may hold brackets.
 
 import { isNumber, json } from "../host/json.js";
 import { enlarged, Numbering } from "../host/numbering.js";

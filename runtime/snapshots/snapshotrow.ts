@@ -2,8 +2,9 @@
 //
 //   {"program":"app","count":1,"bytes":24,"stack":[["app","make_leak","src/leak.c",12],["app","main","src/main.c",7]]},
 //
-// A line is taken apart up to its frames. They stay bytes of the file, which compare without being read, and are read when somebody
-// asks: of 50,000 stacks a comparison needs those of the few that changed. No string is made of what nobody asks for.
+// A line is taken apart up to its frames. They stay bytes of the file, which compare
+// without being read, and are read when somebody asks: of 50,000 stacks a comparison
+// needs those of the few that changed. No string is made of what nobody asks for.
 
 import { isNumber, json } from "../host/json.js";
 import type { Cut, SnapshotFrame, SnapshotStack } from "../host/types.js";
@@ -84,8 +85,8 @@ export function numberFrames(row: SnapshotStack, frames: Frames): number {
 }
 
 /**
- * The order of a snapshot's stacks; 0 for the same program and stack. Not by a locale: it is part of the format. A stack's text has no
- * character beyond U+FFFF (see snapshot.ts), so that bytes and code units have the same order.
+ * The order of a snapshot's stacks; 0 for the same program and stack. Not by a locale: it is part of the format. A
+ * stack's text has no character beyond U+FFFF (see snapshot.ts), so that bytes and code units have the same order.
  */
 export function byText(a: SnapshotStack, b: SnapshotStack): number {
   if (a.program !== b.program) return a.program < b.program ? -1 : 1;

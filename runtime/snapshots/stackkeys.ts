@@ -1,10 +1,10 @@
 // What the stacks of a diff are compared by, as numbers: equal ones have the same. All of it is made of texts in place.
 //
-//   ["app","make_leak","src/leak.c",12]   loose:  make_leak in app            neither a line nor a folder makes a difference
-//                                         exact:  leak.c",12 in that          a folder makes none
+//   ["app","make_leak","src/leak.c",12]   loose:  make_leak in app      neither line nor folder makes a difference
+//                                         exact:  leak.c",12 in that    a folder makes none
 //
-// Names and modules are compared by their keys (namekeys.ts). Where there is no line, what is only numbered differs exactly and is the same
-// loosely.
+// Names and modules are compared by their keys (namekeys.ts). Where there is no line, what is only numbered differs
+// exactly and is the same loosely.
 
 import { json } from "../host/json.js";
 import { enlarged, Numbering } from "../host/numbering.js";
@@ -22,7 +22,10 @@ import { numberFrames } from "./snapshotrow.js";
 const PLUS = 0x2b;
 /** In the place of a frame's line: the last letter, before the bracket. */
 const END_OF_NULL = 0x6c;
-/** Of a frame: what it is compared by exactly and loosely, and 1 if it is in the C or C++ runtime, where several in a row count as one. */
+/**
+ * Of a frame: what it is compared by exactly and loosely, and 1 if it is in the
+ * C or C++ runtime, where several in a row count as one.
+ */
 const FIELDS = 3;
 
 export class StackKeys {
@@ -49,7 +52,10 @@ export class StackKeys {
   #parts = new Uint32Array(64);
   #bytes = Buffer.from(this.#parts.buffer);
 
-  /** Equal where program, functions, lines and file names are; and where program and functions are. @throws SnapshotError */
+  /**
+   * Equal where program, functions, lines and file names are; and where program
+   * and functions are. @throws SnapshotError
+   */
   of(row: SnapshotStack): { exact: number; loose: number } {
     const count = numberFrames(row, this.#frames);
     const { numbers } = this.#frames;

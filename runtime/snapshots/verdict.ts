@@ -32,7 +32,8 @@ export function regressions({ changes }: Diff, limits: Limits, next?: Diff): Cha
 
 function exceeds(change: Change, { minBytes = 0, minCount = 0, maxGrowth }: Limits): boolean {
   const { bytes, count } = more(change);
-  if (bytes < 0 || (bytes === 0 && count <= 0)) return true; // shrunk, fixed or unchanged: asked for by `failOn`, in any size
+  // Shrunk, fixed or unchanged: asked for by `failOn`, in any size.
+  if (bytes < 0 || (bytes === 0 && count <= 0)) return true;
   if (bytes < minBytes || count < minCount) return false;
   if (change.status === "new" || maxGrowth === undefined) return true;
   return bytes > ("bytes" in maxGrowth ? maxGrowth.bytes : (change.base.bytes * maxGrowth.percent) / 100);

@@ -38,7 +38,10 @@ export class StoreImage {
     this.#path = path;
   }
 
-  /** Reads and checks the header, also again: counts may have grown. What was collected stays. `final`: nobody writes any more. */
+  /**
+   * Reads and checks the header, also again: counts may have grown. What was
+   * collected stays. `final`: nobody writes any more.
+   */
   load(final: boolean): void {
     if (this.#final) return;
     this.#loadHeader();

@@ -3,9 +3,10 @@
 // A record of a sample stands for s/p bytes (asm/FORMAT.md, "Samples"), so a sum over records is an estimate, with the
 // variance V = Σ s²(1 − p)/p² that core.wasm sums beside it. The plain margin of z standard deviations, ±z√V, is too
 // narrow where a stack has few records: V is estimated from the same records, so a sum that came out too low has a
-// variance that is too low as well. (Of a stack that should have ten records, one in a hundred estimates would be off by
-// more than it says, not one in a thousand.) The remedy is the one of Wilson's interval, to ask for which truth T
-// this estimate E would be just z standard deviations off. Where w is what a record adds to V for each byte it stands for:
+// variance that is too low as well. (Of a stack that should have ten records, one in a
+// hundred estimates would be off by more than it says, not one in a thousand.) The remedy
+// is the one of Wilson's interval, to ask for which truth T this estimate E would be just z
+// standard deviations off. Where w is what a record adds to V for each byte it stands for:
 //
 //     T − E = z√(V + w(T − E))   ⟹   T − E = z²w/2 + z√(V + z²w²/4)
 //

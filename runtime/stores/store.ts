@@ -4,9 +4,9 @@
 //   const { stacks } = await store.query({ aggregate: true, sort: "size", top: 10 });
 //   for (const { stackId } of stacks) console.log(store.frames(stackId).frames);
 //
-// Reading is synchronous inside, in pieces of a MiB: a tenth of a second or two for a million allocations of a process that is
-// running, a fraction of that when it is not. A Store may be asked several things at once; each query has a core of its own, and one core keeps the
-// tables that frames() and modules() look at.
+// Reading is synchronous inside, in pieces of a MiB: a tenth of a second or two for a million allocations of a process
+// that is running, a fraction of that when it is not. A Store may be asked several things at once; each query has a
+// core of its own, and one core keeps the tables that frames() and modules() look at.
 
 import * as L from "../../asm/layout.js";
 import { StoreError } from "../host/errors.js";
@@ -138,7 +138,8 @@ export class Store {
     const tables = this.#tables;
     const sum = (field: number) => Number(BigInt.asUintN(64, tables.core.call.sumThreads(field)));
     const peakBytes = Number(tables.u64(L.HEADER_PEAK_BYTES));
-    // The library notes a peak when it is looked at, so the present may be higher; then it was at its newest allocation.
+    // The library notes a peak when it is looked at, so the present may be
+    // higher; then it was at its newest allocation.
     const risen = live.bytes > peakBytes;
     return {
       liveCount: live.count,
@@ -270,7 +271,10 @@ export class Store {
     return this.#frames.frames(stackId);
   }
 
-  /** The positions in `stackIds` of the stacks whose innermost frame is in a module that `chosen` accepts; it is asked once each. */
+  /**
+   * The positions in `stackIds` of the stacks whose innermost frame is in a
+   * module that `chosen` accepts; it is asked once each.
+   */
   stacksBeginningIn(stackIds: Uint32Array, chosen: (module: ModuleInfo) => boolean): number[] {
     return this.#frames.beginningIn(stackIds, chosen);
   }
@@ -285,7 +289,10 @@ export class Store {
     return wallTime(this.#tables, relative);
   }
 
-  /** The relative time of one since 1970: the first with that wall time or a later one, the last with that or an earlier one. */
+  /**
+   * The relative time of one since 1970: the first with that wall time or a
+   * later one, the last with that or an earlier one.
+   */
   relativeTime(wall: bigint, which: "earlier" | "later"): bigint {
     return relativeTime(this.#tables, wall, which);
   }

@@ -34,7 +34,10 @@ export class StoreFrames {
     return { frames, ...cutOf(deep, frames.at(-1)?.lost === true) };
   }
 
-  /** The positions in `stackIds` of the stacks whose innermost frame is in a module that `chosen` accepts; it is asked once each. */
+  /**
+   * The positions in `stackIds` of the stacks whose innermost frame is in a
+   * module that `chosen` accepts; it is asked once each.
+   */
   beginningIn(stackIds: Uint32Array, chosen: (module: ModuleInfo) => boolean): number[] {
     const { core } = this.#tables;
     const { FRAMES, FRAMES_MAX } = core.constant;

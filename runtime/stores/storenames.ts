@@ -1,5 +1,5 @@
-// The names of stores: at PATH is that of the first process, beside it are those of others that have the same PATH. The library
-// (preload/store/claim.c) and memdb choose them by the same rule, and readers find them by it.
+// The names of stores: at PATH is that of the first process, beside it are those of others that have the same PATH. The
+// library (preload/store/claim.c) and memdb choose them by the same rule, and readers find them by it.
 //
 //     app.mem   app.4711.mem   app.4711.2.mem …        4711: the process id; the last number, where that is taken, too
 //     app       app.4711       app.4711.2 …
@@ -17,7 +17,10 @@ export function* storeNames(path: string, pid: number): Generator<string> {
   for (let number = 2; number < STORE_NAMES; number++) yield `${stem}.${pid}.${number}${extension}`;
 }
 
-/** The stores at a path and beside it. In the file's name %p and %e stand for any process id and program's name, as in MEMHOOK_FILE. */
+/**
+ * The stores at a path and beside it. In the file's name %p and %e stand for
+ * any process id and program's name, as in MEMHOOK_FILE.
+ */
 export function storesAt(path: string): string[] {
   const extension = extname(path);
   const [stem, end] = [basename(path, extension), extension].map((part) =>

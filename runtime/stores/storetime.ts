@@ -48,7 +48,9 @@ function bootIdOf(image: StoreImage): string {
   return Buffer.from(image.headerBytes(L.HEADER_BOOT_ID, 16)).toString("hex");
 }
 
-/** The newest of the times that the header has and of one that is known: when the store was written last, at the least. */
+/**
+ * The newest of the times that the header has and of one that is known: when the store was written last, at the least.
+ */
 export function newestInHeader(image: StoreImage, known = 0n): bigint {
   const fields = [L.HEADER_SEEN_TIME, L.HEADER_END_TIME, L.HEADER_PEAK_TIME];
   const entries = Math.min(image.u32(L.HEADER_TIMELINE_COUNT), L.TIMELINE_MAX_COUNT);
@@ -83,8 +85,9 @@ export function wallTime(image: StoreImage, relative: bigint): bigint {
 }
 
 /**
- * The relative time of a wall time. A wall clock that was put back shows some times twice, one that was put forward leaves some out: `earlier` is
- * the first relative time with that wall time or a later one, `later` the last with that or an earlier one.
+ * The relative time of a wall time. A wall clock that was put back shows some times
+ * twice, one that was put forward leaves some out: `earlier` is the first relative time
+ * with that wall time or a later one, `later` the last with that or an earlier one.
  */
 export function relativeTime(image: StoreImage, wall: bigint, which: "earlier" | "later"): bigint {
   const all = stretches(image);

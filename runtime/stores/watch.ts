@@ -1,5 +1,5 @@
-// How the live memory of each call stack grows: looks at a running process's store again and again, and compares each look
-// with the one before.
+// How the live memory of each call stack grows: looks at a running process's
+// store again and again, and compares each look with the one before.
 //
 // Ids of stacks stay the same while a store lives, so two looks are compared by id and nothing needs names but the rows
 // that are shown.
@@ -17,7 +17,9 @@ export interface Growth {
   moreCount: number;
 }
 
-/** One look: sums over what the query matches, how they changed, and the stacks that changed, the largest growth last. */
+/**
+ * One look: sums over what the query matches, how they changed, and the stacks that changed, the largest growth last.
+ */
 export interface Look {
   /** Nanoseconds since 1970. */
   time: bigint;

@@ -4,7 +4,8 @@
 //   /usr/lib/debug/.build-id/ab/cdef….debug        by build id, which proves it is the right one
 //   /usr/bin/app.debug, /usr/bin/.debug/app.debug, /usr/lib/debug/usr/bin/app.debug      by link
 //
-// A file found by link must have the same build id, or the checksum that the link says where one of them has no build id.
+// A file found by link must have the same build id, or the checksum that the
+// link says where one of them has no build id.
 
 import { readdirSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -54,7 +55,10 @@ function judge(info: ModuleInfo, file: ElfFile, now: FileBytes): { change: strin
   return { doubt: "its build id is the same, but its segments are not" };
 }
 
-/** Without a build id there is a change, or no proof. A file that was written since may be anything, even of the same size and segments. */
+/**
+ * Without a build id there is a change, or no proof. A file that was written
+ * since may be anything, even of the same size and segments.
+ */
 function judgeByFile(then: FileIdentity | null, file: ElfFile, now: FileBytes) {
   const doubtful = (doubt: string) => ({ doubt: `no build id, and ${doubt}` });
   if (then === null) return doubtful("the store does not say which file it was");
@@ -72,7 +76,8 @@ function judgeByFile(then: FileIdentity | null, file: ElfFile, now: FileBytes) {
 
 /**
  * Opens a module's own file.
- * @param pid process that has it loaded, if it runs: its view of the file system, and files deleted since, are tried too
+ * @param pid process that has it loaded, if it runs: its view of the file
+ * system, and files deleted since, are tried too
  * @param kept what was kept while it ran
  * @throws ElfError, with the reason why the file at the module's path will not do
  */

@@ -53,7 +53,10 @@ interface Place {
   calls: Call[];
 }
 
-/** The line program of a unit some of whose functions the linker folded into one: there are several lines for an address. */
+/**
+ * The line program of a unit some of whose functions the linker folded into
+ * one: there are several lines for an address.
+ */
 interface Folded {
   lines: bigint;
   directory: string;
@@ -122,7 +125,10 @@ export class DebugInformation {
     return places.map((place) => place && locations(place));
   }
 
-  /** Looks in the units that .debug_aranges lists, or in the others. One that covers an address may know nothing about it: then the next. */
+  /**
+   * Looks in the units that .debug_aranges lists, or in the others. One that
+   * covers an address may know nothing about it: then the next.
+   */
   #locateBy(listed: boolean, all: BigUint64Array, indices: number[], places: (Place | null)[]): void {
     const reader = this.#reader;
     reader.open();

@@ -1,5 +1,5 @@
-// A file's debug sections as symbols.wasm sees them: a window on each, moved or widened when an operation says that a piece is
-// missing, and the operation starts anew. That is rare: pieces stay, small sections are loaded as a whole.
+// A file's debug sections as symbols.wasm sees them: a window on each, moved or widened when an operation says that a
+// piece is missing, and the operation starts anew. That is rare: pieces stay, small sections are loaded as a whole.
 
 import {
   BROKEN,

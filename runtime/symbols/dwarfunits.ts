@@ -1,5 +1,5 @@
-// Which unit of .debug_info is meant: by address (.debug_aranges; the first entries of the units it does not list), by an
-// entry's offset, by a skeleton's id.
+// Which unit of .debug_info is meant: by address (.debug_aranges; the first entries of the units it does not list), by
+// an entry's offset, by a skeleton's id.
 
 import {
   SECTION_ARANGES,
@@ -26,7 +26,10 @@ export class DwarfUnits {
     this.#reader = reader;
   }
 
-  /** The units with code at each address (ascending): those that .debug_aranges lists, or the others, in the file's order. */
+  /**
+   * The units with code at each address (ascending): those that .debug_aranges
+   * lists, or the others, in the file's order.
+   */
   covering(addresses: BigUint64Array, listed: boolean): number[][] {
     const { core } = this.#reader;
     const units = Array.from(addresses, (): number[] => []);

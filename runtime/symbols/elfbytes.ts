@@ -1,4 +1,5 @@
-// Where the bytes of an ELF file are: on disk, read piece by piece, or in memory, where another file had them compressed.
+// Where the bytes of an ELF file are: on disk, read piece by piece, or in
+// memory, where another file had them compressed.
 
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 
@@ -19,7 +20,9 @@ export class FileBytes implements ElfBytes {
   readonly inode: bigint;
   /** When it was written last, nanoseconds since 1970. */
   readonly written: bigint;
-  /** When it was written, renamed or given other permissions last; 0n if it has no name, or the runtime does not tell. */
+  /**
+   * When it was written, renamed or given other permissions last; 0n if it has no name, or the runtime does not tell.
+   */
   readonly changed: bigint;
   readonly #descriptor: number;
 

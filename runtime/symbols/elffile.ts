@@ -287,7 +287,9 @@ export class ElfFile {
     return null;
   }
 
-  /** The same of sections: a debug file has no segments, or wrong ones. They do not tell what their notes are padded to. */
+  /**
+   * The same of sections: a debug file has no segments, or wrong ones. They do not tell what their notes are padded to.
+   */
   #sectionsBuildId(): Uint8Array | null {
     for (let index = 0; index < this.sectionCount; index++) {
       if (this.#field(index, ENTRY_KIND) !== SECTION_NOTE) continue;

@@ -1,5 +1,6 @@
-// MiniDebugInfo: Fedora, RHEL and others strip their programs, but leave them a symbol table of the functions that .dynsym lacks.
-// It is in a small ELF file, compressed with xz, in the section .gnu_debugdata. The decoder is started only where there is one.
+// MiniDebugInfo: Fedora, RHEL and others strip their programs, but leave them a symbol
+// table of the functions that .dynsym lacks. It is in a small ELF file, compressed with
+// xz, in the section .gnu_debugdata. The decoder is started only where there is one.
 
 import { SECTION_DEBUGDATA } from "../../asm/symbols/layout.js";
 import { MemoryBytes } from "./elfbytes.js";
@@ -8,12 +9,16 @@ import type { SymbolCore } from "./symbolcore.js";
 
 /** The largest known, of browsers, are a tenth of this. */
 const MOST_BYTES = 1 << 28;
-/** Symbol tables shrink to a fifth or so. What shrank to less than a hundredth of what it was is there to fill the memory. */
+/**
+ * Symbol tables shrink to a fifth or so. What shrank to less than a hundredth
+ * of what it was is there to fill the memory.
+ */
 const MOST_GROWTH = 100;
 const ALWAYS_ALLOWED_BYTES = 1 << 22;
 
 /**
- * The ELF file within a file's .gnu_debugdata; null if there is none. What is wrong with it goes to the file's problems.
+ * The ELF file within a file's .gnu_debugdata; null if there is none. What is
+ * wrong with it goes to the file's problems.
  */
 export async function miniDebugInfo(core: SymbolCore, file: ElfFile): Promise<ElfFile | null> {
   const section = file.section(SECTION_DEBUGDATA);

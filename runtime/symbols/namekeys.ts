@@ -1,5 +1,6 @@
-// What names are compared by. A compiler counts what has no name of its own, and hashes what must be unique. Both change when something
-// else does: a lambda above, another unit, a version number, a folder. The key of a name has neither.
+// What names are compared by. A compiler counts what has no name of its own, and
+// hashes what must be unique. Both change when something else does: a lambda
+// above, another unit, a version number, a folder. The key of a name has neither.
 //
 //   _ZZ4mainENKUlvE0_clEv              main::{lambda()}::operator()() const
 //   _ZN3app4keep17h0123456789abcdefE   app::keep
@@ -7,7 +8,8 @@
 //   camlMain__leak_270                 camlMain__leak
 //   libapp-0123456789abcdef.so.1.2     libapp.so
 //
-// What is only numbered has the same key then, and is told apart by its order and its place. Names are shown as they are.
+// What is only numbered has the same key then, and is told apart by its order
+// and its place. Names are shown as they are.
 
 import { demangle } from "./demangle.js";
 
@@ -108,7 +110,8 @@ function keyOf(symbol: string): string {
     const plain = symbol.replace(CLONE, "");
     return /^_?\$[sSe]/.test(plain) ? applied(SWIFT, plain) : textKey(applied(RAW, plain));
   }
-  // Its suffixes are not the demangler's business. A name that had nothing else is what others are compared with as it is.
+  // Its suffixes are not the demangler's business. A name that had nothing else
+  // is what others are compared with as it is.
   const [name] = MANGLED_WITHOUT_SUFFIX.exec(symbol)!;
   const suffix = applied(RAW, symbol.slice(name.length).replace(CLONE, ""));
   if (!isSuspicious(name)) return name + suffix;
@@ -121,12 +124,18 @@ export function textKey(name: string): string {
   return /[#$'[]|::h|_destruction_|\._anon/.test(name) ? applied(READABLE, name) : name;
 }
 
-/** The key, as people would read it, of a function that is shown as `name` and is `symbol` in the symbol table, if that is known. */
+/**
+ * The key, as people would read it, of a function that is shown as `name` and
+ * is `symbol` in the symbol table, if that is known.
+ */
 export function readableKey(name: string, symbol: string | null | undefined): string {
   return !symbol || MANGLED_NAME.test(symbol) ? textKey(name) : nameKey(symbol);
 }
 
-/** The key of the name of a program or library: without the hash that cargo and wheels put into it, and without its version. */
+/**
+ * The key of the name of a program or library: without the hash that cargo and
+ * wheels put into it, and without its version.
+ */
 export function moduleKey(name: string): string {
   return name.replace(/-(?:[0-9a-f]{16}|[0-9a-f]{8})(?=$|\.so)/, "").replace(/\.so(?:\.\d+)+$/, ".so");
 }

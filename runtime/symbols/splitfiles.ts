@@ -1,5 +1,5 @@
-// Debug information that a compiler put aside (-gsplit-dwarf). A program has only skeletons of its units: their lines and
-// addresses. Their trees are in .dwo files where they were compiled, or together in a .dwp file beside the program.
+// Debug information that a compiler put aside (-gsplit-dwarf). A program has only skeletons of its units: their lines
+// and addresses. Their trees are in .dwo files where they were compiled, or together in a .dwp file beside the program.
 //
 //   skeleton in app          name "a.dwo", folder /src/build, id ──▶ /src/build/a.dwo, or a.dwo beside app
 //                                                         └────▶ app.dwp: .debug_cu_index ─▶ where in its sections

@@ -30,7 +30,9 @@ export interface SymbolRequest {
 export interface SymbolizerOptions {
   /** File, line and inlined calls too (default); false: function names only, which is much faster. */
   lines?: boolean;
-  /** The store's process while it runs: files that were deleted since, or are in a container, are read through /proc. */
+  /**
+   * The store's process while it runs: files that were deleted since, or are in a container, are read through /proc.
+   */
   pid?: number | undefined;
   /** Files that were kept while the process ran. */
   kept?: KeptFiles | undefined;
@@ -249,21 +251,24 @@ export class Symbolizer implements Names {
 }
 
 /**
- * What a function is called. The symbol table knows more about it: foo.constprop.0, foo.cold. But where the linker folded
- * several functions into one, the line is that of the one that the debug information names.
+ * What a function is called. The symbol table knows more about it: foo.constprop.0, foo.cold. But where the linker
+ * folded several functions into one, the line is that of the one that the debug information names.
  */
 function nameOf(symbol: FunctionName | null, debug: string | null): string | null {
   if (symbol === null || debug === null || debug === symbol.name || !symbol.all.includes(debug)) {
     return symbol?.name ?? debug;
   }
-  // Names of one function of the source: constructors (C1, C2), instances of a template; and what a C library defines as
-  // __libc_malloc and exports as malloc.
+  // Names of one function of the source: constructors (C1, C2), instances of a template; and what a C library defines
+  // as __libc_malloc and exports as malloc.
   const mangled = /^_+[ZR]/.test(debug);
   const same = mangled ? sourceName(debug) === sourceName(symbol.name) : debug.startsWith("_");
   return same ? symbol.name : debug;
 }
 
-/** A mangled name as the source has it, without what is in angle brackets: arguments of templates, types that a trait is for. */
+/**
+ * A mangled name as the source has it, without what is in angle brackets:
+ * arguments of templates, types that a trait is for.
+ */
 function sourceName(mangled: string): string {
   let name = demangle(mangled);
   for (let longer = ""; longer !== name; ) {

@@ -1,4 +1,5 @@
-// memdb and memhook as a library: a real program sends to a collector inside this very process, and can be looked at meanwhile.
+// memdb and memhook as a library: a real program sends to a collector inside
+// this very process, and can be looked at meanwhile.
 
 import assert from "node:assert/strict";
 import { existsSync, writeFileSync } from "node:fs";

@@ -1,5 +1,5 @@
-// A part of bench/gate: a generated project, with all edits that leak nothing at once, and with all planted leaks at once; and one edit
-// or plant alone, another one every day. The whole is run by hand: bench/gate/README.md.
+// A part of bench/gate: a generated project, with all edits that leak nothing at once, and with all planted leaks at
+// once; and one edit or plant alone, another one every day. The whole is run by hand: bench/gate/README.md.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,5 +1,5 @@
-// Where something stands in memhook's way, one line says what it truly is and what to do: privileges, full disks, limits, folders that are
-// read-only, files that are something else, what Deno refuses.
+// Where something stands in memhook's way, one line says what it truly is and what to do: privileges, full disks,
+// limits, folders that are read-only, files that are something else, what Deno refuses.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -64,7 +64,8 @@ test("a program with file capabilities", { skip: noCapabilities }, (t) => {
   const theirs = mkdtempSync(join(tmpdir(), "memhook-test-"));
   chmodSync(theirs, 0o777);
   t.after(() => rmSync(theirs, { recursive: true }));
-  const cause = `${capable} has file capabilities (setcap), and the loader then ignores LD_PRELOAD: run a copy, which has none`;
+  const ignored = "and the loader then ignores LD_PRELOAD";
+  const cause = `${capable} has file capabilities (setcap), ${ignored}: run a copy, which has none`;
   for (const [path, said] of [
     [capable, cause],
     [script, `${script} is a script: ${cause}`],
@@ -110,7 +111,9 @@ const places = [
 
 for (const { what, at, why } of places) {
   test(`${what}: the program runs, and the cause is told`, { skip: noDisk }, () => {
-    const said = `memhook: nothing was recorded: no store can be written in ${at()} (${why}): name another place with -f or TMPDIR\n`;
+    const said =
+      `memhook: nothing was recorded: no store can be written in ${at()} (${why}): name another place with -f or ` +
+      "TMPDIR\n";
     assert.equal(unrecorded(["-f", join(at(), "app.mem"), program]), said);
   });
 
@@ -142,7 +145,8 @@ test("no folder for a temporary store", { skip: noDisk }, () => {
   const said = failure("memhook", ["run", program], { TMPDIR: fixed! });
   assert.equal(
     said,
-    `memhook: no folder can be made in ${fixed} (the file system is read-only): set TMPDIR, or name the store's file with -f`,
+    `memhook: no folder can be made in ${fixed} (the file system is read-only): set TMPDIR, or name the store's ` +
+      "file with -f",
   );
 });
 
@@ -160,7 +164,8 @@ test("a limit for the size of files", { skip: noCompiler || ownFiles }, () => {
   // In units of 512 bytes.
   const { status, stderr } = spawnSync("sh", ["-c", `ulimit -f 16; ${words}`], { encoding: "utf8" });
   const said =
-    "memhook: nothing was recorded: a store needs files of 262144 bytes, and no more than 8192 are allowed: ulimit -f\n";
+    "memhook: nothing was recorded: a store needs files of 262144 bytes, and no more than 8192 are allowed: " +
+    "ulimit -f\n";
   assert.deepEqual([status, stderr], [0, said]);
 });
 
@@ -169,7 +174,9 @@ test("a limit for the size of files", { skip: noCompiler || ownFiles }, () => {
 test("something else is where a store is meant", { skip: noCompiler }, () => {
   const text = join(folder, "text");
   writeFileSync(text, "not a store");
-  const kept = `${text} is there already and no store of this user's alone, so memhook does not touch it: name another one with -f\n`;
+  const kept =
+    `${text} is there already and no store of this user's alone, so memhook does not touch it: name another one ` +
+    "with -f\n";
   assert.ok(unrecorded(["-f", text, program]).endsWith(`memhook: nothing was recorded: ${kept}`));
   assert.equal(readFileSync(text, "utf8"), "not a store");
   mkdirSync(join(folder, "a-folder"));

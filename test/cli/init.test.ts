@@ -1,5 +1,5 @@
-// memhook init in a project that has this very checkout as its memhook, under the runtime that runs the tests. What clients
-// install is in test/package/install.test.ts.
+// memhook init in a project that has this very checkout as its memhook, under the runtime that runs the tests. What
+// clients install is in test/package/install.test.ts.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -89,7 +89,8 @@ test("memhook init says what to do where memhook is not installed", () => {
   assert.equal(code, 2);
   assert.equal(
     stderr,
-    "memhook: there is no memhook in node_modules here; npm install memhook, bun add memhook, or deno add npm:memhook in a folder with a package.json\n",
+    "memhook: there is no memhook in node_modules here; npm install memhook, bun add memhook, or deno add " +
+      "npm:memhook in a folder with a package.json\n",
   );
   assert.deepEqual(readdirSync(place), []);
 });

@@ -1,5 +1,6 @@
-// memhook run names functions of modules that are gone by the time of the report: plugins that are removed at once, programs that
-// remove themselves or run from memory, files that were built anew, bundles that unpack into a folder and tidy up.
+// memhook run names functions of modules that are gone by the time of the report:
+// plugins that are removed at once, programs that remove themselves or run from
+// memory, files that were built anew, bundles that unpack into a folder and tidy up.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";

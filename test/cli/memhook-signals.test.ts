@@ -1,4 +1,5 @@
-// memhook run and signals: what is sent to it, or to its process group, reaches the program once; what comes later the report survives.
+// memhook run and signals: what is sent to it, or to its process group, reaches
+// the program once; what comes later the report survives.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -74,7 +75,8 @@ test("a signal to the whole process group reaches the program, once", { skip }, 
 });
 
 test("memhook run stops with the program, and both go on together", { skip }, () => {
-  // In a job of a shell; elsewhere the kernel does not stop by SIGTSTP. What stands in /proc is looked at until it is so.
+  // In a job of a shell; elsewhere the kernel does not stop by SIGTSTP. What
+  // stands in /proc is looked at until it is so.
   const script = `set -m
     state() { sed -n 's/^State:\\s*\\(.\\).*/\\1/p' /proc/$1/status; }
     until_both() { until [ "$(state $pid)$(state $app)" = $1 ]; do sleep 0.01; done; echo "$2 $1"; }
@@ -100,7 +102,9 @@ function hasChildren(pid: number): boolean {
   });
 }
 
-/** A program that has ended, while a child of it makes memhook wait for its store; memhook has been sent SIGINT once. */
+/**
+ * A program that has ended, while a child of it makes memhook wait for its store; memhook has been sent SIGINT once.
+ */
 async function interruptedReport(t: TestContext): Promise<Running> {
   const running = start(t, [build("obedient.c"), "leak", "5", "child", "3", "pid", "wait"]);
   const child = Number(/^pid (\d+)$/.exec((await running.line())!)![1]);

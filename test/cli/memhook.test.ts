@@ -49,7 +49,8 @@ test("memhook run shows what is live, worst last", { skip }, () => {
   const lines = plain(stderr).replace(/ at obedient\.c:\d+/g, "");
   assert.equal(
     lines,
-    "memhook: obedient (pid N) exited with code 0, 2024 bytes live in 3 allocations\nsize=2024, times=3\n    leak\n    main\n",
+    "memhook: obedient (pid N) exited with code 0, 2024 bytes live in 3 allocations\nsize=2024, times=3\n" +
+      "    leak\n    main\n",
   );
 });
 
@@ -97,7 +98,9 @@ test("memhook run tells which signal ended the program", { skip }, () => {
  */
 function whileRunning(args: string[], script: string): { stdout: string; stderr: string } {
   const pipe = join(folder, "pipe");
-  const around = `set -m; rm -f '${pipe}'; mkfifo '${pipe}'; "$@" >'${pipe}' & pid=$!; read -r word <'${pipe}'; echo "$word"; ${script}; wait $pid; echo "code $?"`;
+  const around =
+    `set -m; rm -f '${pipe}'; mkfifo '${pipe}'; "$@" >'${pipe}' & pid=$!; read -r word <'${pipe}'; echo "$word"; ` +
+    `${script}; wait $pid; echo "code $?"`;
   const { stdout, stderr } = spawnSync("bash", ["-c", around, "bash", ...commandLine("memhook"), "run", ...args], {
     encoding: "utf8",
     env: { ...process.env, ...env },
@@ -205,7 +208,8 @@ test("memhook run says why nothing was recorded", { skip }, () => {
   assert.equal(code, 3);
   assert.equal(
     stderr,
-    `memhook: nothing was recorded: ${fixed} is linked statically, and only the dynamic loader can preload a library: link it dynamically\n`,
+    `memhook: nothing was recorded: ${fixed} is linked statically, and only the dynamic loader can preload a ` +
+      "library: link it dynamically\n",
   );
   assert.equal(run("memhook", ["run", "--exit-code=9", fixed, "leak", "5"], { env }).code, 2);
   assert.deepEqual(leftovers(), []);

@@ -47,8 +47,11 @@ new, app: +24 bytes in 1 allocation
 
 To accept what is live now: memview diff --update base.snap head.snap
 `;
-const ANNOTATIONS = `::error file=src/cache.cc,line=40,title=memhook%3A grown in app::+32 bytes in 1 allocation%0Acache::put(int) at src/cache.cc:40%0Amain at src/main.cc:9
-::error file=src/leak%2C 100%25.c,line=12,title=memhook%3A new in app::+24 bytes in 1 allocation%0Astrdup at libc.so.6%0Amake|leak at src/leak, 100%25.c:12%0Amain at src/main.cc:11
+const ANNOTATIONS = `\
+::error file=src/cache.cc,line=40,title=memhook%3A grown in app::+32 bytes in 1 allocation%0A\
+cache::put(int) at src/cache.cc:40%0Amain at src/main.cc:9
+::error file=src/leak%2C 100%25.c,line=12,title=memhook%3A new in app::+24 bytes in 1 allocation%0A\
+strdup at libc.so.6%0Amake|leak at src/leak, 100%25.c:12%0Amain at src/main.cc:11
 `;
 const MARKDOWN = `### memhook: regression
 
@@ -82,12 +85,15 @@ To accept what is live now: \`memview diff --update base.snap head.snap\`
 const JUNIT = `<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="memhook" tests="3" failures="2" errors="0" skipped="0">
   <testsuite name="memhook" tests="3" failures="2" errors="0" skipped="0">
-    <testcase classname="memhook" name="compared"><system-out>regression: 1 new call stack, 1 grown: +56 bytes in 2 allocations</system-out></testcase>
+    <testcase classname="memhook" name="compared"><system-out>\
+regression: 1 new call stack, 1 grown: +56 bytes in 2 allocations</system-out></testcase>
     <testcase classname="app" name="grown: cache::put(int) at src/cache.cc:40" file="src/cache.cc" line="40">
-      <failure type="grown" message="+32 bytes in 1 allocation">cache::put(int) at src/cache.cc:40&#10;main at src/main.cc:9</failure>
+      <failure type="grown" message="+32 bytes in 1 allocation">cache::put(int) at src/cache.cc:40&#10;\
+main at src/main.cc:9</failure>
     </testcase>
     <testcase classname="app" name="new: make|leak at src/leak, 100%.c:12" file="src/leak, 100%.c" line="12">
-      <failure type="new" message="+24 bytes in 1 allocation">strdup at libc.so.6&#10;make|leak at src/leak, 100%.c:12&#10;main at src/main.cc:11</failure>
+      <failure type="new" message="+24 bytes in 1 allocation">strdup at libc.so.6&#10;\
+make|leak at src/leak, 100%.c:12&#10;main at src/main.cc:11</failure>
     </testcase>
   </testsuite>
 </testsuites>
@@ -301,7 +307,8 @@ const wrong: [string[], string, Record<string, string>?][] = [
   ],
   [
     ["diff", "--update", "base.snap", "head.snap"],
-    "--update is refused where CI=true is set; run it yourself and commit the file: memview diff --update base.snap head.snap",
+    "--update is refused where CI=true is set; run it yourself and commit the file: memview diff --update " +
+      "base.snap head.snap",
     { CI: "true" },
   ],
   [["snapshot", "base.snap"], "base.snap: is not a memhook store; name the file"],

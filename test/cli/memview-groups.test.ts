@@ -34,11 +34,14 @@ build(path, 0n);
 const outputs: [string[], string][] = [
   [
     ["--by", "function", "-s"],
-    "size=11, times=2, function=/nowhere/app+0x10\nsize=100, times=1, function=/nowhere/app+0x20\nsize=1000, times=1, function=/nowhere/libx.so+0x10\nsize=10000, times=1, function=0x999\nsize=100000, times=1, function=(unknown stack)\n",
+    "size=11, times=2, function=/nowhere/app+0x10\nsize=100, times=1, function=/nowhere/app+0x20\n" +
+      "size=1000, times=1, function=/nowhere/libx.so+0x10\nsize=10000, times=1, function=0x999\n" +
+      "size=100000, times=1, function=(unknown stack)\n",
   ],
   [
     ["--by=module"],
-    "size=1000, times=1, module=/nowhere/libx.so\nsize=10000, times=1, module=(no module)\nsize=100000, times=1, module=(unknown stack)\nsize=111, times=3, module=/nowhere/app\n",
+    "size=1000, times=1, module=/nowhere/libx.so\nsize=10000, times=1, module=(no module)\n" +
+      "size=100000, times=1, module=(unknown stack)\nsize=111, times=3, module=/nowhere/app\n",
   ],
   [["--by=module", "--top=1"], "size=111, times=3, module=/nowhere/app\n"],
   [["--by=module", "--top=1", "-s", "--max-size=1000"], "size=1000, times=1, module=/nowhere/libx.so\n"],

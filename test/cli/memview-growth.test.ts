@@ -86,10 +86,11 @@ for (const [args, expected] of wrong) {
   });
 }
 
-test("memview growth: copies of a store lie as far apart as what is in them, whatever the clock said and their files say", () => {
+test("memview growth: copies of a store lie as far apart as what is in them, whatever clock and files say", () => {
   const HOUR = 3_600_000_000_000n;
   for (const hours of [1n, 2n, 3n]) {
-    // On a machine that has not been up for so long: nothing is newer than what is written. Put back by five hours in the second one.
+    // On a machine that has not been up for so long: nothing is newer than what
+    // is written. Put back by five hours in the second one.
     const jumps = hours > 1n ? [{ time: HOUR + HOUR / 2n, wall: 1_772_366_400_000_000_000n - 4n * HOUR }] : [];
     const store = new StoreBuilder({
       ...ownIdentity(),

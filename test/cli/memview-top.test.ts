@@ -1,4 +1,5 @@
-// memview top: keys and screen as pure functions, and the real thing on a terminal of script(1) where that is installed.
+// memview top: keys and screen as pure functions, and the real thing on a
+// terminal of script(1) where that is installed.
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
@@ -233,7 +234,9 @@ const once =
   "bun" in process.versions || "deno" in process.versions ? "Node's suite does this for all runtimes" : false;
 const skip = once || (hasScript ? false : "script is not here");
 
-/** `memview top` on a terminal, which says its process id first; `act` is called with what the terminal has got so far. */
+/**
+ * `memview top` on a terminal, which says its process id first; `act` is called with what the terminal has got so far.
+ */
 async function onTerminal(
   runtime: readonly string[],
   TERM: string,

@@ -192,7 +192,9 @@ test("memview's age is counted to when a store from elsewhere was last written, 
   assert.deepEqual(sizes("--max-time-from-now", "90min"), [3]);
   assert.deepEqual(sizes("--min-time-from-now", "1.5h", "--max-time-from-now", "2.5h"), [2]);
   assert.deepEqual(sizes("--max-time-from-now", "150min", "--min-time-from-start", "90min"), [3]);
-  const said = `memview: ${ages}: of another machine, or from before this one was started: ages count to when it was last written, not to now\n`;
+  const said =
+    `memview: ${ages}: of another machine, or from before this one was started: ages count to when it was last ` +
+    "written, not to now\n";
   assert.equal(run("memview", ["--min-time-from-now", "90min", ages]).stderr, said);
   assert.equal(run("memview", ["--min-time-from-start", "90min", ages]).stderr, "");
 });
@@ -287,7 +289,8 @@ test("memview says what was not recorded, in every output", () => {
   store.record({ address: 0x1000n, size: 1 });
   store.write(full);
   const said =
-    "3 allocations were not recorded and missing here: the store was full (MEMHOOK_SIZE makes it larger, where its disk has room) or busy, or a signal handler made them inside of another\n";
+    "3 allocations were not recorded and missing here: the store was full (MEMHOOK_SIZE makes it larger, where " +
+    "its disk has room) or busy, or a signal handler made them inside of another\n";
   assert.equal(run("memview", [full]).stdout, `0x1000, size=1, ts=2026-03-01 12:00:00.000000000\n${said}`);
   assert.equal(run("memview", ["-ac", full]).stdout, `size=1, times=1\n${UNKNOWN}${said}`);
   assert.equal(run("memview", ["-z2", full]).stdout, `No live allocations match.\n${said}`);
@@ -307,11 +310,14 @@ test("memview of an empty store", () => {
 });
 
 const PROCESS =
-  '"process":{"pid":4242,"exe":"/nowhere/app","command":["app","-v","a b"],"startTime":"2026-03-01T12:00:00.000000000Z","state":"exited"}';
+  '"process":{"pid":4242,"exe":"/nowhere/app","command":["app","-v","a b"],' +
+  '"startTime":"2026-03-01T12:00:00.000000000Z","state":"exited"}';
 const TOTALS =
-  '"totals":{"liveCount":5,"liveBytes":4341,"allocatedCount":5,"allocatedBytes":4341,"peakBytes":4341,"peakTime":"2026-03-01T12:00:40.000000000Z","dropped":0}';
+  '"totals":{"liveCount":5,"liveBytes":4341,"allocatedCount":5,"allocatedBytes":4341,' +
+  '"peakBytes":4341,"peakTime":"2026-03-01T12:00:40.000000000Z","dropped":0}';
 const frame = (address: string, module: string, offset: string) =>
-  `{"address":"${address}","module":"${module}","offset":"${offset}","function":null,"file":null,"line":null,"inlined":false}`;
+  `{"address":"${address}","module":"${module}","offset":"${offset}",` +
+  '"function":null,"file":null,"line":null,"inlined":false}';
 const MAIN = frame("0x550000001020", "/nowhere/app", "0x1020");
 
 test("memview --format json", () => {
@@ -324,7 +330,8 @@ ${TOTALS},
 "matched":{"count":4,"bytes":4325},
 "allocations":[
 {"address":"0x4000","size":100,"time":"2026-03-01T12:00:30.000000000Z","thread":8,"kind":"custom","stack":[]},
-{"address":"0x3000","size":4096,"time":"2026-03-01T12:00:02.500000000Z","thread":7,"kind":"mmap","stack":[${frame("0x7f0000000200", "/nowhere/libx.so", "0x200")},${MAIN}]}
+{"address":"0x3000","size":4096,"time":"2026-03-01T12:00:02.500000000Z","thread":7,"kind":"mmap",\
+"stack":[${frame("0x7f0000000200", "/nowhere/libx.so", "0x200")},${MAIN}]}
 ]}
 `,
   );
@@ -340,8 +347,10 @@ ${PROCESS},
 ${TOTALS},
 "matched":{"count":3,"bytes":145},
 "stacks":[
-{"bytes":65,"count":1,"oldest":"2026-03-01T12:00:40.000000000Z","newest":"2026-03-01T12:00:40.000000000Z","stack":[${frame("0xabcd1234", "", "0xabcd1234")}],"cut":true},
-{"bytes":80,"count":2,"oldest":"2026-03-01T12:00:01.000000000Z","newest":"2026-03-01T12:00:03.000000001Z","stack":[${frame("0x550000001010", "/nowhere/app", "0x1010")},${MAIN}]}
+{"bytes":65,"count":1,"oldest":"2026-03-01T12:00:40.000000000Z","newest":"2026-03-01T12:00:40.000000000Z",\
+"stack":[${frame("0xabcd1234", "", "0xabcd1234")}],"cut":true},
+{"bytes":80,"count":2,"oldest":"2026-03-01T12:00:01.000000000Z","newest":"2026-03-01T12:00:03.000000001Z",\
+"stack":[${frame("0x550000001010", "/nowhere/app", "0x1010")},${MAIN}]}
 ]}
 `,
   );
@@ -444,9 +453,10 @@ test("memview --help names every option and fits a terminal", () => {
   }
   const { stdout } = run("memview", ["--help"]);
   const contract =
-    "-m, --shared-memory;-f, --mapped-file;-c, --show-callstack;-a, --aggregate;-t, --sort-by-time;-s, --sort-by-size;" +
-    "-p, --sort-by-address;--min-time-from-now;--max-time-from-now;--min-time-from-start;--max-time-from-start;-n, --min-time;" +
-    "-x, --max-time;-z, --min-size;--get-storage-info;--no-lock;--help;--format;--top;--module;--function;--thread;--kind;--max-size";
+    "-m, --shared-memory;-f, --mapped-file;-c, --show-callstack;-a, --aggregate;-t, --sort-by-time;" +
+    "-s, --sort-by-size;-p, --sort-by-address;--min-time-from-now;--max-time-from-now;--min-time-from-start;" +
+    "--max-time-from-start;-n, --min-time;-x, --max-time;-z, --min-size;--get-storage-info;--no-lock;--help;" +
+    "--format;--top;--module;--function;--thread;--kind;--max-size";
   for (const option of contract.split(";")) assert.ok(stdout.includes(option), option);
 });
 

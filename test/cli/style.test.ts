@@ -51,7 +51,8 @@ test("sizes and ages for people", () => {
 const names: [string, string][] = [
   ["main", "main"],
   [
-    "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >::_M_construct(unsigned long, char)",
+    "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >::_M_construct(unsigned " +
+      "long, char)",
     "std::string::_M_construct(unsigned long, char)",
   ],
   ["std::vector<int>::push_back(int&&)", "std::vector<int>::push_back(int&&)"],
@@ -196,7 +197,8 @@ test("a report in each style", () => {
   );
   assert.equal(
     text({ ...human, colour: true }),
-    `\x1b[1m${head}, 1.5 MiB live in 2 allocations\x1b[22m\n\x1b[1msize=1.5 MiB\x1b[22m, times=2\n    f<…>() \x1b[2m${shortPlace}\x1b[22m\n`,
+    `\x1b[1m${head}, 1.5 MiB live in 2 allocations\x1b[22m\n\x1b[1msize=1.5 MiB\x1b[22m, times=2\n    f<…>() ` +
+      `\x1b[2m${shortPlace}\x1b[22m\n`,
   );
   assert.equal(
     text(PLAIN, true),
@@ -211,7 +213,8 @@ test("what memhook run says of a process, in each style", () => {
   const known = "in 1 allocation suppressed (--no-default-suppressions shows what the C and C++ runtimes keep)";
   assert.equal(
     text(),
-    `memhook: /opt/bin/that/app (pid 7) exited with code 0, 1572864 bytes live in 2 allocations\nsize=1572864, times=2\n` +
+    "memhook: /opt/bin/that/app (pid 7) exited with code 0, 1572864 bytes live in 2 allocations\nsize=1572864, " +
+      "times=2\n" +
       `    f<…>() at ${join(folder, "a.c")}:2 (inlined)\nmemhook: 72704 bytes ${known}\n`,
   );
   assert.equal(
@@ -278,10 +281,10 @@ test("memview on a terminal", { skip: hasScript ? false : "script is not here" }
     return stdout.replaceAll("\r", "");
   };
   const plain = shown(["-a"], { NO_COLOR: "1" });
-  assert.match(
-    plain,
-    /^app \(pid 7\), exited, started, as of when it was last written, 1 min ago, 4\.0 KiB live in 1 allocation\nsize=4\.0 KiB, times=1\n/m,
-  );
+  const head =
+    "app (pid 7), exited, started, as of when it was last written, 1 min ago, 4.0 KiB live in 1 allocation\n" +
+    "size=4.0 KiB, times=1\n";
+  assert.ok(`\n${plain}`.includes(`\n${head}`), plain);
   const listed = "pid=7, parent=1, exited, size=4.0 KiB, times=1, ";
   assert.ok(shown(["list"], { NO_COLOR: "1" }).startsWith(listed), shown(["list"], { NO_COLOR: "1" }));
   assert.match(shown(["-a", "--bytes"], { NO_COLOR: "1" }), /, 4096 bytes live in 1 allocation\nsize=4096, times=1\n/);

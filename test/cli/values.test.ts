@@ -133,7 +133,8 @@ test("patterns and words", () => {
   assert.ok(pattern("function", "^std::.*<int>").test("std::vector<int>"));
   refuses(
     () => pattern("function", "operator("),
-    "--function: 'operator(' is not a regular expression; write one in JavaScript's syntax, special characters escaped with \\",
+    "--function: 'operator(' is not a regular expression; write one in JavaScript's syntax, special characters " +
+      "escaped with \\",
   );
   assert.equal(word("format", "json", ["text", "json"]), "json");
   refuses(() => word("format", "xml", ["text", "json"]), "--format: 'xml' is unknown; write text or json");

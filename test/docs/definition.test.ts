@@ -1,5 +1,5 @@
-// One definition: --help of every command, the manual pages, docs/options.md and README's tables say what cli/ defines, and
-// cli/environment.ts names the variables that the code reads.
+// One definition: --help of every command, the manual pages, docs/options.md and README's tables say what cli/ defines,
+// and cli/environment.ts names the variables that the code reads.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

@@ -1,6 +1,6 @@
-// The recipes of docs/services.md, executed as they stand there: units and drop-ins, Dockerfile lines, Kubernetes' environment,
-// memdb as a service, a store that is read without its program. Only the places are others: each path of the page stands for one in
-// a folder of the test's.
+// The recipes of docs/services.md, executed as they stand there: units and drop-ins, Dockerfile lines, Kubernetes'
+// environment, memdb as a service, a store that is read without its program. Only the places are others: each path of
+// the page stands for one in a folder of the test's.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

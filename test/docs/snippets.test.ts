@@ -1,5 +1,5 @@
-// What README and docs/ tell users to type exists: every option and variable is defined, every link leads somewhere, every shell
-// block is one, and those marked `sh run` are run.
+// What README and docs/ tell users to type exists: every option and variable is defined, every link leads somewhere,
+// every shell block is one, and those marked `sh run` are run.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

@@ -1,5 +1,6 @@
-// The core cases, as tests for one compiler and what it compiles for: the test programs under memhook, one after the other. What the
-// store says is live at the end must be the table in the program's opening comment, and the addresses and sizes that it printed.
+// The core cases, as tests for one compiler and what it compiles for: the test programs
+// under memhook, one after the other. What the store says is live at the end must be the
+// table in the program's opening comment, and the addresses and sizes that it printed.
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";

@@ -1,5 +1,5 @@
-// Programs and libraries whose ELF files are laid out as few linkers do it, and code that is not where it was loaded: every block
-// still has its functions' names, and every module its build id.
+// Programs and libraries whose ELF files are laid out as few linkers do it, and code that is not where it was loaded:
+// every block still has its functions' names, and every module its build id.
 // Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";

@@ -1,5 +1,5 @@
-// memhook in a folder whose name has spaces and letters beyond ASCII, as this user and, for root, as one without rights: README's first
-// command, and LD_PRELOAD=$(memhook lib), which cannot hold such a name.
+// memhook in a folder whose name has spaces and letters beyond ASCII, as this user and, for root, as one without
+// rights: README's first command, and LD_PRELOAD=$(memhook lib), which cannot hold such a name.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

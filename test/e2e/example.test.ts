@@ -1,5 +1,5 @@
-// The worked example of test/example, as its README tells it: the baseline holds, a leak fails with its line, and the command
-// that the failure prints accepts it.
+// The worked example of test/example, as its README tells it: the baseline holds, a leak fails with its line, and the
+// command that the failure prints accepts it.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

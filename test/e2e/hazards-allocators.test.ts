@@ -1,4 +1,5 @@
-// Hazards of allocators in the place of libc's: what they do inside of their own calls is not the program's, with a sample or without.
+// Hazards of allocators in the place of libc's: what they do inside of their
+// own calls is not the program's, with a sample or without.
 // Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";

@@ -1,5 +1,6 @@
-// Hazards of control flow: jumps, coroutines, deep and tiny stacks, exceptions, generated code, tail calls, code without unwind
-// information, libraries that come and go, other allocators and other preloads. Signals are in hazards-threads.test.ts.
+// Hazards of control flow: jumps, coroutines, deep and tiny stacks, exceptions,
+// generated code, tail calls, code without unwind information, libraries that come and
+// go, other allocators and other preloads. Signals are in hazards-threads.test.ts.
 // Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";
@@ -169,7 +170,10 @@ test("dlmopen.c: namespaces of their own, and the program's own", { skip }, asyn
   assertTable(await readReport(store), expectations("dlmopen.c"), stdout, program, ...plugins);
 });
 
-/** Programs in which another malloc is found before memhook's, how they are built, and how many blocks of 100 bytes are seen of them. */
+/**
+ * Programs in which another malloc is found before memhook's, how they are
+ * built, and how many blocks of 100 bytes are seen of them.
+ */
 const FIRST: [string, string[], number][] = [
   ["own_malloc.c", [], 0],
   ["first_malloc.c", ["-DWRAPS"], 3],
@@ -181,7 +185,8 @@ for (const compiler of compilers) {
     // Zig makes no other code than position independent.
     if (compiler.name === "zig" && flags.includes("-no-pie")) continue;
     const bypassed = seen === 0;
-    test(`${[source, ...flags].join(" ")} with ${compiler.name}: ${bypassed ? "it bypasses" : "it does not bypass"} memhook`, async () => {
+    const title = `${[source, ...flags].join(" ")} with ${compiler.name}`;
+    test(`${title}: ${bypassed ? "it bypasses" : "it does not bypass"} memhook`, async () => {
       const store = join(folder, `first-${source}-${flags.length}-${compiler.name}.mem`);
       await runWell(build(source, { compiler, flags }), [], { store });
       const report = await readReport(store);

@@ -1,4 +1,5 @@
-// What libc keeps for itself is recorded, hidden by the list that is built in, and counted: also where libc has no names but those it exports.
+// What libc keeps for itself is recorded, hidden by the list that is built in,
+// and counted: also where libc has no names but those it exports.
 // Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";
@@ -28,7 +29,8 @@ async function defaultView(path: string, debugFolders: string[]) {
   }
 }
 
-// How many blocks each keeps at least, with glibc's of the last years; where it depends on the machine or the version, it may be none.
+// How many blocks each keeps at least, with glibc's of the last years; where it
+// depends on the machine or the version, it may be none.
 const KEPT: Record<string, number> = {
   ...{ unjoined: 50, joined: 1, setlocale: 1, getpwnam: 1, getpwuid: 1, getgrnam: 1, getgrgid: 1, printf: 1 },
   ...{ localtime: 1, localtime_r: 1, mktime: 1, strftime: 0, tzset: 1, dlerror: 0, dlsym: 0, dlopen: 0 },

@@ -1,4 +1,5 @@
-// Hazards of limits: descriptors that are closed or used by the program, resource limits, full and missing file systems.
+// Hazards of limits: descriptors that are closed or used by the program,
+// resource limits, full and missing file systems.
 // Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";

@@ -1,5 +1,5 @@
-// Hooks that are stopped at any of their instructions, where a signal handler forks, jumps out, or ends the thread, another thread runs or
-// forks, or the process is killed. And how many instructions they have.
+// Hooks that are stopped at any of their instructions, where a signal handler forks, jumps out, or ends the thread,
+// another thread runs or forks, or the process is killed. And how many instructions they have.
 // Runs under Node alone: what it tests is the library, in C.
 //
 // The ordinary run takes some of the instructions, other ones each day; MEMHOOK_TEST_FULL=1 takes all of them.
@@ -116,7 +116,8 @@ for (const [action, mode, env] of ACTIONS) {
       }
       const table = expectations("stepping.c", kind).filter((row) => action !== "kill" || row.function === "before");
       const some = Math.ceil(stores.length / 10);
-      // What its parent had dropped is missing in a child, too, and what hooks left before had counted and not recorded.
+      // What its parent had dropped is missing in a child, too, and what hooks
+      // left before had counted and not recorded.
       const most = report.totals.dropped + (["jump", "stay", "end"].includes(action) ? acted : 50);
       for (const path of stores.filter((_, index) => index % some === 0)) {
         const child = await readReport(path);

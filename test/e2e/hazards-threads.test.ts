@@ -1,4 +1,5 @@
-// Hazards of threads and signals: many that come and go, cancelled ones, handlers that interrupt our own hooks, profilers, jumps.
+// Hazards of threads and signals: many that come and go, cancelled ones,
+// handlers that interrupt our own hooks, profilers, jumps.
 // Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";
@@ -58,7 +59,8 @@ test("crowd.c: memdb gets a difference each millisecond while threads end, and h
 /** Our library, and behind it a malloc that may be called, and left, in signal handlers. */
 const withSafeMalloc = () => `${library} ${preloadAlways(build("safe_malloc.c", { shared: true }))}`;
 
-// In its own function the handler is like any other code; in a hook of ours it finds our tables in the middle of a change.
+// In its own function the handler is like any other code; in a hook of ours it
+// finds our tables in the middle of a change.
 for (const how of ["return", "above", "disarm", "malloc"]) {
   test(`signal_storm.c ${how}: the program's blocks are exact, the handler's recorded or counted`, {
     skip,

@@ -1,5 +1,5 @@
-// Which modules a program has, where, and with which build id: as the loader says it of files that many tools wrote, of this system's
-// libraries and of the programs that compile. Build ids are those that readelf reads.
+// Which modules a program has, where, and with which build id: as the loader says it of files that many tools wrote, of
+// this system's libraries and of the programs that compile. Build ids are those that readelf reads.
 // Runs under Node alone: what it tests is the library, in C.
 //
 //   MEMHOOK_SYSTEM_LIBRARIES=200 node --test dist/test/e2e/modules.test.js
@@ -132,7 +132,9 @@ interface Said {
   end: bigint;
 }
 
-/** Runs a program with libraries, and compares its store with what the loader said. Returns how many modules that were. */
+/**
+ * Runs a program with libraries, and compares its store with what the loader said. Returns how many modules that were.
+ */
 async function assertModules(name: string, program: string, args: string[], load: string[]): Promise<Said[]> {
   const [store, said] = [join(folder, `${name}.mem`), join(folder, `${name}.said`)];
   const preload = `${library}:${build("said.c", { shared: true })}`;

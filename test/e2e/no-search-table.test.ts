@@ -1,5 +1,5 @@
-// Programs whose linker made no .eh_frame_hdr: their frame information is found by the file's sections, read one description after the
-// other, and no more to be trusted than any other.
+// Programs whose linker made no .eh_frame_hdr: their frame information is found by the file's sections, read one
+// description after the other, and no more to be trusted than any other.
 // Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";

@@ -140,7 +140,8 @@ async function compare(
     .split("\n")
     .filter(isBlock)
     .map((line) => line.replace(/\d+$/, (size) => String(round(Number(size)))));
-  // What libraries keep for themselves is not in the log; nor is a static runtime's reserve for exceptions, of 72704 bytes.
+  // What libraries keep for themselves is not in the log; nor is a static
+  // runtime's reserve for exceptions, of 72704 bytes.
   const records = decode(store)
     .records.filter(({ size, stack }) => size !== 72704n && stack.some((frame) => frame.module === program))
     .map(({ address, size }) => `live 0x${address.toString(16)} ${round(Number(size))}`);
@@ -160,7 +161,8 @@ for (const compiler of system) {
       ...(aligned ? subsets(ALIGNED).flatMap((subset) => [subset, [0, 6, ...subset], [...BASE, ...subset]]) : []),
     ];
     const combinations = full ? all : SOME;
-    test(`C++${standard} with ${compiler.name}: ${combinations.length} combinations of replaced operators`, async () => {
+    const title = `C++${standard} with ${compiler.name}`;
+    test(`${title}: ${combinations.length} combinations of replaced operators`, async () => {
       const main = compile(compiler, `main${standard}`, [`-std=c++${standard}`]);
       const forms = new Map<Form, string>();
       for (const replaced of combinations) {
@@ -268,12 +270,13 @@ const PLUGINS: Record<string, string[]> = {
 const ORDERS = [
   ...["l:plain", "l:own", "l:own l:other", "l:thread", "l:static", "l:static-own", "d:own"],
   ...["l:plain l:static l:static-own", "l:static l:plain", "c:static l:plain", "g:own l:plain", "g:plain l:own"],
-  // Another thread calls operators while a plugin is loaded; a constructor waits, under the loader's lock, for one that does.
+  // Another thread calls operators while a plugin is loaded; a constructor
+  // waits, under the loader's lock, for one that does.
   ...["l:meanwhile l:static-own", "g:own l:thread", "g:plain l:thread"],
 ];
 
 for (const compiler of system) {
-  test(`operators_host.c with ${compiler.name}: each plugin gets the operators that it gets without memhook`, async () => {
+  test(`operators_host.c with ${compiler.name}: each plugin gets the operators that it has alone`, async () => {
     const program = build("operators_host.c", { compiler });
     for (const order of ORDERS) {
       const args = order.split(" ").map((word) => {

@@ -1,5 +1,5 @@
-// What a program calls itself, its arguments, its functions and its files reaches nobody's terminal as it is: every command and every
-// format is run on a program that is all controls. A new way out belongs into one of the tables here.
+// What a program calls itself, its arguments, its functions and its files reaches nobody's terminal as it is: every
+// command and every format is run on a program that is all controls. A new way out belongs into one of the tables here.
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
@@ -15,7 +15,10 @@ import { Stream } from "../wire/stream.js";
 const folder = temporaryFolder();
 const options = { skip: noCompiler };
 
-/** Clears the screen, begins a line that GitHub obeys, rings and deletes, turns the direction, and C1's way to begin a sequence. */
+/**
+ * Clears the screen, begins a line that GitHub obeys, rings and deletes, turns
+ * the direction, and C1's way to begin a sequence.
+ */
 const HOSTILE = ["\x1b[2Jevil", "\n::error::forged", "\x07\b\x7f\r", "\u202eback\u2028\u2066", "\x9b2J"] as const;
 const NAME = `a${HOSTILE.join("")}`;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for

@@ -1,4 +1,5 @@
-// The core cases on this machine's own target, with each compiler that is here; and that programs behave as without memhook.
+// The core cases on this machine's own target, with each compiler that is here;
+// and that programs behave as without memhook.
 // Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";
@@ -81,7 +82,8 @@ test("peak.c: what was live at most, allocated and freed, to the byte", { skip: 
   const counters = decode(store);
   assert.equal(
     stdout,
-    `peak ${totals.peakBytes}\nallocated ${counters.allocations} ${counters.allocatedBytes}\nfreed ${counters.frees} ${counters.freedBytes}\n`,
+    `peak ${totals.peakBytes}\nallocated ${counters.allocations} ${counters.allocatedBytes}\nfreed ` +
+      `${counters.frees} ${counters.freedBytes}\n`,
   );
 });
 

@@ -54,7 +54,9 @@ select max(a) from t;
 const C_SOURCE = `
 #include <stdio.h>
 struct tree { struct tree *left, *right; int key; };
-static int depth(const struct tree *t) { return t ? 1 + (depth(t->left) > depth(t->right) ? depth(t->left) : depth(t->right)) : 0; }
+static int depth(const struct tree *t) {
+  return t ? 1 + (depth(t->left) > depth(t->right) ? depth(t->left) : depth(t->right)) : 0;
+}
 int main(void) { printf("%d\\n", depth(0)); return 0; }
 `;
 
@@ -70,7 +72,8 @@ print scalar(keys %h), "\\n"; exit 5;
 `;
 
 const BASH = `
-declare -A a; for i in {1..3000}; do a[$i]="value $i"; done; x=$(echo sub shell); echo "\${#a[@]} $x"; (exit 2); echo $? | cat; exit 6
+declare -A a; for i in {1..3000}; do a[$i]="value $i"; done; x=$(echo sub shell); echo "\${#a[@]} $x"
+(exit 2); echo $? | cat; exit 6
 `;
 
 // Threads, a child process and a C library, in one go.
@@ -124,7 +127,8 @@ fn main() {
 `;
 
 const git =
-  "init -q . && git add . && git -c user.name=a -c user.email=a@b commit -q -m first && git log --format=%s && git gc -q && git fsck && git status --short";
+  "init -q . && git add . && git -c user.name=a -c user.email=a@b commit -q -m first && git log --format=%s && " +
+  "git gc -q && git fsck && git status --short";
 
 const CASES: Record<string, Case> = {
   "python3, through its own small-object allocator": {
@@ -192,7 +196,8 @@ const CASES: Record<string, Case> = {
     program: which("tar") && which("xz") && which("sh"),
     args: [
       "-c",
-      "tar --sort=name --mtime=@0 --owner=0 --group=0 -cf - data | xz -T2 -6 > out.xz; xz -dc out.xz | tar tf - | tail -n 1",
+      "tar --sort=name --mtime=@0 --owner=0 --group=0 -cf - data | xz -T2 -6 > out.xz; xz -dc out.xz | tar tf - " +
+        "| tail -n 1",
     ],
     prepare: (cwd) => {
       mkdirSync(join(cwd, "data"));

@@ -53,7 +53,8 @@ test("estimates of the twenty largest stacks are within their margins", { skip }
   );
   if (RUNS >= 100) assert.ok(runsWithin >= 0.95 * RUNS, `all within in ${runsWithin} of ${RUNS} runs`);
   assert.ok(outside <= 1 + RUNS * LARGEST * 0.004, `${outside} of ${RUNS * LARGEST} estimates are outside`);
-  // One run is off by 4 % (a standard deviation) in its sum; a weight that is forgotten or wrong by more than that shows.
+  // One run is off by 4 % (a standard deviation) in its sum; a weight that is
+  // forgotten or wrong by more than that shows.
   assert.ok(Math.abs(ratio - 1) < 0.2 / Math.sqrt(RUNS), `estimates are ${ratio} of the truth on average`);
 });
 
@@ -87,8 +88,9 @@ test("without sampling the same program's numbers are exact", { skip }, async ()
   }
 });
 
-// Each child leaks 100 KiB, so that a sample of one in 512 KiB falls into it with probability 1 − e^(−25 / 128), 0.177. Of 150 such
-// children that draw by themselves, 3 to 65 are seen but for one run in 10 to the 9th; of such as draw alike all or none.
+// Each child leaks 100 KiB, so that a sample of one in 512 KiB falls into it with
+// probability 1 − e^(−25 / 128), 0.177. Of 150 such children that draw by themselves, 3
+// to 65 are seen but for one run in 10 to the 9th; of such as draw alike all or none.
 for (const way of ["fork", "_Fork", "syscall"]) {
   test(`children of ${way} do not sample alike`, { skip }, async () => {
     const stores = join(folder, way);
@@ -100,8 +102,8 @@ for (const way of ["fork", "_Fork", "syscall"]) {
   });
 }
 
-// A child that is noticed by its first hook has its first sample in common with its siblings, and no other: in 12 MB another 23 or so fall. That all
-// of 12 children have the same number is as likely as 1 in 10 to the 10th.
+// A child that is noticed by its first hook has its first sample in common with its siblings, and no other: in 12 MB
+// another 23 or so fall. That all of 12 children have the same number is as likely as 1 in 10 to the 10th.
 test("children of which libc knows nothing do not sample alike behind the first sample", { skip }, async () => {
   const store = join(folder, "clone", "child.mem");
   mkdirSync(join(folder, "clone"));

@@ -1,4 +1,5 @@
-// Snapshots of real programs: the same from run to run, across rebuilds and folders; a small leak among very many blocks.
+// Snapshots of real programs: the same from run to run, across rebuilds and
+// folders; a small leak among very many blocks.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -65,7 +66,8 @@ test("diff: one block of 24 bytes among 100,000 is found, named, and reported as
   assert.match(
     found.stdout,
     new RegExp(
-      `^regression: 1 new call stack: \\+24 bytes in 1 allocation\n\nnew {2}\\+24 bytes in 1 allocation {2}leak at src/seeded\\.c:${LINE}\n`,
+      "^regression: 1 new call stack: \\+24 bytes in 1 allocation\n\nnew {2}\\+24 bytes in 1 allocation {2}leak " +
+        `at src/seeded\\.c:${LINE}\n`,
     ),
   );
   const fixed = diff(leaky, clean);
@@ -104,7 +106,8 @@ test("diff: another optimization changes stacks, and what changed is said", { sk
   const optimized = snapshotOf(program, "optimized", "leak");
   const { code, stdout } = run("memview", ["diff", "--format", "json", plain, optimized], quiet);
   const { stacks, base, head, changes } = JSON.parse(stdout);
-  // -O2 makes calls in last place into jumps: go, even and odd vanish from stacks. None of that is hidden, and nothing is lost.
+  // -O2 makes calls in last place into jumps: go, even and odd vanish from
+  // stacks. None of that is hidden, and nothing is lost.
   assert.equal(code, 1);
   assert.ok(stacks.new > 0 && stacks.fixed > 0, JSON.stringify(stacks));
   assert.deepEqual(base, { count: 100_001, bytes: seededBytes() + 24 });

@@ -1,5 +1,5 @@
-// A short piece of the soak (bench/soak): what real.test.ts and servers.test.ts do not have. Whoever changes the library's hooks
-// should run all of it.
+// A short piece of the soak (bench/soak): what real.test.ts and servers.test.ts do not have. Whoever changes the
+// library's hooks should run all of it.
 // Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";

@@ -1,4 +1,5 @@
-// One MEMHOOK_FILE for a family of processes: none takes another's store, in whatever order they end, and all are in one folder.
+// One MEMHOOK_FILE for a family of processes: none takes another's store, in
+// whatever order they end, and all are in one folder.
 // Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";

@@ -1,7 +1,9 @@
-// The core cases on the targets that are not this machine's own: programs of musl, and of another processor in an emulator. It takes a
-// minute, and that stores are read alike under every runtime is shown with those of this machine's own target: so under Node only.
+// The core cases on the targets that are not this machine's own: programs of musl, and of another processor in an
+// emulator. It takes a minute, and that stores are read alike under every runtime is shown with those of this machine's
+// own target: so under Node only.
 //
-// And each library in programs of the other C library: what a program starts inherits LD_PRELOAD, of whichever kind it is.
+// And each library in programs of the other C library: what a program starts
+// inherits LD_PRELOAD, of whichever kind it is.
 // Runs under Node alone: what it tests is the library, in C.
 
 import { basename, join } from "node:path";

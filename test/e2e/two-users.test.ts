@@ -1,5 +1,5 @@
-// Two users on one machine: in a folder that both may write to, neither reads, truncates, replaces nor forges what the other's programs
-// keep there, and no program does otherwise for it than to put its store beside.
+// Two users on one machine: in a folder that both may write to, neither reads, truncates, replaces nor forges what the
+// other's programs keep there, and no program does otherwise for it than to put its store beside.
 // Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";

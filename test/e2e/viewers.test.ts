@@ -1,5 +1,5 @@
-// The store of a real program, seen by every viewer: memview under each runtime prints the same bytes, the core agrees with
-// the simple decoder of test/support, and `memhook run` and `./build.sh run` print the leaks.
+// The store of a real program, seen by every viewer: memview under each runtime prints the same bytes, the core agrees
+// with the simple decoder of test/support, and `memhook run` and `./build.sh run` print the leaks.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

@@ -4,15 +4,17 @@
 #   test/exactness/run.sh short      a bounded run, for the test suite (about a minute)
 #   test/exactness/run.sh full       at least ten million captures
 #   test/exactness/run.sh aarch64    short, under user-mode emulation
-#   test/exactness/run.sh mutations  leaves out one part of the verification at a time: each must be noticed; then rows are
-#                                    damaged, which must crash nothing
+#   test/exactness/run.sh mutations  leaves out one part of the verification at a time: each must be noticed; then rows
+#                                    are damaged, which must crash nothing
 #
-# Prints one line per program and exits with 1 at any unexplained difference. What is not installed is left out, with a line.
+# Prints one line per program and exits with 1 at any unexplained difference.
+# What is not installed is left out, with a line.
 set -uo pipefail
 cd "$(dirname -- "${BASH_SOURCE[0]}")/../.."
 mode=${1:-short}
 zig=${ZIG:-$PWD/.zig/zig}
-export ZIG_GLOBAL_CACHE_DIR="${ZIG_GLOBAL_CACHE_DIR:-$PWD/.zig/cache}" ZIG_LOCAL_CACHE_DIR="${ZIG_LOCAL_CACHE_DIR:-$PWD/.zig/cache}"
+export ZIG_GLOBAL_CACHE_DIR="${ZIG_GLOBAL_CACHE_DIR:-$PWD/.zig/cache}"
+export ZIG_LOCAL_CACHE_DIR="${ZIG_LOCAL_CACHE_DIR:-$PWD/.zig/cache}"
 arch=$(uname -m)
 emulate=()
 if [ "$mode" = aarch64 ] && [ "$arch" != aarch64 ]; then
@@ -29,7 +31,8 @@ passed=0
 gcc=(gcc) gxx=(g++)
 command -v g++ >/dev/null 2>&1 || { gcc=("$zig" cc) gxx=("$zig" c++); }
 
-names="captures frames deepest referenced fallbacks signals cut lost remembered-differs reference-differs corrected reference-failed shorter unstripped unknown"
+names="captures frames deepest referenced fallbacks signals cut lost remembered-differs reference-differs corrected"
+names="$names reference-failed shorter unstripped unknown"
 kinds=$(wc -w <<<"$names")
 total=()
 
@@ -38,8 +41,11 @@ library() {
   local output=$1
   shift
   "$zig" cc -target "$arch-linux-gnu.2.17" -std=gnu11 -O2 -g -fPIC -shared -Wall -Wextra -Werror -fvisibility=hidden \
-    -ftls-model=initial-exec -fno-omit-frame-pointer -fno-builtin-malloc -Wl,-z,now -Wl,--version-script=test/exactness/library.map \
-    -Ibuild "$@" -o "$output" test/exactness/library.c preload/unwind/{walk,outermost,rule_table,stack_range,cfi,cfi_expression}.c preload/base/{peek,lock}.c -lunwind || exit 2
+    -ftls-model=initial-exec -fno-omit-frame-pointer -fno-builtin-malloc -Wl,-z,now \
+    -Wl,--version-script=test/exactness/library.map \
+    -Ibuild "$@" -o "$output" test/exactness/library.c \
+    preload/unwind/{walk,outermost,rule_table,stack_range,cfi,cfi_expression}.c \
+    preload/base/{peek,lock}.c -lunwind || exit 2
 }
 
 # counts FOLDER: the sums of all processes, in the order of $names.
@@ -47,8 +53,9 @@ counts() {
   local file
   for file in "$1"/*.counts; do
     [ -e "$file" ] && od -An -v -tu8 -N$((8 * kinds)) -w$((8 * kinds)) "$file"
-  done | awk -v kinds="$kinds" '{ for (i = 1; i <= NF; i++) if (i == 3) { if ($i > sum[i]) sum[i] = $i } else sum[i] += $i }
-              END { for (i = 1; i <= kinds; i++) printf "%d ", sum[i] }'
+  done | awk -v kinds="$kinds" '
+    { for (i = 1; i <= NF; i++) if (i == 3) { if ($i > sum[i]) sum[i] = $i } else sum[i] += $i }
+    END { for (i = 1; i <= kinds; i++) printf "%d ", sum[i] }'
 }
 
 # run TITLE COMMAND…: with the library preloaded and EXACTNESS_ variables from the environment. Sets c.
@@ -82,8 +89,8 @@ check() {
   [ "${c[8]:-0}" -eq 0 ] || bad+=" ${c[8]} remembered differ"
   [ "${c[9]:-0}" -eq 0 ] || bad+=" ${c[9]} rows differ from the reference"
   [ "${c[11]:-0}" -eq 0 ] || bad+=" ${c[11]} times no reference"
-  printf '%-52s %10d %12d %5d %10d %6d %8d %6d %6d  %3ds  %s\n' "$1" "${c[0]}" "${c[1]}" "${c[2]}" "${c[3]}" "${c[4]}" "${c[5]}" "${c[6]}" \
-    "${c[10]}" "$seconds" "${bad:-ok}"
+  printf '%-52s %10d %12d %5d %10d %6d %8d %6d %6d  %3ds  %s\n' "$1" "${c[0]}" "${c[1]}" "${c[2]}" "${c[3]}" "${c[4]}" \
+    "${c[5]}" "${c[6]}" "${c[10]}" "$seconds" "${bad:-ok}"
   local i
   for i in "${!c[@]}"; do total[i]=$((${total[i]:-0} + c[i])); done
   if [ -n "$bad" ]; then
@@ -104,7 +111,8 @@ hazards() {
 plugins() {
   local shape
   for shape in 0 1; do
-    "$@" -O2 -fomit-frame-pointer -shared -fPIC -DSHAPE=$shape -o "$folder/plugin$shape.so" "$source/programs/plugin.c" || exit 2
+    "$@" -O2 -fomit-frame-pointer -shared -fPIC -DSHAPE=$shape -o "$folder/plugin$shape.so" \
+      "$source/programs/plugin.c" || exit 2
   done
 }
 # hazard NAME SECONDS: the command.
@@ -211,8 +219,9 @@ matrix() {
   local seconds=$1 number=0 options
   export EXACTNESS_EVERY=$2
   plugins "${gcc[@]}"
-  for options in "g++ -O0" "g++ -O1 -fno-omit-frame-pointer" "g++ -O2" "g++ -O2 -fno-omit-frame-pointer" "g++ -O3 -march=haswell" \
-    "g++ -Os -mstackrealign" "clang++ -O0" "clang++ -O1 -fomit-frame-pointer" "clang++ -O2 -fno-omit-frame-pointer" "clang++ -O3"; do
+  for options in "g++ -O0" "g++ -O1 -fno-omit-frame-pointer" "g++ -O2" "g++ -O2 -fno-omit-frame-pointer" \
+    "g++ -O3 -march=haswell" "g++ -Os -mstackrealign" "clang++ -O0" "clang++ -O1 -fomit-frame-pointer" \
+    "clang++ -O2 -fno-omit-frame-pointer" "clang++ -O3"; do
     have "${options%% *}" || continue
     number=$((number + 1))
     # shellcheck disable=SC2086
@@ -229,7 +238,8 @@ matrix() {
 }
 
 damage() {
-  "$zig" cc -target "$arch-linux-gnu.2.17" -std=gnu11 -O2 -Wall -Wextra -Werror -Ibuild -o "$folder/damage" test/exactness/damage.c \
+  "$zig" cc -target "$arch-linux-gnu.2.17" -std=gnu11 -O2 -Wall -Wextra -Werror -Ibuild -o "$folder/damage" \
+    test/exactness/damage.c \
     preload/unwind/{cfi,cfi_expression}.c preload/base/{peek,lock}.c || exit 2
   if "${emulate[@]}" "$folder/damage" "$1"; then
     passed=$((passed + 1))
@@ -239,7 +249,8 @@ damage() {
   fi
 }
 
-# mutation NUMBER WHAT: some program must notice. How soon is chance, and how busy the machine is: so there are several turns.
+# mutation NUMBER WHAT: some program must notice. How soon is chance, and how
+# busy the machine is: so there are several turns.
 mutation() {
   library "$folder/exactness.so" -DMH_MUTATION="$1"
   local turn program sample noticed=""

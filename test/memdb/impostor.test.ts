@@ -1,4 +1,5 @@
-// Another user who listens where a program expects its memdb learns nothing of the program: neither over TCP nor on a Unix socket.
+// Another user who listens where a program expects its memdb learns nothing of
+// the program: neither over TCP nor on a Unix socket.
 // Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";

@@ -1,5 +1,5 @@
-// memdb whose files go away under it: it is said once, what was received is kept, and written anew when that is possible. What
-// somebody else has put there meanwhile is left alone.
+// memdb whose files go away under it: it is said once, what was received is kept, and written anew when that is
+// possible. What somebody else has put there meanwhile is left alone.
 
 import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";

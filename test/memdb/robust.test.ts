@@ -1,5 +1,5 @@
-// memdb against peers that are wrong, silent, too many or too slow, and against a disk that is full: only the one connection
-// ends, with one entry in the log, and all others go on.
+// memdb against peers that are wrong, silent, too many or too slow, and against a disk that is full: only the one
+// connection ends, with one entry in the log, and all others go on.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -93,7 +93,7 @@ test("who begins wrong is refused, alone", async () => {
   for (const { peer, reason } of refused) assert.match(`${peer} ${reason}`, /^127\.0\.0\.1:\d+ \w/);
 });
 
-test("before the proof of the token nothing is kept: a frame that does not belong there ends it by its first eight bytes", async () => {
+test("before the proof of the token nothing is kept: a wrong frame ends it by its first eight bytes", async () => {
   const token = Buffer.from("a token of good length");
   const { client } = await start({ store: next(), token });
   const heads: [head: Uint8Array, code: number][] = [
@@ -335,7 +335,8 @@ test(`${FUZZ_COUNT} mutated streams from seed ${FUZZ_SEED} end in an error or in
     }
     assert.ok(image.memoryBytes <= 12 << 20, `seed ${seed}: ${image.memoryBytes} bytes`);
     assert.equal(image.view(0, 0).buffer.byteLength, reserved, `seed ${seed}: the memory grew`);
-    // Also after an error: what had come until then is in the file. Checking takes longer than making: only now and then.
+    // Also after an error: what had come until then is in the file. Checking
+    // takes longer than making: only now and then.
     if (pick(100) === 0 && image.received > 0) {
       await soundStore(path, image, seed);
       if (sound) checked++;

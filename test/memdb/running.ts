@@ -19,8 +19,9 @@ export interface Running {
 let stores = 0;
 
 /**
- * Gives a suite its way to start one; the suite's memdbs end with it. (Bun runs all suites in one process, with one copy of this module, so
- * nothing here may belong to a single suite.) Nothing is written behind a test's back: it calls memdb.flush().
+ * Gives a suite its way to start one; the suite's memdbs end with it. (Bun runs all
+ * suites in one process, with one copy of this module, so nothing here may belong to
+ * a single suite.) Nothing is written behind a test's back: it calls memdb.flush().
  */
 export function starter(folder: string): (options?: Partial<ServeOptions>) => Promise<Running> {
   const started: Memdb[] = [];

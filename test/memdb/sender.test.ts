@@ -1,5 +1,5 @@
-// Programs under the library with memdb: what memdb stores is what the library would have stored itself, whatever becomes of
-// memdb and of the connection meanwhile, and the program does not notice.
+// Programs under the library with memdb: what memdb stores is what the library would have stored itself, whatever
+// becomes of memdb and of the connection meanwhile, and the program does not notice.
 
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -1,4 +1,5 @@
-// Another user of this machine who connects to memdb: a shell of nobody's, which carries what the test writes to memdb and back.
+// Another user of this machine who connects to memdb: a shell of nobody's,
+// which carries what the test writes to memdb and back.
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";

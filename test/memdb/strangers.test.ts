@@ -1,5 +1,5 @@
-// Two users of one machine: what another user tells memdb does not become what memdb knows of its own user's processes, whatever process
-// that one claims to be; and what others put where memdb keeps files is not touched.
+// Two users of one machine: what another user tells memdb does not become what memdb knows of its own user's processes,
+// whatever process that one claims to be; and what others put where memdb keeps files is not touched.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

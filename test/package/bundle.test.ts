@@ -1,4 +1,5 @@
-// The API in the bundle of a program that uses it: nothing has to be found beside it. One suite does this for all runtimes: Node's.
+// The API in the bundle of a program that uses it: nothing has to be found
+// beside it. One suite does this for all runtimes: Node's.
 
 import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";

@@ -1,5 +1,5 @@
-// What `npm pack` puts into the package: all that runs and nothing else, small, without install scripts; and its types as a
-// strict TypeScript project sees them.
+// What `npm pack` puts into the package: all that runs and nothing else, small, without install scripts; and its types
+// as a strict TypeScript project sees them.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -134,7 +134,9 @@ for await (const look of watch(store, { every: 1000 })) {
 const kinds = growth([1, 2, 3].map((time) => ({ time, snapshot: now }))).map(({ kind }) => kind === "growing");
 const memdb: Memdb = await serve({ store: "db", unix: "/run/x", log: ({ event, peer }: LogEntry) => [event, peer] });
 const answer: Status = await status({ port: memdb.address?.port ?? 1 });
-const errors = [new LaunchError(""), new StoreError(""), new SnapshotError(""), new SuppressionsError("")].map((error: Error) => error.name);
+const errors = [new LaunchError(""), new StoreError(""), new SnapshotError(""), new SuppressionsError("")].map(
+  (error: Error) => error.name,
+);
 export { address, answer, errors, failing, kinds, libraryPath, numbers, place };
 // @ts-expect-error: allocations have no order by peak
 await store.allocations({ sort: "peak" });

@@ -1,6 +1,7 @@
-// The package as users get it: installed by npm, Bun and Deno into an empty folder, from a registry on loopback, with nothing
-// from a cache. Then its programs, under every runtime that memhook is for, trace a program that leaks, look into its store,
-// and collect from it; and the example of README runs there. The same for the launchers of this checkout.
+// The package as users get it: installed by npm, Bun and Deno into an empty folder, from a
+// registry on loopback, with nothing from a cache. Then its programs, under every runtime
+// that memhook is for, trace a program that leaks, look into its store, and collect from
+// it; and the example of README runs there. The same for the launchers of this checkout.
 //
 // One suite does this for all runtimes: Node's.
 

@@ -1,5 +1,5 @@
-// No race and no miscount in the library's tables when many threads use them, by ThreadSanitizer; see races.c. And what its store
-// says, read as any other: the same as the program counted.
+// No race and no miscount in the library's tables when many threads use them, by ThreadSanitizer; see races.c. And what
+// its store says, read as any other: the same as the program counted.
 // Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";

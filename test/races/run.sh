@@ -4,16 +4,16 @@
 #   test/races/run.sh [ROUNDS=2000]
 #   test/races/run.sh --able         only says whether it can
 #
-# With MEMHOOK_NET_HOST (and _PORT) set, against that memdb; else with a store at MEMHOOK_FILE, or none that is kept. Exit code 0: the
-# tables are right and there was no race; 77: no compiler here can do it, and a line says so.
+# With MEMHOOK_NET_HOST (and _PORT) set, against that memdb; else with a store at MEMHOOK_FILE, or none that is kept.
+# Exit code 0: the tables are right and there was no race; 77: no compiler here can do it, and a line says so.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.."
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-# The library is written for clang of Zig's age. A system's clang that is young enough has its ThreadSanitizer ready. To what Zig's clang
-# compiles, gcc's ThreadSanitizer can be linked, which speaks the same language but for three names. Zig's own it makes when it is first
-# asked, which takes minutes.
+# The library is written for clang of Zig's age. A system's clang that is young enough has its ThreadSanitizer ready. To
+# what Zig's clang compiles, gcc's ThreadSanitizer can be linked, which speaks the same language but for three names.
+# Zig's own it makes when it is first asked, which takes minutes.
 cat >"$folder/able.c" <<'CODE'
 #include <string.h>
 typedef _Bool bits __attribute__((ext_vector_type(16)));
@@ -23,7 +23,8 @@ int main(int count, char **words) {
 }
 CODE
 zig=${ZIG:-$PWD/.zig/zig}
-export ZIG_GLOBAL_CACHE_DIR="${ZIG_GLOBAL_CACHE_DIR:-$PWD/.zig/cache}" ZIG_LOCAL_CACHE_DIR="${ZIG_LOCAL_CACHE_DIR:-$PWD/.zig/cache}"
+export ZIG_GLOBAL_CACHE_DIR="${ZIG_GLOBAL_CACHE_DIR:-$PWD/.zig/cache}"
+export ZIG_LOCAL_CACHE_DIR="${ZIG_LOCAL_CACHE_DIR:-$PWD/.zig/cache}"
 
 with_clang() {
   clang -fsanitize=thread "$@" -ldl
@@ -60,7 +61,9 @@ for source in preload/*/*.c; do
     *) sources+=("$source") ;;
   esac
 done
-$compiler -std=gnu11 -D_GNU_SOURCE -O1 -g -pthread -fno-sanitize=undefined -fno-omit-frame-pointer -fno-optimize-sibling-calls -ftls-model=initial-exec \
-  -Wall -Wextra -Werror -Wno-unknown-pragmas -Ibuild -include test/races/tsan.h \
+$compiler -std=gnu11 -D_GNU_SOURCE -O1 -g -pthread -fno-sanitize=undefined -fno-omit-frame-pointer \
+  -fno-optimize-sibling-calls -ftls-model=initial-exec -Wall -Wextra -Werror -Wno-unknown-pragmas \
+  -Ibuild -include test/races/tsan.h \
   test/races/{races,sender,seams}.c "${sources[@]}" -o "$folder/races"
-MEMHOOK_FILE=${MEMHOOK_FILE:-$folder/store} TSAN_OPTIONS="halt_on_error=0 exitcode=66 ${TSAN_OPTIONS:-}" "$folder/races" "${1:-2000}"
+MEMHOOK_FILE=${MEMHOOK_FILE:-$folder/store} \
+  TSAN_OPTIONS="halt_on_error=0 exitcode=66 ${TSAN_OPTIONS:-}" "$folder/races" "${1:-2000}"

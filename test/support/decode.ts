@@ -1,5 +1,5 @@
-// A store, read the simplest way: the whole file at once, straight from asm/FORMAT.md. Slow and trusting, but short enough
-// to be right at sight: the second opinion on what the core and the runtime say of the same file.
+// A store, read the simplest way: the whole file at once, straight from asm/FORMAT.md. Slow and trusting, but short
+// enough to be right at sight: the second opinion on what the core and the runtime say of the same file.
 
 import { readFileSync } from "node:fs";
 import * as layout from "../../asm/layout.js";

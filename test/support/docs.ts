@@ -40,7 +40,10 @@ export function fencesWith(path: string, ...words: string[]): Fence[] {
   return fences(path).filter((fence) => words.every((word) => fence.words.includes(word)));
 }
 
-/** Shell functions with the programs' names that run the launchers, also behind a runtime's name, for a script out of a page. */
+/**
+ * Shell functions with the programs' names that run the launchers, also behind
+ * a runtime's name, for a script out of a page.
+ */
 export function shellFunctions(): string {
   const names = PROGRAMS.map(({ meta }) => meta.name);
   const runtimes = 'node() { "$@"; }\nbun() { "$@"; }\ndeno() { shift 2; "$@"; }\n';
@@ -59,7 +62,10 @@ export interface Typed {
   args: string[];
 }
 
-/** The command lines of memhook's programs in a line of shell, as far as quotes and redirections can be understood without a shell. */
+/**
+ * The command lines of memhook's programs in a line of shell, as far as quotes
+ * and redirections can be understood without a shell.
+ */
 export function typedIn(text: string): Typed[] {
   const line = text.replace(/(^|\s)#\s.*/, "");
   const found: Typed[] = [];

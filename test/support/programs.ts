@@ -37,7 +37,8 @@ export interface BuildOptions {
   flags?: string[];
 }
 
-// Allocation functions are called as written: nothing is folded away, and no call becomes a jump that hides its function.
+// Allocation functions are called as written: nothing is folded away, and no
+// call becomes a jump that hides its function.
 const USUAL_FLAGS = [
   ...["-O1", "-g", "-fno-optimize-sibling-calls", "-fno-builtin", "-pthread"],
   ...["-Wall", "-Wextra", "-Werror"],
@@ -147,8 +148,8 @@ export function environment(options: RunOptions): Record<string, string> {
 }
 
 /**
- * What to spawn, and with which environment. What is meant for the program's loader an emulator gets as arguments: it is itself a
- * program with a loader.
+ * What to spawn, and with which environment. What is meant for the program's loader an emulator gets as arguments: it
+ * is itself a program with a loader.
  */
 function commandOf(program: string, args: string[], options: RunOptions): [string[], Record<string, string>] {
   const env = environment(options);
@@ -298,12 +299,16 @@ export interface Row {
   via: string;
 }
 
-/** The table in the opening comment of test/programs/SOURCE for a target; `prefix` chooses one of several (see program.h). */
+/**
+ * The table in the opening comment of test/programs/SOURCE for a target;
+ * `prefix` chooses one of several (see program.h).
+ */
 export function expectations(source: string, prefix = "", target = ownTarget): Row[] {
   const text = readFileSync(join(root, "test/programs", source), "utf8");
   const libc = target.name.endsWith("-gnu") ? "(?:glibc )?" : "";
+  const prefixed = prefix ? `${prefix.replaceAll("+", "\\+")} ` : "";
   const pattern = new RegExp(
-    String.raw`^(?: \*|//) ${libc}${prefix ? `${prefix.replaceAll("+", "\\+")} ` : ""}live (\d+) x (\d+|\*) (heap|mmap|custom) (.+?)(?: via (\S+))?$`,
+    String.raw`^(?: \*|//) ${libc}${prefixed}live (\d+) x (\d+|\*) (heap|mmap|custom) (.+?)(?: via (\S+))?$`,
     "gm",
   );
   const rows = [...text.matchAll(pattern)].map((match): Row => {
@@ -330,7 +335,10 @@ function isPlumbing(name: string | null): boolean {
   return name !== null && /^(operator[ _]new|std::|__gnu_cxx::|void\* std::)/.test(name);
 }
 
-/** Where an allocation belongs: the innermost function of one of the modules, undefined when none is on its stack. Calls that the compiler inlined belong to the function they are in. */
+/**
+ * Where an allocation belongs: the innermost function of one of the modules, undefined when none is on its stack. Calls
+ * that the compiler inlined belong to the function they are in.
+ */
 export function owner(
   allocation: Allocation,
   modules: readonly string[],

@@ -1,5 +1,5 @@
-// A package registry on loopback with memhook, as `npm pack` makes it, and what it depends on, as it is installed here. So
-// `npm install memhook` and its like are tried as users type them, with no network and no cache but the test's own.
+// A package registry on loopback with memhook, as `npm pack` makes it, and what it depends on, as it is installed here.
+// So `npm install memhook` and its like are tried as users type them, with no network and no cache but the test's own.
 
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";

@@ -201,7 +201,8 @@ test("includes: what still goes against the arrows is listed, and no longer than
     "preload/threads/thread.c": "",
   });
   assert.deepEqual(says("checkIncludes", place), [
-    "tools/checks/rooms.mjs:1: nothing goes against the arrows by preload/threads/thread.c → preload/unwind/capture.h any more",
+    "tools/checks/rooms.mjs:1: nothing goes against the arrows by preload/threads/thread.c → " +
+      "preload/unwind/capture.h any more",
   ]);
 });
 

@@ -1,5 +1,5 @@
-// The workflow for GitHub Actions, which does not run here: it is one by the schema, and it is for the versions of Node that
-// the package's test runs.
+// The workflow for GitHub Actions, which does not run here: it is one by the
+// schema, and it is for the versions of Node that the package's test runs.
 
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";

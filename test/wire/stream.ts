@@ -1,5 +1,5 @@
-// A sender written a second time, in TypeScript and without the library, so that memdb can be tested with streams known to
-// the last byte. test/wire/wire.test.ts holds it against the C encoder.
+// A sender written a second time, in TypeScript and without the library, so that memdb can be tested with streams known
+// to the last byte. test/wire/wire.test.ts holds it against the C encoder.
 //
 //   const stream = new Stream().hello().process({ pid: 42 });
 //   const stack = stream.stackOf(0x1234n);                       module, frame, node and stack, each sent once

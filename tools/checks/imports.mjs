@@ -1,5 +1,5 @@
-// Who imports whom: only along the arrows between rooms, in no circle, packages that are declared; and runtimes are named,
-// and the time is asked for, in one place alone.
+// Who imports whom: only along the arrows between rooms, in no circle, packages that are declared; and runtimes are
+// named, and the time is asked for, in one place alone.
 
 import { existsSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
@@ -9,8 +9,12 @@ import { files, lineOf, read, withoutComments } from "./tree.mjs";
 
 /** @typedef {import("./tree.mjs").Violation} Violation */
 
-const IMPORT =
-  /\b(?:import|export)\b[^"';]*?\bfrom\s*["']([^"'\n]+)["']|\bimport\s*\(\s*["']([^"'\n]+)["']\s*\)|\bimport\s*["']([^"'\n]+)["']/g;
+const IMPORT = new RegExp(
+  [/\b(?:import|export)\b[^"';]*?\bfrom\s*NAME/, /\bimport\s*\(\s*NAME\s*\)/, /\bimport\s*NAME/]
+    .map(({ source }) => source.replace("NAME", "[\"']([^\"'\\n]+)[\"']"))
+    .join("|"),
+  "g",
+);
 
 /** What a file imports: paths from the project's folder; "node:…" for built-in modules, "npm:…" for dependencies. */
 function importsOf(file, code) {

@@ -8,10 +8,8 @@ import { files, read } from "./tree.mjs";
 const FORBIDDEN = [
   [/\b(?:TO[D]O|FIX[M]E|XX[X])\b/, "is unfinished"],
   [/(?<![\w.~:/-])\/(?:wor[k]|roo[t]|hom[e])\/\w/, "names a path of one machine"],
-  [
-    /\b(?:registry\.(?:npmjs|yarnpkg)|files\.pythonhosted|pypi)\.(?:org|com)\b|https?:\/\/[^\s/$]*(?:artifactory|nexus|mirror|registry)/,
-    "names a package registry",
-  ],
+  [/\b(?:registry\.(?:npmjs|yarnpkg)|files\.pythonhosted|pypi)\.(?:org|com)\b/, "names a package registry"],
+  [/https?:\/\/[^\s/$]*(?:artifactory|nexus|mirror|registry)/, "names a package registry"],
 ];
 
 /** @returns {Violation[]} */

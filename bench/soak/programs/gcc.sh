@@ -1,4 +1,5 @@
-# gcc and make -j2: compiles this library itself, and a C++ file, with link-time optimization too. The objects must be the same.
+# gcc and make -j2: compiles this library itself, and a C++ file, with link-time
+# optimization too. The objects must be the same.
 needs gcc make ar sha256sum
 mkdir include
 cp -r "$SOAK_ROOT/preload" .

@@ -1,7 +1,8 @@
 # git: a repository with some hundred commits, packed, cloned, searched, rebased, collected and checked.
 # Dates and names are set, so every object has the same name in both runs.
 needs git
-export HOME=$PWD GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b
+export HOME=$PWD GIT_CONFIG_NOSYSTEM=1 \
+  GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b
 export GIT_AUTHOR_DATE='2020-01-01T00:00:00Z' GIT_COMMITTER_DATE='2020-01-01T00:00:00Z'
 git config --global init.defaultBranch main
 git config --global protocol.file.allow always

@@ -1,5 +1,5 @@
-# nginx with two worker processes under load from two clients at once; a reload in between, workers that end in grace, a stop.
-# Compared: what the clients received. The port is whatever python3 finds free.
+# nginx with two worker processes under load from two clients at once; a reload in between, workers that end in grace, a
+# stop. Compared: what the clients received. The port is whatever python3 finds free.
 needs nginx python3 curl
 mkdir -p site logs temporary
 for i in $(seq 50); do seq "$((i * 10))" $((i * 200)) >"site/$i.txt"; done
@@ -12,7 +12,8 @@ error_log $PWD/logs/error.log;
 events { worker_connections 256; }
 http {
   access_log $PWD/logs/access.log;
-  client_body_temp_path $PWD/temporary/body; proxy_temp_path $PWD/temporary/proxy; fastcgi_temp_path $PWD/temporary/fastcgi;
+  client_body_temp_path $PWD/temporary/body; proxy_temp_path $PWD/temporary/proxy;
+    fastcgi_temp_path $PWD/temporary/fastcgi;
   uwsgi_temp_path $PWD/temporary/uwsgi; scgi_temp_path $PWD/temporary/scgi;
   gzip on; gzip_types text/plain; gzip_min_length 100;
   server {
@@ -32,8 +33,8 @@ trap 'kill -9 $server 2>/dev/null || true' EXIT
 until curl -s -o reply "http://127.0.0.1:$port/1.txt"; do kill -0 $server; pause; done
 load() {
   for turn in 1 2 3; do
-    local urls=()
-    for i in $(seq 50); do urls+=("http://127.0.0.1:$port/$i.txt" "http://127.0.0.1:$port/again/$i.txt" "http://127.0.0.1:$port/missing$i"); done
+    local urls=() from=http://127.0.0.1:$port
+    for i in $(seq 50); do urls+=("$from/$i.txt" "$from/again/$i.txt" "$from/missing$i"); done
     curl -s --compressed "${urls[@]}" | sha256sum
   done
 }

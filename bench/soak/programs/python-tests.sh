@@ -9,8 +9,11 @@ verdicts() {
   grep -aoE '^test_\w+ \([^)]*\)' output | sort | uniq -c
   grep -aE '^(Ran [0-9]+ tests|OK|FAILED|== Tests result)' output | sed -E 's/ in [0-9.]+m?s//' | sort | uniq -c
 }
-verdicts test_list test_dict test_bytes test_array test_struct test_generators test_exceptions test_json test_re test_unicode \
-  test_zlib test_lzma test_mmap test_ctypes test_sqlite3 test_thread test_fork1 test_posix test_faulthandler test_threadsignals \
+verdicts test_list test_dict test_bytes test_array test_struct test_generators test_exceptions \
+  test_json test_re test_unicode \
+  test_zlib test_lzma test_mmap test_ctypes test_sqlite3 test_thread test_fork1 test_posix \
+  test_faulthandler test_threadsignals \
   test_context test_atexit test_threading_local test_memoryview test_popen
 export PYTHONMALLOC=malloc
-verdicts test_list test_dict test_deque test_itertools test_functools test_json test_struct test_ctypes test_ast
+verdicts test_list test_dict test_deque test_itertools test_functools \
+  test_json test_struct test_ctypes test_ast

@@ -13,7 +13,10 @@ if command -v ruby >/dev/null; then
 fi
 if command -v php >/dev/null; then
   php -n -r '
-    $h = []; for ($i = 0; $i < 200000; $i++) $h["key " . $i % 5003] = str_repeat("x", $i % 60); ksort($h); gc_collect_cycles();
-    function g($n) { for ($i = 0; $i < $n; $i++) yield str_repeat("y", $i); } $s = 0; foreach (g(2000) as $y) $s += strlen($y);
-    preg_match_all("/\w+/", str_repeat("some words here ", 5000), $m); echo count($h), " $s ", count($m[0]), " ", md5(serialize($h)), "\n"; exit(4);' || echo "exit $?"
+    $h = []; for ($i = 0; $i < 200000; $i++) $h["key " . $i % 5003] = str_repeat("x", $i % 60);
+    ksort($h); gc_collect_cycles();
+    function g($n) { for ($i = 0; $i < $n; $i++) yield str_repeat("y", $i); }
+    $s = 0; foreach (g(2000) as $y) $s += strlen($y);
+    preg_match_all("/\w+/", str_repeat("some words here ", 5000), $m);
+    echo count($h), " $s ", count($m[0]), " ", md5(serialize($h)), "\n"; exit(4);' || echo "exit $?"
 fi

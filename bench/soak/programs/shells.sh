@@ -1,6 +1,10 @@
 # bash scripts with many forks: pipelines, command substitution, background jobs, co-processes, traps, xargs.
 # Compared: all output; process ids are not printed.
-for i in $(seq 150); do x=$(echo "$i" | cat | tr 0-9 a-j); y=$( (echo "$x"; (exit $((i % 5))) || echo "$?") | sort | tail -n 1); printf '%s%s ' "$x" "$y"; done
+for i in $(seq 150); do
+  x=$(echo "$i" | cat | tr 0-9 a-j)
+  y=$( (echo "$x"; (exit $((i % 5))) || echo "$?") | sort | tail -n 1)
+  printf '%s%s ' "$x" "$y"
+done
 echo
 jobs=()
 for i in $(seq 20); do

@@ -1,5 +1,5 @@
-// Sorting and keeping the largest: lists of records whose keys are equal as often as not, so that every tie-break counts,
-// in lengths around the borders of the algorithms. A plain sort is the other opinion.
+// Sorting and keeping the largest: lists of records whose keys are equal as often as not, so that every tie-break
+// counts, in lengths around the borders of the algorithms. A plain sort is the other opinion.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

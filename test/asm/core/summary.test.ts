@@ -1,4 +1,5 @@
-// Sums over thread slots: all slots count, also free ones, in 64 bits. The timeline is in test/runtime/stores/store.test.ts.
+// Sums over thread slots: all slots count, also free ones, in 64 bits. The timeline is in
+// test/runtime/stores/store.test.ts.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

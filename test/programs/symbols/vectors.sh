@@ -5,8 +5,9 @@
 #   test/programs/symbols/vectors.sh      needs gcc, clang, objcopy, llvm-symbolizer, llvm-dwp
 #
 # NAME.so is the library, NAME.txt has a line for each address: 0xADDRESS FUNCTION FILE:LINE, and for an inlined call
-# " < " and its caller. A compressed library has the same answers as the one it was made from, and so has one whose debug
-# information is split: the code is the same. Run it again only to add vectors: other versions of the compilers give other files.
+# " < " and its caller. A compressed library has the same answers as the one it was
+# made from, and so has one whose debug information is split: the code is the same.
+# Run it again only to add vectors: other versions of the compilers give other files.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 out=../../vectors/symbols
@@ -22,8 +23,8 @@ make() {
   objcopy --remove-section=.comment "$out/$name.so"
 }
 
-# ask NAME: every fifth address of .text, as llvm-symbolizer has it; but where it takes a local function's FILE symbol for
-# want of a file with a line, the file is unknown.
+# ask NAME: every fifth address of .text, as llvm-symbolizer has it; but where it takes a local function's FILE symbol
+# for want of a file with a line, the file is unknown.
 ask() {
   local name=$1 start size
   read -r start size < <(objdump -hw "$out/$name.so" | awk '$2 == ".text" { print $4, $3 }')
@@ -31,7 +32,11 @@ ask() {
   for ((address = 0x$start; address < 0x$start + 0x$size; address += 5)); do printf '0x%x\n' "$address"; done |
     llvm-symbolizer --obj="$out/$name.so" --addresses --inlining --functions=linkage --no-demangle |
     sed -E 's/(:[0-9]+):[0-9]+$/\1/; s/^[^/]+:0$/??:0/' |
-    awk -v RS= -F '\n' '{ line = $1; for (i = 2; i < NF; i += 2) line = line (i > 2 ? " <" : "") " " $i " " $(i + 1); print line }' \
+    awk -v RS= -F '\n' '{
+      line = $1
+      for (i = 2; i < NF; i += 2) line = line (i > 2 ? " <" : "") " " $i " " $(i + 1)
+      print line
+    }' \
       >"$out/$name.txt"
 }
 

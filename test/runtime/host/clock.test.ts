@@ -22,7 +22,10 @@ const BOOT_ID = "0123456789abcdef0123456789abcdef";
 // 2026-03-01T12:00:00Z
 const START_WALL = 1_772_366_400n * SECOND;
 
-/** Began when the machine had been up for 5 hours, of which it slept one; blocks of 1, 2 and 3 bytes, from 0, 1 and 2 hours after that. */
+/**
+ * Began when the machine had been up for 5 hours, of which it slept one; blocks
+ * of 1, 2 and 3 bytes, from 0, 1 and 2 hours after that.
+ */
 function store(header: Partial<HeaderFields> = {}): Store {
   const built = new StoreBuilder({
     bootId: new Uint8Array(Buffer.from(BOOT_ID, "hex")),

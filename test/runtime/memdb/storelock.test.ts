@@ -1,5 +1,5 @@
-// memdb's lock in every order in which the system calls of several memdbs can come: at most one of those that live holds it, and where
-// nobody did, one gets it.
+// memdb's lock in every order in which the system calls of several memdbs can come: at most one of those that live
+// holds it, and where nobody did, one gets it.
 
 import assert from "node:assert/strict";
 import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";

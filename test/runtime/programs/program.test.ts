@@ -74,16 +74,19 @@ test("why a program left no store", () => {
     [elf("strange", 64, 999), `${folder}/strange is a program for machine 999, the library is for x86_64 and aarch64`],
     [
       elf("foreign", 64, OTHER_MACHINE, "/lib64/ld.so"),
-      `${folder}/foreign is a program for ${OTHER}, which this ${OWN} machine needs an emulator for: is one registered (binfmt_misc)?`,
+      `${folder}/foreign is a program for ${OTHER}, which this ${OWN} machine needs an emulator for: is one ` +
+        "registered (binfmt_misc)?",
     ],
     [
       executable("raised", "", 0o4755),
-      `${folder}/raised runs with its owner's privileges (setuid or setgid), and the loader then ignores LD_PRELOAD: run a copy without that bit`,
+      `${folder}/raised runs with its owner's privileges (setuid or setgid), and the loader then ignores ` +
+        "LD_PRELOAD: run a copy without that bit",
     ],
     [executable("text", "echo\n"), `${folder}/text is neither an ELF program nor a script with a #! line`],
     [
       script,
-      `${script} is a script: ${fixed} is linked statically, and only the dynamic loader can preload a library: link it dynamically`,
+      `${script} is a script: ${fixed} is linked statically, and only the dynamic loader can preload a library: ` +
+        "link it dynamically",
     ],
     [
       dynamic,

@@ -13,7 +13,10 @@ import { randomNumbers } from "../../support/stores.js";
 const folder = temporaryFolder();
 const { elf, executable } = madeFiles(folder);
 
-/** The target whose library `find` gives; or what it says instead. Of a build that is not there it says which it would be. */
+/**
+ * The target whose library `find` gives; or what it says instead. Of a build
+ * that is not there it says which it would be.
+ */
 function chosen(find: (program: string) => string, program: string): string {
   try {
     const library = find(program);

@@ -106,7 +106,9 @@ test("snapshot file: what is beyond U+FFFF written as it is, in either order", (
   const lines = names.map(
     (name, i) => `{"program":"app","count":${i + 1},"bytes":8,"stack":[["app","${name}",null,null]]}`,
   );
-  const head = `{"format":"memhook snapshot","version":1,\n"totals":{"count":3,"bytes":16,"stacks":2},\n"suppressed":{"count":0,"bytes":0},\n"dropped":0,\n"stacks":[\n`;
+  const head =
+    '{"format":"memhook snapshot","version":1,\n"totals":{"count":3,"bytes":16,"stacks":2},\n' +
+    '"suppressed":{"count":0,"bytes":0},\n"dropped":0,\n"stacks":[\n';
   const expected = snapshotOf(names.map((name, i) => held(i + 1, 8, name)));
   for (const order of [lines, lines.toReversed()]) {
     const read = parse(`${head}${order.join(",\n")}\n]}\n`);

@@ -1,5 +1,5 @@
-// What the library notes of clocks that are set, and of a machine that sleeps: preload/store/calendar.c with a clock of the test's own, in a time
-// namespace that is 5 s behind and, by the boot clock, 7 s ahead.
+// What the library notes of clocks that are set, and of a machine that sleeps: preload/store/calendar.c with a clock of
+// the test's own, in a time namespace that is 5 s behind and, by the boot clock, 7 s ahead.
 // Runs under Node alone: what it tests is the library, in C.
 
 import assert from "node:assert/strict";
@@ -78,7 +78,8 @@ const CASES: [what: string, looks: Reading[], calendar: string][] = [
   [
     "once more",
     often(13, (i) => 10 * i + (i === 5 ? 15 : 10)),
-    `${STARTED}seen 130 300\n${told(often(13, (i) => 10 * i + (i === 5 ? 15 : 10)).filter((_, i) => i !== 5))}${CHILD} 12\n`,
+    `${STARTED}seen 130 300\n` +
+      `${told(often(13, (i) => 10 * i + (i === 5 ? 15 : 10)).filter((_, i) => i !== 5))}${CHILD} 12\n`,
   ],
 ];
 

@@ -1,5 +1,5 @@
-// Stores that change while they are read. Most cases are a source that plays a writer, so that each change comes between
-// the two reads that it is about; the last one has a real process that writes all the time.
+// Stores that change while they are read. Most cases are a source that plays a writer, so that each change comes
+// between the two reads that it is about; the last one has a real process that writes all the time.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

@@ -27,7 +27,8 @@ const NAMES: [mangled: string, readable: string][] = [
     "std::default_delete<S []>::operator()<S>(S*) const",
   ],
   [
-    "_ZSt14__copy_move_a1ILb1EPbbEN9__gnu_cxx11__enable_ifIXsrSt23__is_random_access_iterIT0_NSt15iterator_traitsIS4_E17iterator_categoryEE7__valueESt15_Deque_iteratorIT1_RSA_PSA_EE6__typeES4_S4_SD_",
+    "_ZSt14__copy_move_a1ILb1EPbbEN9__gnu_cxx11__enable_ifIXsrSt23__is_random_access_iterIT0_" +
+      "NSt15iterator_traitsIS4_E17iterator_categoryEE7__valueESt15_Deque_iteratorIT1_RSA_PSA_EE6__typeES4_S4_SD_",
     "std::__copy_move_a1<true, bool*, bool>(bool*, bool*, std::_Deque_iterator<bool, bool&, bool*>)",
   ],
   ["_ZN16FLAGS_noflagfileMUlvE_4_FUNEv", "FLAGS_noflagfile::{lambda()#1}::_FUN()"],

@@ -1,5 +1,5 @@
-// What is done to a module's file after the run: a name that may be another build's is not shown, or not without a word. Each way once to a
-// file with a build id, which is the same where the code is, and once to one without.
+// What is done to a module's file after the run: a name that may be another build's is not shown, or not without a
+// word. Each way once to a file with a build id, which is the same where the code is, and once to one without.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -92,7 +92,10 @@ function copyBeside(path: string): string {
   return `${path}.copy`;
 }
 
-/** With all addresses of its segments so much higher, or only that of the last: as prelink does, and as another link does. */
+/**
+ * With all addresses of its segments so much higher, or only that of the last:
+ * as prelink does, and as another link does.
+ */
 function relocated(elf: Buffer, by: number, all = true): Buffer {
   const result = Buffer.from(elf);
   const count = elf.readUInt16LE(56);
@@ -313,7 +316,10 @@ for (const [number, build] of builds.entries()) {
   }
 }
 
-/** Returns when the clock has gone on that files are stamped with (in Deno by a second): what happens then is told from what was before. */
+/**
+ * Returns when the clock has gone on that files are stamped with (in Deno by a
+ * second): what happens then is told from what was before.
+ */
 async function aTickLater(path: string): Promise<void> {
   const stamp = () => {
     writeFileSync(path, "");

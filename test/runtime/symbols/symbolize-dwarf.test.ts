@@ -1,5 +1,5 @@
-// Debug information written by hand, for what the compilers at hand do not write: files that dwz made, code that the linker
-// dropped, and damage of a certain kind.
+// Debug information written by hand, for what the compilers at hand do not write: files that dwz made, code that the
+// linker dropped, and damage of a certain kind.
 
 import assert from "node:assert";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -286,7 +286,8 @@ function arangesOf(unitAt: number): number[] {
   return [...u32(44), ...u16(2), ...u32(unitAt), 8, 0, ...u32(0), ...[0x1000, 0x100, 0, 0].flatMap(u64)];
 }
 
-// Several units say that they have the code at an address: parts of an LTO link, what a linker dropped and moved, assembler's.
+// Several units say that they have the code at an address: parts of an LTO
+// link, what a linker dropped and moved, assembler's.
 const knowing = unit([1, ...u64(0x1000), ...u32(0x100)], [2, ...text("right"), ...u64(0x1000), ...u32(0x100)], [0]);
 const other = unit([1, ...u64(0x1000), ...u32(0x100)], [2, ...text("other"), ...u64(0x1080), ...u32(0x80)], [0]);
 const silent = unit([3, ...u64(0x1000), ...u32(0x100)]);

@@ -1,4 +1,5 @@
-// Builds small ELF files from a description, and .xz files, so that tests of the symbolizer say exactly what is in a file.
+// Builds small ELF files from a description, and .xz files, so that tests of
+// the symbolizer say exactly what is in a file.
 
 import { Buffer } from "node:buffer";
 import type { FileIdentity } from "../../../runtime/host/types.js";
@@ -45,7 +46,9 @@ interface Part {
   entryBytes: number;
 }
 
-/** An ELF file with .text, .data, a symbol table, and if wanted a build id, a link to a debug file and more sections. */
+/**
+ * An ELF file with .text, .data, a symbol table, and if wanted a build id, a link to a debug file and more sections.
+ */
 export function elf({
   bits = 64,
   machine = 62,

@@ -1,4 +1,5 @@
-// Garbage never traps, hangs or fills the memory: the vectors, with bytes changed at random, are looked at as any file is.
+// Garbage never traps, hangs or fills the memory: the vectors, with bytes
+// changed at random, are looked at as any file is.
 //
 //   MEMHOOK_FUZZ_COUNT    how many changed files (3000)
 //   MEMHOOK_FUZZ_SEED     where to begin; a failure names the seed that repeats it with a count of 1

@@ -5,8 +5,9 @@
 //
 //   file symbol   llvm-symbolizer gives a local function without debug information the name in the symbol table's FILE
 //                 symbol as its file: no path, and no line. We say that the file is unknown.
-//   alias         a function with several names (a constructor's C1 and C2, functions that the linker merged). It takes the
-//                 one that comes last in the table, we the one that comes last in the alphabet, whatever the table's order.
+//   alias         a function with several names (a constructor's C1 and C2, functions that the linker merged). It takes
+//                 the one that comes last in the table, we the one that comes last in the alphabet, whatever the
+//                 table's order.
 //
 // Without the tools a test is skipped and says which one is missing; symbolize-vectors.test.ts needs none.
 
@@ -126,8 +127,8 @@ programs.push({
   addresses: 400,
   oracle: ["-O2", "-gdwarf-5"],
 });
-// llvm-symbolizer 14 misses some calls in .dwo files (in lists that begin with an empty range), so it looks at the same code
-// with the debug information in it.
+// llvm-symbolizer 14 misses some calls in .dwo files (in lists that begin with an empty range), so it looks at the same
+// code with the debug information in it.
 for (const version of [4, 5]) {
   for (const [language, compiler, sources, addresses] of [
     ["c", "gcc", C, 400],
@@ -254,7 +255,10 @@ function compare(
   return alias && one.function! > other.function! ? "alias" : "different";
 }
 
-/** Compares all answers about a file; `oracle` is the file to ask llvm-symbolizer about, `named` the one with the symbols. */
+/**
+ * Compares all answers about a file; `oracle` is the file to ask
+ * llvm-symbolizer about, `named` the one with the symbols.
+ */
 async function compareAll(
   path: string,
   count: number,
@@ -312,7 +316,8 @@ function variant(name: string, ...options: string[]): { path: string; plain: str
   return { path, plain };
 }
 
-// It takes names from the stripped program's .dynsym even if the debug file has .symtab: the whole program is the oracle.
+// It takes names from the stripped program's .dynsym even if the debug file has
+// .symtab: the whole program is the oracle.
 test("a stripped program with a debug file by link equals llvm-symbolizer on the whole one", { skip }, async () => {
   const plain = build(base);
   const debug = variant("linked.debug", "--only-keep-debug").path;

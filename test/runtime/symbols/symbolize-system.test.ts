@@ -1,4 +1,5 @@
-// The names in this system's libraries, next to those of nm, which is an independent reader: a few of them, or on demand more.
+// The names in this system's libraries, next to those of nm, which is an
+// independent reader: a few of them, or on demand more.
 //
 //   MEMHOOK_SYSTEM_LIBRARIES=200 node --test dist/test/runtime/symbols/symbolize-system.test.js
 

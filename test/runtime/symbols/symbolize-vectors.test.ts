@@ -1,5 +1,5 @@
-// Lines and inlined calls in the libraries of test/vectors/symbols, against what llvm-symbolizer said about them when they
-// were made (test/programs/symbols/vectors.sh). No tool is needed here.
+// Lines and inlined calls in the libraries of test/vectors/symbols, against what llvm-symbolizer said about them when
+// they were made (test/programs/symbols/vectors.sh). No tool is needed here.
 
 import assert from "node:assert";
 import {

@@ -73,7 +73,7 @@ test("a label inside a function does not hide the function", async () => {
   ]);
 });
 
-test("of several symbols at one address the longest, then global, then the last in the alphabet wins, in any order", async () => {
+test("of several symbols at one address the longest, then global, then last by name wins in any order", async () => {
   const symbols: FakeSymbol[] = [
     { name: "zz_short", value: 0x1000, size: 8 },
     { name: "__libc_malloc", value: 0x1000, size: 0x40 },
