@@ -58,8 +58,27 @@ export const tables = (commands) => ({
 const entries = (list) =>
   list.map(([term, meaning]) => `- ${code(term)}${meaning === "" ? "" : `: ${plain(meaning)}`}`);
 
+const COLUMNS = 120;
+
+/** A paragraph in lines. */
+function wrapped(text) {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== "" && last.length + 1 + word.length > COLUMNS) lines.push(word);
+    else lines[lines.length - 1] = last === "" ? word : `${last} ${word}`;
+  }
+  return lines.join("\n");
+}
+
 const prose = (parts) =>
-  parts.flatMap((part) => [typeof part === "string" ? plain(part) : entries(part).join("\n"), ""]);
+  parts.flatMap((part) => [typeof part === "string" ? wrapped(plain(part)) : entries(part).join("\n"), ""]);
+
+/** A command to type, what it does behind it, or above it where that is too long. */
+function example([typed, meaning]) {
+  const line = meaning === "" ? typed : `${typed}    # ${meaning}`;
+  return line.length > COLUMNS ? [`# ${meaning}`, typed] : [line];
+}
 
 function commandPart({ path, command }) {
   return [
@@ -72,7 +91,7 @@ function commandPart({ path, command }) {
       : []),
     ...prose(command.about ?? []),
     "```sh",
-    ...command.examples.map(([typed, meaning]) => (meaning === "" ? typed : `${typed}    # ${meaning}`)),
+    ...command.examples.flatMap(example),
     "```",
     "",
     ...sections(command.args).flatMap(({ heading, options }) => [
@@ -104,9 +123,10 @@ export function optionsPage(commands) {
     ...commands.flatMap(commandPart),
     "## The library's settings",
     "",
-    "Environment variables of the program that is watched, read once, at its start. A value that cannot be read " +
-      "costs one line on standard",
-    "error; the default is used and the program runs on.",
+    wrapped(
+      "Environment variables of the program that is watched, read once, at its start. A value that cannot be read " +
+        "costs one line on standard error; the default is used and the program runs on.",
+    ),
     "",
     variables(SETTINGS),
     "",
