@@ -11,8 +11,7 @@ export function cutText({ cut, lost }: Cut, module: string, style: Style = PLAIN
   if (!lost) return "… outer frames cut (MEMHOOK_DEPTH)";
   const text =
     module === ""
-      ? "… callers unknown: no way out of generated code is known (JIT; MEMHOOK_UNWIND=fp may find it)"
-      : `… callers unknown: no way out of ${printable(module)} is known (-fasynchronous-unwind-tables; fp: ` +
-        "-fno-omit-frame-pointer)";
+      ? "… callers unknown: generated code (MEMHOOK_UNWIND=fp may find them)"
+      : `… callers unknown: ${printable(module)} lacks -fasynchronous-unwind-tables`;
   return style.short ? fit(text, width) : text;
 }

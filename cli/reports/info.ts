@@ -37,7 +37,7 @@ export function* infoText(store: Store): Generator<string> {
   yield row("store", `${store.path}, by ${info.writer === "memdb" ? "memdb" : "the library"}, format ${version(info)}`);
   yield row("taken", `${bytes(info.committedBytes)} of at most ${bytes(info.sizeLimit)}`);
   if (info.reservedBytes !== null)
-    yield row("reserved", `${bytes(info.reservedBytes)} of addresses without access (PROT_NONE), which are no memory`);
+    yield row("reserved", `${bytes(info.reservedBytes)} of addresses, no memory (PROT_NONE)`);
   yield row("stacks", `${info.counts.stacks - 1} of at most ${info.depthLimit} frames, unwinder ${info.unwinder}`);
 
   const { timeline } = info;

@@ -256,7 +256,7 @@ temporary: 0 allocations (0.0 %), freed before their thread's next one
 peak:      9000000 bytes (8.6 MiB) at 2026-03-01 12:00:20.000000000
 store:     ${told}, by the library, format ${L.STORE_VERSION_MAJOR}.${L.STORE_VERSION_MINOR}
 taken:     3145728 bytes (3.0 MiB) of at most 8589934592 bytes (8.0 GiB)
-reserved:  1073741824 bytes (1.0 GiB) of addresses without access (PROT_NONE), which are no memory
+reserved:  1073741824 bytes (1.0 GiB) of addresses, no memory (PROT_NONE)
 stacks:    0 of at most 256 frames, unwinder dwarf
 live over time:
 ${shown.join("")}`,
