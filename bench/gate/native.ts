@@ -1,7 +1,7 @@
 // The project's C and C++: a program of two units each.
 //
-// Sizes come from few values, so that leaks are not told apart by what they hold alone; but no two functions without
-// arguments are the same, as optimizers fold those.
+// Sizes come from few values, so that leaks are not told apart by what they hold alone. Both units have the same code, and each has twins of its
+// own: optimizers fold such functions into one.
 
 import { type Place, type Project, unitText } from "./project.js";
 
@@ -90,6 +90,20 @@ static void same_name(void) {
   //@after NAME
 }
 void NAME(void) { same_name(); }`,
+    call: "NAME();",
+  },
+  {
+    name: "twins",
+    text: `
+static __attribute__((noinline)) void NAME_one(void) { sink = malloc(48); }
+static __attribute__((noinline)) void NAME_two(void) { sink = malloc(48); }
+void NAME(void) {
+  NAME_one();
+  //@before NAME
+  NAME_two();
+  //@after NAME
+  sink = NULL;
+}`,
     call: "NAME();",
   },
   {
@@ -305,6 +319,20 @@ void NAME() { NAME_copy(NAME_size(3), true); }`,
     call: "NAME();",
   },
   {
+    name: "twins",
+    text: `
+struct NAME_One { __attribute__((noinline)) void keep() { sink = new char[56]; } };
+struct NAME_Two { __attribute__((noinline)) void keep() { sink = new char[56]; } };
+void NAME() {
+  //@before NAME
+  NAME_One().keep();
+  NAME_Two().keep();
+  //@after NAME
+  sink = nullptr;
+}`,
+    call: "NAME();",
+  },
+  {
     name: "thread",
     text: `
 void NAME() {
@@ -386,16 +414,15 @@ int main(void) {
 }
 `;
 
+/** Places of C++ that both units have. */
+const IN_BOTH = new Set(["plain", "lambda", "passed", "nested", "generic", "twins"]);
+
 /** C and C++. */
 export function nativeProject(coroutines: boolean): Project {
   const c = (unit: string) => unitText(unit, C_HEAD, C, (calls) => `void run_${unit}(void) {\n${calls}}`);
   const cxx = (unit: string, head: string, places: readonly Place[]) =>
     unitText(unit, head, places, (calls) => `void run_${unit}(void) {\n${calls}}`);
-  // Other sizes, or link time optimization would fold the functions of both units.
-  const others = CXX.slice(0, 5).map((place) => ({
-    ...place,
-    text: place.text.replace(/\[(\d+)\]/g, (_, size: string) => `[${Number(size) + 8}]`),
-  }));
+  const others = CXX.filter(({ name }) => IN_BOTH.has(name));
   const second = coroutines ? [...others, COROUTINE] : others;
   const files = new Map([
     ["src/sink.h", SINK.trimStart()],

@@ -50,6 +50,7 @@ export const PLANTS: readonly Plant[] = [
   c("in the C library", "before", "text_c1", `sink = strdup("planted"); ${PLANTED}`),
   c("behind a function pointer", "before", "pointed_c1"),
   c("in one of two functions of one name", "before", "same_c1", `sink = hold(malloc(72)); ${PLANTED}`),
+  c("beside functions of the same code", "after", "twins_c1"),
   c("before main", "before", "before_main_c1"),
   c("in a library", "before", "plain_c2"),
   at("native", "in main", "calls", "c1", `  sink = malloc(72); ${PLANTED}`, "run_c1"),
@@ -151,5 +152,6 @@ export const PLANTS: readonly Plant[] = [
     "dependency_r1",
     `dep::with(|size| forget(vec![1u8; 3 * size])); ${PLANTED}`,
   ),
+  rs("beside functions of the same code", "after", "twins_r1"),
   rs("in a thread", "before", "thread_r1"),
 ];

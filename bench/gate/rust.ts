@@ -72,6 +72,26 @@ pub fn NAME() {
     call: "NAME();",
   },
   {
+    name: "twins",
+    text: `
+#[inline(never)]
+fn NAME_one() {
+    forget(vec![1u8; black_box(48)]);
+}
+#[inline(never)]
+fn NAME_two() {
+    forget(vec![1u8; black_box(48)]);
+}
+pub fn NAME() {
+    NAME_one();
+    //@before NAME
+    NAME_two();
+    //@after NAME
+    black_box("NAME");
+}`,
+    call: "NAME();",
+  },
+  {
     name: "object",
     text: `
 trait NAME_Work {

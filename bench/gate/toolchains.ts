@@ -72,6 +72,7 @@ function versionOf(command: readonly string[]): string | undefined {
 const NATIVE_MODES = [
   ["-O0", ["-O0"]],
   ["-O2", ["-O2"]],
+  ["-O2 without -g", ["-O2", "-g0"]],
 ] as const;
 
 /** A compiler of C and C++, by the commands for both. */
@@ -120,6 +121,7 @@ const POSITION = /^-(fno-pie|no-pie)$/;
 const RUST_MODES = [
   ["debug", ["-Copt-level=0"]],
   ["release", ["-Copt-level=3"]],
+  ["release without -g", ["-Copt-level=3", "-Cdebuginfo=0"]],
 ] as const;
 
 function rust(rustc: string): Toolchain[] {
@@ -140,7 +142,7 @@ function rust(rustc: string): Toolchain[] {
         const texts = [...project.files.values()];
         // Cargo hashes versions into names in the same way.
         const command = (crate: string) => [
-          ...[rustc, "-g", "--edition=2021", "--cap-lints=allow", "-Ccodegen-units=4", ...project.flags],
+          ...[rustc, "-Cdebuginfo=2", "--edition=2021", "--cap-lints=allow", "-Ccodegen-units=4", ...project.flags],
           ...[`--crate-name=${crate}`, `-Cmetadata=${crate}-${project.version}`],
         ];
         const ofLibrary = command("dep").filter((flag) => !flag.startsWith("-Clto"));

@@ -25,6 +25,7 @@ export function trialsOf(
   what: RegExp,
 ): Trial[] {
   const base: Project = { ...toolchain.project(), flags };
+  const hasLines = !flags.some((flag) => /^-g0$|debuginfo=0$/.test(flag));
   const baseline = join(workshop.folder, `${mode}.snap`);
   let written = false;
   const verdictOn = (project: Project, name: string): Verdict => {
@@ -48,13 +49,15 @@ export function trialsOf(
     if (!what.test(plant.name)) return [];
     const edit = SOURCE_EDITS[index % SOURCE_EDITS.length]!;
     const edited = edit.apply(planted, toolchain) ?? planted;
-    return [{ kind: "plant", name: plant.name, run: () => unnamed([plant], edited, verdictOn(edited, plant.name)) }];
+    return [
+      { kind: "plant", name: plant.name, run: () => unnamed([plant], edited, verdictOn(edited, plant.name), hasLines) },
+    ];
   });
   const all = ours.reduce((project, plant) => plant.apply(project), base);
   const together: Trial = {
     kind: "plant",
     name: "all plants at once",
-    run: () => unnamed(ours, all, verdictOn(all, "all plants")),
+    run: () => unnamed(ours, all, verdictOn(all, "all plants"), hasLines),
   };
   return [...edits, ...plants, ...(what.test(together.name) ? [together] : [])];
 }
@@ -68,17 +71,16 @@ function plantedLines(project: Project): string[] {
   );
 }
 
-/** Which planted leaks are not told, and what is told besides. */
-function unnamed(plants: readonly Plant[], project: Project, { code, changed }: Verdict): string[] {
+/** Which planted leaks are not told, and what is told besides. Without lines a function is all that is known of a place. */
+function unnamed(plants: readonly Plant[], project: Project, { code, changed }: Verdict, hasLines: boolean): string[] {
   const lines = plantedLines(project);
-  const names = (place: string) => (frame: string) => frame.endsWith(` ${place}`);
-  const missing = lines.filter((place) => !changed.some(({ frames }) => frames.some(names(place))));
-  const besides = changed.filter(
-    ({ status, frames }) => !/new|grown/.test(status) || !lines.some((place) => frames.some(names(place))),
-  );
-  const misnamed = plants.filter(
-    (plant) => !changed.some(({ frames }) => frames.some((frame) => frame.includes(plant.function))),
-  );
+  const at = (place: string) => (frame: string) => frame.endsWith(` ${place}`);
+  const of = (plant: Plant) => (frame: string) => frame.includes(plant.function);
+  const isPlanted = (frame: string) =>
+    hasLines ? lines.some((place) => at(place)(frame)) : plants.some((plant) => of(plant)(frame));
+  const missing = hasLines ? lines.filter((place) => !changed.some(({ frames }) => frames.some(at(place)))) : [];
+  const misnamed = plants.filter((plant) => !changed.some(({ frames }) => frames.some(of(plant))));
+  const besides = changed.filter(({ status, frames }) => !/new|grown/.test(status) || !frames.some(isPlanted));
   return [
     ...(code === 1 ? [] : [`exit code ${code}`]),
     ...(lines.length >= plants.length ? [] : ["a plant found no place"]),

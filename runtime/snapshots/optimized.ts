@@ -186,14 +186,16 @@ function isInitializer(all: SnapshotStack, one: SnapshotStack): boolean {
 }
 
 /**
- * Whether they are the same but for one function, called from the same place: one of the two has its code from the
- * other then, which both builds have.
+ * Whether they are the same but for one function, called from the same place, and for callers that were left out: one of the two has its code
+ * from the other then, which both builds have.
  */
 function isFolded(was: Functions, is: Functions, isInBoth: (name: number) => boolean): boolean {
-  const outermost = was.names.length - 1;
-  if (was.names.length !== is.names.length) return false;
-  const at = was.names.findLastIndex((name, i) => name !== is.names[i]);
-  if (at < 0 || at === outermost || !was.names.every((name, i) => i >= at || name === is.names[i])) return false;
-  if (!was.places.every((place, i) => i <= at || place === is.places[i])) return false;
-  return isInBoth(was.names[at]!) || isInBoth(is.names[at]!);
+  const at = was.names.findIndex((name, i) => name !== is.names[i]);
+  const callers = was.places.slice(at + 1);
+  const others = is.places.slice(at + 1);
+  if (at < 0 || callers.length === 0 || callers[0] !== others[0]) return false;
+  const [long, short] = callers.length >= others.length ? [callers, others] : [others, callers];
+  let next = 0;
+  for (const place of long) if (place === short[next]) next++;
+  return next === short.length && (isInBoth(was.names[at]!) || isInBoth(is.names[at]!));
 }

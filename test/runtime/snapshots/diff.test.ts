@@ -192,6 +192,12 @@ const cases: [string, Snapshot, Snapshot, string[]][] = [
     ["unchanged 0 a:1", "unchanged 0 hold:3, from 3"],
   ],
   [
+    "and their caller's last call a jump",
+    snapshot(held(1, 24, "a@a.c:1", "c@a.c:8", MAIN), held(1, 24, "b@a.c:5", "c@a.c:9", "d@a.c:20", MAIN)),
+    snapshot(held(1, 24, "a@a.c:1", "c@a.c:8", MAIN), held(1, 24, "a@a.c:1", "c@a.c:9", MAIN)),
+    ["unchanged 0 a:1", "unchanged 0 a:1, from 5"],
+  ],
+  [
     "another function called in the same place, as large, is new when nobody called it before",
     snapshot(held(1, 24, "a@a.c:1", MAIN)),
     snapshot(held(1, 24, "b@a.c:5", MAIN)),
