@@ -9,7 +9,7 @@ import { LaunchError, whyNotWritten } from "../../runtime/host/errors.js";
 import { kindOfFile } from "../../runtime/host/filekind.js";
 import { ownAllocator } from "../../runtime/programs/allocator.js";
 import { KeptModules } from "../../runtime/programs/keptmodules.js";
-import { type Ending, launch, shellCode } from "../../runtime/programs/launch.js";
+import { type Ending, launch, shellCode, wordsFor } from "../../runtime/programs/launch.js";
 import { preloadOnce } from "../../runtime/programs/preload.js";
 import { findProgram, whyNoStore } from "../../runtime/programs/program.js";
 import { type LeftStore, type Remains, remainsOf } from "../../runtime/programs/remains.js";
@@ -38,6 +38,7 @@ import { tell } from "../output.js";
 import { PLAIN } from "../reports/style.js";
 import { processSummary } from "../reports/summary.js";
 import { ownAllocatorLine, sizeText } from "../reports/text.js";
+import { hostOfEnvironment, runForMemdb } from "../sending.js";
 import { helpOption } from "../shared-options.js";
 import { snapshotAt, snapshotOfStores } from "../sides.js";
 import { terminalStyle } from "../terminal.js";
@@ -58,6 +59,9 @@ export const run = defineCommand({
       "second ends memhook without a report. KILL and STOP cannot be passed on, nor real-time signals: these and " +
       "KILL end memhook, and PROGRAM runs on. The report tells which processes are still running when PROGRAM has " +
       "ended, as a daemon is.",
+    "Where MEMHOOK_NET_HOST is set, and none of -f, --baseline and --exit-code is given, the program sends to memdb " +
+      "there, which keeps what there is to see. A name is looked up here, as every program of this system looks it " +
+      "up.",
   ],
   args: {
     "mapped-file": {
@@ -146,6 +150,10 @@ export const run = defineCommand({
     const library = libraryToRun(program);
 
     const kept = args["mapped-file"];
+    const host = hostOfEnvironment();
+    const reason = (["mapped-file", "baseline", "exit-code"] as const).find((name) => args[name] !== undefined);
+    if (host !== null && reason === undefined) return await runForMemdb(args._, library, host, signals);
+    if (host !== null) messages("memhook").info(`--${reason} wants a store here: nothing is sent to memdb at ${host}`);
     const folder = kept === undefined ? temporaryFolder() : null;
     const path = resolve(kept ?? join(folder!, "store.mem"));
     if (/%[pe]/.test(dirname(path))) throw new UsageError(`-f ${kept}: %p and %e can only stand in the file's name`);
@@ -161,7 +169,7 @@ export const run = defineCommand({
       const started = clock.boot();
       keeper.hold(findProgram(program));
       keeper.watch();
-      const ending = await launch([program, ...rest], preload.path, path, signals);
+      const ending = await launch([program, ...rest], preload.path, { store: path }, signals);
       keeper.stop();
       if (baseline !== undefined) {
         const left = (await remains(path, started)).stores;
@@ -310,8 +318,4 @@ async function remains(path: string, started: bigint | null): Promise<Remains> {
   const found = await remainsOf(path, started);
   for (const line of found.unreadable) messages("memhook").warn(line);
   return found;
-}
-
-function wordsFor({ code, signal }: Ending): string {
-  return signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
 }

@@ -87,6 +87,21 @@ bool mh_address_parse(const char *text, uint16_t port, struct mh_address *addres
   return true;
 }
 
+/* "10.0.0.7,fd00::7": what `memhook run` makes of a name that libc's resolver knows. */
+static unsigned parse_list(const char *list, uint16_t port, struct mh_address *addresses, unsigned most) {
+  char text[INET6_ADDRSTRLEN];
+  unsigned found = 0;
+  while (*list && found < most) {
+    size_t length = 0;
+    for (; *list && *list != ','; list++)
+      if (length + 1 < sizeof(text)) text[length++] = *list;
+    text[length] = 0;
+    if (*list) list++;
+    found += mh_address_parse(text, port, &addresses[found]);
+  }
+  return found;
+}
+
 static char lower(char letter) {
   return letter >= 'A' && letter <= 'Z' ? (char)(letter + 32) : letter;
 }
@@ -299,13 +314,14 @@ unsigned mh_resolve(const char *host, uint16_t port, struct mh_address *addresse
     __builtin_memcpy(addresses->socket.local.sun_path, path, length);
     return 1;
   }
-  if (mh_address_parse(host, port, addresses)) return 1;
+  unsigned found = parse_list(host, port, addresses, most);
+  if (found) return found;
   char name[NAME_BYTES];
   size_t length = mh_length(host);
   char *file = length < NAME_BYTES ? mh_map_private(FILE_BYTES) : NULL;
   if (!file) return 0;
   for (size_t i = 0; i <= length; i++) name[i] = lower(host[i]);
-  unsigned found = from_hosts(name, port, file, addresses, most);
+  found = from_hosts(name, port, file, addresses, most);
   if (!found) found = from_servers(name, port, file, addresses, most);
   mh_munmap(file, FILE_BYTES);
   return found;

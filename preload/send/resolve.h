@@ -19,6 +19,6 @@ struct mh_address {
 /* Parses an IPv4 or IPv6 address. */
 bool mh_address_parse(const char *text, uint16_t port, struct mh_address *address);
 
-/* Addresses of `host` ("unix:/path", an address or a name), the preferred first; returns how many, at most `most`. May
+/* Addresses of `host` ("unix:/path", addresses between commas, or a name), the preferred first; returns how many, at most `most`. May
  * take some seconds. */
 unsigned mh_resolve(const char *host, uint16_t port, struct mh_address *addresses, unsigned most);

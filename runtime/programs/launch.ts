@@ -18,20 +18,25 @@ export interface Ending {
   privileged: boolean;
 }
 
+/** Where the records go: the path of a store, or a value of MEMHOOK_NET_HOST. */
+export type Where = { store: string } | { memdb: string };
+
 /**
  * Runs a program under memhook with this process's own stdin, stdout and stderr and waits for its end.
  *
  * @param library its path, or another name for it, that LD_PRELOAD can hold.
- * @param store where the first process puts its store; others take names beside it; see storenames.ts.
+ * @param where the first process puts its store, others take names beside it (storenames.ts); or the memdb that all send to.
  * @param signals this process's, which go to the program.
  * @throws LaunchError when the program cannot be run.
  */
-export function launch(command: readonly string[], library: string, store: string, signals: Signals): Promise<Ending> {
+export function launch(command: readonly string[], library: string, where: Where, signals: Signals): Promise<Ending> {
   const env: Record<string, string | undefined> = { ...process.env };
   env.LD_PRELOAD = env.LD_PRELOAD ? `${library}:${env.LD_PRELOAD}` : library;
-  env.MEMHOOK_FILE = store;
-  // Would win over the file.
-  delete env.MEMHOOK_NET_HOST;
+  if ("store" in where) {
+    env.MEMHOOK_FILE = where.store;
+    // Would win over the file.
+    delete env.MEMHOOK_NET_HOST;
+  } else env.MEMHOOK_NET_HOST = where.memdb;
 
   return new Promise((resolve, reject) => {
     const child = signals.start(() => spawn(command[0]!, command.slice(1), { stdio: "inherit", env }));
@@ -75,4 +80,8 @@ function capabilities(pid: number | undefined): bigint {
 /** The exit code a shell would give: the program's own, or 128 and the number of the signal that ended it. */
 export function shellCode(ending: Omit<Ending, "privileged">): number {
   return ending.signal === null ? (ending.code ?? 0) : 128 + constants.signals[ending.signal];
+}
+
+export function wordsFor({ code, signal }: Ending): string {
+  return signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
 }

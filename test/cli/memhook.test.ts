@@ -251,10 +251,28 @@ test("run and lib tell of an allocator that is linked into the program, exported
 });
 
 test("memhook run keeps what was to be preloaded anyway", { skip }, () => {
-  const { stdout } = run("memhook", ["run", "sh", "-c", 'echo "$LD_PRELOAD|$MEMHOOK_NET_HOST|"'], {
-    env: { ...env, LD_PRELOAD: "libc.so.6", MEMHOOK_NET_HOST: "elsewhere" },
+  const { stdout } = run("memhook", ["run", "sh", "-c", 'echo "$LD_PRELOAD|"'], {
+    env: { ...env, LD_PRELOAD: "libc.so.6" },
   });
-  assert.match(stdout, /libmemhook\.so:libc\.so\.6\|\|\n$/);
+  assert.match(stdout, /libmemhook\.so:libc\.so\.6\|\n$/);
+});
+
+test("memhook run with a store here sends nothing to memdb, and says so", { skip }, () => {
+  const folder = temporaryFolder();
+  for (const [name, value] of [
+    ["mapped-file", join(folder, "it.mem")],
+    ["exit-code", "0"],
+    ["baseline", join(folder, "it.snap")],
+  ] as const) {
+    const { stdout, stderr } = run("memhook", ["run", `--${name}`, value, "sh", "-c", 'echo "|$MEMHOOK_NET_HOST|"'], {
+      env: { ...env, MEMHOOK_NET_HOST: "elsewhere" },
+    });
+    assert.equal(stdout, "||\n", name);
+    assert.ok(
+      stderr.startsWith(`memhook: --${name} wants a store here: nothing is sent to memdb at elsewhere\n`),
+      stderr,
+    );
+  }
 });
 
 test("memhook lib", () => {
