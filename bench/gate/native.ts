@@ -1,7 +1,7 @@
 // The project's C and C++: a program of two units each.
 //
-// Sizes come from few values, so that leaks are not told apart by what they hold alone. Both units have the same code, and each has twins of its
-// own: optimizers fold such functions into one.
+// Sizes come from few values, so that leaks are not told apart by what they hold alone. Both units have the same code,
+// and each has twins of its own: optimizers fold such functions into one.
 
 import { type Place, type Project, unitText } from "./project.js";
 

@@ -186,8 +186,8 @@ function isInitializer(all: SnapshotStack, one: SnapshotStack): boolean {
 }
 
 /**
- * Whether they are the same but for one function, called from the same place, and for callers that were left out: one of the two has its code
- * from the other then, which both builds have.
+ * Whether they are the same but for one function, called from the same place, and for callers that were left out: one
+ * of the two has its code from the other then, which both builds have.
  */
 function isFolded(was: Functions, is: Functions, isInBoth: (name: number) => boolean): boolean {
   const at = was.names.findIndex((name, i) => name !== is.names[i]);
