@@ -56,7 +56,7 @@ const MUTATIONS = [
     "signal_storm.c jump",
   ],
   [
-    "a change of the side table that was jumped out of is mended",
+    "a change of the overflow table that was jumped out of is mended",
     "overflow.c",
     "  return taken != MH_LOCK_REFUSED;",
     "  return taken == MH_LOCK_TAKEN;",

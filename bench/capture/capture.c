@@ -39,7 +39,7 @@ CONTESTANT(capture_remembered) {
   uint32_t stack = mh_walk_again(walk, &entry);
   return (stack ? stack : mh_walk_dwarf(mh_tls.thread, walk, &entry)) + plan->inside;
 }
-CONTESTANT(capture_rows) {
+CONTESTANT(capture_rules) {
   struct mh_entry entry = MH_ENTRY();
   mh_walk_forget(walk);
   return mh_walk_dwarf(mh_tls.thread, walk, &entry) + plan->inside;
@@ -128,8 +128,8 @@ static struct contestant {
     {"nongnu libunwind, unw_backtrace", capture_nongnu, run_omit, 2000, {0}}, /* first: the one to compare with */
     {"glibc backtrace()", capture_glibc, run_omit, 300, {0}},
     {"LLVM libunwind, unw_step", capture_llvm, run_omit, 100, {0}},
-    {"memhook, rows", capture_rows, run_omit, 5000, {0}},
-    {"memhook, rows + remembered walk", capture_remembered, run_omit, 20000, {0}},
+    {"memhook, rules", capture_rules, run_omit, 5000, {0}},
+    {"memhook, rules + remembered walk", capture_remembered, run_omit, 20000, {0}},
     {"the same on a coroutine's stack, from mmap", capture_remembered, run_on_mapped, 5000, {0}},
     {"the same on a coroutine's stack, from malloc", capture_remembered, run_on_malloced, 5000, {0}},
     {"memhook, frame pointers", capture_fp_alone, run_keep, 5000, {0}},

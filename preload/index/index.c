@@ -1,4 +1,4 @@
-/* The index: chooses between shadow and side table; see index.h. */
+/* The index: chooses between shadow and overflow table; see index.h. */
 #include "index.h"
 
 #include "../base/early.h"
@@ -23,12 +23,12 @@ bool mh_index_put_any(uintptr_t address, uint64_t size, uint32_t slot, uint32_t 
   *stale = 0;
   count_in_page(address, 1);
   if (size < MH_INDEX_LARGE_BYTES && mh_shadow_put(address, is_alone(address, size), slot, stale)) return true;
-  return mh_side_put(address, slot, stale);
+  return mh_overflow_put(address, slot, stale);
 }
 
 uint32_t mh_index_take_any(uintptr_t address) {
   uint32_t slot = mh_shadow_take(address);
-  if (!slot) slot = mh_side_take(address);
+  if (!slot) slot = mh_overflow_take(address);
   if (slot) count_in_page(address, -1);
   return slot;
 }
@@ -38,18 +38,18 @@ uint32_t mh_index_take_lockless(uintptr_t address) {
 }
 
 uint32_t mh_index_peek(uint64_t key) {
-  uint32_t slot = key & MH_SIDE_CUSTOM ? 0 : mh_shadow_peek((uintptr_t)key);
-  return slot ? slot : mh_side_peek(key);
+  uint32_t slot = key & MH_OVERFLOW_CUSTOM ? 0 : mh_shadow_peek((uintptr_t)key);
+  return slot ? slot : mh_overflow_peek(key);
 }
 
 void mh_index_inherit(void) {
   mh_index.slots = 0;
   mh_shadow_inherit();
-  mh_side_inherit();
+  mh_overflow_inherit();
 }
 
 void mh_index_prune(void) {
-  mh_side_prune();
+  mh_overflow_drop_missing();
 }
 
 static bool irregular; /* some blocks are not the C library's after all */
@@ -90,5 +90,5 @@ void mh_index_reset(void) {
   mh_index_start();
   set_slots();
   mh_shadow_reset();
-  mh_side_reset();
+  mh_overflow_reset();
 }

@@ -1,6 +1,6 @@
 /* The index: from the address of a live heap block to its record.
  *
- * Two parts behind one face: the shadow for ordinary blocks (shadow.c, no locks), the side table for those
+ * Two parts behind one face: the shadow for ordinary blocks (shadow.c, no locks), the overflow table for those
  * that do not suit it (overflow.c). Both are private memory, not part of the store: a viewer finds every record by
  * scanning, and a child of fork has its own copy.
  */
@@ -71,7 +71,7 @@ MH_INLINE uint32_t mh_index_take(uintptr_t address) {
 /* The same for a signal handler that interrupted our own bookkeeping: looks only where no lock is needed. */
 uint32_t mh_index_take_lockless(uintptr_t address);
 
-/* The slot of the block's record, left where it is. `key`: an address, or one with MH_SIDE_CUSTOM. */
+/* The slot of the block's record, left where it is. `key`: an address, or one with MH_OVERFLOW_CUSTOM. */
 uint32_t mh_index_peek(uint64_t key);
 
 /* Called before the settings are read: afterwards mh_index_may_have may say no. */
@@ -87,17 +87,17 @@ void mh_index_no_grid(void);
  * may be left over from a record that did not come along, and is compared with the record. */
 void mh_index_inherit(void);
 
-/* The same, when the records are there: what the side table keeps is compared at once. */
+/* The same, when the records are there: what the overflow table keeps is compared at once. */
 void mh_index_prune(void);
 
 /* Empties it (a child that starts afresh). */
 void mh_index_reset(void);
 
 /* overflow.c. Keys are addresses; memory of custom allocators lies inside other blocks and has the key's top bit set. */
-#define MH_SIDE_CUSTOM ((uint64_t)1 << 63)
-bool mh_side_put(uint64_t key, uint32_t slot, uint32_t *stale);
-uint32_t mh_side_take(uint64_t key);
-uint32_t mh_side_peek(uint64_t key);
-void mh_side_inherit(void);
-void mh_side_prune(void);
-void mh_side_reset(void);
+#define MH_OVERFLOW_CUSTOM ((uint64_t)1 << 63)
+bool mh_overflow_put(uint64_t key, uint32_t slot, uint32_t *stale);
+uint32_t mh_overflow_take(uint64_t key);
+uint32_t mh_overflow_peek(uint64_t key);
+void mh_overflow_inherit(void);
+void mh_overflow_drop_missing(void);
+void mh_overflow_reset(void);

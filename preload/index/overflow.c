@@ -1,4 +1,4 @@
-/* The side table: a hash table from address to record slot, for large blocks, for blocks that share a granule of the
+/* The overflow table: a hash table from address to record slot, for large blocks, for blocks that share a granule of the
  * shadow, and for memory of custom allocators.
  *
  * Large blocks are few and their cost lies elsewhere, so this is simple: shards, each with a lock and an open-addressed
@@ -90,7 +90,7 @@ static bool take(struct shard *shard) {
   return taken != MH_LOCK_REFUSED;
 }
 
-bool mh_side_put(uint64_t key, uint32_t slot, uint32_t *stale) {
+bool mh_overflow_put(uint64_t key, uint32_t slot, uint32_t *stale) {
   struct shard *shard = shard_of(key);
   *stale = 0;
   if (!take(shard)) return false;
@@ -107,7 +107,7 @@ bool mh_side_put(uint64_t key, uint32_t slot, uint32_t *stale) {
   return room;
 }
 
-uint32_t mh_side_take(uint64_t key) {
+uint32_t mh_overflow_take(uint64_t key) {
   struct shard *shard = shard_of(key);
   /* What this thread may take out, it or the thread that handed the block over has put in: the count is up to date. */
   if (!__atomic_load_n(&shard->count, __ATOMIC_RELAXED) || !take(shard)) return 0;
@@ -130,13 +130,13 @@ uint32_t mh_side_take(uint64_t key) {
   return slot;
 }
 
-uint32_t mh_side_peek(uint64_t key) {
+uint32_t mh_overflow_peek(uint64_t key) {
   const struct shard *shard = shard_of(key);
   const struct entry *entry = shard->table ? find(shard->table, key) : NULL;
   return entry && entry->key ? entry->slot : 0;
 }
 
-void mh_side_inherit(void) {
+void mh_overflow_inherit(void) {
   /* What another thread was changing at the fork is put in order, as after a jump out of the middle. */
   for (uint32_t i = 0; i < SHARDS; i++) {
     struct shard *shard = &shards[i];
@@ -148,10 +148,10 @@ void mh_side_inherit(void) {
 /* Whether the record that an entry leads to is the block's. */
 static bool is_recorded(const struct entry *entry) {
   uint32_t count = mh_header()->arrays[MH_KIND_RECORDS].count;
-  return entry->slot < count && mh_record(entry->slot)->address == (entry->key & ~MH_SIDE_CUSTOM);
+  return entry->slot < count && mh_record(entry->slot)->address == (entry->key & ~MH_OVERFLOW_CUSTOM);
 }
 
-void mh_side_prune(void) {
+void mh_overflow_drop_missing(void) {
   for (uint32_t i = 0; i < SHARDS; i++) {
     struct table *table = shards[i].table;
     for (uint32_t at = 0; table && at < table->capacity; at++)
@@ -160,7 +160,7 @@ void mh_side_prune(void) {
   }
 }
 
-void mh_side_reset(void) {
+void mh_overflow_reset(void) {
   for (uint32_t i = 0; i < SHARDS; i++) {
     if (shards[i].table) mh_munmap(shards[i].table, table_bytes(shards[i].table));
     shards[i] = (struct shard){0};

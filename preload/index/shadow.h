@@ -12,7 +12,7 @@
  * here, and the fewer cache lines that is, the more the program keeps of its own: with a second cache of 512 KB, which a
  * mebibyte of blocks and granules of 16 bytes overflow, that is a tenth of what memhook adds.
  * Only blocks that may share their granule, those of other allocators that are smaller or off the grid, take the entry by compare and swap, and go to
- * the side table when it is taken. The entry's two upper bits say where in the granule its block starts (in steps of 8 bytes),
+ * the overflow table when it is taken. The entry's two upper bits say where in the granule its block starts (in steps of 8 bytes),
  * so that nobody has to wait for the record itself.
  */
 #pragma once
@@ -51,7 +51,7 @@ static inline uint32_t mh_shadow_place(uintptr_t address) {
   return (uint32_t)address >> 3 << 30;
 }
 
-/* As those of index.h. Put answers false where a block has to go to the side table. `alone`: no other block can start in its granule. */
+/* As those of index.h. Put answers false where a block has to go to the overflow table. `alone`: no other block can start in its granule. */
 bool mh_shadow_put(uintptr_t address, bool alone, uint32_t slot, uint32_t *stale);
 uint32_t mh_shadow_take(uintptr_t address);
 uint32_t mh_shadow_peek(uintptr_t address);

@@ -91,7 +91,7 @@ static void watch_exit(void) {
 static bool begin_child_somehow(void) {
   mh_process_identify(true);
   mh_sender_forget();
-  mh_rows_inherit();
+  mh_rule_table_inherit();
   mh_cfi_inherit();
   mh_sample_reseed();
   if (mh_settings.children == MH_CHILDREN_OFF) {

@@ -181,7 +181,7 @@ static void count_free(struct mh_thread *thread, uint32_t stack, uint64_t size, 
 }
 
 static uint64_t key_of(const void *block) {
-  return (uintptr_t)block | MH_SIDE_CUSTOM;
+  return (uintptr_t)block | MH_OVERFLOW_CUSTOM;
 }
 
 /* The record at this address says of a block what was freed where no hook saw it. */
@@ -203,7 +203,7 @@ MH_INLINE uint32_t capture(struct mh_thread *thread, const struct mh_entry *entr
 /* Makes the record of a block findable. False, and the slot is given back, when there is no room. */
 static __attribute__((noinline)) bool put_in_index(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, unsigned kind) {
   uint32_t stale;
-  bool room = kind == MH_MEMORY_CUSTOM ? mh_side_put(key_of(block), slot, &stale) : mh_index_put_any((uintptr_t)block, size, slot, &stale);
+  bool room = kind == MH_MEMORY_CUSTOM ? mh_overflow_put(key_of(block), slot, &stale) : mh_index_put_any((uintptr_t)block, size, slot, &stale);
   if (MH_LIKELY(room)) {
     if (MH_UNLIKELY(stale)) retire_stale(thread, stale);
     return true;
@@ -301,7 +301,7 @@ void mh_record_heap_free(const void *block) {
 }
 
 void mh_record_custom_free(const void *block) {
-  record_free(block, mh_side_take(key_of(block)));
+  record_free(block, mh_overflow_take(key_of(block)));
 }
 
 static __attribute__((noinline)) void settle_and_forget(struct mh_thread *thread, void *block, void (*then)(void *), void (*otherwise)(void *)) {

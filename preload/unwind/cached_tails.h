@@ -65,7 +65,7 @@ MH_INLINE bool mh_detour_leads(const struct mh_walk *walk, const struct mh_walk_
   while (*(const mh_word *)(sp + detour->at[slot] * sizeof(mh_word)) == detour->value[slot]) slot--;
   const struct mh_walk_frame *joined = (const struct mh_walk_frame *)((const char *)walk->frames + detour->joined);
   if (slot || joined > walk->inner) return false;
-  /* The same node is the same chain of program counters, so the same rows lead out of it, and need the same. */
+  /* The same node is the same chain of program counters, so the same rules lead out of it, and need the same. */
   if (joined->sp != detour->joined_sp || (joined->node != detour->joined_node && MH_MUTATION != MUTATION_NO_DETOUR_NODE)) return false;
   return (!(joined->slots & MH_FRAME_NEED) || joined->fp == detour->joined_fp) && mh_same_from(walk, joined);
 }

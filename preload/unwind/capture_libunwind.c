@@ -21,11 +21,11 @@
 #define LOST ((uintptr_t)MH_FRAME_FLAG_LOST << (sizeof(uintptr_t) * 8 - 2))
 #define OWN_FRAMES 16
 
-/* Helps libunwind out of a frame that a signal interrupted. It looks rows up as for a return address, one byte too early, which
- * matters just where a row begins; there it goes astray, and may crash. Told the next byte it takes the right row; at a return instruction
+/* Helps libunwind out of a frame that a signal interrupted. It looks rules up as for a return address, one byte too early, which
+ * matters just where a rule begins; there it goes astray, and may crash. Told the next byte it takes the right rule; at a return instruction
  * the next byte is another function, but what a return does can be done by hand. True when that was done. */
 static bool correct(unw_cursor_t *cursor, unw_word_t *pc, unw_word_t *sp) {
-  if (mh_cfi_row(*pc, true) == mh_cfi_row(*pc, false)) return false;
+  if (mh_cfi_rule(*pc, true) == mh_cfi_rule(*pc, false)) return false;
 #if defined(__x86_64__)
   if (*(const uint8_t *)*pc == 0xc3) {
     *pc = *(const unw_word_t *)*sp;

@@ -217,7 +217,7 @@ struct state {
   int64_t cfa_offset;
   bool cfa_is_term, cfa_known;
   struct mh_term cfa_term;
-  struct mh_rule sp, fp, ra;
+  struct mh_register_rule sp, fp, ra;
 };
 
 struct machine {
@@ -228,7 +228,7 @@ struct machine {
 };
 
 /* The rule for a register, or a place to forget it in. */
-static struct mh_rule *rule_of(struct machine *m, struct state *state, uint64_t number, struct mh_rule *unused) {
+static struct mh_register_rule *register_rule(struct machine *m, struct state *state, uint64_t number, struct mh_register_rule *unused) {
   if (number == m->ra_register) return &state->ra;
   if (number == MH_DWARF_FP) return &state->fp;
   if (number == MH_DWARF_SP) return &state->sp;
@@ -236,13 +236,13 @@ static struct mh_rule *rule_of(struct machine *m, struct state *state, uint64_t 
 }
 
 static void set(struct machine *m, uint64_t number, enum mh_how how, int64_t value) {
-  struct mh_rule unused;
-  *rule_of(m, &m->now, number, &unused) = (struct mh_rule){.how = how, .value = value};
+  struct mh_register_rule unused;
+  *register_rule(m, &m->now, number, &unused) = (struct mh_register_rule){.how = how, .value = value};
 }
 
 static void restore(struct machine *m, uint64_t number) {
-  struct mh_rule unused;
-  *rule_of(m, &m->now, number, &unused) = *rule_of(m, &m->initial, number, &unused);
+  struct mh_register_rule unused;
+  *register_rule(m, &m->now, number, &unused) = *register_rule(m, &m->initial, number, &unused);
 }
 
 /* An expression: its length, then its bytes. `with_cfa` as in mh_cfi_expression. */
@@ -259,8 +259,8 @@ static bool read_term(struct machine *m, struct mh_cursor *c, bool with_cfa, str
 
 static void set_term(struct machine *m, struct mh_cursor *c, bool at) {
   uint64_t number = mh_cursor_uleb(c);
-  struct mh_rule unused, *rule = rule_of(m, &m->now, number, &unused);
-  *rule = (struct mh_rule){.how = at ? MH_HOW_AT_TERM : MH_HOW_OTHER};
+  struct mh_register_rule unused, *rule = register_rule(m, &m->now, number, &unused);
+  *rule = (struct mh_register_rule){.how = at ? MH_HOW_AT_TERM : MH_HOW_OTHER};
   if (!read_term(m, c, true, &rule->term)) rule->how = MH_HOW_OTHER;
 }
 
@@ -373,39 +373,39 @@ static void run(struct machine *m, struct mh_cursor *c, const struct cie *cie, u
   }
 }
 
-static void finish(const struct machine *m, bool signal, struct mh_rules *rules) {
+static void finish(const struct machine *m, bool signal, struct mh_cfi_row *row) {
   const struct state *now = &m->now;
-  *rules = (struct mh_rules){.known = true, .signal = signal, .sp = now->sp, .fp = now->fp, .ra = now->ra};
+  *row = (struct mh_cfi_row){.known = true, .signal = signal, .sp = now->sp, .fp = now->fp, .ra = now->ra};
   if (now->cfa_is_term) {
-    rules->cfa = now->cfa_term;
-    rules->known = now->cfa_known;
+    row->cfa = now->cfa_term;
+    row->known = now->cfa_known;
   } else if (now->cfa_register == MH_DWARF_SP || now->cfa_register == MH_DWARF_FP) {
-    rules->cfa.base = now->cfa_register == MH_DWARF_SP ? MH_BASE_SP : MH_BASE_FP;
-    rules->cfa.add = now->cfa_offset;
+    row->cfa.base = now->cfa_register == MH_DWARF_SP ? MH_BASE_SP : MH_BASE_FP;
+    row->cfa.add = now->cfa_offset;
   } else {
-    rules->known = false;
+    row->known = false;
   }
 }
 
-/* ── The row ───────────────────────────────────────────────────────────────────────────────────── */
+/* ── The rule ───────────────────────────────────────────────────────────────────────────────────── */
 
-/* The row that the description at `fde` gives. `lookup`: the address that must be in the function. */
-static uint64_t row_of_fde(const struct source *source, uintptr_t fde, uintptr_t pc, uintptr_t lookup) {
+/* The rule that the description at `fde` gives. `lookup`: the address that must be in the function. */
+static uint64_t rule_of_fde(const struct source *source, uintptr_t fde, uintptr_t pc, uintptr_t lookup) {
   uint8_t fde_buffer[RECORD_BYTES], cie_buffer[RECORD_BYTES];
   struct mh_cursor c;
   struct cie cie;
-  if (!open_record(source, fde, fde_buffer, &c)) return MH_ROW_FALLBACK;
+  if (!open_record(source, fde, fde_buffer, &c)) return MH_RULE_FALLBACK;
   uint32_t back = mh_cursor_u32(&c);
-  if (!read_cie(source, fde + 4 - back, cie_buffer, &cie)) return MH_ROW_FALLBACK;
+  if (!read_cie(source, fde + 4 - back, cie_buffer, &cie)) return MH_RULE_FALLBACK;
   uintptr_t start = encoded(&c, cie.pointer_encoding);
   uintptr_t bytes = encoded(&c, cie.pointer_encoding & 0x0f);
   if (cie.augmented) {
     uint64_t skip = mh_cursor_uleb(&c);
-    if (skip > (uint64_t)(c.end - c.at)) return MH_ROW_FALLBACK;
+    if (skip > (uint64_t)(c.end - c.at)) return MH_RULE_FALLBACK;
     c.at += skip;
   }
-  if (c.bad) return MH_ROW_FALLBACK;
-  if (lookup < start || lookup - start >= bytes) return MH_ROW_LOST; /* a gap between described functions */
+  if (c.bad) return MH_RULE_FALLBACK;
+  if (lookup < start || lookup - start >= bytes) return MH_RULE_LOST; /* a gap between described functions */
 
   struct machine m;
   m.kept_count = 0;
@@ -416,10 +416,10 @@ static uint64_t row_of_fde(const struct source *source, uintptr_t fde, uintptr_t
   run(&m, &cie.instructions, &cie, UINT64_MAX, start);
   m.initial = m.now;
   run(&m, &c, &cie, lookup - start, start);
-  if (cie.instructions.bad || c.bad) return MH_ROW_FALLBACK;
-  struct mh_rules rules;
-  finish(&m, cie.signal, &rules);
-  return mh_row_pack(&rules);
+  if (cie.instructions.bad || c.bad) return MH_RULE_FALLBACK;
+  struct mh_cfi_row row;
+  finish(&m, cie.signal, &row);
+  return mh_rule_pack(&row);
 }
 
 /* Holes between segments are not readable: what is read stays in the part that holds it. */
@@ -427,13 +427,13 @@ static struct source source_in(struct mh_part part, bool direct) {
   return (struct source){.low = part.low, .high = part.high, .direct = direct};
 }
 
-static uint64_t row_in_module(const struct mh_frame_tables *tables, bool direct, uintptr_t pc, uintptr_t lookup) {
+static uint64_t rule_in_module(const struct mh_frame_tables *tables, bool direct, uintptr_t pc, uintptr_t lookup) {
   struct source frames = source_in(tables->frames_part, direct), header = source_in(tables->header_part, direct);
   uintptr_t fde;
   switch (tables->header ? find_fde(&header, tables, lookup, &fde) : scan_fdes(&frames, tables, lookup, &fde)) {
-    case FOUND: return row_of_fde(&frames, fde, pc, lookup);
-    case NOT_SEARCHABLE: return MH_ROW_FALLBACK;
-    default: return MH_ROW_LOST;
+    case FOUND: return rule_of_fde(&frames, fde, pc, lookup);
+    case NOT_SEARCHABLE: return MH_RULE_FALLBACK;
+    default: return MH_RULE_LOST;
   }
 }
 
@@ -450,16 +450,16 @@ static bool nobody_called(uintptr_t return_address) {
   return mh_peek(bytes, return_address - sizeof bytes, sizeof bytes) && !mh_ends_with_call(bytes);
 }
 
-uint64_t mh_cfi_row(uintptr_t pc, bool exact) {
+uint64_t mh_cfi_rule(uintptr_t pc, bool exact) {
   uintptr_t lookup = pc - !exact;
   const struct mh_module *module = mh_module_at(lookup);
-  uint64_t row = MH_ROW_LOST;
+  uint64_t rule = MH_RULE_LOST;
   if (module && (module->tables.header || module->tables.frames)) {
     __atomic_add_fetch(&readers, 1, __ATOMIC_SEQ_CST);
-    row = row_in_module(&module->tables, !__atomic_load_n(&unloading, __ATOMIC_SEQ_CST), pc, lookup);
+    rule = rule_in_module(&module->tables, !__atomic_load_n(&unloading, __ATOMIC_SEQ_CST), pc, lookup);
     __atomic_sub_fetch(&readers, 1, __ATOMIC_SEQ_CST);
   }
-  if (mh_row_kind(row) == MH_ROW_END && signal_return(pc)) row = MH_ROW_SIGNAL;
-  if (row == MH_ROW_LOST && module && !exact && nobody_called(pc)) row = MH_ROW_END;
-  return row;
+  if (mh_rule_kind(rule) == MH_RULE_END && signal_return(pc)) rule = MH_RULE_SIGNAL;
+  if (rule == MH_RULE_LOST && module && !exact && nobody_called(pc)) rule = MH_RULE_END;
+  return rule;
 }

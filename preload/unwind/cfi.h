@@ -1,6 +1,6 @@
-/* Call frame information: from a program counter to the row that leads to its caller, read from the module's
+/* Call frame information: from a program counter to the unwind rule that leads to its caller, read from the module's
  * .eh_frame through the search table in .eh_frame_hdr, where there is one. Every read is checked against the segment that holds them, so
- * damaged information gives a wrong or no row, never a crash.
+ * damaged information gives a wrong or no rule, never a crash.
  */
 #pragma once
 #include <stdbool.h>
@@ -15,26 +15,26 @@ enum mh_how {
   MH_HOW_AT_CFA,     /* the word at CFA + value */
   MH_HOW_AT_TERM,    /* the word at term */
   MH_HOW_IS_CFA,     /* CFA + value */
-  MH_HOW_OTHER,      /* more than a row can say */
+  MH_HOW_OTHER,      /* more than a rule can say */
 };
 
-struct mh_rule {
+struct mh_register_rule {
   enum mh_how how;
   int64_t value;
   struct mh_term term;
 };
 
-/* What the frame information says at one program counter, about the registers that a row knows. */
-struct mh_rules {
+/* What the frame information says at one program counter, about the registers that a rule knows. */
+struct mh_cfi_row {
   bool known; /* false: the CFA is in another register, or the like */
   bool signal;
   struct mh_term cfa;
-  struct mh_rule sp, fp, ra;
+  struct mh_register_rule sp, fp, ra;
 };
 
-/* The row for `pc`, without a frame id; see unwind_rule.h. `exact`: an interrupted instruction rather than a return address.
+/* The rule for `pc`, without a frame id; see unwind_rule.h. `exact`: an interrupted instruction rather than a return address.
  * Never 0. Takes no lock. Depends on the modules loaded now. */
-uint64_t mh_cfi_row(uintptr_t pc, bool exact);
+uint64_t mh_cfi_rule(uintptr_t pc, bool exact);
 
 /* Around a dlclose: frame information may vanish at any moment between the two, so it is then read through the kernel,
  * which answers where a plain load would crash. */

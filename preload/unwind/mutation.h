@@ -9,8 +9,8 @@ enum {
   MUTATION_NO_SAVED_FP,           /* saved frame pointers are not compared */
   MUTATION_NO_FP,                 /* the frame pointer is not compared where the walk joins */
   MUTATION_NO_END,                /* the word that ended the walk is not compared */
-  MUTATION_NO_GENERATION,         /* rows survive dlopen and dlclose */
-  MUTATION_DAMAGED_ROWS,          /* not a part left out: some rows are wrong, as from damaged frame information */
+  MUTATION_NO_GENERATION,         /* rules survive dlopen and dlclose */
+  MUTATION_DAMAGED_RULES,          /* not a part left out: some rules are wrong, as from damaged frame information */
   MUTATION_NO_DETOUR_SLOT,        /* the outermost word of a detour is not compared */
   MUTATION_NO_DETOUR_NODE,        /* nor which frame of the walk a detour leads to, but by its registers */
   MUTATION_NO_PATH_FRAME,         /* the frames of a path are not compared, only how many they are, and where they begin */

@@ -48,20 +48,20 @@ struct place {
   uintptr_t pc, sp, fp;
 };
 
-/* Steps out of an ordinary frame, one that made a call. False if more than a row says is needed for that. */
-static bool step_out(struct place *place, uint64_t row, struct mh_span *span) {
-  unsigned kind = mh_row_kind(row);
-  if (kind < MH_ROW_SP || kind > MH_ROW_FP_LOAD || MH_RA_IN_REGISTER(row)) return false;
-  uintptr_t cfa = mh_row_from_fp(row) ? place->fp : place->sp, ra;
-  if (kind == MH_ROW_SP || kind == MH_ROW_FP) {
-    cfa += (uintptr_t)mh_row_cfa(row);
+/* Steps out of an ordinary frame, one that made a call. False if more than a rule says is needed for that. */
+static bool step_out(struct place *place, uint64_t rule, struct mh_stack_range *range) {
+  unsigned kind = mh_rule_kind(rule);
+  if (kind < MH_RULE_SP || kind > MH_RULE_FP_LOAD || MH_RA_IN_REGISTER(rule)) return false;
+  uintptr_t cfa = mh_rule_from_fp(rule) ? place->fp : place->sp, ra;
+  if (kind == MH_RULE_SP || kind == MH_RULE_FP) {
+    cfa += (uintptr_t)mh_rule_cfa(rule);
   } else {
-    if (!mh_span_word(span, cfa + (uintptr_t)mh_row_near(row), &cfa)) return false;
-    cfa += (uintptr_t)mh_row_far(row);
+    if (!mh_stack_range_word(range, cfa + (uintptr_t)mh_rule_near(rule), &cfa)) return false;
+    cfa += (uintptr_t)mh_rule_far(rule);
   }
-  if (cfa <= place->sp || !mh_span_word(span, mh_ra_at(row, cfa), &ra)) return false;
-  uintptr_t fp_at = mh_fp_at(row, cfa, place->fp);
-  if (fp_at && !mh_span_word(span, fp_at, &place->fp)) return false;
+  if (cfa <= place->sp || !mh_stack_range_word(range, mh_ra_at(rule, cfa), &ra)) return false;
+  uintptr_t fp_at = mh_fp_at(rule, cfa, place->fp);
+  if (fp_at && !mh_stack_range_word(range, fp_at, &place->fp)) return false;
   place->sp = cfa;
   place->pc = mh_strip(ra);
   return true;
@@ -74,10 +74,10 @@ bool mh_handler_calls(const struct mh_entry *entry) {
   uintptr_t hook = mh_tls.guard & ~(uintptr_t)MH_GUARD_BITS;
   if (entry->sp > hook || on_alternate_stack()) return true;
   /* The hook's frame, and all inside of it, is on this stack. */
-  struct mh_span span = {.low = entry->sp, .high = hook + 2 * sizeof(void *)};
+  struct mh_stack_range range = {.low = entry->sp, .high = hook + 2 * sizeof(void *)};
   struct place place = {entry->pc, entry->sp, entry->fp};
   for (unsigned frames = 0; place.sp <= hook; frames++) {
-    if (frames == NESTED_FRAMES || !step_out(&place, mh_cfi_row(place.pc, false), &span)) return true;
+    if (frames == NESTED_FRAMES || !step_out(&place, mh_cfi_rule(place.pc, false), &range)) return true;
   }
   return false;
 }

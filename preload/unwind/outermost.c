@@ -64,6 +64,6 @@ bool mh_is_outermost(uintptr_t sp) {
 }
 
 bool mh_is_end(uintptr_t pc, bool exact, uintptr_t sp) {
-  uint64_t row = mh_cfi_row(pc, exact);
-  return row == MH_ROW_END || (row == MH_ROW_LOST && mh_is_runtime(pc - !exact) && mh_is_outermost(sp));
+  uint64_t rule = mh_cfi_rule(pc, exact);
+  return rule == MH_RULE_END || (rule == MH_RULE_LOST && mh_is_runtime(pc - !exact) && mh_is_outermost(sp));
 }

@@ -1,8 +1,8 @@
-/* The row table: rows by program counter, shared by all threads, without a lock.
+/* The rule table: unwind rules by program counter, shared by all threads, without a lock.
  *
- * Open addressing. A slot is two words, {key, row}, always written together with one 16-byte exchange, so a slot never
- * pairs the key of one program counter with the row of another; a reader that sees the same key before and after it
- * read the row has that key's row.
+ * Open addressing. A slot is two words, {key, rule}, always written together with one 16-byte exchange, so a slot never
+ * pairs the key of one program counter with the rule of another; a reader that sees the same key before and after it
+ * read the rule has that key's rule.
  *
  *     key   63       49 48  47 46                    0
  *           ┌──────────┬──────┬──────────────────────┐
@@ -11,7 +11,7 @@
  *
  * A key of an older module generation is as good as a free slot to whoever inserts, and never found. The table grows
  * when a neighbourhood of slots is full; what it outgrew stays mapped (threads may be reading it), less than the
- * table itself in all. Losing an insertion is harmless: the row is computed again.
+ * table itself in all. Losing an insertion is harmless: the rule is computed again.
  */
 #pragma once
 #include <stdbool.h>
@@ -20,27 +20,27 @@
 #include "unwind_rule.h"
 #include "../base/sys.h"
 
-/* One program counter can have a row for each of these. */
-enum mh_row_use { MH_USE_RETURN, MH_USE_EXACT, MH_USE_CHAIN };
+/* One program counter can have a rule for each of these. */
+enum mh_rule_use { MH_USE_RETURN, MH_USE_EXACT, MH_USE_FRAME_POINTERS };
 
-struct mh_row_slot {
-  uint64_t key, row;
+struct mh_rule_slot {
+  uint64_t key, rule;
 } __attribute__((aligned(16)));
 
-struct mh_row_table {
+struct mh_rule_table {
   uint32_t shift, mask; /* home slot: hash >> shift; slots − 1 */
   uint64_t padding;
-  struct mh_row_slot slots[];
+  struct mh_rule_slot slots[];
 };
 
-#define MH_ROW_PROBES 8
+#define MH_RULE_PROBES 8
 #define MH_KEY_GENERATION_SHIFT 49
 #define MH_KEY_GENERATIONS (1u << 15)
 
-extern struct mh_row_table *mh_row_table;
+extern struct mh_rule_table *mh_rule_table;
 
 /* The key, 0 if this program counter is not kept in the table. */
-static inline uint64_t mh_row_key(uintptr_t pc, enum mh_row_use use, uint32_t generation) {
+static inline uint64_t mh_rule_key(uintptr_t pc, enum mh_rule_use use, uint32_t generation) {
 #if defined(__aarch64__)
   /* Addresses of 48 bits, programs in their upper half; instructions of four bytes. */
   if (MH_UNLIKELY(pc & 3)) return 0;
@@ -50,33 +50,33 @@ static inline uint64_t mh_row_key(uintptr_t pc, enum mh_row_use use, uint32_t ge
   return (uint64_t)generation << MH_KEY_GENERATION_SHIFT | (uint64_t)use << 47 | pc;
 }
 
-static inline uint32_t mh_row_home(const struct mh_row_table *table, uint64_t key) {
+static inline uint32_t mh_rule_home(const struct mh_rule_table *table, uint64_t key) {
   return (uint32_t)(key * 0x9e3779b97f4a7c15ull >> table->shift);
 }
 
-/* The row with its frame id, 0 if it is not in the table. */
-MH_INLINE uint64_t mh_row_find(uint64_t key) {
-  const struct mh_row_table *table = __atomic_load_n(&mh_row_table, __ATOMIC_ACQUIRE);
+/* The rule with its frame id, 0 if it is not in the table. */
+MH_INLINE uint64_t mh_rule_find(uint64_t key) {
+  const struct mh_rule_table *table = __atomic_load_n(&mh_rule_table, __ATOMIC_ACQUIRE);
   if (MH_UNLIKELY(!table)) return 0;
-  uint32_t at = mh_row_home(table, key);
-  for (unsigned probe = 0; probe < MH_ROW_PROBES; probe++, at = (at + 1) & table->mask) {
-    const struct mh_row_slot *slot = &table->slots[at];
+  uint32_t at = mh_rule_home(table, key);
+  for (unsigned probe = 0; probe < MH_RULE_PROBES; probe++, at = (at + 1) & table->mask) {
+    const struct mh_rule_slot *slot = &table->slots[at];
     uint64_t seen = __atomic_load_n(&slot->key, __ATOMIC_ACQUIRE);
     if (MH_LIKELY(seen == key)) {
-      uint64_t row = __atomic_load_n(&slot->row, __ATOMIC_ACQUIRE);
-      return MH_LIKELY(__atomic_load_n(&slot->key, __ATOMIC_RELAXED) == key) ? row : 0;
+      uint64_t rule = __atomic_load_n(&slot->rule, __ATOMIC_ACQUIRE);
+      return MH_LIKELY(__atomic_load_n(&slot->key, __ATOMIC_RELAXED) == key) ? rule : 0;
     }
     if (!seen) break;
   }
   return 0;
 }
 
-/* Puts a row in, or its frame id to a row that is there. */
-void mh_row_insert(uint64_t key, uint64_t row);
+/* Puts a rule in, or its frame id to a rule that is there. */
+void mh_rule_insert(uint64_t key, uint64_t rule);
 
 /* In a child of fork: another thread may have been growing the table. */
-void mh_rows_inherit(void);
+void mh_rule_table_inherit(void);
 
 /* To be called when the generation changed: its number in a key is short, and old keys must be gone before it is
  * used again. */
-void mh_rows_generation(uint32_t generation);
+void mh_rule_table_generation(uint32_t generation);

@@ -37,7 +37,7 @@ struct mh_walk_step {
   uintptr_t sp, pc, fp;
   uintptr_t cfa; /* sp of the caller */
   uintptr_t ra;  /* as found on the stack: pc of the caller, perhaps signed */
-  uint64_t row;
+  uint64_t rule;
   uint32_t flags;
   uint32_t frame, hash; /* interned, and the hash of its node: only in what is being remembered; see stack_cache_update.h */
 };
@@ -86,7 +86,7 @@ _Static_assert(sizeof(struct mh_walk_detour) == 192, "three cache lines");
 #define MH_DETOURS (MH_DETOUR_SETS * MH_DETOUR_WAYS)
 
 struct mh_walk {
-  struct mh_own_stack own;
+  struct mh_thread_stack own;
   uint32_t limit;      /* most frames; 0 before the first use */
   uint32_t generation; /* module generation of what is remembered */
   uint32_t plain;      /* the same where all of that is on the thread's own stack, and begins at the stack's end; else 0 */
@@ -109,7 +109,7 @@ struct mh_walk {
   uint32_t detour_turn;                      /* which way of a set is replaced next */
   uint8_t detour_tags[MH_DETOURS] __attribute__((aligned(16))); /* of the hash of pc and sp */
   struct mh_walk_detour detours[MH_DETOURS]; /* by hash of pc and sp, set after set */
-  struct mh_other_stack other;
+  struct mh_foreign_stack other;
   struct mh_walk_slot guard; /* in front of the slots; see cached_backtrace.h */
   struct mh_walk_slot slots[];
 };
@@ -137,7 +137,7 @@ void mh_walk_start(void);
 /* To be called when another thread takes `walk` over. */
 static inline void mh_walk_new_owner(struct mh_walk *walk) {
   walk->plain = 0;
-  walk->own = (struct mh_own_stack){.thread_pointer = walk->own.thread_pointer}; /* even at the same place it may be another stack */
+  walk->own = (struct mh_thread_stack){.thread_pointer = walk->own.thread_pointer}; /* even at the same place it may be another stack */
 }
 
 /* Each walks the stack at `entry`, which is not known to be the same again (stack_cache.h), and returns its id, 0 if it could not be kept.

@@ -29,13 +29,13 @@ MH_INLINE void mh_add_slot(struct mh_outer *outer, uintptr_t at, uintptr_t value
 
 /* Adds the words, MH_SLOTS_OF_A_FRAME at most, that led from `step` to its caller, whose frame pointer is `caller_fp`. */
 MH_INLINE void mh_add_slots(struct mh_outer *outer, const struct mh_walk_step *step, uintptr_t caller_fp, uint32_t depth) {
-  uint64_t row = step->row;
-  unsigned kind = mh_row_kind(row);
+  uint64_t rule = step->rule;
+  unsigned kind = mh_rule_kind(rule);
   bool need = outer->need, need_lr = outer->need_lr;
-  outer->need = mh_row_from_fp(row);
+  outer->need = mh_rule_from_fp(rule);
   outer->need_lr = false;
-  if (kind == MH_ROW_END || step->flags & MH_STEP_UNREAD) return;
-  if (kind == MH_ROW_SIGNAL) {
+  if (kind == MH_RULE_END || step->flags & MH_STEP_UNREAD) return;
+  if (kind == MH_RULE_SIGNAL) {
     mh_add_slot(outer, step->sp + MH_SIGNAL_SP, step->cfa);
     mh_add_slot(outer, step->sp + MH_SIGNAL_PC, step->ra);
     if (need) mh_add_slot(outer, step->sp + MH_SIGNAL_FP, caller_fp);
@@ -45,41 +45,41 @@ MH_INLINE void mh_add_slots(struct mh_outer *outer, const struct mh_walk_step *s
     (void)need_lr;
     return;
   }
-  if (kind == MH_ROW_SP_LOAD || kind == MH_ROW_FP_LOAD)
-    mh_add_slot(outer, (kind == MH_ROW_FP_LOAD ? step->fp : step->sp) + (uintptr_t)mh_row_near(row), step->cfa - (uintptr_t)mh_row_far(row));
-  if (MH_RA_IN_REGISTER(row))
+  if (kind == MH_RULE_SP_LOAD || kind == MH_RULE_FP_LOAD)
+    mh_add_slot(outer, (kind == MH_RULE_FP_LOAD ? step->fp : step->sp) + (uintptr_t)mh_rule_near(rule), step->cfa - (uintptr_t)mh_rule_far(rule));
+  if (MH_RA_IN_REGISTER(rule))
     outer->need_lr = true;
   else if (!(MH_MUTATION == MUTATION_NO_END && !step->ra) && !(MH_MUTATION == MUTATION_NO_RETURN_ADDRESS && depth % 4 == 3))
-    mh_add_slot(outer, mh_ra_at(row, step->cfa), step->ra);
-  uintptr_t fp_at = mh_fp_at(row, step->cfa, step->fp);
+    mh_add_slot(outer, mh_ra_at(rule, step->cfa), step->ra);
+  uintptr_t fp_at = mh_fp_at(rule, step->cfa, step->fp);
   if (need && fp_at && MH_MUTATION != MUTATION_NO_SAVED_FP) mh_add_slot(outer, fp_at, caller_fp);
-  if (need && mh_fp_from_fp(row)) outer->need = true;
+  if (need && mh_fp_from_fp(rule)) outer->need = true;
 }
 
-/* The key of a frame's row; if `chain`, of the row for frame pointers alone, which is in the table for its frame id. */
-MH_INLINE uint64_t mh_frame_key(uintptr_t pc, bool exact, uint32_t generation, bool chain) {
-  return mh_row_key(pc, chain ? MH_USE_CHAIN : exact ? MH_USE_EXACT : MH_USE_RETURN, generation);
+/* The key of a frame's rule; if `frame_pointers`, of the rule for frame pointers alone, which is in the table for its frame id. */
+MH_INLINE uint64_t mh_frame_key(uintptr_t pc, bool exact, uint32_t generation, bool frame_pointers) {
+  return mh_rule_key(pc, frame_pointers ? MH_USE_FRAME_POINTERS : exact ? MH_USE_EXACT : MH_USE_RETURN, generation);
 }
 
-/* Notes that the walk ended in this step, and whether its callers are lost. That is part of the frame, and the frame with its row in the table is the one
- * for which the row alone decides. */
+/* Notes that the walk ended in this step, and whether its callers are lost. That is part of the frame, and the frame with its rule in the table is the one
+ * for which the rule alone decides. */
 static inline void mh_end_at(struct mh_walk_step *step, bool lost) {
   if (lost) step->flags |= MH_STEP_LOST;
-  if (lost != mh_row_is_lost(step->row)) step->row &= MH_ROW_MASK;
+  if (lost != mh_rule_is_lost(step->rule)) step->rule &= MH_RULE_MASK;
 }
 
 static __attribute__((noinline)) uint32_t mh_new_frame(const struct mh_walk_step *step, uint64_t key) {
   bool lost = step->flags & MH_STEP_LOST;
   uint32_t frame = mh_intern_frame(step->pc, (step->flags & MH_STEP_EXACT ? MH_FRAME_FLAG_EXACT : 0) | (lost ? MH_FRAME_FLAG_LOST : 0));
-  if (frame && frame < MH_ROW_FRAME_LIMIT && lost == mh_row_is_lost(step->row))
-    mh_row_insert(key, (step->row & MH_ROW_MASK) | (uint64_t)frame << MH_ROW_FRAME_SHIFT);
+  if (frame && frame < MH_RULE_FRAME_LIMIT && lost == mh_rule_is_lost(step->rule))
+    mh_rule_insert(key, (step->rule & MH_RULE_MASK) | (uint64_t)frame << MH_RULE_FRAME_SHIFT);
   return frame;
 }
 
 /* The frame of a step, interned; 0 if it could not be. */
-MH_INLINE uint32_t mh_frame_of(const struct mh_walk_step *step, uint32_t generation, bool chain) {
-  uint32_t frame = mh_row_frame(step->row);
-  return MH_LIKELY(frame) ? frame : mh_new_frame(step, mh_frame_key(step->pc, step->flags & MH_STEP_EXACT, generation, chain));
+MH_INLINE uint32_t mh_frame_of(const struct mh_walk_step *step, uint32_t generation, bool frame_pointers) {
+  uint32_t frame = mh_rule_frame(step->rule);
+  return MH_LIKELY(frame) ? frame : mh_new_frame(step, mh_frame_key(step->pc, step->flags & MH_STEP_EXACT, generation, frame_pointers));
 }
 
 static __attribute__((noinline)) struct mh_walk_known *mh_learn_node(struct mh_walk_known *known, uint32_t parent, uint32_t frame, uint32_t hash) {
@@ -108,10 +108,10 @@ MH_INLINE struct mh_walk_known *mh_node_of(struct mh_walk *walk, uint32_t parent
 
 /* Notes the interned frames of new steps and the hashes of their nodes, and has fetched what is likely to be looked up. `hash`: of the node that they
  * hang from. False if a frame could not be interned. */
-MH_INLINE bool mh_prepare(struct mh_walk *walk, uint32_t count, uint32_t hash, bool cut, bool chain) {
+MH_INLINE bool mh_prepare(struct mh_walk *walk, uint32_t count, uint32_t hash, bool cut, bool frame_pointers) {
   for (uint32_t i = count; i-- > 0;) {
     struct mh_walk_step *step = &walk->steps[i];
-    step->frame = mh_frame_of(step, walk->generation, chain);
+    step->frame = mh_frame_of(step, walk->generation, frame_pointers);
     if (MH_UNLIKELY(!step->frame)) return false;
     step->hash = hash = mh_node_hash(hash, step->frame);
     const struct mh_walk_known *known = mh_known_at(walk, hash);
@@ -124,11 +124,11 @@ MH_INLINE bool mh_prepare(struct mh_walk *walk, uint32_t count, uint32_t hash, b
 
 /* Interns the new frames from the outside in and then the stack that they end, and remembers those from steps[first] on outwards. Each is remembered
  * whole before the next one is begun: a signal handler that jumps out of here leaves a shorter memory, not a wrong one. */
-MH_INLINE uint32_t mh_remember(struct mh_walk *walk, struct mh_outer outer, uint32_t count, uint32_t first, uintptr_t caller_fp, bool cut, bool chain) {
+MH_INLINE uint32_t mh_remember(struct mh_walk *walk, struct mh_outer outer, uint32_t count, uint32_t first, uintptr_t caller_fp, bool cut, bool frame_pointers) {
   const struct mh_walk_step *steps = walk->steps;
   struct mh_walk_frame *frames = walk->frames;
   uint32_t depth = walk->depth, stack = 0;
-  if (MH_UNLIKELY(!mh_prepare(walk, count, outer.hash, cut, chain))) return 0;
+  if (MH_UNLIKELY(!mh_prepare(walk, count, outer.hash, cut, frame_pointers))) return 0;
   size_t most_slots = mh_walk_slots(walk->limit) - MH_SLOTS_OF_A_FRAME;
   for (uint32_t i = count; i-- > 0;) {
     const struct mh_walk_step *step = &steps[i];

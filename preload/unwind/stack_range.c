@@ -1,4 +1,4 @@
-/* Spans; see stack_range.h. */
+/* Stack ranges; see stack_range.h. */
 #include "stack_range.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@
 
 static uintptr_t main_stack_end;
 
-void mh_span_start(void) {
+void mh_stack_range_start(void) {
   main_stack_end = getauxval(AT_EXECFN) & ~(uintptr_t)7;
 }
 
@@ -30,7 +30,7 @@ static bool all_readable(uintptr_t low, uintptr_t high, bool down) {
   return true;
 }
 
-static bool find_own(struct mh_own_stack *own, uintptr_t sp) {
+static bool find_own(struct mh_thread_stack *own, uintptr_t sp) {
   /* A thread that allocates only on coroutine stacks would try in vain each time: try more and more rarely. */
   if (own->failures & (own->failures - 1)) {
     own->failures++;
@@ -48,7 +48,7 @@ static bool find_own(struct mh_own_stack *own, uintptr_t sp) {
   return false;
 }
 
-void mh_span_find(struct mh_own_stack *own, struct mh_other_stack *other, uintptr_t sp, struct mh_span *span) {
+void mh_stack_range_find(struct mh_thread_stack *own, struct mh_foreign_stack *other, uintptr_t sp, struct mh_stack_range *range) {
   bool found = false;
   if (!own->high)
     found = find_own(own, sp);
@@ -57,15 +57,15 @@ void mh_span_find(struct mh_own_stack *own, struct mh_other_stack *other, uintpt
     found = true;
   }
   if (found) {
-    mh_span_at(own, other, sp, span);
+    mh_stack_range_at(own, other, sp, range);
     return;
   }
-  *span = (struct mh_span){.low = sp - BELOW_SP, .high = sp - BELOW_SP, .other = other};
+  *range = (struct mh_stack_range){.low = sp - BELOW_SP, .high = sp - BELOW_SP, .other = other};
   other->copy_low = other->copy_high = 0;
 }
 
-void mh_span_begin_elsewhere(struct mh_span *span, uintptr_t sp) {
-  struct mh_other_stack *other = span->other;
+void mh_stack_range_begin_foreign(struct mh_stack_range *range, uintptr_t sp) {
+  struct mh_foreign_stack *other = range->other;
   uint32_t changes = __atomic_load_n(&mh_region_changes, __ATOMIC_ACQUIRE);
   if (other->region_changes != changes || sp < other->region_low || sp >= other->region_high) {
     other->in_region = mh_region_around(sp, &other->region_low, &other->region_high);
@@ -74,29 +74,29 @@ void mh_span_begin_elsewhere(struct mh_span *span, uintptr_t sp) {
   other->asked = 0;
   other->reach_before = other->reach;
   other->reach = 0;
-  span->high = (sp | (MH_PAGE - 1)) + 1; /* the page is there, and stays while the walk lasts */
-  span->most = other->in_region ? other->region_high : 0;
+  range->high = (sp | (MH_PAGE - 1)) + 1; /* the page is there, and stays while the walk lasts */
+  range->most = other->in_region ? other->region_high : 0;
 }
 
-static bool may_ask(struct mh_other_stack *other) {
+static bool may_ask(struct mh_foreign_stack *other) {
   return other->asked < MOST_QUESTIONS && ++other->asked;
 }
 
-/* Has the span reach up to the word at `address`. */
-static bool extend(struct mh_span *span, uintptr_t address) {
-  while (span->high - address < sizeof(mh_word) || span->high <= address) {
-    if (!may_ask(span->other) || !mh_readable(span->high)) return false;
-    span->high += MH_PAGE;
+/* Has the range reach up to the word at `address`. */
+static bool extend(struct mh_stack_range *range, uintptr_t address) {
+  while (range->high - address < sizeof(mh_word) || range->high <= address) {
+    if (!may_ask(range->other) || !mh_readable(range->high)) return false;
+    range->high += MH_PAGE;
   }
   return true;
 }
 
-static bool copied(const struct mh_other_stack *other, uintptr_t address) {
+static bool copied(const struct mh_foreign_stack *other, uintptr_t address) {
   return address >= other->copy_low && address < other->copy_high && other->copy_high - address >= sizeof(mh_word);
 }
 
-/* Has the copy begin at the page of `address`, which is `beyond` bytes behind the span. */
-static bool copy(struct mh_other_stack *other, uintptr_t address, uintptr_t beyond) {
+/* Has the copy begin at the page of `address`, which is `beyond` bytes behind the range. */
+static bool copy(struct mh_foreign_stack *other, uintptr_t address, uintptr_t beyond) {
   if (!may_ask(other)) return false;
   size_t bytes = other->reach_before > beyond ? other->reach_before - beyond : 0;
   bytes = (bytes / MH_PAGE + 1) * MH_PAGE;
@@ -106,15 +106,15 @@ static bool copy(struct mh_other_stack *other, uintptr_t address, uintptr_t beyo
   return copied(other, address);
 }
 
-bool mh_span_beyond(struct mh_span *span, uintptr_t address, uintptr_t *word) {
-  struct mh_other_stack *other = span->other;
-  if (address < span->low) return false;
-  if (address < span->most && span->most - address >= sizeof *word) {
-    if (!extend(span, address)) return false;
+bool mh_stack_range_beyond(struct mh_stack_range *range, uintptr_t address, uintptr_t *word) {
+  struct mh_foreign_stack *other = range->other;
+  if (address < range->low) return false;
+  if (address < range->most && range->most - address >= sizeof *word) {
+    if (!extend(range, address)) return false;
     *word = *(const mh_word *)address;
     return true;
   }
-  uintptr_t beyond = address > span->high ? address - span->high : 0;
+  uintptr_t beyond = address > range->high ? address - range->high : 0;
   if (!copied(other, address) && !copy(other, address, beyond)) return false;
   if (beyond > other->reach && beyond < sizeof other->copy) other->reach = (uint32_t)beyond;
   memcpy(word, other->copy + (address - other->copy_low), sizeof *word);

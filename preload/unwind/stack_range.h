@@ -1,9 +1,9 @@
-/* Spans: which memory around a stack pointer may be read while a stack is walked, and how.
+/* Stack ranges: which memory around a stack pointer may be read while a stack is walked, and how.
  *
  * A thread's own stack ends at its thread pointer (the C libraries put the thread block on top of the stack), the main
  * thread's at the strings that the kernel put on top of it. That all pages between the stack pointer and that end are
  * there is tested once, page by page, with a system call that answers where a load would crash; as the stack
- * pointer goes deeper, the new pages are tested. After that the span is known, and a walk in it costs two comparisons a
+ * pointer goes deeper, the new pages are tested. After that the range is known, and a walk in it costs two comparisons a
  * word. Neither the loader nor the thread library is asked: they take locks.
  *
  * Any other stack (alternate signal stacks, coroutines) may not be there any more in the next walk. Where the program itself mapped it, it ends
@@ -22,63 +22,63 @@
 typedef uintptr_t mh_word __attribute__((may_alias, aligned(1)));
 
 /* What a thread knows about its own stack. All zero at first. */
-struct mh_own_stack {
+struct mh_thread_stack {
   uintptr_t thread_pointer; /* whose stack it is */
   uintptr_t low, high;      /* tested, the thread's own; both 0: not found yet */
   uint32_t failures;
 };
 
 /* What a thread knows about the stack that it runs on if that is another one. All zero at first. */
-struct mh_other_stack {
+struct mh_foreign_stack {
   uintptr_t region_low, region_high; /* the region around it, or the gap between two, as looked up */
   bool in_region;
   uint32_t region_changes;           /* when that was */
   uint32_t asked;                    /* how often the kernel was asked in this walk */
-  uint32_t reach;                    /* bytes beyond the span that this walk has wanted */
+  uint32_t reach;                    /* bytes beyond the range that this walk has wanted */
   uint32_t reach_before;             /* and the walk before it: this one is likely to want as many */
   uintptr_t copy_low, copy_high;     /* a part of it, as it was a moment ago */
   uint8_t copy[32768];
 };
 
 /* Memory that may be read in this walk. */
-struct mh_span {
+struct mh_stack_range {
   uintptr_t low, high;          /* by loads */
   uintptr_t most;               /* what `high` may become, page by page */
-  struct mh_other_stack *other; /* NULL: it is the thread's own stack, and this all */
+  struct mh_foreign_stack *other; /* NULL: it is the thread's own stack, and this all */
 };
 
 /* Called once, before the first walk. */
-void mh_span_start(void);
+void mh_stack_range_start(void);
 
-/* The span around `sp` if that is not in what is known of the own stack. */
-void mh_span_find(struct mh_own_stack *own, struct mh_other_stack *other, uintptr_t sp, struct mh_span *span);
+/* The range around `sp` if that is not in what is known of the own stack. */
+void mh_stack_range_find(struct mh_thread_stack *own, struct mh_foreign_stack *other, uintptr_t sp, struct mh_stack_range *range);
 
-static inline void mh_span_at(struct mh_own_stack *own, struct mh_other_stack *other, uintptr_t sp, struct mh_span *span) {
+static inline void mh_stack_range_at(struct mh_thread_stack *own, struct mh_foreign_stack *other, uintptr_t sp, struct mh_stack_range *range) {
   if (MH_LIKELY(sp >= own->low && sp < own->high))
-    *span = (struct mh_span){.low = own->low, .high = own->high};
+    *range = (struct mh_stack_range){.low = own->low, .high = own->high};
   else
-    mh_span_find(own, other, sp, span);
+    mh_stack_range_find(own, other, sp, range);
 }
 
-/* Begins a walk in `span`, which is not the own stack's, where the program is running, at `sp`. */
-void mh_span_begin_elsewhere(struct mh_span *span, uintptr_t sp);
+/* Begins a walk in `range`, which is not the own stack's, where the program is running, at `sp`. */
+void mh_stack_range_begin_foreign(struct mh_stack_range *range, uintptr_t sp);
 
-static inline void mh_span_begin(struct mh_span *span, uintptr_t sp) {
-  if (MH_UNLIKELY(span->other != NULL)) mh_span_begin_elsewhere(span, sp);
+static inline void mh_stack_range_begin(struct mh_stack_range *range, uintptr_t sp) {
+  if (MH_UNLIKELY(range->other != NULL)) mh_stack_range_begin_foreign(range, sp);
 }
 
 /* How many bytes of it a word may begin at. */
-static inline uintptr_t mh_span_room(const struct mh_span *span) {
-  uintptr_t bytes = span->high - span->low;
+static inline uintptr_t mh_stack_range_room(const struct mh_stack_range *range) {
+  uintptr_t bytes = range->high - range->low;
   return bytes < sizeof(mh_word) ? 0 : bytes - (sizeof(mh_word) - 1);
 }
 
-/* The word at `address`, which is outside of `span` and may be on that other stack. */
-bool mh_span_beyond(struct mh_span *span, uintptr_t address, uintptr_t *word);
+/* The word at `address`, which is outside of `range` and may be on that other stack. */
+bool mh_stack_range_beyond(struct mh_stack_range *range, uintptr_t address, uintptr_t *word);
 
 /* The word at `address`, if it may be read. */
-static inline bool mh_span_word(struct mh_span *span, uintptr_t address, uintptr_t *word) {
-  if (MH_UNLIKELY(address - span->low >= mh_span_room(span))) return span->other && mh_span_beyond(span, address, word);
+static inline bool mh_stack_range_word(struct mh_stack_range *range, uintptr_t address, uintptr_t *word) {
+  if (MH_UNLIKELY(address - range->low >= mh_stack_range_room(range))) return range->other && mh_stack_range_beyond(range, address, word);
   *word = *(const mh_word *)address;
   return true;
 }

@@ -1,14 +1,14 @@
 /* Walking stacks on aarch64.
  *
- *     CFA ─▶ ┌──────────────────┐   rule BOTH: at CFA + saved the caller's x29, and in the next word
+ *     CFA ─▶ ┌──────────────────┐   save BOTH: at CFA + saved the caller's x29, and in the next word
  *            │ …                │     the return address, as stp x29, x30 leaves them
- *            │ return address   │   rule RA: at CFA + saved the return address; x29 still has its value
- *            │ caller's x29     │   rule SAME: both still in their registers, a frame that calls nothing: met only
+ *            │ return address   │   save RA: at CFA + saved the return address; x29 still has its value
+ *            │ caller's x29     │   save NOT: both still in their registers, a frame that calls nothing: met only
  *            │ …                │     where a signal interrupted it
- *     sp  ─▶ └──────────────────┘   rule FP: at CFA + saved the caller's x29; the return address still in x30
+ *     sp  ─▶ └──────────────────┘   save FP: at CFA + saved the caller's x29; the return address still in x30
  *
  * A return address may be signed (pointer authentication). Wherever one is used, the signature is stripped: that does
- * nothing to one that is not signed, so no row says which it is.
+ * nothing to one that is not signed, so no rule says which it is.
  */
 #pragma once
 #include <stdbool.h>
@@ -21,7 +21,7 @@
 #define MH_DWARF_SP 31
 #define MH_DWARF_PC 32 /* no expression can name it */
 
-enum { MH_RULE_SAME, MH_RULE_BOTH, MH_RULE_RA, MH_RULE_FP };
+enum { MH_SAVED_NOT, MH_SAVED_BOTH, MH_SAVED_RA, MH_SAVED_FP };
 
 /* Where the kernel keeps the interrupted registers, counted from the stack pointer in the frame that returns from a
  * signal: struct siginfo, then struct ucontext. */
@@ -49,10 +49,10 @@ static inline bool mh_ends_with_call(const uint8_t *code) {
 /* An interrupted function may not have a frame yet. */
 #define MH_CFA_MAY_STAY true
 
-static inline bool mh_ra_in_register(uint64_t row) {
-  return mh_row_rule(row) == MH_RULE_SAME || mh_row_rule(row) == MH_RULE_FP;
+static inline bool mh_ra_in_register(uint64_t rule) {
+  return mh_rule_save(rule) == MH_SAVED_NOT || mh_rule_save(rule) == MH_SAVED_FP;
 }
-#define MH_RA_IN_REGISTER(row) mh_ra_in_register(row)
+#define MH_RA_IN_REGISTER(rule) mh_ra_in_register(rule)
 
 /* xpaclri, an instruction that older processors take for a hint and ignore. */
 static inline uintptr_t mh_strip(uintptr_t return_address) {
@@ -62,53 +62,53 @@ static inline uintptr_t mh_strip(uintptr_t return_address) {
 }
 
 /* Address that holds the return address, if that is not in its register. */
-static inline uintptr_t mh_ra_at(uint64_t row, uintptr_t cfa) {
-  return cfa + (uintptr_t)mh_row_saved(row) + (mh_row_rule(row) == MH_RULE_BOTH ? 8 : 0);
+static inline uintptr_t mh_ra_at(uint64_t rule, uintptr_t cfa) {
+  return cfa + (uintptr_t)mh_rule_saved(rule) + (mh_rule_save(rule) == MH_SAVED_BOTH ? 8 : 0);
 }
 
 /* Address that holds the caller's frame pointer, 0 if that is still in its register. */
-static inline uintptr_t mh_fp_at(uint64_t row, uintptr_t cfa, uintptr_t fp) {
+static inline uintptr_t mh_fp_at(uint64_t rule, uintptr_t cfa, uintptr_t fp) {
   (void)fp;
-  unsigned rule = mh_row_rule(row);
-  return rule == MH_RULE_BOTH || rule == MH_RULE_FP ? cfa + (uintptr_t)mh_row_saved(row) : 0;
+  unsigned save = mh_rule_save(rule);
+  return save == MH_SAVED_BOTH || save == MH_SAVED_FP ? cfa + (uintptr_t)mh_rule_saved(rule) : 0;
 }
 
 /* Whether the caller's frame pointer depends on this frame's. */
-static inline bool mh_fp_from_fp(uint64_t row) {
-  return mh_row_rule(row) == MH_RULE_SAME || mh_row_rule(row) == MH_RULE_RA;
+static inline bool mh_fp_from_fp(uint64_t rule) {
+  return mh_rule_save(rule) == MH_SAVED_NOT || mh_rule_save(rule) == MH_SAVED_RA;
 }
 
-/* The row that every frame has for a program counter walked by frame pointers alone: the frame record is all that is known,
+/* The rule that every frame has for a program counter walked by frame pointers alone: the frame record is all that is known,
  * so its end stands for the CFA. */
-#define MH_ROW_CHAIN \
-  (MH_ROW_FP | MH_RULE_BOTH << 3 | (uint64_t)(16 / MH_ROW_UNIT) << 5 | ((uint64_t)(-16 / MH_ROW_UNIT) & 0x7fff) << 25)
+#define MH_RULE_FRAME_POINTERS \
+  (MH_RULE_FP | MH_SAVED_BOTH << 3 | (uint64_t)(16 / MH_RULE_UNIT) << 5 | ((uint64_t)(-16 / MH_RULE_UNIT) & 0x7fff) << 25)
 
-/* Packs what the frame information says into a row. */
-static inline uint64_t mh_row_pack(const struct mh_rules *rules) {
-  if (rules->ra.how == MH_HOW_UNDEFINED) return MH_ROW_END;
+/* Packs what the frame information says into a rule. */
+static inline uint64_t mh_rule_pack(const struct mh_cfi_row *row) {
+  if (row->ra.how == MH_HOW_UNDEFINED) return MH_RULE_END;
   /* What is said of the return from a signal leaves out the interrupted pc; the kernel's layout is known. */
-  if (rules->signal) return MH_ROW_SIGNAL;
-  if (!rules->known) return MH_ROW_FALLBACK;
-  const struct mh_term *cfa = &rules->cfa;
-  if (rules->sp.how != MH_HOW_SAME && !(rules->sp.how == MH_HOW_IS_CFA && rules->sp.value == 0)) return MH_ROW_FALLBACK;
+  if (row->signal) return MH_RULE_SIGNAL;
+  if (!row->known) return MH_RULE_FALLBACK;
+  const struct mh_term *cfa = &row->cfa;
+  if (row->sp.how != MH_HOW_SAME && !(row->sp.how == MH_HOW_IS_CFA && row->sp.value == 0)) return MH_RULE_FALLBACK;
 
-  uint64_t row = 0;
-  if (cfa->base != MH_BASE_SP && cfa->base != MH_BASE_FP) return MH_ROW_FALLBACK;
+  uint64_t rule = 0;
+  if (cfa->base != MH_BASE_SP && cfa->base != MH_BASE_FP) return MH_RULE_FALLBACK;
   if (cfa->loaded) {
-    row = cfa->base == MH_BASE_SP ? MH_ROW_SP_LOAD : MH_ROW_FP_LOAD;
-    if (!mh_row_put_load(&row, cfa->from, cfa->add)) return MH_ROW_FALLBACK;
+    rule = cfa->base == MH_BASE_SP ? MH_RULE_SP_LOAD : MH_RULE_FP_LOAD;
+    if (!mh_rule_put_load(&rule, cfa->from, cfa->add)) return MH_RULE_FALLBACK;
   } else {
-    row = cfa->base == MH_BASE_SP ? MH_ROW_SP : MH_ROW_FP;
-    if (!mh_row_put_cfa(&row, cfa->add)) return MH_ROW_FALLBACK;
+    rule = cfa->base == MH_BASE_SP ? MH_RULE_SP : MH_RULE_FP;
+    if (!mh_rule_put_cfa(&rule, cfa->add)) return MH_RULE_FALLBACK;
   }
 
-  const struct mh_rule *fp = &rules->fp, *ra = &rules->ra;
+  const struct mh_register_rule *fp = &row->fp, *ra = &row->ra;
   bool fp_same = fp->how == MH_HOW_SAME, ra_same = ra->how == MH_HOW_SAME;
-  if ((!fp_same && fp->how != MH_HOW_AT_CFA) || (!ra_same && ra->how != MH_HOW_AT_CFA)) return MH_ROW_FALLBACK;
-  if (!fp_same && !ra_same && ra->value != fp->value + 8) return MH_ROW_FALLBACK;
-  unsigned rule = fp_same ? (ra_same ? MH_RULE_SAME : MH_RULE_RA) : (ra_same ? MH_RULE_FP : MH_RULE_BOTH);
-  row |= (uint64_t)rule << 3;
-  return mh_row_put_saved(&row, fp_same ? (ra_same ? 0 : ra->value) : fp->value) ? row : MH_ROW_FALLBACK;
+  if ((!fp_same && fp->how != MH_HOW_AT_CFA) || (!ra_same && ra->how != MH_HOW_AT_CFA)) return MH_RULE_FALLBACK;
+  if (!fp_same && !ra_same && ra->value != fp->value + 8) return MH_RULE_FALLBACK;
+  unsigned save = fp_same ? (ra_same ? MH_SAVED_NOT : MH_SAVED_RA) : (ra_same ? MH_SAVED_FP : MH_SAVED_BOTH);
+  rule |= (uint64_t)save << 3;
+  return mh_rule_put_saved(&rule, fp_same ? (ra_same ? 0 : ra->value) : fp->value) ? rule : MH_RULE_FALLBACK;
 }
 
 static inline uintptr_t mh_thread_pointer(void) {

@@ -3,8 +3,8 @@
  *     CFA ─▶ ┌──────────────────┐
  *        −8  │ return address   │   always there, pushed by the call
  *            │ …                │
- *            │ caller's rbp     │   rule SAVED: at CFA + saved; rule AT_FP: at rbp + saved (realigned frames);
- *            │ …                │   rule SAME: still in rbp
+ *            │ caller's rbp     │   save AT_CFA: at CFA + saved; AT_FP: at rbp + saved (realigned frames);
+ *            │ …                │   save NOT: still in rbp
  *     rsp ─▶ └──────────────────┘
  */
 #pragma once
@@ -18,7 +18,7 @@
 #define MH_DWARF_SP 7
 #define MH_DWARF_PC 16
 
-enum { MH_RULE_SAME, MH_RULE_SAVED, MH_RULE_AT_FP };
+enum { MH_SAVED_NOT, MH_SAVED_AT_CFA, MH_SAVED_AT_FP };
 
 /* Where the kernel keeps the interrupted registers, counted from the stack pointer in the frame that returns from a
  * signal: struct ucontext begins there. */
@@ -53,79 +53,79 @@ static inline bool mh_ends_with_call(const uint8_t *code) {
 #define MH_CFA_MAY_STAY false
 
 /* A frame without its own call yet can have its return address in a register on other architectures. */
-#define MH_RA_IN_REGISTER(row) ((void)(row), false)
+#define MH_RA_IN_REGISTER(rule) ((void)(rule), false)
 
 static inline uintptr_t mh_strip(uintptr_t return_address) {
   return return_address;
 }
 
 /* Address that holds the return address. */
-static inline uintptr_t mh_ra_at(uint64_t row, uintptr_t cfa) {
-  (void)row;
+static inline uintptr_t mh_ra_at(uint64_t rule, uintptr_t cfa) {
+  (void)rule;
   return cfa - 8;
 }
 
 /* Address that holds the caller's frame pointer, 0 if that is still in its register. */
-static inline uintptr_t mh_fp_at(uint64_t row, uintptr_t cfa, uintptr_t fp) {
-  unsigned rule = mh_row_rule(row);
-  if (rule == MH_RULE_SAME) return 0;
-  return (rule == MH_RULE_SAVED ? cfa : fp) + (uintptr_t)mh_row_saved(row);
+static inline uintptr_t mh_fp_at(uint64_t rule, uintptr_t cfa, uintptr_t fp) {
+  unsigned save = mh_rule_save(rule);
+  if (save == MH_SAVED_NOT) return 0;
+  return (save == MH_SAVED_AT_CFA ? cfa : fp) + (uintptr_t)mh_rule_saved(rule);
 }
 
 /* Whether the caller's frame pointer depends on this frame's. */
-static inline bool mh_fp_from_fp(uint64_t row) {
-  return mh_row_rule(row) != MH_RULE_SAVED;
+static inline bool mh_fp_from_fp(uint64_t rule) {
+  return mh_rule_save(rule) != MH_SAVED_AT_CFA;
 }
 
-/* The row that every frame has for a program counter walked by frame pointers alone. */
-#define MH_ROW_CHAIN \
-  (MH_ROW_FP | MH_RULE_SAVED << 3 | (uint64_t)(16 / MH_ROW_UNIT) << 5 | ((uint64_t)(-16 / MH_ROW_UNIT) & 0x7fff) << 25)
+/* The rule that every frame has for a program counter walked by frame pointers alone. */
+#define MH_RULE_FRAME_POINTERS \
+  (MH_RULE_FP | MH_SAVED_AT_CFA << 3 | (uint64_t)(16 / MH_RULE_UNIT) << 5 | ((uint64_t)(-16 / MH_RULE_UNIT) & 0x7fff) << 25)
 
-static inline bool mh_at_sp(const struct mh_rule *rule, int64_t offset) {
+static inline bool mh_at_sp(const struct mh_register_rule *rule, int64_t offset) {
   return rule->how == MH_HOW_AT_TERM && rule->term.base == MH_BASE_SP && !rule->term.loaded && rule->term.add == offset;
 }
 
-/* Packs what the frame information says into a row. */
-static inline uint64_t mh_row_pack(const struct mh_rules *rules) {
-  if (rules->ra.how == MH_HOW_UNDEFINED) return MH_ROW_END;
-  if (!rules->known) return MH_ROW_FALLBACK;
-  const struct mh_term *cfa = &rules->cfa;
-  if (rules->signal) {
+/* Packs what the frame information says into a rule. */
+static inline uint64_t mh_rule_pack(const struct mh_cfi_row *row) {
+  if (row->ra.how == MH_HOW_UNDEFINED) return MH_RULE_END;
+  if (!row->known) return MH_RULE_FALLBACK;
+  const struct mh_term *cfa = &row->cfa;
+  if (row->signal) {
     bool usual = cfa->base == MH_BASE_SP && cfa->loaded && cfa->from == MH_SIGNAL_SP && cfa->add == 0 &&
-                 mh_at_sp(&rules->ra, MH_SIGNAL_PC) && mh_at_sp(&rules->fp, MH_SIGNAL_FP) &&
-                 (rules->sp.how == MH_HOW_SAME || mh_at_sp(&rules->sp, MH_SIGNAL_SP));
-    return usual ? MH_ROW_SIGNAL : MH_ROW_FALLBACK;
+                 mh_at_sp(&row->ra, MH_SIGNAL_PC) && mh_at_sp(&row->fp, MH_SIGNAL_FP) &&
+                 (row->sp.how == MH_HOW_SAME || mh_at_sp(&row->sp, MH_SIGNAL_SP));
+    return usual ? MH_RULE_SIGNAL : MH_RULE_FALLBACK;
   }
-  if (rules->sp.how != MH_HOW_SAME && !(rules->sp.how == MH_HOW_IS_CFA && rules->sp.value == 0)) return MH_ROW_FALLBACK;
-  if (rules->ra.how != MH_HOW_AT_CFA || rules->ra.value != -8) return MH_ROW_FALLBACK;
+  if (row->sp.how != MH_HOW_SAME && !(row->sp.how == MH_HOW_IS_CFA && row->sp.value == 0)) return MH_RULE_FALLBACK;
+  if (row->ra.how != MH_HOW_AT_CFA || row->ra.value != -8) return MH_RULE_FALLBACK;
 
-  uint64_t row = 0;
-  if (cfa->base != MH_BASE_SP && cfa->base != MH_BASE_FP) return MH_ROW_FALLBACK;
+  uint64_t rule = 0;
+  if (cfa->base != MH_BASE_SP && cfa->base != MH_BASE_FP) return MH_RULE_FALLBACK;
   if (cfa->loaded) {
-    row = cfa->base == MH_BASE_SP ? MH_ROW_SP_LOAD : MH_ROW_FP_LOAD;
-    if (!mh_row_put_load(&row, cfa->from, cfa->add)) return MH_ROW_FALLBACK;
+    rule = cfa->base == MH_BASE_SP ? MH_RULE_SP_LOAD : MH_RULE_FP_LOAD;
+    if (!mh_rule_put_load(&rule, cfa->from, cfa->add)) return MH_RULE_FALLBACK;
   } else {
-    row = cfa->base == MH_BASE_SP ? MH_ROW_SP : MH_ROW_FP;
-    if (!mh_row_put_cfa(&row, cfa->add)) return MH_ROW_FALLBACK;
+    rule = cfa->base == MH_BASE_SP ? MH_RULE_SP : MH_RULE_FP;
+    if (!mh_rule_put_cfa(&rule, cfa->add)) return MH_RULE_FALLBACK;
   }
 
-  const struct mh_rule *fp = &rules->fp;
+  const struct mh_register_rule *fp = &row->fp;
   const struct mh_term *at = &fp->term;
-  if (fp->how == MH_HOW_SAME) return row;
+  if (fp->how == MH_HOW_SAME) return rule;
   int64_t saved = fp->value;
-  uint64_t rule = MH_RULE_SAVED;
+  uint64_t save = MH_SAVED_AT_CFA;
   if (fp->how == MH_HOW_AT_TERM && !at->loaded && at->base == MH_BASE_FP) {
     saved = at->add;
-    rule = MH_RULE_AT_FP;
+    save = MH_SAVED_AT_FP;
   } else if (fp->how == MH_HOW_AT_TERM && !at->loaded && at->base == MH_BASE_CFA) {
     saved = at->add;
   } else if (fp->how == MH_HOW_AT_TERM && !at->loaded && at->base == MH_BASE_SP && cfa->base == MH_BASE_SP && !cfa->loaded) {
     saved = at->add - cfa->add;
   } else if (fp->how != MH_HOW_AT_CFA) {
-    return MH_ROW_FALLBACK;
+    return MH_RULE_FALLBACK;
   }
-  row |= rule << 3;
-  return mh_row_put_saved(&row, saved) ? row : MH_ROW_FALLBACK;
+  rule |= save << 3;
+  return mh_rule_put_saved(&rule, saved) ? rule : MH_RULE_FALLBACK;
 }
 
 /* Both C libraries keep the thread pointer in the first word it points to. */

@@ -2,7 +2,7 @@
  * explains what is remembered.
  *
  * A walk that has met a remembered frame knows that frame's node, and of each of its own steps the interned frame, which came with the
- * row. These few numbers are the stack: the same node and the same frames make the same stack, wherever its words lie. So if they
+ * rule. These few numbers are the stack: the same node and the same frames make the same stack, wherever its words lie. So if they
  * were met before, nothing needs to be interned, and the remembered walk can stay as it is:
  *
  *     remembered walk      steps              path
@@ -33,17 +33,17 @@ MH_INLINE struct mh_walk_path *mh_path_at(struct mh_walk *walk, uint64_t hash, u
 MH_INLINE bool mh_path_is(const struct mh_walk_path *path, uint32_t node, const struct mh_walk_step *steps, uint32_t count) {
   if (path->node != node || path->count != count) return false;
   uint32_t same = 0;
-  while (same < count && path->frames[same] == mh_row_frame(steps[same].row)) same++;
+  while (same < count && path->frames[same] == mh_rule_frame(steps[same].rule)) same++;
   return same == count || MH_MUTATION == MUTATION_NO_PATH_FRAME;
 }
 
-/* Keeps a way and its stack, unless the row of a step does not carry its frame yet. */
+/* Keeps a way and its stack, unless the rule of a step does not carry its frame yet. */
 static inline void mh_path_note(struct mh_walk_path *path, uint32_t node, const struct mh_walk_step *steps, uint32_t count, uint32_t stack,
                                 uint32_t walked) {
   path->node = 0; /* a signal handler may jump out of here */
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   for (uint32_t i = 0; i < count; i++)
-    if (!(path->frames[i] = mh_row_frame(steps[i].row))) return;
+    if (!(path->frames[i] = mh_rule_frame(steps[i].rule))) return;
   path->count = count;
   path->stack = stack;
   path->walked = walked;

@@ -1,5 +1,5 @@
-/* Damaged frame information must give a wrong row or none, never a crash: takes the C library's, between two pages that
- * cannot be read, changes bytes in it at random, and asks for rows.
+/* Damaged frame information must give a wrong rule or none, never a crash: takes the C library's, between two pages that
+ * cannot be read, changes bytes in it at random, and asks for rules.
  *
  *   damage [ROUNDS=300]
  */
@@ -67,19 +67,19 @@ int main(int argc, char **argv) {
   size_t count = module.tables.frames_part.high - module.tables.frames_part.low;
   uint8_t *whole = malloc(count);
   memcpy(whole, bytes, count);
-  unsigned long rows = 0, kinds[8] = {0};
+  unsigned long rules = 0, kinds[8] = {0};
   srandom(7);
   for (int round = 0; round < rounds; round++) {
     memcpy(bytes, whole, count);
     /* From none to a third of all bytes; the header, the search table and the descriptions alike. */
     size_t damage = round ? (size_t)1 << (random() % 18) : 0;
     for (size_t i = 0; i < damage; i++) bytes[(size_t)random() % (i % 4 ? count : 64 + count / 100)] = (uint8_t)random();
-    for (int i = 0; i < 3000; i++, rows++) {
+    for (int i = 0; i < 3000; i++, rules++) {
       uintptr_t pc = text_start + (uintptr_t)random() % (text_end - text_start);
-      kinds[mh_row_kind(mh_cfi_row(pc, random() & 1))]++;
+      kinds[mh_rule_kind(mh_cfi_rule(pc, random() & 1))]++;
     }
   }
-  printf("damage: %lu rows, of each kind:", rows);
+  printf("damage: %lu rules, of each kind:", rules);
   for (int i = 0; i < 8; i++) printf(" %lu", kinds[i]);
   printf("\n");
   return kinds[0] ? 1 : 0;

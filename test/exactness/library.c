@@ -1,10 +1,10 @@
 /* The proof of exactness: a preloaded library that captures the stack of every allocation in several ways and compares them.
  *
- *     remembered   rows and the remembered walk: what memhook uses
- *     rows         the same with nothing remembered
+ *     remembered   rules and the remembered walk: what memhook uses
+ *     rules        the same with nothing remembered
  *     reference    LLVM's libunwind, frame by frame, for every Nth capture (EXACTNESS_EVERY, default 1; 0: never)
  *
- * EXACTNESS_FP=1 does the same with frame pointers instead of rows, without the reference.
+ * EXACTNESS_FP=1 does the same with frame pointers instead of rules, without the reference.
  * EXACTNESS_SAMPLE=N captures one allocation in N, at random: what is remembered is then older, and more has happened since.
  *
  * It is built from memhook's own sources for capturing; modules and interning are replaced by the simplest thing that
@@ -49,12 +49,12 @@
 struct counts {
   uint64_t captures, frames, deepest;
   uint64_t referenced;         /* captures compared with libunwind */
-  uint64_t fallbacks;          /* stacks that a row could not express */
+  uint64_t fallbacks;          /* stacks that a rule could not express */
   uint64_t signals;            /* stacks with a signal frame */
   uint64_t cut;                /* stacks deeper than the limit */
   uint64_t lost;               /* captures that gave no stack */
-  uint64_t remembered_differs; /* remembered ≠ rows */
-  uint64_t reference_differs;  /* rows ≠ reference, unexplained */
+  uint64_t remembered_differs; /* remembered ≠ rules */
+  uint64_t reference_differs;  /* rules ≠ reference, unexplained */
   uint64_t corrected;          /* libunwind had to be told about an interrupted instruction; see at_boundary() */
   uint64_t reference_failed;   /* libunwind did not find the entry */
   uint64_t shorter;            /* of reference_differs: the reference ended earlier, and was the same until then */
@@ -228,7 +228,7 @@ struct frame {
 };
 
 struct mh_thread {
-  struct mh_walk *remembered, *rows;
+  struct mh_walk *remembered, *rules;
   struct frame ours[FRAMES_MAX], reference[FRAMES_MAX];
   unsigned captures, random;
   bool fell_back;
@@ -256,11 +256,11 @@ static unsigned unfold(uint32_t stack, struct frame *frames, bool *cut) {
   return count;
 }
 
-/* libunwind runs a function's description up to, not including, the rows that begin at the pc. That is right for a return
- * address and wrong for an interrupted instruction at which a row begins: it then goes astray, and may crash. Told that
+/* libunwind runs a function's description up to, not including, the rules that begin at the pc. That is right for a return
+ * address and wrong for an interrupted instruction at which a rule begins: it then goes astray, and may crash. Told that
  * the pc is one byte further, it does what is right. */
 static bool at_boundary(uintptr_t pc) {
-  return mh_cfi_row(pc, true) != mh_cfi_row(pc, false);
+  return mh_cfi_rule(pc, true) != mh_cfi_rule(pc, false);
 }
 
 static bool at_return(uintptr_t pc) {
@@ -353,8 +353,8 @@ static void compare_reference(struct mh_thread *t, const struct mh_entry *entry,
   if (same == count && same == other) return;
   if (same == other) COUNT(shorter);
   if (COUNT(reference_differs) > 10) return;
-  say("rows differ from the reference after %u frames\n", same);
-  say_stack("rows", t->ours, count);
+  say("rules differ from the reference after %u frames\n", same);
+  say_stack("rules", t->ours, count);
   say_stack("reference", t->reference, other);
 }
 
@@ -364,7 +364,7 @@ static void compare(const struct mh_entry *entry) {
     if (!nodes_set.keys) return;
     t = mh_map_private(sizeof *t);
     t->remembered = mh_map_private(mh_walk_bytes());
-    t->rows = mh_map_private(mh_walk_bytes());
+    t->rules = mh_map_private(mh_walk_bytes());
     thread = t;
   }
   if (MH_UNLIKELY(counts_pid != mh_getpid())) open_report();
@@ -377,16 +377,16 @@ static void compare(const struct mh_entry *entry) {
   uint32_t fast = mh_walk_again(t->remembered, entry);
   if (!fast) fast = frame_pointers ? mh_walk_fp(t->remembered, entry) : mh_walk_dwarf(t, t->remembered, entry);
   bool fell_back = t->fell_back;
-  mh_walk_forget(t->rows);
-  uint32_t slow = frame_pointers ? mh_walk_fp(t->rows, entry) : mh_walk_dwarf(t, t->rows, entry);
+  mh_walk_forget(t->rules);
+  uint32_t slow = frame_pointers ? mh_walk_fp(t->rules, entry) : mh_walk_dwarf(t, t->rules, entry);
   if (fell_back || t->fell_back) {
     if (COUNT(fallbacks) <= 3) {
       unsigned at = 0;
-      while (at < mh_depth_limit - 1 && mh_row_kind(t->rows->steps[at].row) != MH_ROW_FALLBACK) at++;
-      struct frame frame = {.pc = t->rows->steps[at].pc, .exact = t->rows->steps[at].flags & MH_STEP_EXACT};
-      say_stack("a row cannot express", &frame, 1);
+      while (at < mh_depth_limit - 1 && mh_rule_kind(t->rules->steps[at].rule) != MH_RULE_FALLBACK) at++;
+      struct frame frame = {.pc = t->rules->steps[at].pc, .exact = t->rules->steps[at].flags & MH_STEP_EXACT};
+      say_stack("a rule cannot express", &frame, 1);
     }
-    if (fell_back != t->fell_back && COUNT(remembered_differs) < 10) say("only one of remembered and rows fell back\n");
+    if (fell_back != t->fell_back && COUNT(remembered_differs) < 10) say("only one of remembered and rules fell back\n");
     return;
   }
   if (!fast || !slow) {
@@ -397,11 +397,11 @@ static void compare(const struct mh_entry *entry) {
   unsigned count = 0;
   bool look = every && !frame_pointers && ++t->captures % every == 0;
   if (fast != slow && COUNT(remembered_differs) < 10) {
-    say("remembered differs from rows\n");
+    say("remembered differs from rules\n");
     count = unfold(fast, t->ours, &cut);
     say_stack("remembered", t->ours, count);
     count = unfold(slow, t->ours, &cut);
-    say_stack("rows", t->ours, count);
+    say_stack("rules", t->ours, count);
   }
   count = unfold(slow, t->ours, &cut);
   __atomic_add_fetch(&counts->frames, count, __ATOMIC_RELAXED);

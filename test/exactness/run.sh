@@ -4,7 +4,7 @@
 #   test/exactness/run.sh short      a bounded run, for the test suite (about a minute)
 #   test/exactness/run.sh full       at least ten million captures
 #   test/exactness/run.sh aarch64    short, under user-mode emulation
-#   test/exactness/run.sh mutations  leaves out one part of the verification at a time: each must be noticed; then rows
+#   test/exactness/run.sh mutations  leaves out one part of the verification at a time: each must be noticed; then rules
 #                                    are damaged, which must crash nothing
 #
 # Prints one line per program and exits with 1 at any unexplained difference.
@@ -87,7 +87,7 @@ check() {
   [ "${c[0]:-0}" -gt 0 ] || bad+=" nothing captured"
   [ "${c[7]:-0}" -eq 0 ] || bad+=" ${c[7]} lost"
   [ "${c[8]:-0}" -eq 0 ] || bad+=" ${c[8]} remembered differ"
-  [ "${c[9]:-0}" -eq 0 ] || bad+=" ${c[9]} rows differ from the reference"
+  [ "${c[9]:-0}" -eq 0 ] || bad+=" ${c[9]} rules differ from the reference"
   [ "${c[11]:-0}" -eq 0 ] || bad+=" ${c[11]} times no reference"
   printf '%-52s %10d %12d %5d %10d %6d %8d %6d %6d  %3ds  %s\n' "$1" "${c[0]}" "${c[1]}" "${c[2]}" "${c[3]}" "${c[4]}" \
     "${c[5]}" "${c[6]}" "${c[10]}" "$seconds" "${bad:-ok}"
@@ -329,8 +329,8 @@ case $mode in
     library "$folder/exactness.so" -DMH_MUTATION=6
     for turn in 1 2; do
       # shellcheck disable=SC2046
-      EXACTNESS_EVERY=0 run "damaged rows, turn $turn" $(hazard hazards2 2)
-      printf '%-52s %s\n' "damaged rows, turn $turn" "exit status $ended after ${c[0]} captures"
+      EXACTNESS_EVERY=0 run "damaged rules, turn $turn" $(hazard hazards2 2)
+      printf '%-52s %s\n' "damaged rules, turn $turn" "exit status $ended after ${c[0]} captures"
       [ "$ended" -eq 0 ] && passed=$((passed + 1)) || failed=$((failed + 1))
     done
     ;;

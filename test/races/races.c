@@ -4,7 +4,7 @@
  *     races ROUNDS        THREADS threads at a time, GENERATIONS times: states are handed from dead threads to new ones
  *
  * Every thread allocates, frees, reallocates and passes blocks to others, in the order in which the hooks call the
- * library; besides it interns frames and nodes, looks rows up, cuts regions, and one thread has the modules read again and again. With
+ * library; besides it interns frames and nodes, looks rules up, cuts regions, and one thread has the modules read again and again. With
  * MEMHOOK_NET_HOST the sender, which reads all tables while they change, runs too, on a thread that ThreadSanitizer knows.
  *
  * Then everything is counted, exactly:
@@ -12,12 +12,12 @@
  * - each slot of the records array is live, or free in exactly one thread, bundle or run, or waits to be given back;
  * - what threads counted, what stacks counted, and what is live, agree; for each stack, too;
  * - each frame, node and stack is there once, refers only to what was there before it, and had the same id for everyone;
- * - a row that is found is the right one.
+ * - a rule that is found is the right one.
  *
  * ThreadSanitizer then says whether there was a race. What it does not see, and why that is none:
  * - A viewer reads the file, not this memory, by positional reads; what it accepts is told in ARCHITECTURE.md.
  * - Pages of outgrown tables that are given back to the kernel (MADV_DONTNEED) under a reader: it finds zeros, which is a miss.
- * - Rows are exchanged by one 16-byte instruction in assembly. Readers load key, row and key again, atomically.
+ * - Rules are exchanged by one 16-byte instruction in assembly. Readers load key, rule and key again, atomically.
  * - mh_count_fold_all, at the end of the process, folds the counts of threads that still run, as nobody can stop them: what such a thread counts
  *   at that very moment may be missing in peak and stack totals. Live records are not concerned. Not called here before all have ended.
  *
@@ -190,7 +190,7 @@ static void pass(struct worker *me) {
   }
   parcel = __atomic_exchange_n(&mailboxes[draw(me, MAILBOXES)], parcel, __ATOMIC_ACQ_REL);
   if (!parcel) return;
-  /* What lies in the side table, behind a lock, a signal handler leaves alone. */
+  /* What lies in the overflow table, behind a lock, a signal handler leaves alone. */
   if (parcel->size < MH_INDEX_LARGE_BYTES && draw(me, 2))
     give_back_nested(*parcel);
   else
@@ -226,16 +226,16 @@ static void use_regions(struct worker *me) {
   mh_leave();
 }
 
-static uint64_t row_for(uint64_t pc) {
-  return (pc * 0x9e3779b97f4a7c15u & MH_ROW_MASK) | 1;
+static uint64_t rule_for(uint64_t pc) {
+  return (pc * 0x9e3779b97f4a7c15u & MH_RULE_MASK) | 1;
 }
 
 static void use_rows(struct worker *me) {
   uint64_t pc = 0x400000 + draw(me, ROWS) * 5;
   uint32_t generation = 3 + (uint32_t)draw(me, 2);
-  uint64_t key = mh_row_key(pc & ~3ul, MH_USE_EXACT, generation), row = mh_row_find(key);
-  if (row && (row & MH_ROW_MASK) != row_for(key)) fault("a row of another program counter");
-  if (!row) mh_row_insert(key, row_for(key));
+  uint64_t key = mh_rule_key(pc & ~3ul, MH_USE_EXACT, generation), rule = mh_rule_find(key);
+  if (rule && (rule & MH_RULE_MASK) != rule_for(key)) fault("a rule of another program counter");
+  if (!rule) mh_rule_insert(key, rule_for(key));
 }
 
 /* Frame and node `number` of the tree that all threads intern. A node's parent has a lower number. */
