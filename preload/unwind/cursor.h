@@ -62,3 +62,26 @@ static inline uint64_t mh_cursor_uleb(struct mh_cursor *c) {
 static inline int64_t mh_cursor_sleb(struct mh_cursor *c) {
   return (int64_t)mh_cursor_leb(c, true);
 }
+
+/* A pointer in one of the encodings of .eh_frame (DW_EH_PE). */
+static inline uintptr_t mh_cursor_encoded(struct mh_cursor *c, uint8_t encoding) {
+  uintptr_t here = (uintptr_t)c->at + (uintptr_t)c->moved;
+  uintptr_t value = 0;
+  switch (encoding & 0x0f) {
+    case 0x00:
+    case 0x04:
+    case 0x0c: value = mh_cursor_u64(c); break;
+    case 0x01: value = mh_cursor_uleb(c); break;
+    case 0x02: value = mh_cursor_u16(c); break;
+    case 0x03: value = mh_cursor_u32(c); break;
+    case 0x09: value = (uintptr_t)mh_cursor_sleb(c); break;
+    case 0x0a: value = (uintptr_t)(int16_t)mh_cursor_u16(c); break;
+    case 0x0b: value = (uintptr_t)(int32_t)mh_cursor_u32(c); break;
+    default: c->bad = true;
+  }
+  if ((encoding & 0xf0) == 0x10)
+    value += here;
+  else if (encoding & 0xf0)
+    c->bad = true; /* relative to something else, or indirect: not used for code addresses */
+  return value;
+}

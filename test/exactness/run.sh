@@ -44,7 +44,7 @@ library() {
     -ftls-model=initial-exec -fno-omit-frame-pointer -fno-builtin-malloc -Wl,-z,now \
     -Wl,--version-script=test/exactness/library.map \
     -Ibuild "$@" -o "$output" test/exactness/library.c \
-    preload/unwind/{walk,outermost,rule_table,stack_range,cfi,cfi_expression}.c \
+    preload/unwind/{walk,outermost,rule_table,stack_range,cfi,cfi_program,cfi_expression}.c \
     preload/base/{peek,lock}.c -lunwind || exit 2
 }
 
@@ -240,7 +240,7 @@ matrix() {
 damage() {
   "$zig" cc -target "$arch-linux-gnu.2.17" -std=gnu11 -O2 -Wall -Wextra -Werror -Ibuild -o "$folder/damage" \
     test/exactness/damage.c \
-    preload/unwind/{cfi,cfi_expression}.c preload/base/{peek,lock}.c || exit 2
+    preload/unwind/{cfi,cfi_program,cfi_expression}.c preload/base/{peek,lock}.c || exit 2
   if "${emulate[@]}" "$folder/damage" "$1"; then
     passed=$((passed + 1))
   else
