@@ -19,7 +19,7 @@
 #include "../../preload/unwind/stack_cache.h"
 #include "../../preload/unwind/capture.h"
 #include "../../preload/threads/thread.h"
-#include "../../preload/unwind/stack_cache_data.h"
+#include "../../preload/unwind/walk.h"
 #include "frames.h"
 
 #define REPEATS 15
@@ -27,32 +27,32 @@
 
 static int (*nongnu_backtrace)(void **, int);
 static void *addresses[DEEPEST + 64];
-static struct mh_walk *walk;
+static struct mh_stack_cache *cache;
 
 #define CONTESTANT(name) static __attribute__((noinline)) long name(struct plan *plan)
 
 CONTESTANT(capture_nothing) {
   return plan->inside;
 }
-CONTESTANT(capture_remembered) {
+CONTESTANT(capture_cached) {
   struct mh_entry entry = MH_ENTRY();
-  uint32_t stack = mh_walk_again(walk, &entry);
-  return (stack ? stack : mh_walk_dwarf(mh_tls.thread, walk, &entry)) + plan->inside;
+  uint32_t stack = mh_stack_cache_lookup(cache, &entry);
+  return (stack ? stack : mh_walk_dwarf(mh_tls.thread, cache, &entry)) + plan->inside;
 }
 CONTESTANT(capture_rules) {
   struct mh_entry entry = MH_ENTRY();
-  mh_walk_forget(walk);
-  return mh_walk_dwarf(mh_tls.thread, walk, &entry) + plan->inside;
+  mh_stack_cache_forget(cache);
+  return mh_walk_dwarf(mh_tls.thread, cache, &entry) + plan->inside;
 }
 CONTESTANT(capture_fp) {
   struct mh_entry entry = MH_ENTRY();
-  uint32_t stack = mh_walk_again(walk, &entry);
-  return (stack ? stack : mh_walk_fp(walk, &entry)) + plan->inside;
+  uint32_t stack = mh_stack_cache_lookup(cache, &entry);
+  return (stack ? stack : mh_walk_fp(cache, &entry)) + plan->inside;
 }
 CONTESTANT(capture_fp_alone) {
   struct mh_entry entry = MH_ENTRY();
-  mh_walk_forget(walk);
-  return mh_walk_fp(walk, &entry) + plan->inside;
+  mh_stack_cache_forget(cache);
+  return mh_walk_fp(cache, &entry) + plan->inside;
 }
 CONTESTANT(capture_nongnu) {
   return nongnu_backtrace(addresses, DEEPEST) + plan->inside;
@@ -73,7 +73,7 @@ CONTESTANT(capture_llvm) {
   }
   return count + plan->inside;
 }
-/* The least that any walk by frame pointers has to do. */
+/* The least that any cache by frame pointers has to do. */
 CONTESTANT(capture_chain) {
   void **fp = __builtin_frame_address(0);
   long count = 0;
@@ -129,11 +129,11 @@ static struct contestant {
     {"glibc backtrace()", capture_glibc, run_omit, 300, {0}},
     {"LLVM libunwind, unw_step", capture_llvm, run_omit, 100, {0}},
     {"memhook, rules", capture_rules, run_omit, 5000, {0}},
-    {"memhook, rules + remembered walk", capture_remembered, run_omit, 20000, {0}},
-    {"the same on a coroutine's stack, from mmap", capture_remembered, run_on_mapped, 5000, {0}},
-    {"the same on a coroutine's stack, from malloc", capture_remembered, run_on_malloced, 5000, {0}},
+    {"memhook, rules + stack cache", capture_cached, run_omit, 20000, {0}},
+    {"the same on a coroutine's stack, from mmap", capture_cached, run_on_mapped, 5000, {0}},
+    {"the same on a coroutine's stack, from malloc", capture_cached, run_on_malloced, 5000, {0}},
     {"memhook, frame pointers", capture_fp_alone, run_keep, 5000, {0}},
-    {"memhook, frame pointers + remembered walk", capture_fp, run_keep, 20000, {0}},
+    {"memhook, frame pointers + stack cache", capture_fp, run_keep, 20000, {0}},
     {"frame pointers into an array", capture_chain, run_keep, 20000, {0}},
 };
 #define CONTESTANTS (sizeof contestants / sizeof *contestants)
@@ -194,8 +194,8 @@ int main(int argc, char **argv) {
   if (!nongnu_backtrace) printf("nongnu libunwind is not here (Debian: libunwind8): left out\n");
   free(malloc(1)); /* starts memhook */
   struct mh_thread *thread = mh_thread_mine();
-  walk = mh_map_private(mh_walk_bytes());
-  if (!thread || !walk) {
+  cache = mh_map_private(mh_stack_cache_bytes());
+  if (!thread || !cache) {
     fprintf(stderr, "capture: memhook did not start: MEMHOOK_FILE\n");
     return 1;
   }

@@ -10,7 +10,8 @@ static void count_in_page(uintptr_t address, int change) {
   if (MH_LIKELY(!mh_settings.sample)) return;
   uint8_t *page = mh_index_page(address), seen = __atomic_load_n(page, __ATOMIC_RELAXED);
   while (seen != UINT8_MAX && (seen || change > 0) &&
-         !__atomic_compare_exchange_n(page, &seen, (uint8_t)(seen + change), true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+         !__atomic_compare_exchange_n(page, &seen, (uint8_t)(seen + change), true, __ATOMIC_RELAXED,
+                                      __ATOMIC_RELAXED)) {
   }
 }
 

@@ -17,29 +17,33 @@
 
 /* What is known of blocks, so that few comparisons tell the ordinary ones. */
 struct mh_index {
-  uint32_t slots;    /* an entry means what it says for slots 1 … `slots`: 0 where only a sample is recorded, or entries were inherited */
+  /* an entry means what it says for slots 1 … `slots`: 0 where only a sample is recorded, or entries were inherited */
+  uint32_t slots;
   uint32_t off_grid; /* bits of an address that are 0 where a block is alone in its granule, */
   uint32_t least;    /* if it has at least so many bytes; */
   uint32_t room;     /* and so many more make it a large one */
 };
 extern struct mh_index mh_index;
 
-/* Says that record `slot` (not 0) describes the block at `address`. If another record did, a free was missed: `*stale` receives its slot, else 0. False
- * when there is no room. */
+/* Says that record `slot` (not 0) describes the block at `address`. If another record did, a free was missed:
+ * `*stale` receives its slot, else 0. False when there is no room. */
 bool mh_index_put_any(uintptr_t address, uint64_t size, uint32_t slot, uint32_t *stale);
 uint32_t mh_index_take_any(uintptr_t address);
 
-/* mh_index_put_any for an ordinary block whose entry is there and empty. False, with nothing done, in every other case. */
+/* mh_index_put_any for an ordinary block whose entry is there and empty. False, with nothing done, in every other
+ * case. */
 MH_INLINE bool mh_index_put_plainly(uintptr_t address, uint64_t size, uint32_t slot) {
-  if (MH_UNLIKELY(address & mh_index.off_grid || size - mh_index.least >= mh_index.room || slot > mh_index.slots)) return false;
+  if (MH_UNLIKELY(address & mh_index.off_grid || size - mh_index.least >= mh_index.room || slot > mh_index.slots))
+    return false;
   uint32_t *entry = mh_shadow_entry(address);
   if (MH_UNLIKELY(!entry || __atomic_load_n(entry, __ATOMIC_RELAXED))) return false;
   __atomic_store_n(entry, slot | mh_shadow_place(address), __ATOMIC_RELAXED);
   return true;
 }
 
-/* Where only a sample is recorded, nearly every block that is freed has no record. A byte for each 4 KiB page of addresses, hashed, counts
- * the recorded blocks there (and sticks at 255): at 0 there is none. Kept only while sampling. */
+/* Where only a sample is recorded, nearly every block that is freed has no record. A byte for each 4 KiB page of
+ * addresses, hashed, counts the recorded blocks there (and sticks at 255): at 0 there is none. Kept only while
+ * sampling. */
 #define MH_PAGES_BITS 14
 extern uint8_t mh_index_pages[1 << MH_PAGES_BITS];
 
@@ -52,7 +56,8 @@ static inline bool mh_index_may_have(const void *block) {
   return MH_LIKELY(!mh_settings.sample) || __atomic_load_n(mh_index_page((uintptr_t)block), __ATOMIC_RELAXED) != 0;
 }
 
-/* Takes the record of an ordinary block out of the index and returns its slot. 0, with nothing done, in every other case. */
+/* Takes the record of an ordinary block out of the index and returns its slot. 0, with nothing done, in every other
+ * case. */
 MH_INLINE uint32_t mh_index_take_plainly(uintptr_t address) {
   uint32_t *entry = mh_shadow_entry(address);
   if (MH_UNLIKELY(!entry)) return 0;
@@ -83,8 +88,8 @@ void mh_index_suit(bool libc_allocates, bool glibc);
 /* Some blocks are not the C library's after all, and may begin anywhere. Called before that or after it. */
 void mh_index_no_grid(void);
 
-/* In a child of fork that goes on with its parent's blocks: frees the locks that other threads held. From then on an entry
- * may be left over from a record that did not come along, and is compared with the record. */
+/* In a child of fork that goes on with its parent's blocks: frees the locks that other threads held. From then on an
+ * entry may be left over from a record that did not come along, and is compared with the record. */
 void mh_index_inherit(void);
 
 /* The same, when the records are there: what the overflow table keeps is compared at once. */
@@ -93,7 +98,8 @@ void mh_index_prune(void);
 /* Empties it (a child that starts afresh). */
 void mh_index_reset(void);
 
-/* overflow.c. Keys are addresses; memory of custom allocators lies inside other blocks and has the key's top bit set. */
+/* overflow.c. Keys are addresses; memory of custom allocators lies inside other blocks and has the key's top bit
+ * set. */
 #define MH_OVERFLOW_CUSTOM ((uint64_t)1 << 63)
 bool mh_overflow_put(uint64_t key, uint32_t slot, uint32_t *stale);
 uint32_t mh_overflow_take(uint64_t key);

@@ -1,5 +1,5 @@
-/* The overflow table: a hash table from address to record slot, for large blocks, for blocks that share a granule of the
- * shadow, and for memory of custom allocators.
+/* The overflow table: a hash table from address to record slot, for large blocks, for blocks that share a granule of
+ * the shadow, and for memory of custom allocators.
  *
  * Large blocks are few and their cost lies elsewhere, so this is simple: shards, each with a lock and an open-addressed
  * table (linear probing, deletion by shifting back), doubled when three quarters full.

@@ -4,16 +4,17 @@
  *               upper bits 0        └── 15: top ─────┘└ 13: middle ─┘ └ 15: granule ──┘└ 5: in it
  *                                   (x86-64 programs have 47 bits of addresses, aarch64 programs 48)
  *
- *     top[a] ──▶ middle[b] ──▶ chunk[c] : slot of the record and place in the granule, 0 if no recorded block starts here
+ *     top[a] ──▶ middle[b] ──▶ chunk[c]: slot of the record and place in the granule; 0: no recorded block starts here
  *
- * A granule is as small as the smallest block that the allocator makes: then each has one owner, and its entry needs no lock. With glibc that is 32
- * bytes, else 16 (then c has 16 bits and q 4). A chunk mirrors 1 MiB of addresses with 128 KiB (256), of which only
- * the pages that blocks touch cost memory: an eighth of a byte (a quarter) for a byte of heap. Neighbours in the heap are neighbours
- * here, and the fewer cache lines that is, the more the program keeps of its own: with a second cache of 512 KB, which a
- * mebibyte of blocks and granules of 16 bytes overflow, that is a tenth of what memhook adds.
- * Only blocks that may share their granule, those of other allocators that are smaller or off the grid, take the entry by compare and swap, and go to
- * the overflow table when it is taken. The entry's two upper bits say where in the granule its block starts (in steps of 8 bytes),
- * so that nobody has to wait for the record itself.
+ * A granule is as small as the smallest block that the allocator makes: then each has one owner, and its entry needs
+ * no lock. With glibc that is 32 bytes, else 16 (then c has 16 bits and q 4). A chunk mirrors 1 MiB of addresses with
+ * 128 KiB (256), of which only the pages that blocks touch cost memory: an eighth of a byte (a quarter) for a byte of
+ * heap. Neighbours in the heap are neighbours here, and the fewer cache lines that is, the more the program keeps of
+ * its own: with a second cache of 512 KB, which a mebibyte of blocks and granules of 16 bytes overflow, that is a
+ * tenth of what memhook adds. Only blocks that may share their granule, those of other allocators that are smaller or
+ * off the grid, take the entry by compare and swap, and go to the overflow table when it is taken. The entry's two
+ * upper bits say where in the granule its block starts (in steps of 8 bytes), so that nobody has to wait for the
+ * record itself.
  */
 #pragma once
 #include <stdbool.h>
@@ -51,7 +52,8 @@ static inline uint32_t mh_shadow_place(uintptr_t address) {
   return (uint32_t)address >> 3 << 30;
 }
 
-/* As those of index.h. Put answers false where a block has to go to the overflow table. `alone`: no other block can start in its granule. */
+/* As those of index.h. Put answers false where a block has to go to the overflow table. `alone`: no other block can
+ * start in its granule. */
 bool mh_shadow_put(uintptr_t address, bool alone, uint32_t slot, uint32_t *stale);
 uint32_t mh_shadow_take(uintptr_t address);
 uint32_t mh_shadow_peek(uintptr_t address);

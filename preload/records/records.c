@@ -194,7 +194,7 @@ static __attribute__((noinline)) void retire_stale(struct mh_thread *thread, uin
 
 /* mh_capture for a plain thread: a stack that is the same again is known in here. The copy keeps the entry in registers until then. */
 MH_INLINE uint32_t capture(struct mh_thread *thread, const struct mh_entry *entry) {
-  uint32_t stack = mh_walk_again(thread->walk, entry);
+  uint32_t stack = mh_stack_cache_lookup(thread->stack_cache, entry);
   if (MH_LIKELY(stack != 0)) return stack;
   struct mh_entry copy = *entry;
   return mh_capture(thread, &copy);

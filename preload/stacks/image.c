@@ -26,7 +26,8 @@ struct source {
 
 /* ── Reading a file's bytes, wherever they are ─────────────────────────────────────────────────── */
 
-/* The file that is mapped, unless its path is another's by now. What is not a file may do anything when it is opened. */
+/* The file that is mapped, unless its path is another's by now. What is not a file may do anything when it is
+ * opened. */
 static int open_file(const struct mh_mapping *first) {
   struct stat status;
   if (!first->inode || mh_stat(first->path, &status) != 0 || !S_ISREG(status.st_mode)) return NOT_THERE;
@@ -49,7 +50,8 @@ static bool read_at(struct source *source, uint64_t offset, void *into, size_t b
       mh_peek(into, first->start + (offset - first->offset), bytes))
     return true;
   for (unsigned i = 0; i < segment_count; i++)
-    if (holds(&segments[i], offset, bytes) && mh_peek(into, source->bias + segments[i].p_vaddr + (offset - segments[i].p_offset), bytes))
+    if (holds(&segments[i], offset, bytes) &&
+        mh_peek(into, source->bias + segments[i].p_vaddr + (offset - segments[i].p_offset), bytes))
       return true;
   if (source->file == NOT_OPENED) source->file = open_file(first);
   return source->file >= 0 && mh_pread(source->file, into, bytes, offset) == (long)bytes;
@@ -70,7 +72,8 @@ static bool bias_by(const ElfW(Phdr) *segment, const struct mh_mapping *mapping,
   return true;
 }
 
-/* Two segments may share a page of the file; then the one that agrees with the mapping of the file's beginning is meant. */
+/* Two segments may share a page of the file; then the one that agrees with the mapping of the file's beginning is
+ * meant. */
 static bool find_bias(const struct mh_mapping *first, const struct mh_mapping *code, uintptr_t *bias) {
   bool found = false;
   for (unsigned turn = 0; turn < 2 && !found; turn++) {
@@ -100,7 +103,8 @@ static uint64_t hash_of(const void *bytes, size_t count) {
 /* One note after the other: they may be many, and larger than any buffer. */
 static void read_build_id(struct source *source, const ElfW(Phdr) *notes, struct mh_image *image) {
   uint64_t mask = notes->p_align == 8 ? 7 : 3, at = 0;
-  for (unsigned turn = 0; turn < NOTES_MAX && notes->p_filesz >= at && notes->p_filesz - at >= sizeof(ElfW(Nhdr)); turn++) {
+  for (unsigned turn = 0; turn < NOTES_MAX; turn++) {
+    if (notes->p_filesz < at || notes->p_filesz - at < sizeof(ElfW(Nhdr))) return;
     struct {
       ElfW(Nhdr) head;
       char name[4];
@@ -110,8 +114,9 @@ static void read_build_id(struct source *source, const ElfW(Phdr) *notes, struct
     if (!read_at(source, notes->p_offset + at, &note, named ? sizeof(note) : sizeof(note.head))) return;
     uint64_t data = (sizeof(note.head) + note.head.n_namesz + mask) & ~mask;
     if (data > left || note.head.n_descsz > left - data) return;
-    if (named && note.head.n_type == NT_GNU_BUILD_ID && note.head.n_namesz == 4 && __builtin_memcmp(note.name, "GNU", 4) == 0 &&
-        note.head.n_descsz && note.head.n_descsz <= sizeof(image->build_id)) {
+    if (named && note.head.n_type == NT_GNU_BUILD_ID && note.head.n_namesz == 4 &&
+        __builtin_memcmp(note.name, "GNU", 4) == 0 && note.head.n_descsz &&
+        note.head.n_descsz <= sizeof(image->build_id)) {
       if (read_at(source, notes->p_offset + at + data, image->build_id, note.head.n_descsz))
         image->build_id_bytes = note.head.n_descsz;
       return;
@@ -169,7 +174,8 @@ static struct mh_part part_with(uintptr_t bias, uintptr_t address) {
   return (struct mh_part){0, 0};
 }
 
-/* Where the search table says that .eh_frame begins: relative to that word or to the table, or as it is. 0: in some other way. */
+/* Where the search table says that .eh_frame begins: relative to that word or to the table, or as it is. 0: in some
+ * other way. */
 static uintptr_t frames_of(uintptr_t table) {
   struct {
     uint8_t version, frame_encoding, count_encoding, table_encoding;
@@ -185,8 +191,8 @@ static uintptr_t frames_of(uintptr_t table) {
   }
 }
 
-/* A linker that was not told to makes no search table, and then only the file's sections tell where the frame information is: so it is
- * with Debian's musl-gcc. */
+/* A linker that was not told to makes no search table, and then only the file's sections tell where the frame
+ * information is: so it is with Debian's musl-gcc. */
 static void find_frames(const struct mh_mapping *first, const struct mh_image *image, struct mh_frame_tables *tables) {
   ElfW(Ehdr) now;
   uintptr_t address;
@@ -205,7 +211,8 @@ static void find_frames(const struct mh_mapping *first, const struct mh_image *i
   tables->frames_part = part;
 }
 
-void mh_image_frame_tables(const struct mh_mapping *first, const struct mh_image *image, struct mh_frame_tables *tables) {
+void mh_image_frame_tables(const struct mh_mapping *first, const struct mh_image *image,
+                           struct mh_frame_tables *tables) {
   *tables = (struct mh_frame_tables){0};
   if (!image->whole) return;
   for (unsigned i = 0; i < segment_count; i++) {

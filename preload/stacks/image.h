@@ -1,7 +1,7 @@
 /* Images: what a mapped ELF file says of itself.
  *
- * An address in memory is found by the segment that holds its place in the file: no part of a file need be mapped where the file's
- * beginning is. What is not in memory, is read from the file itself.
+ * An address in memory is found by the segment that holds its place in the file: no part of a file need be mapped
+ * where the file's beginning is. What is not in memory, is read from the file itself.
  */
 #pragma once
 #include <link.h>
@@ -48,10 +48,11 @@ struct mh_frame_tables {
 };
 
 
-/* Reads the image that `code` is mapped from. `first` is a mapping of the same file, of its beginning where there is one. Called by
- * one thread at a time. */
+/* Reads the image that `code` is mapped from. `first` is a mapping of the same file, of its beginning where there is
+ * one. Called by one thread at a time. */
 bool mh_image_read(const struct mh_mapping *first, const struct mh_mapping *code, struct mh_image *image);
 
 /* More of the image that was read last. */
-void mh_image_frame_tables(const struct mh_mapping *first, const struct mh_image *image, struct mh_frame_tables *tables);
+void mh_image_frame_tables(const struct mh_mapping *first, const struct mh_image *image,
+                           struct mh_frame_tables *tables);
 void mh_image_file(const struct mh_mapping *first, const struct mh_image *image, struct mh_stored_file *stored);

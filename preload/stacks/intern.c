@@ -1,15 +1,16 @@
 /* Interning; see intern.h.
  *
  * Three sets, each a table of ids (open addressing, a power of two) over the elements in the store itself: an id is
- * compared by looking at the element it names. Beside it lies the element's hash: of elements that are not the one, which are in no cache as
- * a rule, none is looked at, and a larger table is filled without looking at any.
+ * compared by looking at the element it names. Beside it lies the element's hash: of elements that are not the one,
+ * which are in no cache as a rule, none is looked at, and a larger table is filled without looking at any.
  *
  * Readers take no lock. A larger table is published by one pointer; the old one's pages are then given back to the
  * kernel but stay mapped: a reader still in it finds zeros, which is a miss, and looks again under the lock.
  *
- * A set's lock is for economy: one thread alone adds to it, and nothing is in it twice. A signal handler may jump out and leave it held, so after a while
- * it is taken away from whoever has it, who may yet be at it. That does no harm: each element has an id that was given out once, words change by
- * comparison, and what comes to a table that is no longer used is merely not found, and added anew.
+ * A set's lock is for economy: one thread alone adds to it, and nothing is in it twice. A signal handler may jump out
+ * and leave it held, so after a while it is taken away from whoever has it, who may yet be at it. That does no harm:
+ * each element has an id that was given out once, words change by comparison, and what comes to a table that is no
+ * longer used is merely not found, and added anew.
  */
 #include "intern.h"
 
@@ -49,12 +50,14 @@ static void put(struct table *table, uint64_t entry) {
   uint32_t mask = table->capacity - 1, at = (uint32_t)(entry >> 32) & mask;
   for (uint32_t turn = 0; turn <= mask; turn++, at = (at + 1) & mask) {
     uint64_t there = 0;
-    if (__atomic_compare_exchange_n(&table->entries[at], &there, entry, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED) || there == entry) return;
+    if (__atomic_compare_exchange_n(&table->entries[at], &there, entry, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED) ||
+        there == entry)
+      return;
   }
 }
 
-/* Fills the larger table. When a signal handler jumped out of it, it goes on where it was, or it might never come to an end; what came to the old table
- * since is in both. */
+/* Fills the larger table. When a signal handler jumped out of it, it goes on where it was, or it might never come to
+ * an end; what came to the old table since is in both. */
 static void fill_larger(struct set *set, const struct table *old, struct table *larger) {
   for (uint32_t at = set->moved; old && at < old->capacity; at++) {
     uint64_t entry = MH_GET(old->entries[at]);
@@ -89,8 +92,8 @@ static bool make_room(struct set *set) {
   return true;
 }
 
-/* Sets `id` to the element for which `same` holds, 0 if the table has none. A macro, as each set compares something else: the
- * compiler then sees one loop with one comparison, and the hot path, a hit, is a dozen instructions. */
+/* Sets `id` to the element for which `same` holds, 0 if the table has none. A macro, as each set compares something
+ * else: the compiler then sees one loop with one comparison, and the hot path, a hit, is a dozen instructions. */
 #define LOOK_UP(set, hash, id, same)                                                  \
   do {                                                                                \
     const struct table *table_ = __atomic_load_n(&(set)->table, __ATOMIC_ACQUIRE);    \
@@ -105,7 +108,8 @@ static bool make_room(struct set *set) {
     if (!entry_) id = 0;                                                              \
   } while (0)
 
-/* Publishes element `id`, already written, in array and table, and returns it; 0 where nothing is kept. The lock is held and make_room said yes. */
+/* Publishes element `id`, already written, in array and table, and returns it; 0 where nothing is kept. The lock is
+ * held and make_room said yes. */
 static uint32_t publish(struct set *set, uint32_t id, uint32_t hash) {
   uint64_t entry = (uint64_t)hash << 32 | id;
   if (MH_UNLIKELY(!mh_store_publish(set->kind, id + 1))) return 0;

@@ -15,8 +15,9 @@
 /* Frame for a program counter as found while unwinding, with its MH_FRAME_FLAGs. Depends on the modules loaded now. */
 uint32_t mh_intern_frame(uintptr_t pc, uint32_t flags);
 
-/* Hashes of nodes and stacks come from the hash of what is outside of them and not from its id: so those of a whole walk are known, and their places
- * can be fetched, all at once, before the first is looked up. No parent has the hash 0. */
+/* Hashes of nodes and stacks come from the hash of what is outside of them and not from its id: so those of a whole
+ * walk are known, and their places can be fetched, all at once, before the first is looked up. No parent has the hash
+ * 0. */
 static inline uint32_t mh_hash_pair(uint64_t a, uint64_t b) {
   uint64_t hash = (a ^ b * 0xff51afd7ed558ccdu) * 0x9e3779b97f4a7c15u;
   return (uint32_t)(hash ^ hash >> 32);

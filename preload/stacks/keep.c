@@ -1,4 +1,5 @@
-/* Keeping files of modules; see keep.h. What is here is done with raw system calls and without a buffer: the stack may be a coroutine's. */
+/* Keeping files of modules; see keep.h. What is here is done with raw system calls and without a buffer: the stack
+ * may be a coroutine's. */
 #include "keep.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* Modules; see modules.h.
  *
- * What is mapped is read from /proc/self/maps, and what a module is from its own ELF header in memory: the loader, with
- * its locks and its constructors that run under them, is not asked. The list that lookups use is an array sorted by address, published
- * by one pointer. The list before it is kept and the next refresh writes into that one: a reader that is still in it sees by the
- * number of the newest list that what it found does not count.
+ * What is mapped is read from /proc/self/maps, and what a module is from its own ELF header in memory: the loader,
+ * with its locks and its constructors that run under them, is not asked. The list that lookups use is an array sorted
+ * by address, published by one pointer. The list before it is kept and the next refresh writes into that one: a
+ * reader that is still in it sees by the number of the newest list that what it found does not count.
  */
 #include "modules.h"
 
@@ -131,7 +131,8 @@ static struct mh_module *new_module(const struct mh_image *image, const char *pa
   struct mh_array *array = &mh_header()->arrays[MH_KIND_MODULES];
   uint32_t id = array->count;
   if (module_count == MODULES_MAX || !mh_store_reserve(MH_KIND_MODULES, id + 1)) return NULL;
-  if (!modules[module_count / 64] && !(modules[module_count / 64] = mh_map_private(64 * sizeof(struct mh_module)))) return NULL;
+  if (!modules[module_count / 64] && !(modules[module_count / 64] = mh_map_private(64 * sizeof(struct mh_module))))
+    return NULL;
   uint32_t path_length = (uint32_t)mh_length(path);
   uint32_t path_offset = mh_store_add_string(path, path_length);
   if (path_length && !path_offset) return NULL;
@@ -200,13 +201,14 @@ static struct mh_module *identify(const struct mh_mapping *code, bool *changed) 
   return new_module(&image, first.path);
 }
 
-/* The loaded module whose code was at `mapping` before something else was mapped there: programs move their code to large pages.
- * Where a module was unloaded its header is not, and the place is another's. */
+/* The loaded module whose code was at `mapping` before something else was mapped there: programs move their code to
+ * large pages. Where a module was unloaded its header is not, and the place is another's. */
 static struct mh_module *moved_code(void) {
   for (uint32_t i = module_count; i-- > 0;) {
     struct mh_module *module = module_at(i);
     ElfW(Ehdr) now;
-    if (module->loaded && mapping.end > module->text_start && mapping.start < module->text_end && mh_peek(&now, module->start, sizeof(now)) &&
+    if (module->loaded && mapping.end > module->text_start && mapping.start < module->text_end &&
+        mh_peek(&now, module->start, sizeof(now)) &&
         __builtin_memcmp(&now, &module->header, sizeof(now)) == 0)
       return module;
   }
@@ -256,8 +258,8 @@ static void pay_refresh(uint64_t began, uint64_t ended) {
   MH_SET(next_refresh, ended + lacking * BUDGET_SHARE);
 }
 
-/* An empty list to write to: the spare one, if it is large enough. One that was too small may still be read, and stays mapped; as does
- * one that is the newest already, where a signal handler jumped out of publish_list. */
+/* An empty list to write to: the spare one, if it is large enough. One that was too small may still be read, and
+ * stays mapped; as does one that is the newest already, where a signal handler jumped out of publish_list. */
 static struct list *empty_list(uint32_t capacity) {
   if (spare == list) spare = NULL;
   struct list *empty = spare && spare->capacity >= capacity ? spare : mh_map_private(list_bytes(capacity));
@@ -344,8 +346,8 @@ static bool find(uintptr_t pc, struct mh_module **module) {
   }
 }
 
-/* Programs that generate code would ask for a refresh at every turn; so those for unknown addresses have a budget. Not so
- * after a dlopen: then there is something to find. */
+/* Programs that generate code would ask for a refresh at every turn; so those for unknown addresses have a budget.
+ * Not so after a dlopen: then there is something to find. */
 static bool refresh_due(void) {
   return MH_GET(refreshed_generation) != MH_GET(mh_generation) || mh_clock_now() >= MH_GET(next_refresh);
 }

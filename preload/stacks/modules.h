@@ -31,8 +31,8 @@ extern void (*mh_modules_advanced)(void);
 
 void mh_modules_start(void);
 
-/* Module that contains `pc` now, or NULL (generated code, nothing mapped). Refreshes the table at most once for an unknown pc.
- * The entry is never freed; its frame information is mapped as long as `loaded`. */
+/* Module that contains `pc` now, or NULL (generated code, nothing mapped). Refreshes the table at most once for an
+ * unknown pc. The entry is never freed; its frame information is mapped as long as `loaded`. */
 const struct mh_module *mh_module_at(uintptr_t pc);
 
 /* Whether the table says what is at `pc`: a module, or code that is in none. False: perhaps a module not seen yet. */

@@ -16,7 +16,7 @@
 #include "../base/sys.h"
 #include "totals.h"
 
-struct mh_walk;
+struct mh_stack_cache;
 
 /* A block just freed, not counted yet, with what was so then; see counters.h. */
 struct mh_freed {
@@ -53,7 +53,7 @@ struct mh_thread {
 
   uint32_t free_slots[MH_FETCHED + MH_FREE_SLOTS]; /* from MH_FETCHED on, newest last; see records.c */
 
-  struct mh_walk *walk; /* the unwinder's memory of this thread, NULL until it is wanted */
+  struct mh_stack_cache *stack_cache; /* NULL until the first capture */
   uintptr_t *frames;    /* room for the frames of one stack, NULL until it is wanted */
 } __attribute__((aligned(128))); /* neighbours belong to other threads: pairs of cache lines of their own */
 
@@ -73,7 +73,7 @@ enum {
 
 struct mh_tls {
   struct mh_thread *thread;
-  struct mh_thread *plain; /* the same, if it has a slot of its own and a walk, and everything is recorded */
+  struct mh_thread *plain; /* the same, if it has a slot of its own and a stack cache, and everything is recorded */
   uintptr_t guard; /* not 0: this thread is inside that hook, and what it allocates there is not the program's */
   bool disarms; /* its alternate signal stack has SS_AUTODISARM; see hooks_signal.c */
   int64_t until_sample; /* bytes to allocate until the next sample; see sample.h */
@@ -107,7 +107,7 @@ struct mh_thread *mh_thread_acquire(void);
 /* To be called when what decides it has changed. */
 static inline void mh_thread_judge(void) {
   struct mh_thread *thread = mh_tls.thread;
-  mh_tls.plain = thread && thread->slot && thread->walk && !mh_settings.sample ? thread : NULL;
+  mh_tls.plain = thread && thread->slot && thread->stack_cache && !mh_settings.sample ? thread : NULL;
 }
 
 /* A state is its thread's alone; a child of vfork is the parent's thread. */

@@ -1,26 +1,96 @@
-/* Comparing the remembered words with the stack. Part of walk.c, which explains why that is enough. */
+/* The cached backtrace: comparing it with the stack, at its innermost frame or at one further out. Part of the stack
+ * cache; stack_cache.h explains what is cached, and why comparing is enough.
+ */
 #pragma once
 #include "../base/sys.h"
+#include "../stacks/modules.h"
+#include "mutation.h"
 #include "stack_cache_data.h"
 
-/* A slot that never holds its value: it ends a comparison that goes from the inside outwards, so that the loop has one condition. It lies at itself,
- * where no word of a stack does. */
-static inline void mh_slot_guard(struct mh_walk_slot *slot) {
-  *slot = (struct mh_walk_slot){.at = (uintptr_t)&slot->at, .value = (uintptr_t)&slot->at + 1};
-}
-MH_INLINE bool mh_slot_is_guard(const struct mh_walk_slot *slot) {
-  return slot->at == (uintptr_t)&slot->at;
+static inline uint32_t mh_stack_cache_generation(void) {
+  return MH_MUTATION == MUTATION_NO_GENERATION ? 1 : __atomic_load_n(&mh_generation, __ATOMIC_ACQUIRE);
 }
 
-/* Compares the slots in front of `end` with the stack. Returns the first that is not the same, or the guard in front of them all. */
-MH_INLINE const struct mh_walk_slot *mh_changed_slot(const struct mh_walk_slot *end) {
-  const struct mh_walk_slot *slot = end - 1;
+/* A witness that never holds: it ends a comparison that goes from the inside outwards, so that the loop has one
+ * condition. It lies at itself, where no word of a stack does. */
+static inline void mh_witness_guard(struct mh_witness *guard) {
+  *guard = (struct mh_witness){.at = (uintptr_t)&guard->at, .value = (uintptr_t)&guard->at + 1};
+}
+MH_INLINE bool mh_witness_is_guard(const struct mh_witness *witness) {
+  return witness->at == (uintptr_t)&witness->at;
+}
+
+/* Compares the witnesses in front of `end` with the stack. Returns the first that does not hold, or the guard in front
+ * of them all. */
+MH_INLINE const struct mh_witness *mh_changed_witness(const struct mh_witness *end) {
+  const struct mh_witness *witness = end - 1;
 #pragma clang loop unroll_count(4)
-  while (*(const mh_word *)slot->at == slot->value) slot--;
-  return slot;
+  while (*(const mh_word *)witness->at == witness->value) witness--;
+  return witness;
 }
 
-/* Whether the remembered words that this frame and all outside of it depend on are the same. */
-MH_INLINE bool mh_same_from(const struct mh_walk *walk, const struct mh_walk_frame *frame) {
-  return mh_slot_is_guard(mh_changed_slot((const struct mh_walk_slot *)((const char *)walk->slots + (frame->slots & ~MH_FRAME_BITS))));
+/* Whether the witnesses of this frame and all outside of it hold. */
+MH_INLINE bool mh_witnesses_hold(const struct mh_stack_cache *cache, const struct mh_cached_frame *frame) {
+  size_t bytes = frame->witnesses & ~MH_FRAME_BITS;
+  return mh_witness_is_guard(mh_changed_witness((const struct mh_witness *)((const char *)cache->witnesses + bytes)));
+}
+
+/* Whether a walk is in that very frame: then the way out of it depends on the witnesses alone. */
+MH_INLINE bool mh_cached_frame_is(const struct mh_cached_frame *frame, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
+  return frame->sp == sp && frame->pc == pc && !(frame->witnesses & MH_FRAME_EXACT) &&
+         (!(frame->witnesses & MH_FRAME_NEEDS_FP) || frame->fp == fp || MH_MUTATION == MUTATION_NO_FP);
+}
+
+/* ── On the way outwards ───────────────────────────────────────────────────────────────────────── */
+
+/* The number of the innermost witness that has changed, from 1; 0: none has. */
+MH_INLINE uint32_t mh_first_changed(const struct mh_witness *witnesses, uint32_t count) {
+  return (uint32_t)(mh_changed_witness(witnesses + count) - (witnesses - 1));
+}
+
+/* The same on a foreign stack, which cannot be read by loads alone. What cannot be read has changed. */
+static __attribute__((noinline)) uint32_t mh_first_changed_foreign(const struct mh_witness *witnesses, uint32_t count,
+                                                                   struct mh_stack_range *range) {
+  uintptr_t word;
+  if (MH_MUTATION == MUTATION_NO_FOREIGN_STACK) return 0;
+  while (count && mh_stack_range_word(range, witnesses[count - 1].at, &word) && word == witnesses[count - 1].value)
+    count--;
+  return count;
+}
+
+/* Where a walk may still meet the cached backtrace. */
+struct mh_meeting {
+  uint32_t outer;  /* frames that it may meet, the outermost ones */
+  uintptr_t below; /* the stack pointer in the innermost of them: further in there is nothing to look for */
+};
+
+MH_INLINE void mh_meeting_set(struct mh_meeting *meeting, const struct mh_stack_cache *cache, uint32_t outer) {
+  meeting->outer = outer;
+  meeting->below = outer ? cache->frames[outer - 1].sp : UINTPTR_MAX;
+}
+
+/* Whether the cached backtrace goes on from a frame that a walk has come to by `count` steps: then it does from the
+ * innermost of the outer frames of `meeting` on. Of the frames that it cannot meet any more, `meeting` is told. */
+MH_INLINE bool mh_stack_cache_lookup_rest(const struct mh_stack_cache *cache, struct mh_meeting *meeting, uintptr_t pc,
+                                          uintptr_t sp, uintptr_t fp, bool exact, uint32_t count,
+                                          struct mh_stack_range *range) {
+  const struct mh_cached_frame *frames = cache->frames;
+  uint32_t outer = meeting->outer, limit = cache->limit;
+  while (outer && frames[outer - 1].sp < sp) outer--;
+  if (outer && !exact && mh_cached_frame_is(&frames[outer - 1], pc, sp, fp) &&
+      (cache->cut ? count + outer == limit : count + outer <= limit) &&
+      (MH_LIKELY(cache->top <= range->high) || range->foreign)) {
+    uint32_t witnesses = mh_frame_witnesses(&frames[outer - 1]);
+    uint32_t changed = MH_UNLIKELY(range->foreign != NULL)
+                           ? mh_first_changed_foreign(cache->witnesses, witnesses, range)
+                           : mh_first_changed(cache->witnesses, witnesses);
+    if (!changed) {
+      meeting->outer = outer;
+      return true;
+    }
+    /* Of the frames inside of the change none can be the same. */
+    while (outer && mh_frame_witnesses(&frames[outer - 1]) >= changed) outer--;
+  }
+  mh_meeting_set(meeting, cache, outer);
+  return false;
 }

@@ -1,53 +1,54 @@
-/* Detours: ways taken not long ago from an innermost frame into the remembered walk. Part of walk.c, which explains what is
- * remembered and why comparing it is enough.
+/* Cached stack tails: the ways taken not long ago from an innermost frame into the cached backtrace. Part of the stack
+ * cache; stack_cache.h explains what is cached, and why comparing is enough.
  *
- * Programs go to and fro between a few places: the inner frames change with each allocation, while the walk further out
- * stays. A detour keeps, for an innermost frame (pc, sp), the words that led from there to a remembered frame:
+ * Programs go to and fro between a few places: the inner frames change with each allocation, while the backtrace further
+ * out stays. A tail keeps, for an innermost frame (pc, sp), the witness words that led from there to a cached frame:
  *
- *     the stack              remembered walk         detour
+ *     the stack              cached backtrace        tail
  *   ┌─────────────┐
  *   │ main        │             main
  *   │ parse       │             parse ◀──────────── joined: this frame, by number, pc, sp, node (and fp, if it matters)
  *   │ ─ ─ ─ ─ ─ ─ │
- *   │ name        │             number               slots of name, copy: must still hold their values
+ *   │ name        │             number               witnesses of name, copy: must still hold their values
  *   │ copy        │             digits               → stack: main, parse, name, copy
  *   └─────────────┘
  *
- * A capture that starts at a detour's frame compares the detour's words from the inside outwards, looks whether the remembered walk
- * still has that frame, and compares the remembered words from there on. If all are the same, so is the stack, by the same
- * induction as for the walk itself. Nothing is stepped or interned, and the remembered walk stays as it is.
+ * A look-up at a tail's frame compares the tail's witnesses from the inside outwards. Then it looks whether the backtrace
+ * still has the joined frame, and compares the witnesses from there on. If all hold, so does the stack, by the same
+ * induction as for the backtrace itself. Nothing is stepped or interned, and the backtrace stays as it is.
  *
- * Programs repeat themselves, so each detour remembers which one came next, the last time that the same ones had come before it. That one is
- * looked at first, already fetched; so it is known where the others, which often begin at the same frame, would have to be compared until a
- * word differs. In a program that does not repeat itself most of that is in vain, so it is done only while four of five come as expected. What is
- * expected decides where to look first and nothing else: a signal handler that jumps out while it is noted may leave it wrong.
+ * The predictor: programs repeat themselves, so each tail keeps which one came next, the last time that the same ones had
+ * come before it. That one is looked at first, and is fetched already. The others, which often begin at the same frame,
+ * would have to be compared until a word differs. In a program that does not repeat itself most of that is in vain: so it
+ * is done only while four of five come as predicted (the predictor score). A prediction decides where to look first and
+ * nothing else: a signal handler that jumps out while it is made may leave it wrong.
  *
- * Looking for a detour that is not there costs as much as a step or two. So a way becomes a detour when it is walked a second time soon
- * after the first, and while the walks show that most ways do not come again soon, no detour is looked for or noted.
+ * Looking for a tail that is not there costs as much as a step or two. So a way becomes a tail when it is walked a second
+ * time soon after the first. While the walks show that most ways do not come again soon (the miss score), no tail is
+ * looked for or kept.
  */
 #pragma once
-#include "mutation.h"
-#include "cached_backtrace.h"
 #include "../base/sys.h"
+#include "cached_backtrace.h"
+#include "capture.h"
+#include "mutation.h"
 #include "stack_cache_data.h"
 
-typedef uintptr_t mh_word __attribute__((may_alias, aligned(1)));
-
-/* Where the set of a detour from there begins, and its tag in it. */
-struct mh_detour_key {
+/* Where the set of a tail from there begins, and its tag in it. */
+struct mh_tail_key {
   uint32_t first;
   uint8_t tag;
 };
-MH_INLINE struct mh_detour_key mh_detour_key(uintptr_t pc, uintptr_t sp) {
+MH_INLINE struct mh_tail_key mh_tail_key(uintptr_t pc, uintptr_t sp) {
   uint64_t hash = (pc + sp * 8) * 0x9e3779b97f4a7c15ull;
-  return (struct mh_detour_key){.first = (uint32_t)(hash >> 61) * MH_DETOUR_WAYS, .tag = (uint8_t)(hash >> 53)};
+  return (struct mh_tail_key){.first = (uint32_t)(hash >> 61) * MH_TAIL_WAYS, .tag = (uint8_t)(hash >> 53)};
 }
-_Static_assert(MH_DETOUR_SETS == 8, "three bits of the hash");
+_Static_assert(MH_TAIL_SETS == 8, "three bits of the hash");
 
 /* One bit for each way of a set whose tag is `tag`, by one comparison of vectors. */
-MH_INLINE uint32_t mh_detour_same(const uint8_t tags[MH_DETOUR_WAYS], uint8_t tag) {
-  typedef uint8_t vector __attribute__((ext_vector_type(MH_DETOUR_WAYS)));
-  typedef bool bits __attribute__((ext_vector_type(MH_DETOUR_WAYS)));
+MH_INLINE uint32_t mh_tail_same(const uint8_t tags[MH_TAIL_WAYS], uint8_t tag) {
+  typedef uint8_t vector __attribute__((ext_vector_type(MH_TAIL_WAYS)));
+  typedef bool bits __attribute__((ext_vector_type(MH_TAIL_WAYS)));
   vector all;
   __builtin_memcpy(&all, tags, sizeof all);
   bits equal = __builtin_convertvector(all == (vector)tag, bits);
@@ -55,134 +56,140 @@ MH_INLINE uint32_t mh_detour_same(const uint8_t tags[MH_DETOUR_WAYS], uint8_t ta
   __builtin_memcpy(&same, &equal, sizeof same);
   return same;
 }
-_Static_assert(MH_DETOUR_WAYS == 16, "a bit each");
+_Static_assert(MH_TAIL_WAYS == 16, "a bit each");
 
-/* Whether the detour leads from there into the remembered walk as it is now, and that goes on as it did. */
-MH_INLINE bool mh_detour_leads(const struct mh_walk *walk, const struct mh_walk_detour *detour, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
-  if (detour->pc != pc || detour->sp != sp || (detour->need_fp && detour->fp != fp)) return false;
-  size_t slot = detour->slots;
+/* Whether the tail leads from there into the backtrace as it is now, and that goes on as it did. */
+MH_INLINE bool mh_tail_holds(const struct mh_stack_cache *cache, const struct mh_cached_tail *tail, uintptr_t pc,
+                             uintptr_t sp, uintptr_t fp) {
+  if (tail->pc != pc || tail->sp != sp || (tail->needs_fp && tail->fp != fp)) return false;
+  size_t witness = tail->witnesses;
 #pragma clang loop unroll_count(4)
-  while (*(const mh_word *)(sp + detour->at[slot] * sizeof(mh_word)) == detour->value[slot]) slot--;
-  const struct mh_walk_frame *joined = (const struct mh_walk_frame *)((const char *)walk->frames + detour->joined);
-  if (slot || joined > walk->inner) return false;
+  while (*(const mh_word *)(sp + tail->at[witness] * sizeof(mh_word)) == tail->value[witness]) witness--;
+  const struct mh_cached_frame *joined = (const struct mh_cached_frame *)((const char *)cache->frames + tail->joined);
+  if (witness || joined > cache->inner) return false;
   /* The same node is the same chain of program counters, so the same rules lead out of it, and need the same. */
-  if (joined->sp != detour->joined_sp || (joined->node != detour->joined_node && MH_MUTATION != MUTATION_NO_DETOUR_NODE)) return false;
-  return (!(joined->slots & MH_FRAME_NEED) || joined->fp == detour->joined_fp) && mh_same_from(walk, joined);
+  if (joined->sp != tail->joined_sp) return false;
+  if (joined->node != tail->joined_node && MH_MUTATION != MUTATION_NO_TAIL_NODE) return false;
+  return (!(joined->witnesses & MH_FRAME_NEEDS_FP) || joined->fp == tail->joined_fp) && mh_witnesses_hold(cache, joined);
 }
 
-/* Trust is won by 1 with each detour that comes as expected, and lost by MH_TRUST_LOSS with what comes instead. When none is left nothing is expected
- * for MH_TRUST_PAUSE detours, while it is negative. */
-#define MH_TRUST_MOST 256
-#define MH_TRUST_TRIAL 128
-#define MH_TRUST_LOSS 4
-#define MH_TRUST_PAUSE 4096
+/* The score rises by 1 with each tail that comes as predicted, and falls by MH_SCORE_LOSS with what comes instead. When
+ * nothing is left of it nothing is predicted for MH_SCORE_PAUSE tails, while it is negative. */
+#define MH_SCORE_MOST 256
+#define MH_SCORE_TRIAL 128
+#define MH_SCORE_LOSS 4
+#define MH_SCORE_PAUSE 4096
 
-/* Expects what came after detour `number`, and has the processor fetch it. */
-MH_INLINE void mh_detour_expect(struct mh_walk *walk, uint32_t number) {
-  uint32_t before = (walk->lately & 0xffffff) * 0x9e3779b1u >> 28;
-  walk->lately = walk->lately << 8 | number;
-  walk->expects = &walk->detours[number].next[before];
-  walk->expected = &walk->detours[*walk->expects];
-  for (size_t line = 0; line < sizeof *walk->expected; line += 64) __builtin_prefetch((const char *)walk->expected + line);
+/* Predicts what came after tail `number`, and has the processor fetch it. */
+MH_INLINE void mh_predict(struct mh_stack_cache *cache, uint32_t number) {
+  uint32_t before = (cache->recent_tails & 0xffffff) * 0x9e3779b1u >> 28;
+  cache->recent_tails = cache->recent_tails << 8 | number;
+  cache->prediction = &cache->tails[number].next[before];
+  cache->predicted = &cache->tails[*cache->prediction];
+  for (size_t line = 0; line < sizeof *cache->predicted; line += 64)
+    __builtin_prefetch((const char *)cache->predicted + line);
 }
-_Static_assert(MH_DETOUR_NEXT == 16, "four bits of the hash");
-_Static_assert(MH_DETOURS <= 256, "numbers are bytes");
+_Static_assert(MH_TAIL_NEXT == 16, "four bits of the hash");
+_Static_assert(MH_TAILS <= 256, "numbers are bytes");
 
-static __attribute__((noinline)) void mh_detour_expect_anew(struct mh_walk *walk, uint32_t number) {
-  walk->trust = MH_TRUST_TRIAL;
-  mh_detour_expect(walk, number);
-}
-
-static inline void mh_detour_distrust(struct mh_walk *walk) {
-  walk->trust = walk->trust > MH_TRUST_LOSS ? walk->trust - MH_TRUST_LOSS : -MH_TRUST_PAUSE;
+static __attribute__((noinline)) void mh_predict_anew(struct mh_stack_cache *cache, uint32_t number) {
+  cache->predictor_score = MH_SCORE_TRIAL;
+  mh_predict(cache, number);
 }
 
-/* Detour `number` came and not the expected one. */
-static __attribute__((noinline)) void mh_detour_learn(struct mh_walk *walk, uint32_t number) {
-  mh_detour_distrust(walk);
-  *walk->expects = (uint8_t)number;
-  mh_detour_expect(walk, number);
+static inline void mh_predictor_miss(struct mh_stack_cache *cache) {
+  int32_t score = cache->predictor_score;
+  cache->predictor_score = score > MH_SCORE_LOSS ? score - MH_SCORE_LOSS : -MH_SCORE_PAUSE;
 }
 
-/* The detour that leads from there to the end of the remembered walk. NULL if there is none. */
-MH_INLINE const struct mh_walk_detour *mh_detour_find(struct mh_walk *walk, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
-  const struct mh_walk_detour *detour = walk->expected;
-  int32_t trust = walk->trust;
-  if (trust > 0 && mh_detour_leads(walk, detour, pc, sp, fp)) {
-    walk->trust = trust < MH_TRUST_MOST ? trust + 1 : trust;
-    mh_detour_expect(walk, *walk->expects);
-    return detour;
+/* Tail `number` came and not the predicted one. */
+static __attribute__((noinline)) void mh_predictor_learn(struct mh_stack_cache *cache, uint32_t number) {
+  mh_predictor_miss(cache);
+  *cache->prediction = (uint8_t)number;
+  mh_predict(cache, number);
+}
+
+/* The tail that leads from there into the backtrace. NULL if there is none. */
+MH_INLINE const struct mh_cached_tail *mh_tail_find(struct mh_stack_cache *cache, uintptr_t pc, uintptr_t sp,
+                                                    uintptr_t fp) {
+  const struct mh_cached_tail *tail = cache->predicted;
+  int32_t score = cache->predictor_score;
+  if (score > 0 && mh_tail_holds(cache, tail, pc, sp, fp)) {
+    cache->predictor_score = score < MH_SCORE_MOST ? score + 1 : score;
+    mh_predict(cache, *cache->prediction);
+    return tail;
   }
-  struct mh_detour_key key = mh_detour_key(pc, sp);
-  for (uint32_t same = mh_detour_same(&walk->detour_tags[key.first], key.tag); same; same &= same - 1) {
+  struct mh_tail_key key = mh_tail_key(pc, sp);
+  for (uint32_t same = mh_tail_same(&cache->tail_tags[key.first], key.tag); same; same &= same - 1) {
     uint32_t number = key.first + (uint32_t)__builtin_ctz(same);
-    detour = &walk->detours[number];
-    __asm__("" : "+r"(detour)); /* or its address is computed twice, in two ways */
-    if (!mh_detour_leads(walk, detour, pc, sp, fp)) continue;
-    if (MH_UNLIKELY(trust > 0))
-      mh_detour_learn(walk, number);
-    else if (MH_UNLIKELY(++walk->trust == 0))
-      mh_detour_expect_anew(walk, number);
-    return detour;
+    tail = &cache->tails[number];
+    __asm__("" : "+r"(tail)); /* or its address is computed twice, in two ways */
+    if (!mh_tail_holds(cache, tail, pc, sp, fp)) continue;
+    if (MH_UNLIKELY(score > 0))
+      mh_predictor_learn(cache, number);
+    else if (MH_UNLIKELY(++cache->predictor_score == 0))
+      mh_predict_anew(cache, number);
+    return tail;
   }
-  if (trust > 0) mh_detour_distrust(walk);
+  if (score > 0) mh_predictor_miss(cache);
   return NULL;
 }
 
-/* How many walks later is soon: less than there are detours, as what comes again later would no longer be there. */
-#define MH_DETOUR_SOON (MH_DETOURS / 2)
-/* Walks of ways that did not come again soon, less those that did, since a detour was found: from how many on none is looked for, and how
- * many are counted. */
-#define MH_DOUBT 8
-#define MH_DOUBT_MOST 16
+/* How many walks later is soon: less than there are tails, as what comes again later would no longer be there. */
+#define MH_TAIL_SOON (MH_TAILS / 2)
+/* The miss score: walks of ways that did not come again soon, less those that did, since a tail was found. From how
+ * many on none is looked for, and how many are counted. */
+#define MH_MISSES_MOST 8
+#define MH_MISSES_COUNTED 16
 
-MH_INLINE bool mh_detours_pay(const struct mh_walk *walk) {
-  return MH_LIKELY(walk->doubt < MH_DOUBT);
+MH_INLINE bool mh_tails_pay(const struct mh_stack_cache *cache) {
+  return MH_LIKELY(cache->miss_score < MH_MISSES_MOST);
 }
 
-/* Whether to note a detour for a way that was walked again after so many walks. */
-static inline bool mh_detour_wanted(struct mh_walk *walk, uint32_t walks) {
-  if (walks > MH_DETOUR_SOON) {
-    if (walk->doubt < MH_DOUBT_MOST) walk->doubt++;
+/* Whether to keep a tail of a way that was walked again after so many walks. */
+static inline bool mh_tail_wanted(struct mh_stack_cache *cache, uint32_t walks) {
+  if (walks > MH_TAIL_SOON) {
+    if (cache->miss_score < MH_MISSES_COUNTED) cache->miss_score++;
     return false;
   }
-  if (walk->doubt) walk->doubt--;
-  return mh_detours_pay(walk);
+  if (cache->miss_score) cache->miss_score--;
+  return mh_tails_pay(cache);
 }
 
-/* Notes a detour from `entry` to the remembered frame number `outer`, in place of another one, with the words that the way there depends on,
- * outermost first, MH_DETOUR_SLOTS at most. */
-static inline void mh_detour_note(struct mh_walk *walk, const struct mh_entry *entry, uint32_t outer, const struct mh_walk_slot *slots,
-                                  uint32_t count, bool need_fp, uint32_t stack) {
-  if (MH_MUTATION == MUTATION_NO_DETOUR_SLOT && count > 1) slots++, count--;
+/* Keeps a tail from `entry` to the cached frame number `outer`, in place of another one, with the witnesses of the way
+ * there, outermost first, MH_TAIL_WITNESSES at most. */
+static inline void mh_tail_keep(struct mh_stack_cache *cache, const struct mh_entry *entry, uint32_t outer,
+                                const struct mh_witness *witnesses, uint32_t count, bool needs_fp, uint32_t stack) {
+  if (MH_MUTATION == MUTATION_NO_TAIL_WITNESS && count > 1) witnesses++, count--;
   if (!count) return;
   for (uint32_t i = 0; i < count; i++) {
-    uintptr_t bytes = slots[i].at - entry->sp;
-    if (bytes % sizeof(mh_word) || bytes / sizeof(mh_word) > UINT16_MAX) return; /* a frame of half a megabyte: it is walked */
+    uintptr_t bytes = witnesses[i].at - entry->sp;
+    /* A frame of half a megabyte is walked. */
+    if (bytes % sizeof(mh_word) || bytes / sizeof(mh_word) > UINT16_MAX) return;
   }
-  struct mh_detour_key key = mh_detour_key(entry->pc, entry->sp);
-  uint32_t number = key.first + walk->detour_turn++ % MH_DETOUR_WAYS;
-  struct mh_walk_detour *detour = &walk->detours[number];
-  detour->pc = 0; /* a signal handler may jump out of here */
+  struct mh_tail_key key = mh_tail_key(entry->pc, entry->sp);
+  uint32_t number = key.first + cache->tail_turn++ % MH_TAIL_WAYS;
+  struct mh_cached_tail *tail = &cache->tails[number];
+  tail->pc = 0; /* a signal handler may jump out of here */
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   for (uint32_t i = 0; i < count; i++) {
-    detour->at[1 + i] = (uint16_t)((slots[i].at - entry->sp) / sizeof(mh_word));
-    detour->value[1 + i] = slots[i].value;
+    tail->at[1 + i] = (uint16_t)((witnesses[i].at - entry->sp) / sizeof(mh_word));
+    tail->value[1 + i] = witnesses[i].value;
   }
   /* The guard ends the comparison: where the outermost word was the same a moment ago, it is not its complement. */
-  detour->at[0] = detour->at[1];
-  detour->value[0] = ~detour->value[1];
-  const struct mh_walk_frame *joined = &walk->frames[outer - 1];
-  walk->detour_tags[number] = key.tag;
-  detour->sp = entry->sp;
-  detour->fp = entry->fp;
-  detour->joined_sp = joined->sp;
-  detour->joined_fp = joined->fp;
-  detour->joined_node = joined->node;
-  detour->joined = (outer - 1) * (uint32_t)sizeof *joined;
-  detour->stack = stack;
-  detour->slots = (uint8_t)count;
-  detour->need_fp = need_fp;
+  tail->at[0] = tail->at[1];
+  tail->value[0] = ~tail->value[1];
+  const struct mh_cached_frame *joined = &cache->frames[outer - 1];
+  cache->tail_tags[number] = key.tag;
+  tail->sp = entry->sp;
+  tail->fp = entry->fp;
+  tail->joined_sp = joined->sp;
+  tail->joined_fp = joined->fp;
+  tail->joined_node = joined->node;
+  tail->joined = (outer - 1) * (uint32_t)sizeof *joined;
+  tail->stack = stack;
+  tail->witnesses = (uint8_t)count;
+  tail->needs_fp = needs_fp;
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
-  detour->pc = entry->pc;
+  tail->pc = entry->pc;
 }

@@ -5,7 +5,8 @@
 #include "../base/settings.h"
 #include "../stacks/modules.h"
 #include "../threads/thread.h"
-#include "stack_cache_data.h"
+#include "stack_cache.h"
+#include "walk.h"
 
 void mh_capture_start(void) {
   mh_depth_limit = mh_settings.depth;
@@ -15,15 +16,15 @@ void mh_capture_start(void) {
 }
 
 uint32_t mh_capture(struct mh_thread *thread, const struct mh_entry *entry) {
-  if (MH_UNLIKELY(!thread->walk) && mh_settings.unwind != MH_UNWIND_LIBUNWIND) {
-    thread->walk = mh_map_private(mh_walk_bytes());
+  if (MH_UNLIKELY(!thread->stack_cache) && mh_settings.unwind != MH_UNWIND_LIBUNWIND) {
+    thread->stack_cache = mh_map_private(mh_stack_cache_bytes());
     mh_thread_judge();
   }
-  if (MH_UNLIKELY(!thread->walk)) return mh_capture_libunwind(thread, entry);
-  if (mh_settings.unwind == MH_UNWIND_FP) return mh_walk_fp(thread->walk, entry);
-  return mh_walk_dwarf(thread, thread->walk, entry);
+  if (MH_UNLIKELY(!thread->stack_cache)) return mh_capture_libunwind(thread, entry);
+  if (mh_settings.unwind == MH_UNWIND_FP) return mh_walk_fp(thread->stack_cache, entry);
+  return mh_walk_dwarf(thread, thread->stack_cache, entry);
 }
 
 void mh_capture_new_owner(struct mh_thread *thread) {
-  if (thread->walk) mh_walk_new_owner(thread->walk);
+  if (thread->stack_cache) mh_stack_cache_new_owner(thread->stack_cache);
 }

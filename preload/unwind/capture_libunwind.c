@@ -1,7 +1,7 @@
 /* Stack capture with LLVM's libunwind; see capture_libunwind.h.
  *
- * libunwind starts in this function, so it first steps out of memhook's own frames, to the one whose stack
- * pointer is the entry's. Frames come innermost first; nodes are interned from the outermost inwards, so the program counters
+ * libunwind starts in this function, so it first steps out of memhook's own frames, to the one whose stack pointer is
+ * the entry's. Frames come innermost first; nodes are interned from the outermost inwards, so the program counters
  * are kept in the thread's own room meanwhile (not on the stack: it may be small).
  */
 #include "capture_libunwind.h"
@@ -21,9 +21,10 @@
 #define LOST ((uintptr_t)MH_FRAME_FLAG_LOST << (sizeof(uintptr_t) * 8 - 2))
 #define OWN_FRAMES 16
 
-/* Helps libunwind out of a frame that a signal interrupted. It looks rules up as for a return address, one byte too early, which
- * matters just where a rule begins; there it goes astray, and may crash. Told the next byte it takes the right rule; at a return instruction
- * the next byte is another function, but what a return does can be done by hand. True when that was done. */
+/* Helps libunwind out of a frame that a signal interrupted. It looks rules up as for a return address, one byte too
+ * early, which matters just where a rule begins; there it goes astray, and may crash. Told the next byte it takes the
+ * right rule; at a return instruction the next byte is another function, but what a return does can be done by hand.
+ * True when that was done. */
 static bool correct(unw_cursor_t *cursor, unw_word_t *pc, unw_word_t *sp) {
   if (mh_cfi_rule(*pc, true) == mh_cfi_rule(*pc, false)) return false;
 #if defined(__x86_64__)
@@ -81,7 +82,8 @@ uint32_t mh_capture_libunwind(struct mh_thread *thread, const struct mh_entry *e
       thread->frames[count++] = pc | (exact ? EXACT : 0);
     break;
   }
-  /* Behind a frame that is described as the outermost one there is no pc, nor where a signal interrupted a call of a null pointer. */
+  /* Behind a frame that is described as the outermost one there is no pc, nor where a signal interrupted a call of a
+   * null pointer. */
   if (count && !cut && (pc ? !mh_is_end(pc, exact, sp) : exact)) thread->frames[count - 1] |= LOST;
   uint32_t node = 0, hash = 0;
   while (count) {

@@ -117,7 +117,8 @@ static bool read_cie(const struct source *source, uintptr_t address, uint8_t *bu
 enum found { FOUND, NOT_DESCRIBED, NOT_SEARCHABLE };
 
 /* Searches the sorted table for the last function that starts at or before `pc`. */
-static enum found find_fde(const struct source *source, const struct mh_frame_tables *tables, uintptr_t pc, uintptr_t *fde) {
+static enum found find_fde(const struct source *source, const struct mh_frame_tables *tables, uintptr_t pc,
+                           uintptr_t *fde) {
   uintptr_t header = tables->header;
   struct {
     uint8_t version, frame_encoding, count_encoding, table_encoding;
@@ -127,7 +128,8 @@ static enum found find_fde(const struct source *source, const struct mh_frame_ta
   if (tables->header_bytes < sizeof head || !copy(source, header, &head, sizeof head)) return NOT_DESCRIBED;
   /* Four-byte offsets from the header are what every linker writes. */
   bool four_bytes = (head.frame_encoding & 0x0f) == 0x0b || (head.frame_encoding & 0x0f) == 0x03;
-  if (head.version != 1 || !four_bytes || head.count_encoding != 0x03 || head.table_encoding != 0x3b) return NOT_SEARCHABLE;
+  if (head.version != 1 || !four_bytes || head.count_encoding != 0x03 || head.table_encoding != 0x3b)
+    return NOT_SEARCHABLE;
 
   uintptr_t table = header + sizeof head;
   size_t count = (tables->header_bytes - sizeof head) / 8;
@@ -155,7 +157,8 @@ static enum found find_fde(const struct source *source, const struct mh_frame_ta
 }
 
 /* The same without a table: looks at one description after the other. */
-static enum found scan_fdes(const struct source *source, const struct mh_frame_tables *tables, uintptr_t pc, uintptr_t *fde) {
+static enum found scan_fdes(const struct source *source, const struct mh_frame_tables *tables, uintptr_t pc,
+                            uintptr_t *fde) {
   uint8_t fde_buffer[RECORD_BYTES], cie_buffer[RECORD_BYTES];
   uintptr_t at = tables->frames, end = at + tables->frames_bytes, last_cie = 0;
   struct mh_cursor c;
@@ -216,14 +219,15 @@ static uint64_t rule_in_module(const struct mh_frame_tables *tables, bool direct
   }
 }
 
-/* Some C libraries and kernels do not describe the code that returns from a signal handler, and under emulation it is in
- * no module: known by its instructions. */
+/* Some C libraries and kernels do not describe the code that returns from a signal handler, and under emulation it is
+ * in no module: known by its instructions. */
 static bool signal_return(uintptr_t pc) {
   uint8_t bytes[MH_SIGNAL_CODE_BYTES];
   return mh_peek(bytes, pc, sizeof bytes) && mh_is_signal_code(bytes);
 }
 
-/* Whether no call is in front of a return address: then it was put there, as the end of a stack that the program made, like glibc's makecontext or Boost. */
+/* Whether no call is in front of a return address: then it was put there, as the end of a stack that the program
+ * made, like glibc's makecontext or Boost. */
 static bool nobody_called(uintptr_t return_address) {
   uint8_t bytes[MH_CALL_BYTES];
   return mh_peek(bytes, return_address - sizeof bytes, sizeof bytes) && !mh_ends_with_call(bytes);

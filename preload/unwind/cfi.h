@@ -1,6 +1,6 @@
 /* Call frame information: from a program counter to the unwind rule that leads to its caller, read from the module's
- * .eh_frame through the search table in .eh_frame_hdr, where there is one. Every read is checked against the segment that holds them, so
- * damaged information gives a wrong or no rule, never a crash.
+ * .eh_frame through the search table in .eh_frame_hdr, where there is one. Every read is checked against the segment
+ * that holds them, so damaged information gives a wrong or no rule, never a crash.
  */
 #pragma once
 #include <stdbool.h>
@@ -32,8 +32,8 @@ struct mh_cfi_row {
   struct mh_register_rule sp, fp, ra;
 };
 
-/* The rule for `pc`, without a frame id; see unwind_rule.h. `exact`: an interrupted instruction rather than a return address.
- * Never 0. Takes no lock. Depends on the modules loaded now. */
+/* The rule for `pc`, without a frame id; see unwind_rule.h. `exact`: an interrupted instruction rather than a return
+ * address. Never 0. Takes no lock. Depends on the modules loaded now. */
 uint64_t mh_cfi_rule(uintptr_t pc, bool exact);
 
 /* Around a dlclose: frame information may vanish at any moment between the two, so it is then read through the kernel,

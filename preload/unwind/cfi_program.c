@@ -21,7 +21,8 @@ struct machine {
 };
 
 /* The rule for a register, or a place to forget it in. */
-static struct mh_register_rule *register_rule(struct machine *m, struct state *state, uint64_t number, struct mh_register_rule *unused) {
+static struct mh_register_rule *register_rule(struct machine *m, struct state *state, uint64_t number,
+                                              struct mh_register_rule *unused) {
   if (number == m->ra_register) return &state->ra;
   if (number == MH_DWARF_FP) return &state->fp;
   if (number == MH_DWARF_SP) return &state->sp;

@@ -30,8 +30,8 @@ bool mh_allocator_is_silent(void) {
   return mh_real.gnu_get_libc_version && mh_libc_allocates();
 }
 
-/* Whether the code at `pc` is the allocator's own, where it is one that calls hooks. musl's memalign jumps to aligned_alloc: then the caller is the hook that
- * called memalign. */
+/* Whether the code at `pc` is the allocator's own, where it is one that calls hooks. musl's memalign jumps to
+ * aligned_alloc: then the caller is the hook that called memalign. */
 static bool allocator_calls(uintptr_t pc) {
   if (mh_allocator_is_silent()) return false;
   const struct mh_module *module = mh_module_at(pc - 1);
@@ -67,8 +67,9 @@ static bool step_out(struct place *place, uint64_t rule, struct mh_stack_range *
   return true;
 }
 
-/* The kernel puts a frame of its own between a handler and what it interrupted: there is none from here out to the hook if the real function calls. Who cannot
- * be followed is taken for a handler: what it allocates is counted as dropped. */
+/* The kernel puts a frame of its own between a handler and what it interrupted: there is none from here out to the
+ * hook if the real function calls. Who cannot be followed is taken for a handler: what it allocates is counted as
+ * dropped. */
 bool mh_handler_calls(const struct mh_entry *entry) {
   if (allocator_calls(entry->pc)) return false;
   uintptr_t hook = mh_tls.guard & ~(uintptr_t)MH_GUARD_BITS;
@@ -83,7 +84,8 @@ bool mh_handler_calls(const struct mh_entry *entry) {
 }
 
 bool mh_module_is_runtime(uint32_t module) {
-  const uintptr_t parts[] = {(uintptr_t)mh_real.getauxval, (uintptr_t)mh_real.pthread_create, (uintptr_t)mh_real.__tls_get_addr};
+  const uintptr_t parts[] = {(uintptr_t)mh_real.getauxval, (uintptr_t)mh_real.pthread_create,
+                             (uintptr_t)mh_real.__tls_get_addr};
   for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++) {
     const struct mh_module *part = mh_module_at(parts[i]);
     if (part && part->id == module) return true;

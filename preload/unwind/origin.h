@@ -1,4 +1,5 @@
-/* Whose a call is that reaches a hook: the program's, or that of the allocator behind the hooks, of libc, or of a signal handler. */
+/* Whose a call is that reaches a hook: the program's, or that of the allocator behind the hooks, of libc, or of a
+ * signal handler. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,12 +12,12 @@ bool mh_libc_allocates(void);
 /* Whether these are glibc's: nothing in them calls a hook. */
 bool mh_allocator_is_silent(void);
 
-/* Within a hook, inside of the real function: whether a signal handler makes the call that began at `entry`. False: the real function does, or what it has
- * called. */
+/* Within a hook, inside of the real function: whether a signal handler makes the call that began at `entry`. False:
+ * the real function does, or what it has called. */
 bool mh_handler_calls(const struct mh_entry *entry);
 
-/* Whether nobody but the allocator, libc and the loader is on this stack: then the mapping is one that the allocator makes for itself, in its constructor or
- * in a thread of its own. */
+/* Whether nobody but the allocator, libc and the loader is on this stack: then the mapping is one that the allocator
+ * makes for itself, in its constructor or in a thread of its own. */
 bool mh_allocator_maps(uint32_t stack);
 
 /* Whether a module is libc, the library that threads begin in, where that is another one, or the loader. */

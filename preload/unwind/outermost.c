@@ -20,7 +20,8 @@
 extern char **environ;
 
 static uintptr_t program_start;
-static uintptr_t main_stack_start; /* the main thread's stack pointer as the kernel set it, where the number of arguments is; 0: not known */
+/* the main thread's stack pointer as the kernel set it, where the number of arguments is; 0: not known */
+static uintptr_t main_stack_start;
 
 void mh_outermost_start(void) {
   if (program_start) return; /* a child of fork; the environment may be another one now */
@@ -44,8 +45,8 @@ bool mh_is_runtime(uintptr_t pc) {
 static bool returns_elsewhere(uintptr_t word) {
   uint8_t code[MH_CALL_BYTES];
   word = mh_strip(word);
-  return mh_module_known(word) && mh_module_at(word) && !mh_is_runtime(word - 1) && mh_peek(code, word - sizeof code, sizeof code) &&
-         mh_ends_with_call(code);
+  return mh_module_known(word) && mh_module_at(word) && !mh_is_runtime(word - 1) &&
+         mh_peek(code, word - sizeof code, sizeof code) && mh_ends_with_call(code);
 }
 
 bool mh_is_outermost(uintptr_t sp) {

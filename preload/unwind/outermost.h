@@ -1,7 +1,8 @@
 /* Outermost frames: where a stack ends that nobody says the end of.
  *
- * A stack ends where the frame information says so, as in _start and where glibc's threads begin. Some code that runs there has no frame
- * information: all of musl's, the loader's before main, _start in older C libraries. Nobody of the program's is missing on such a stack:
+ * A stack ends where the frame information says so, as in _start and where glibc's threads begin. Some code that runs
+ * there has no frame information: all of musl's, the loader's before main, _start in older C libraries. Nobody of the
+ * program's is missing on such a stack:
  *
  *     end of the stack ─▶ ┌──────────────────┐
  *                         │ _start           │   the first code of the program: it only starts the C library
@@ -9,8 +10,9 @@
  *                  sp ──▶ ├──────────────────┤
  *                         │ main             │
  *
- * Where code of the C library is further in, as strdup, return addresses into the program follow, or so much that nobody would like to search
- * it. Then the stack's callers are lost, as behind all other code without frame information.
+ * Where code of the C library is further in, as strdup, return addresses into the program follow, or so much that
+ * nobody would like to search it. Then the stack's callers are lost, as behind all other code without frame
+ * information.
  */
 #pragma once
 #include <stdbool.h>

@@ -50,6 +50,11 @@ static inline uint64_t mh_rule_key(uintptr_t pc, enum mh_rule_use use, uint32_t 
   return (uint64_t)generation << MH_KEY_GENERATION_SHIFT | (uint64_t)use << 47 | pc;
 }
 
+/* The key of a frame's rule; in frame-pointer mode its rule is in the table for its frame id alone. */
+MH_INLINE uint64_t mh_frame_key(uintptr_t pc, bool exact, uint32_t generation, bool frame_pointers) {
+  return mh_rule_key(pc, frame_pointers ? MH_USE_FRAME_POINTERS : exact ? MH_USE_EXACT : MH_USE_RETURN, generation);
+}
+
 static inline uint32_t mh_rule_home(const struct mh_rule_table *table, uint64_t key) {
   return (uint32_t)(key * 0x9e3779b97f4a7c15ull >> table->shift);
 }

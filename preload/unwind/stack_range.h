@@ -1,16 +1,17 @@
-/* Stack ranges: which memory around a stack pointer may be read while a stack is walked, and how.
+/* The readable stack range: which memory around a stack pointer may be read while a stack is walked, and how.
  *
- * A thread's own stack ends at its thread pointer (the C libraries put the thread block on top of the stack), the main
- * thread's at the strings that the kernel put on top of it. That all pages between the stack pointer and that end are
- * there is tested once, page by page, with a system call that answers where a load would crash; as the stack
- * pointer goes deeper, the new pages are tested. After that the range is known, and a walk in it costs two comparisons a
- * word. Neither the loader nor the thread library is asked: they take locks.
+ * A thread stack, the one that a thread was made with, ends at its thread pointer (the C libraries put the thread block on top of the stack), the
+ * main thread's at the strings that the kernel put on top of it. That all pages between the stack pointer and that
+ * end are there is tested once, page by page, with a system call that answers where a load would crash; as the stack
+ * pointer goes deeper, the new pages are tested. After that the range is known, and a walk in it costs two
+ * comparisons a word. Neither the loader nor the thread library is asked: they take locks.
  *
- * Any other stack (alternate signal stacks, coroutines) may not be there any more in the next walk. Where the program itself mapped it, it ends
- * where that mapping ends at the latest (regions.h), and its pages up to there are tested in each walk anew: some may be protected. Of all others
- * nobody says where they end. A walk that damaged frame information leads beyond the end gets among memory that another thread may unmap at any
- * instant, also between a test and a load. So only the page that the program runs on is read by loads, and all further words in copies that the
- * kernel makes (peek.h), which takes some times as long.
+ * Any other stack is foreign (alternate signal stacks, coroutines). It may not be there any more in the next walk. Where the program
+ * itself mapped it, it ends where that mapping ends at the latest (regions.h), and its pages up to there are tested
+ * in each walk anew: some may be protected. Of all others nobody says where they end. A walk that damaged frame
+ * information leads beyond the end gets among memory that another thread may unmap at any instant, also between a
+ * test and a load. So only the page that the program runs on is read by loads, and all further words in copies that
+ * the kernel makes (peek.h), which takes some times as long.
  */
 #pragma once
 #include <stdbool.h>
@@ -21,50 +22,52 @@
 
 typedef uintptr_t mh_word __attribute__((may_alias, aligned(1)));
 
-/* What a thread knows about its own stack. All zero at first. */
+/* What is known of a thread stack. All zero at first. */
 struct mh_thread_stack {
   uintptr_t thread_pointer; /* whose stack it is */
-  uintptr_t low, high;      /* tested, the thread's own; both 0: not found yet */
+  uintptr_t low, high;      /* tested; both 0: not found yet */
   uint32_t failures;
 };
 
-/* What a thread knows about the stack that it runs on if that is another one. All zero at first. */
+/* What is known of the foreign stack that a thread runs on. All zero at first. */
 struct mh_foreign_stack {
-  uintptr_t region_low, region_high; /* the region around it, or the gap between two, as looked up */
-  bool in_region;
-  uint32_t region_changes;           /* when that was */
-  uint32_t asked;                    /* how often the kernel was asked in this walk */
-  uint32_t reach;                    /* bytes beyond the range that this walk has wanted */
-  uint32_t reach_before;             /* and the walk before it: this one is likely to want as many */
-  uintptr_t copy_low, copy_high;     /* a part of it, as it was a moment ago */
+  uintptr_t mapping_low, mapping_high; /* the mapping around it, or the gap between two, as looked up */
+  bool in_mapping;
+  uint32_t mapping_changes;            /* when that was */
+  uint32_t asked;                      /* how often the kernel was asked in this walk */
+  uint32_t reach;                      /* bytes beyond the range that this walk has wanted */
+  uint32_t reach_before;               /* and the walk before it: this one is likely to want as many */
+  uintptr_t copy_low, copy_high;       /* a part of it, as it was a moment ago */
   uint8_t copy[32768];
 };
 
 /* Memory that may be read in this walk. */
 struct mh_stack_range {
-  uintptr_t low, high;          /* by loads */
-  uintptr_t most;               /* what `high` may become, page by page */
-  struct mh_foreign_stack *other; /* NULL: it is the thread's own stack, and this all */
+  uintptr_t low, high;              /* by loads */
+  uintptr_t most;                   /* what `high` may become, page by page */
+  struct mh_foreign_stack *foreign; /* NULL: it is the thread stack, and this all */
 };
 
 /* Called once, before the first walk. */
 void mh_stack_range_start(void);
 
-/* The range around `sp` if that is not in what is known of the own stack. */
-void mh_stack_range_find(struct mh_thread_stack *own, struct mh_foreign_stack *other, uintptr_t sp, struct mh_stack_range *range);
+/* The range around `sp` if that is not in what is known of the thread stack. */
+void mh_stack_range_find(struct mh_thread_stack *thread, struct mh_foreign_stack *foreign, uintptr_t sp,
+                         struct mh_stack_range *range);
 
-static inline void mh_stack_range_at(struct mh_thread_stack *own, struct mh_foreign_stack *other, uintptr_t sp, struct mh_stack_range *range) {
-  if (MH_LIKELY(sp >= own->low && sp < own->high))
-    *range = (struct mh_stack_range){.low = own->low, .high = own->high};
+static inline void mh_stack_range_at(struct mh_thread_stack *thread, struct mh_foreign_stack *foreign, uintptr_t sp,
+                                     struct mh_stack_range *range) {
+  if (MH_LIKELY(sp >= thread->low && sp < thread->high))
+    *range = (struct mh_stack_range){.low = thread->low, .high = thread->high};
   else
-    mh_stack_range_find(own, other, sp, range);
+    mh_stack_range_find(thread, foreign, sp, range);
 }
 
-/* Begins a walk in `range`, which is not the own stack's, where the program is running, at `sp`. */
+/* Begins a walk in `range`, of a foreign stack, where the program is running, at `sp`. */
 void mh_stack_range_begin_foreign(struct mh_stack_range *range, uintptr_t sp);
 
 static inline void mh_stack_range_begin(struct mh_stack_range *range, uintptr_t sp) {
-  if (MH_UNLIKELY(range->other != NULL)) mh_stack_range_begin_foreign(range, sp);
+  if (MH_UNLIKELY(range->foreign != NULL)) mh_stack_range_begin_foreign(range, sp);
 }
 
 /* How many bytes of it a word may begin at. */
@@ -73,12 +76,13 @@ static inline uintptr_t mh_stack_range_room(const struct mh_stack_range *range) 
   return bytes < sizeof(mh_word) ? 0 : bytes - (sizeof(mh_word) - 1);
 }
 
-/* The word at `address`, which is outside of `range` and may be on that other stack. */
+/* The word at `address`, which is outside of `range` and may be on that foreign stack. */
 bool mh_stack_range_beyond(struct mh_stack_range *range, uintptr_t address, uintptr_t *word);
 
 /* The word at `address`, if it may be read. */
 static inline bool mh_stack_range_word(struct mh_stack_range *range, uintptr_t address, uintptr_t *word) {
-  if (MH_UNLIKELY(address - range->low >= mh_stack_range_room(range))) return range->other && mh_stack_range_beyond(range, address, word);
+  if (MH_UNLIKELY(address - range->low >= mh_stack_range_room(range)))
+    return range->foreign && mh_stack_range_beyond(range, address, word);
   *word = *(const mh_word *)address;
   return true;
 }

@@ -78,10 +78,11 @@ static inline bool mh_fp_from_fp(uint64_t rule) {
   return mh_rule_save(rule) == MH_SAVED_NOT || mh_rule_save(rule) == MH_SAVED_RA;
 }
 
-/* The rule that every frame has for a program counter walked by frame pointers alone: the frame record is all that is known,
- * so its end stands for the CFA. */
+/* The rule that every frame has for a program counter walked by frame pointers alone: the frame record is all that is
+ * known, so its end stands for the CFA. */
 #define MH_RULE_FRAME_POINTERS \
-  (MH_RULE_FP | MH_SAVED_BOTH << 3 | (uint64_t)(16 / MH_RULE_UNIT) << 5 | ((uint64_t)(-16 / MH_RULE_UNIT) & 0x7fff) << 25)
+  (MH_RULE_FP | MH_SAVED_BOTH << 3 | (uint64_t)(16 / MH_RULE_UNIT) << 5 | \
+   ((uint64_t)(-16 / MH_RULE_UNIT) & 0x7fff) << 25)
 
 /* Packs what the frame information says into a rule. */
 static inline uint64_t mh_rule_pack(const struct mh_cfi_row *row) {
@@ -118,7 +119,8 @@ static inline uintptr_t mh_thread_pointer(void) {
 }
 
 /* Puts {key, value} in place of {old_key, old_value} in one step. `pair` is 16-byte aligned. */
-static inline bool mh_exchange_pair(uint64_t *pair, uint64_t old_key, uint64_t old_value, uint64_t key, uint64_t value) {
+static inline bool mh_exchange_pair(uint64_t *pair, uint64_t old_key, uint64_t old_value, uint64_t key,
+                                    uint64_t value) {
   uint64_t seen_key, seen_value, next_key, next_value;
   uint32_t failed, same;
   /* Written back even if it is another pair: only then what was read is known to have been one pair. */
@@ -131,7 +133,8 @@ static inline bool mh_exchange_pair(uint64_t *pair, uint64_t old_key, uint64_t o
       "   cset %w[same], eq\n"
       "   stlxp %w[failed], %[next_key], %[next_value], [%[pair]]\n"
       "   cbnz %w[failed], 1b\n"
-      : [seen_key] "=&r"(seen_key), [seen_value] "=&r"(seen_value), [next_key] "=&r"(next_key), [next_value] "=&r"(next_value),
+      : [seen_key] "=&r"(seen_key), [seen_value] "=&r"(seen_value), [next_key] "=&r"(next_key),
+        [next_value] "=&r"(next_value),
         [failed] "=&r"(failed), [same] "=&r"(same)
       : [pair] "r"(pair), [old_key] "r"(old_key), [old_value] "r"(old_value), [key] "r"(key), [value] "r"(value)
       : "cc", "memory");

@@ -79,7 +79,8 @@ static inline bool mh_fp_from_fp(uint64_t rule) {
 
 /* The rule that every frame has for a program counter walked by frame pointers alone. */
 #define MH_RULE_FRAME_POINTERS \
-  (MH_RULE_FP | MH_SAVED_AT_CFA << 3 | (uint64_t)(16 / MH_RULE_UNIT) << 5 | ((uint64_t)(-16 / MH_RULE_UNIT) & 0x7fff) << 25)
+  (MH_RULE_FP | MH_SAVED_AT_CFA << 3 | (uint64_t)(16 / MH_RULE_UNIT) << 5 | \
+   ((uint64_t)(-16 / MH_RULE_UNIT) & 0x7fff) << 25)
 
 static inline bool mh_at_sp(const struct mh_register_rule *rule, int64_t offset) {
   return rule->how == MH_HOW_AT_TERM && rule->term.base == MH_BASE_SP && !rule->term.loaded && rule->term.add == offset;
@@ -119,7 +120,8 @@ static inline uint64_t mh_rule_pack(const struct mh_cfi_row *row) {
     save = MH_SAVED_AT_FP;
   } else if (fp->how == MH_HOW_AT_TERM && !at->loaded && at->base == MH_BASE_CFA) {
     saved = at->add;
-  } else if (fp->how == MH_HOW_AT_TERM && !at->loaded && at->base == MH_BASE_SP && cfa->base == MH_BASE_SP && !cfa->loaded) {
+  } else if (fp->how == MH_HOW_AT_TERM && !at->loaded && at->base == MH_BASE_SP && cfa->base == MH_BASE_SP &&
+             !cfa->loaded) {
     saved = at->add - cfa->add;
   } else if (fp->how != MH_HOW_AT_CFA) {
     return MH_RULE_FALLBACK;
@@ -136,7 +138,8 @@ static inline uintptr_t mh_thread_pointer(void) {
 }
 
 /* Puts {key, value} in place of {old_key, old_value} in one step. `pair` is 16-byte aligned. */
-static inline bool mh_exchange_pair(uint64_t *pair, uint64_t old_key, uint64_t old_value, uint64_t key, uint64_t value) {
+static inline bool mh_exchange_pair(uint64_t *pair, uint64_t old_key, uint64_t old_value, uint64_t key,
+                                    uint64_t value) {
   bool done;
   __asm__ volatile("lock cmpxchg16b %1"
                    : "=@ccz"(done), "+m"(*(__uint128_t *)pair), "+a"(old_key), "+d"(old_value)

@@ -32,7 +32,8 @@ enum {
   MH_RULE_FALLBACK,
 };
 
-/* Rules of kind END for code that nobody describes. Its callers are lost, but for one part of the C library's code: see outermost.h. */
+/* Rules of kind END for code that nobody describes. Its callers are lost, but for one part of the C library's code:
+ * see outermost.h. */
 #define MH_RULE_LOST (MH_RULE_END | 1u << 3)
 #define MH_RULE_LOST_IN_RUNTIME (MH_RULE_END | 2u << 3)
 

@@ -1,11 +1,11 @@
 /* The proof of exactness: a preloaded library that captures the stack of every allocation in several ways and compares them.
  *
- *     remembered   rules and the remembered walk: what memhook uses
- *     rules        the same with nothing remembered
+ *     cached       rules and the stack cache: what memhook uses
+ *     rules        the same with nothing cached
  *     reference    LLVM's libunwind, frame by frame, for every Nth capture (EXACTNESS_EVERY, default 1; 0: never)
  *
  * EXACTNESS_FP=1 does the same with frame pointers instead of rules, without the reference.
- * EXACTNESS_SAMPLE=N captures one allocation in N, at random: what is remembered is then older, and more has happened since.
+ * EXACTNESS_SAMPLE=N captures one allocation in N, at random: what is cached is then older, and more has happened since.
  *
  * It is built from memhook's own sources for capturing; modules and interning are replaced by the simplest thing that
  * can be right. Counts go to a mapped file EXACTNESS_DIR/PID.counts, so that they survive any end of the process;
@@ -37,7 +37,7 @@
 #include "../../preload/unwind/unwind_rule.h"
 #include "../../preload/unwind/step.h"
 #include "../../preload/base/sys.h"
-#include "../../preload/unwind/stack_cache_data.h"
+#include "../../preload/unwind/walk.h"
 #include "layout.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -53,7 +53,7 @@ struct counts {
   uint64_t signals;            /* stacks with a signal frame */
   uint64_t cut;                /* stacks deeper than the limit */
   uint64_t lost;               /* captures that gave no stack */
-  uint64_t remembered_differs; /* remembered ≠ rules */
+  uint64_t cached_differs; /* cached ≠ rules */
   uint64_t reference_differs;  /* rules ≠ reference, unexplained */
   uint64_t corrected;          /* libunwind had to be told about an interrupted instruction; see at_boundary() */
   uint64_t reference_failed;   /* libunwind did not find the entry */
@@ -228,7 +228,7 @@ struct frame {
 };
 
 struct mh_thread {
-  struct mh_walk *remembered, *rules;
+  struct mh_stack_cache *cached, *rules;
   struct frame ours[FRAMES_MAX], reference[FRAMES_MAX];
   unsigned captures, random;
   bool fell_back;
@@ -363,8 +363,8 @@ static void compare(const struct mh_entry *entry) {
   if (MH_UNLIKELY(!t)) {
     if (!nodes_set.keys) return;
     t = mh_map_private(sizeof *t);
-    t->remembered = mh_map_private(mh_walk_bytes());
-    t->rules = mh_map_private(mh_walk_bytes());
+    t->cached = mh_map_private(mh_stack_cache_bytes());
+    t->rules = mh_map_private(mh_stack_cache_bytes());
     thread = t;
   }
   if (MH_UNLIKELY(counts_pid != mh_getpid())) open_report();
@@ -374,10 +374,10 @@ static void compare(const struct mh_entry *entry) {
   }
   COUNT(captures);
   t->fell_back = false;
-  uint32_t fast = mh_walk_again(t->remembered, entry);
-  if (!fast) fast = frame_pointers ? mh_walk_fp(t->remembered, entry) : mh_walk_dwarf(t, t->remembered, entry);
+  uint32_t fast = mh_stack_cache_lookup(t->cached, entry);
+  if (!fast) fast = frame_pointers ? mh_walk_fp(t->cached, entry) : mh_walk_dwarf(t, t->cached, entry);
   bool fell_back = t->fell_back;
-  mh_walk_forget(t->rules);
+  mh_stack_cache_forget(t->rules);
   uint32_t slow = frame_pointers ? mh_walk_fp(t->rules, entry) : mh_walk_dwarf(t, t->rules, entry);
   if (fell_back || t->fell_back) {
     if (COUNT(fallbacks) <= 3) {
@@ -386,7 +386,7 @@ static void compare(const struct mh_entry *entry) {
       struct frame frame = {.pc = t->rules->steps[at].pc, .exact = t->rules->steps[at].flags & MH_STEP_EXACT};
       say_stack("a rule cannot express", &frame, 1);
     }
-    if (fell_back != t->fell_back && COUNT(remembered_differs) < 10) say("only one of remembered and rules fell back\n");
+    if (fell_back != t->fell_back && COUNT(cached_differs) < 10) say("only one of cached and rules fell back\n");
     return;
   }
   if (!fast || !slow) {
@@ -396,10 +396,10 @@ static void compare(const struct mh_entry *entry) {
   bool cut;
   unsigned count = 0;
   bool look = every && !frame_pointers && ++t->captures % every == 0;
-  if (fast != slow && COUNT(remembered_differs) < 10) {
-    say("remembered differs from rules\n");
+  if (fast != slow && COUNT(cached_differs) < 10) {
+    say("cached differs from rules\n");
     count = unfold(fast, t->ours, &cut);
-    say_stack("remembered", t->ours, count);
+    say_stack("cached", t->ours, count);
     count = unfold(slow, t->ours, &cut);
     say_stack("rules", t->ours, count);
   }

@@ -31,7 +31,7 @@ passed=0
 gcc=(gcc) gxx=(g++)
 command -v g++ >/dev/null 2>&1 || { gcc=("$zig" cc) gxx=("$zig" c++); }
 
-names="captures frames deepest referenced fallbacks signals cut lost remembered-differs reference-differs corrected"
+names="captures frames deepest referenced fallbacks signals cut lost cached-differs reference-differs corrected"
 names="$names reference-failed shorter unstripped unknown"
 kinds=$(wc -w <<<"$names")
 total=()
@@ -44,7 +44,7 @@ library() {
     -ftls-model=initial-exec -fno-omit-frame-pointer -fno-builtin-malloc -Wl,-z,now \
     -Wl,--version-script=test/exactness/library.map \
     -Ibuild "$@" -o "$output" test/exactness/library.c \
-    preload/unwind/{walk,outermost,rule_table,stack_range,cfi,cfi_program,cfi_expression}.c \
+    preload/unwind/{walk,stack_cache,outermost,rule_table,stack_range,cfi,cfi_program,cfi_expression}.c \
     preload/base/{peek,lock}.c -lunwind || exit 2
 }
 
@@ -86,7 +86,7 @@ check() {
   [ "$ended" -eq 0 ] || bad+=" exit status $ended"
   [ "${c[0]:-0}" -gt 0 ] || bad+=" nothing captured"
   [ "${c[7]:-0}" -eq 0 ] || bad+=" ${c[7]} lost"
-  [ "${c[8]:-0}" -eq 0 ] || bad+=" ${c[8]} remembered differ"
+  [ "${c[8]:-0}" -eq 0 ] || bad+=" ${c[8]} cached differ"
   [ "${c[9]:-0}" -eq 0 ] || bad+=" ${c[9]} rules differ from the reference"
   [ "${c[11]:-0}" -eq 0 ] || bad+=" ${c[11]} times no reference"
   printf '%-52s %10d %12d %5d %10d %6d %8d %6d %6d  %3ds  %s\n' "$1" "${c[0]}" "${c[1]}" "${c[2]}" "${c[3]}" "${c[4]}" \
@@ -319,13 +319,13 @@ case $mode in
     hazards hazards2 "${gxx[@]}" -O2
     mutation 1 "every fourth return address"
     mutation 2 "saved frame pointers"
-    mutation 3 "the frame pointer where the walk joins"
+    mutation 3 "the frame pointer where the walk meets the backtrace"
     mutation 4 "the word that ended the walk"
     mutation 5 "the module generation"
-    mutation 7 "the outermost word of a detour"
-    mutation 8 "the node that a detour leads to"
-    mutation 9 "the frames of a path"
-    mutation 10 "words on another stack"
+    mutation 7 "the outermost word of a cached tail"
+    mutation 8 "the node that a cached tail leads to"
+    mutation 9 "the frames of a cached suffix"
+    mutation 10 "words on a foreign stack"
     library "$folder/exactness.so" -DMH_MUTATION=6
     for turn in 1 2; do
       # shellcheck disable=SC2046

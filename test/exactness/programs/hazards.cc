@@ -1,4 +1,4 @@
-// Stacks that are hard to walk: every way in which a frame, a stack or a module changes under a remembered walk.
+// Stacks that are hard to walk: every way in which a frame, a stack or a module changes under a cached backtrace.
 //
 //   hazards SECONDS PLUGIN.so [THREADS]
 #include <dlfcn.h>
