@@ -69,7 +69,8 @@ export interface StackQuestion extends Filter {
   top?: number | undefined;
 }
 
-const FILTER: Readonly<Record<keyof Filter, Kind>> = {
+/** @internal */
+export const FILTER: Readonly<Record<keyof Filter, Kind>> = {
   minSize: AMOUNT,
   maxSize: AMOUNT,
   minTimeFromNow: TIME,
@@ -220,8 +221,11 @@ class OpenStore implements Store {
   }
 }
 
-/** The part of a filter that the store answers. */
-function conditions(store: RuntimeStore, filter: Filter): Omit<Query, "aggregate" | "sort" | "top"> {
+/**
+ * The part of a filter that the store answers.
+ * @internal
+ */
+export function conditions(store: RuntimeStore, filter: Filter): Omit<Query, "aggregate" | "sort" | "top"> {
   const { minSize, maxSize, thread, kind } = filter;
   const time = (name: `${"min" | "max"}Time${"FromNow" | "FromStart" | ""}`) => nanoseconds(name, filter[name]);
   return {
@@ -240,8 +244,11 @@ function conditions(store: RuntimeStore, filter: Filter): Omit<Query, "aggregate
   };
 }
 
-/** The part that needs the stacks. */
-function stackConditions(filter: Filter): Omit<ReportOptions, "stacks"> {
+/**
+ * The part that needs the stacks.
+ * @internal
+ */
+export function stackConditions(filter: Filter): Omit<ReportOptions, "stacks"> {
   return {
     module: filter.module,
     function: filter.function,

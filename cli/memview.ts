@@ -11,6 +11,7 @@ export const command: Command = {
     info: async () => (await import("./commands/info.js")).info,
     list: async () => (await import("./commands/list.js")).list,
     snapshot: async () => (await import("./commands/snapshot.js")).snapshot,
+    export: async () => (await import("./commands/export.js")).exportCommand,
     growth: async () => (await import("./commands/growth.js")).growth,
     diff: async () => (await import("./commands/diff.js")).diff,
     top: async () => (await import("./commands/top.js")).top,

@@ -6,15 +6,14 @@
 
 import { writeSync } from "node:fs";
 import { whyNotWritten } from "../runtime/host/errors.js";
-
-const CHUNK = 64 * 1024;
+import { gathered } from "../runtime/host/pieces.js";
 
 /** The reader of standard output has gone, as in `memview | head`. Not a failure: there is just nothing left to do. */
 export class ReaderGone extends Error {}
 
 /** Writes all of it, waiting while a pipe is full. */
-export function writeAll(descriptor: number, text: string): void {
-  let bytes: Uint8Array = Buffer.from(text);
+export function writeAll(descriptor: number, content: string | Uint8Array): void {
+  let bytes = typeof content === "string" ? Buffer.from(content) : content;
   while (bytes.length > 0) {
     try {
       bytes = bytes.subarray(writeSync(descriptor, bytes));
@@ -28,19 +27,9 @@ export function writeAll(descriptor: number, text: string): void {
   }
 }
 
-/** Prints pieces of text to standard output, many to a write. */
-export function print(pieces: Iterable<string>): void {
-  let pending: string[] = [];
-  let length = 0;
-  for (const piece of pieces) {
-    pending.push(piece);
-    length += piece.length;
-    if (length < CHUNK) continue;
-    writeAll(1, pending.join(""));
-    pending = [];
-    length = 0;
-  }
-  if (length > 0) writeAll(1, pending.join(""));
+/** Prints pieces to standard output, many to a write. */
+export function print(pieces: Iterable<string | Uint8Array>): void {
+  for (const piece of gathered(pieces)) writeAll(1, piece);
 }
 
 /** Writes to standard error. That it is closed is no reason to stop, and there is nobody left to tell. */

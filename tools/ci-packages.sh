@@ -4,8 +4,9 @@
 set -uo pipefail
 
 # Programs of musl; allocators with names of their own besides malloc; an emulator for the other processor, with a
-# compiler and a C library for its programs.
+# compiler and a C library for its programs; the tools that read what is exported.
 packages=(musl-tools qemu-user libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2)
+packages+=(heaptrack valgrind)
 case $(uname -m) in
   x86_64) packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross) ;;
   aarch64) packages+=(gcc-x86-64-linux-gnu libc6-dev-amd64-cross) ;;

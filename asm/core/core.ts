@@ -78,6 +78,7 @@ export {
   stacksBytesSpread,
   stacksBytesVariance,
   stacksMatched,
+  stackTotal,
   sumStacks,
 } from "./rows";
 export { sumThreads, tidyTimeline } from "./summary";

@@ -149,7 +149,8 @@ export function collectStacks(first: u32, end: u32, order: i32, selected: bool):
   return 0;
 }
 
-function stackTotal(element: usize, order: i32): u64 {
+/** What a stack did all the time, by an order of stacks; its element of the stacks array lies at `element`. */
+export function stackTotal(element: usize, order: i32): u64 {
   if (order == ORDER_ALLOCATIONS) return load<u64>(element, STACK_ALLOCATIONS);
   if (order == ORDER_TEMPORARIES) return load<u64>(element, STACK_TEMPORARIES);
   // A stack that did not change since the newest peak held then what it holds now. The header may have been read before

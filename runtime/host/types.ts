@@ -87,6 +87,16 @@ export interface StackRow {
   stack: Frame[];
 }
 
+/** What a stack did all the time, freed allocations included. */
+export interface StackTotals {
+  allocations: number;
+  allocatedBytes: number;
+  /** Of the allocations, those that were freed before their thread allocated again. */
+  temporary: number;
+  /** Bytes that it held at the process's peak. */
+  peakBytes: number;
+}
+
 /** The allocations that a question matched. */
 export interface Matched {
   count: number;
@@ -244,6 +254,8 @@ export interface Query {
   selectStacks?: ((stackIds: Uint32Array) => Promise<Uint8Array>) | undefined;
   /** In an order of stacks by a total (allocations, temporary, peak), those with nothing live too. */
   freedStacks?: boolean | undefined;
+  /** With the totals of each stack. */
+  totals?: boolean | undefined;
   /** Read every piece once, even if the process changes it meanwhile. */
   noLock?: boolean | undefined;
 }
@@ -265,6 +277,8 @@ export interface RawStackRow {
   margin?: number;
   /** Of an order by one: the stack's total. */
   total?: number;
+  /** Where they were asked for. */
+  totals?: StackTotals;
   /** 0n when nothing matched. */
   oldest: bigint;
   newest: bigint;

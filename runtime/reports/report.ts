@@ -6,7 +6,17 @@
 // while the caller iterates: a million allocations are never a million objects with stacks at one time.
 
 import { isoTime } from "../host/time.js";
-import type { Allocation, Cut, Frame, ModuleInfo, Query, RawFrame, Report, StackRow } from "../host/types.js";
+import type {
+  Allocation,
+  Cut,
+  Frame,
+  ModuleInfo,
+  Query,
+  RawFrame,
+  Report,
+  StackRow,
+  StackTotals,
+} from "../host/types.js";
 import { isTooDeep } from "../stores/cut.js";
 import { CONFIDENCE } from "../stores/sample.js";
 import type { Store } from "../stores/store.js";
@@ -18,7 +28,7 @@ import { isKnown, isListed, isRuntimeModule } from "./suppressions.js";
 /** A Report whose rows come one at a time. Each list can be iterated any number of times while the store is open. */
 export interface LiveReport extends Omit<Report, "allocations" | "stacks"> {
   allocations?: Iterable<Allocation & Cut>;
-  stacks?: Iterable<StackRow & Cut>;
+  stacks?: Iterable<StackRow & Cut & { totals?: StackTotals }>;
   groups?: Iterable<GroupRow>;
 }
 
@@ -110,13 +120,14 @@ export async function report(
     const { sort } = query;
     return {
       ...head,
-      stacks: each(result.stacks, ({ stackId, bytes, margin, count, total, oldest, newest }) => {
+      stacks: each(result.stacks, ({ stackId, bytes, margin, count, total, totals, oldest, newest }) => {
         const { frames, ...cut } = stackOf(stackId);
         return {
           bytes,
           ...(margin === undefined ? {} : { margin }),
           count,
           ...(total === undefined ? {} : { [sort]: total }),
+          ...(totals && { totals }),
           oldest: count === 0 ? null : time(oldest),
           newest: count === 0 ? null : time(newest),
           stack: frames,

@@ -13,13 +13,12 @@
 // A file like that is read as bytes, line by line (snapshotrow.ts). A document
 // that something else has laid out anew is read as JSON, slower.
 
-import { renameSync, rmSync, writeFileSync } from "node:fs";
-import process from "node:process";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { SnapshotError, whyNotWritten } from "../host/errors.js";
 import { openFile } from "../host/host.js";
 import { isNumber, isObject, json } from "../host/json.js";
 import type { Amount, Snapshot, SnapshotStack } from "../host/types.js";
+import { writeWhole } from "../host/wholefile.js";
 import { cutOf } from "../stores/cut.js";
 import { snapshotOf } from "./snapshot.js";
 import { Frames, frameOf, isFrame } from "./snapshotframes.js";
@@ -55,17 +54,9 @@ function lineOf({ program, count, bytes, cut, lost, text }: SnapshotStack): stri
  */
 export function writeSnapshot(path: string, snapshot: Snapshot, compress: boolean): void {
   const text = [...snapshotText(snapshot)].join("");
-  const temporary = `${path}.${process.pid}.new`;
   try {
-    writeFileSync(temporary, compress ? gzipSync(text) : text);
-    renameSync(temporary, path);
+    writeWhole(path, [compress ? gzipSync(text) : text]);
   } catch (error) {
-    try {
-      // Under Bun that there is none is no error but on a read-only file system.
-      rmSync(temporary, { force: true });
-    } catch {
-      // Why it could not be written is said.
-    }
     throw new SnapshotError(`${path}: cannot be written (${whyNotWritten(error)})`);
   }
 }

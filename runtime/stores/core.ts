@@ -46,6 +46,7 @@ interface Functions {
   stacksBytes(): number;
   stacksBytesVariance(): number;
   stacksBytesSpread(): number;
+  stackTotal(element: number, order: number): bigint;
   stackRows(order: number): number;
   stackMore(): number;
   recordRows(order: number): number;

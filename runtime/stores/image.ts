@@ -8,6 +8,7 @@
 import * as L from "../../asm/layout.js";
 import { StoreError } from "../host/errors.js";
 import type { ByteSource } from "../host/host.js";
+import type { StackTotals } from "../host/types.js";
 import { Core } from "./core.js";
 
 /** How often a header that contradicts itself, or a piece that keeps changing, is read before it is taken as it is. */
@@ -124,6 +125,29 @@ export class StoreImage {
       return;
     }
     this.#eachStackPiece((first, end) => call.collectStacks(first, end, order, Number(selected)));
+  }
+
+  /** What the stacks with these ids did all the time, in their order. */
+  stackTotals(ids: readonly number[]): StackTotals[] {
+    const { call, constant } = this.core;
+    const places = new Map(ids.map((id, i) => [id, i]));
+    const totals: StackTotals[] = new Array(ids.length);
+    this.#eachStackPiece((first, end) => {
+      for (let id = first; id < end; id++) {
+        const place = places.get(id);
+        if (place === undefined) continue;
+        const at = constant.PIECE + (id - first) * L.STACK_BYTES;
+        const total = (field: number) => Number(this.core.view.getBigUint64(at + field, true));
+        totals[place] = {
+          allocations: total(L.STACK_ALLOCATIONS),
+          allocatedBytes: total(L.STACK_ALLOCATED_BYTES),
+          temporary: total(L.STACK_TEMPORARIES),
+          peakBytes: Number(BigInt.asUintN(64, call.stackTotal(at, constant.ORDER_PEAK))),
+        };
+      }
+      return 0;
+    });
+    return totals;
   }
 
   /** Sum over all stacks of the total at offset `field` of a stack. */

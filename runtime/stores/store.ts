@@ -208,6 +208,12 @@ export class Store {
         allocations: [],
         stacks: stackRows(image, rows, this.#sampled, withTotals),
       };
+      if (query.totals) {
+        const totals = image.stackTotals(result.stacks.map(({ stackId }) => stackId));
+        result.stacks.forEach((row, i) => {
+          row.totals = totals[i]!;
+        });
+      }
     } else {
       call.beginEntries(top);
       call.beginScan(constant.COLLECT_ENTRIES, constant[order], Number(selectStacks !== undefined));

@@ -123,5 +123,7 @@ test("the programs' variables are those that their code reads", () => {
   );
   // Not memhook's own: where programs and caches are, and what a terminal can do.
   const common = ["PATH", "TERM", "XDG_CACHE_HOME"];
-  assert.deepEqual(found, [...names([...CHECKING, ...VIEWING]), ...common].sort());
+  // The library's, which memhook run hands over to it.
+  const handed = ["MEMHOOK_NET_HOST", "MEMHOOK_NET_PORT"];
+  assert.deepEqual(found, [...names([...CHECKING, ...VIEWING]), ...common, ...handed].sort());
 });

@@ -9,6 +9,7 @@ const RUNTIME = {
   symbols: ["stores", "host"],
   reports: ["symbols", "stores", "host"],
   snapshots: ["reports", "symbols", "stores", "host"],
+  exports: ["snapshots", "reports", "symbols", "stores", "host"],
   memdb: ["stores", "host"],
   programs: ["symbols", "stores", "host"],
 };
