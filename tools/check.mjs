@@ -15,10 +15,20 @@ import { checkFormat } from "./checks/format.mjs";
 import { checkImports } from "./checks/imports.mjs";
 import { checkIncludes } from "./checks/includes.mjs";
 import { checkLibrary } from "./checks/library.mjs";
+import { checkSize } from "./checks/size.mjs";
 import { checkStyle } from "./checks/style.mjs";
 import { checkText } from "./checks/text.mjs";
 
-export const CHECKS = { checkImports, checkIncludes, checkLibrary, checkFormat, checkStyle, checkDocuments, checkText };
+export const CHECKS = {
+  checkImports,
+  checkIncludes,
+  checkLibrary,
+  checkFormat,
+  checkStyle,
+  checkSize,
+  checkDocuments,
+  checkText,
+};
 
 if (process.argv[1] && fileURLToPath(import.meta.url) === process.argv[1]) {
   const own = dirname(dirname(fileURLToPath(import.meta.url)));

@@ -54,7 +54,7 @@ tally() {
   if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
   # A runner that crashed may have stopped in the middle of a line.
   if [ "$bad" -ne 0 ]; then cat "$logs/$name" && echo; fi
-  printf '%-6s %5d passed, %d failed, %d skipped, %d s\n' "$name" "$good" "$bad" "$skipped" "$seconds"
+  printf '%-9s %5d passed, %d failed, %d skipped, %d s\n' "$name" "$good" "$bad" "$skipped" "$seconds"
   passed=$((passed + good))
   failed=$((failed + bad))
 }
@@ -90,6 +90,13 @@ else
     tally Deno "$(number "$log" '\| [0-9]+ passed')" "$(number "$log" '\| [0-9]+ failed')" \
       "$(number "$log" '\| [0-9]+ ignored')"
   fi
+fi
+
+# Whether tests of the library can fail: a tenth of that each day.
+if [ $# -eq 0 ] && [ -e tools/mutations.mjs ]; then
+  runner mutations node tools/mutations.mjs --tenth
+  head -n 1 "$logs/mutations"
+  tally mutations "$(number "$logs/mutations" '^[0-9]+ passed')" "$(number "$logs/mutations" '[0-9]+ failed$')" 0
 fi
 
 echo "$passed passed, $failed failed"

@@ -4,7 +4,8 @@
 import { start } from "./decode";
 import { create } from "./image";
 
-export { feed, frameType, full, inputAt, inputRoom, isLast, liveBytes, liveCount, received, sequence } from "./decode";
+export { feed, frameType, inputAt, inputRoom, isLast, sequence } from "./decode";
+export { full } from "./elements";
 export {
   blockCount,
   failRun,
@@ -17,6 +18,7 @@ export {
   sealTables,
   unseal,
 } from "./image";
+export { liveBytes, liveCount, received } from "./records";
 
 /**
  * First of all: an empty store that may take `bytes`. False if there is no memory for it. Again: for another session.

@@ -1,7 +1,8 @@
 // The hazards of test/programs that both tools can be asked to survive: which
 // program, how it is called, and what it leaves live.
 
-import { build, expectations, which } from "../../test/support/programs.js";
+import { expectations } from "../../test/support/expectations.js";
+import { build, which } from "../../test/support/programs.js";
 
 export interface Case {
   name: string;

@@ -7,7 +7,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { preloadAlways } from "../../runtime/programs/preload.js";
 import { openStore } from "../../runtime/stores/store.js";
-import { library, readReport, which } from "../../test/support/programs.js";
+import { readReport } from "../../test/support/expectations.js";
+import { library, which } from "../../test/support/programs.js";
 
 export interface Tool {
   name: string;

@@ -1,5 +1,5 @@
 // Snapshots as files: one JSON document with a line for each stack, so that version control shows what changed.
-// asm/FORMAT.md, "Snapshot", describes it.
+// docs/snapshot.md describes it.
 //
 //   {"format":"memhook snapshot","version":1,
 //   "totals":{"count":3,"bytes":72,"stacks":2},

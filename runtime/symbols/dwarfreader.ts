@@ -17,7 +17,7 @@ import {
   WINDOW_LENGTH,
   WINDOW_SIZE,
 } from "../../asm/symbols/layout.js";
-import type { Section } from "./elffile.js";
+import type { Section } from "./section.js";
 import { OutOfMemory, type SymbolCore } from "./symbolcore.js";
 
 /** Where debug information is: a file, or what a .dwo file and its program have together. */

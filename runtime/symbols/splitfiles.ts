@@ -19,7 +19,8 @@ import {
 import { tryOpen } from "./debugfiles.js";
 import type { DebugSections } from "./dwarfreader.js";
 import { ElfError } from "./elfbytes.js";
-import { ElfFile, Section } from "./elffile.js";
+import { ElfFile } from "./elffile.js";
+import { Section } from "./section.js";
 import type { SymbolCore } from "./symbolcore.js";
 
 /** What a program says about a unit that is elsewhere. */

@@ -9,7 +9,8 @@ import {
   SYMBOL_RANK,
   SYMBOL_TABLE,
 } from "../../asm/symbols/layout.js";
-import type { ElfFile, Section } from "./elffile.js";
+import type { ElfFile } from "./elffile.js";
+import type { Section } from "./section.js";
 import type { SymbolCore } from "./symbolcore.js";
 
 const PIECE_BYTES = 3 << 19;

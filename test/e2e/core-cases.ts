@@ -6,16 +6,8 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import {
-  assertTable,
-  build,
-  type Compiler,
-  expectations,
-  neighbour,
-  owned,
-  readReport,
-  runWell,
-} from "../support/programs.js";
+import { assertTable, expectations, owned, readReport } from "../support/expectations.js";
+import { build, type Compiler, neighbour, runWell } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 
 const TABLES = [

@@ -10,7 +10,8 @@ import test from "node:test";
 import { openStore } from "../../runtime/stores/store.js";
 import { identityOf } from "../runtime/symbols/symbolize-elf.js";
 import { moveHeaders, note, PT_LOAD, PT_NOTE, PT_NULL } from "../support/elf-edit.js";
-import { assertTable, build, compiler, expectations, noCompiler, readReport, runWell } from "../support/programs.js";
+import { assertTable, expectations, readReport } from "../support/expectations.js";
+import { build, compiler, noCompiler, runWell } from "../support/programs.js";
 import { root, temporaryFolder } from "../support/run.js";
 
 const folder = realpathSync(temporaryFolder());

@@ -6,17 +6,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import test from "node:test";
 import { preloadAlways } from "../../runtime/programs/preload.js";
-import {
-  build,
-  compilers,
-  expectations,
-  library,
-  lines,
-  noCompiler,
-  readReport,
-  rows,
-  runWell,
-} from "../support/programs.js";
+import { expectations, lines, readReport, rows } from "../support/expectations.js";
+import { build, compilers, library, noCompiler, runWell } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();

@@ -9,17 +9,14 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { preloadAlways } from "../../runtime/programs/preload.js";
+import { assertTable, expectations, owned, readReport } from "../support/expectations.js";
 import {
-  assertTable,
   type BuildOptions,
   build,
   compiler,
   compilers,
-  expectations,
   library,
   noCompiler,
-  owned,
-  readReport,
   runProgram,
   runWell,
   which,

@@ -8,7 +8,8 @@ import test from "node:test";
 import { report } from "../../runtime/reports/report.js";
 import { openStore } from "../../runtime/stores/store.js";
 import { Symbolizer } from "../../runtime/symbols/symbolize.js";
-import { assertTable, build, expectations, noCompiler, readReport, runWell } from "../support/programs.js";
+import { assertTable, expectations, readReport } from "../support/expectations.js";
+import { build, noCompiler, runWell } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();

@@ -8,7 +8,8 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
-import { build, library, noCompiler, readReport, runProgram, runWell, which } from "../support/programs.js";
+import { readReport } from "../support/expectations.js";
+import { build, library, noCompiler, runProgram, runWell, which } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();

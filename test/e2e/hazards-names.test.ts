@@ -7,18 +7,8 @@ import { release } from "node:os";
 import { dirname, join } from "node:path";
 import test from "node:test";
 import { ownTarget } from "../support/compilers.js";
-import {
-  assertTable,
-  build,
-  compilers,
-  expectations,
-  library,
-  noCompiler,
-  owned,
-  readReport,
-  runProgram,
-  runWell,
-} from "../support/programs.js";
+import { assertTable, expectations, owned, readReport } from "../support/expectations.js";
+import { build, compilers, library, noCompiler, runProgram, runWell } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();

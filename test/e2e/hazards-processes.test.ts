@@ -8,18 +8,8 @@ import test from "node:test";
 import * as layout from "../../asm/layout.js";
 import { patience, rounds } from "../support/counts.js";
 import { decode } from "../support/decode.js";
-import {
-  assertTable,
-  build,
-  expectations,
-  neighbour,
-  noCompiler,
-  owned,
-  readReport,
-  runProgram,
-  runWell,
-  which,
-} from "../support/programs.js";
+import { assertTable, expectations, owned, readReport } from "../support/expectations.js";
+import { build, neighbour, noCompiler, runProgram, runWell, which } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();

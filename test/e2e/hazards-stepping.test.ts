@@ -10,19 +10,8 @@ import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
 import { patience, rounds } from "../support/counts.js";
-import {
-  build,
-  expectations,
-  type FullReport,
-  lines,
-  neighbour,
-  noCompiler,
-  owned,
-  type Row,
-  readReport,
-  rows,
-  runWell,
-} from "../support/programs.js";
+import { expectations, type FullReport, lines, owned, type Row, readReport, rows } from "../support/expectations.js";
+import { build, neighbour, noCompiler, runWell } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();

@@ -8,17 +8,8 @@ import test from "node:test";
 import { preloadAlways } from "../../runtime/programs/preload.js";
 import { Command } from "../memdb/command.js";
 import { patience, rounds } from "../support/counts.js";
-import {
-  assertTable,
-  build,
-  expectations,
-  library,
-  noCompiler,
-  owned,
-  readReport,
-  runProgram,
-  runWell,
-} from "../support/programs.js";
+import { assertTable, expectations, owned, readReport } from "../support/expectations.js";
+import { build, library, noCompiler, runProgram, runWell } from "../support/programs.js";
 import { run, temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();

@@ -6,7 +6,8 @@ import { chmodSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
-import { build, noCompiler, owned, readReport, runProgram, runWell } from "../support/programs.js";
+import { owned, readReport } from "../support/expectations.js";
+import { build, noCompiler, runProgram, runWell } from "../support/programs.js";
 import { run, temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();

@@ -6,7 +6,8 @@ import assert from "node:assert/strict";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { assertTable, build, compiler, expectations, noCompiler, readReport, runWell } from "../support/programs.js";
+import { assertTable, expectations, readReport } from "../support/expectations.js";
+import { build, compiler, noCompiler, runWell } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 import { randomNumbers } from "../support/stores.js";
 

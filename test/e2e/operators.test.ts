@@ -10,17 +10,8 @@ import process from "node:process";
 import test from "node:test";
 import { preloadAlways } from "../../runtime/programs/preload.js";
 import { decode } from "../support/decode.js";
-import {
-  assertTable,
-  build,
-  type Compiler,
-  compilers,
-  expectations,
-  library,
-  noCompiler,
-  readReport,
-  runProgram,
-} from "../support/programs.js";
+import { assertTable, expectations, readReport } from "../support/expectations.js";
+import { build, type Compiler, compilers, library, noCompiler, runProgram } from "../support/programs.js";
 import { root, temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();

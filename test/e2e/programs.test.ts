@@ -6,17 +6,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import test from "node:test";
 import { decode } from "../support/decode.js";
-import {
-  assertTable,
-  build,
-  compilers,
-  expectations,
-  neighbour,
-  noCompiler,
-  readReport,
-  runProgram,
-  runWell,
-} from "../support/programs.js";
+import { assertTable, expectations, readReport } from "../support/expectations.js";
+import { build, compilers, neighbour, noCompiler, runProgram, runWell } from "../support/programs.js";
 import { run, temporaryFolder } from "../support/run.js";
 import { coreCases } from "./core-cases.js";
 

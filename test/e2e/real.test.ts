@@ -6,7 +6,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { readReport, runProgram, which } from "../support/programs.js";
+import { readReport } from "../support/expectations.js";
+import { runProgram, which } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();

@@ -11,7 +11,8 @@ import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { build, noCompiler, readReport, runWell } from "../support/programs.js";
+import { readReport } from "../support/expectations.js";
+import { build, noCompiler, runWell } from "../support/programs.js";
 import { run, temporaryFolder } from "../support/run.js";
 
 const RUNS = Number(process.env.MEMHOOK_TEST_SAMPLING_RUNS ?? 5);

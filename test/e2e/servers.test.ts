@@ -6,7 +6,8 @@ import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
-import { Running, readReport, runProgram, which } from "../support/programs.js";
+import { readReport } from "../support/expectations.js";
+import { Running, runProgram, which } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import test from "node:test";
 import type { Cut, StackRow } from "../../runtime/host/types.js";
 import { crossCompilers } from "../support/compilers.js";
-import { build, type Compiler, compiler, noCompiler, readReport, runWell, which } from "../support/programs.js";
+import { readReport } from "../support/expectations.js";
+import { build, type Compiler, compiler, noCompiler, runWell, which } from "../support/programs.js";
 import { root, temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();

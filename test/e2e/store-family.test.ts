@@ -6,13 +6,13 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
+import { readReport } from "../support/expectations.js";
 import {
   build,
   environment,
   type Finished,
   neighbour,
   noCompiler,
-  readReport,
   runProgram,
   runWell,
   which,

@@ -16,19 +16,8 @@ import {
 import { basename, join } from "node:path";
 import process from "node:process";
 import test from "node:test";
-import {
-  assertTable,
-  build,
-  expectations,
-  library,
-  neighbour,
-  noCompiler,
-  Running,
-  readReport,
-  runProgram,
-  runWell,
-  which,
-} from "../support/programs.js";
+import { assertTable, expectations, readReport } from "../support/expectations.js";
+import { build, library, neighbour, noCompiler, Running, runProgram, runWell, which } from "../support/programs.js";
 import { commandLine, run, temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();

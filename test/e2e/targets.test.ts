@@ -20,7 +20,8 @@ import {
   ownTarget,
   type Target,
 } from "../support/compilers.js";
-import { assertTable, build, expectations, readReport, runWell } from "../support/programs.js";
+import { assertTable, expectations, readReport } from "../support/expectations.js";
+import { build, runWell } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 import { coreCases } from "./core-cases.js";
 

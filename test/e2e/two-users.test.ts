@@ -26,7 +26,8 @@ import { basename, join } from "node:path";
 import process from "node:process";
 import { before, test } from "node:test";
 import { storeNames } from "../../runtime/stores/storenames.js";
-import { build, library, neighbour, noCompiler, Running, readReport, runWell, which } from "../support/programs.js";
+import { readReport } from "../support/expectations.js";
+import { build, library, neighbour, noCompiler, Running, runWell, which } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();

@@ -7,7 +7,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { decode } from "../support/decode.js";
-import { build, environment, noCompiler, readReport, runWell, which } from "../support/programs.js";
+import { readReport } from "../support/expectations.js";
+import { build, environment, noCompiler, runWell, which } from "../support/programs.js";
 import { onceIsEnough, RUNTIMES, root, run, temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();

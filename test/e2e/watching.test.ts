@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { build, noCompiler, owned, Running, readReport } from "../support/programs.js";
+import { owned, readReport } from "../support/expectations.js";
+import { build, noCompiler, Running } from "../support/programs.js";
 import { run, temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();

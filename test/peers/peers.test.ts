@@ -9,7 +9,8 @@ import { join } from "node:path";
 import test from "node:test";
 import { compare, sizesIn } from "../../bench/peers/compare.js";
 import { outcomeOf, type Program, runWatched, type Watched } from "../../bench/peers/outcome.js";
-import { build, compiler, library, noCompiler, readReport } from "../support/programs.js";
+import { readReport } from "../support/expectations.js";
+import { build, compiler, library, noCompiler } from "../support/programs.js";
 import { root, temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();

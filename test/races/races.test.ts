@@ -10,7 +10,7 @@ import process from "node:process";
 import test from "node:test";
 import { starter } from "../memdb/running.js";
 import { rounds } from "../support/counts.js";
-import { readReport } from "../support/programs.js";
+import { readReport } from "../support/expectations.js";
 import { root, temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();

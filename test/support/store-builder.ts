@@ -11,108 +11,17 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import * as L from "../../asm/layout.js";
 import type { FileIdentity } from "../../runtime/host/types.js";
-
-/** Header fields; what is left out gets a plausible value. Times are nanoseconds. */
-export interface HeaderFields {
-  pid: number;
-  parentPid: number;
-  exe: string;
-  command: string[];
-  /** Clock ticks since boot; 0 unknown. */
-  processStart: bigint;
-  bootId: Uint8Array;
-  pidNamespace: bigint;
-  startWall: bigint;
-  startMonotonic: bigint;
-  /** By the boot clock; 0 unknown, as in stores before 1.4. */
-  startBoottime: bigint;
-  /** How long the machine had been suspended by the start, and by `seenTime`, which is relative. */
-  startSuspended: bigint;
-  suspended: bigint;
-  seenTime: bigint;
-  /** Of the wall clock: relative time, and what it said from then on. */
-  jumps: { time: bigint; wall: bigint }[];
-  endTime: bigint;
-  endKind: number;
-  endStatus: number;
-  sizeLimit: bigint;
-  committedBytes: bigint;
-  pointerBytes: number;
-  machine: number;
-  writer: number;
-  flags: number;
-  pageBytes: number;
-  depthLimit: number;
-  sampleBytes: bigint;
-  reservedBytes: bigint;
-  /** How many peaks were noted; a stack's peakNumber of this many says that its peakBytes are those of the newest. */
-  peakNumber: number;
-  peakBytes: bigint;
-  peakTime: bigint;
-  timelineStep: bigint;
-  unwinder: number;
-  dropped: bigint;
-  droppedBytes: bigint;
-  versionMajor: number;
-  versionMinor: number;
-}
-
-export interface ModuleFields {
-  buildId?: Uint8Array;
-  file?: Omit<FileIdentity, "seen">;
-  bias?: bigint;
-  start?: bigint;
-  end?: bigint;
-  loaded?: bigint;
-  unloaded?: bigint;
-  generation?: number;
-  executable?: boolean;
-  vdso?: boolean;
-}
-
-export interface StackFields {
-  cut?: boolean;
-  allocations?: bigint;
-  allocatedBytes?: bigint;
-  frees?: bigint;
-  freedBytes?: bigint;
-  temporaries?: bigint;
-  peakBytes?: bigint;
-  peakNumber?: number;
-}
-
-export interface RecordFields {
-  address: bigint;
-  size: number | bigint;
-  time?: bigint;
-  thread?: number;
-  kind?: number;
-  stack?: number;
-}
-
-export interface ThreadFields {
-  tid?: number;
-  state?: number;
-  allocations: bigint;
-  allocatedBytes: bigint;
-  frees?: bigint;
-  freedBytes?: bigint;
-}
-
-export interface TimelineFields {
-  time: bigint;
-  liveBytes: bigint;
-  liveCount: bigint;
-  allocations: bigint;
-}
-
-/** Records made while the file is written, so that a store larger than memory can be built. */
-export interface RecordSource {
-  /** Records after element 0, which is always free. */
-  count: number;
-  /** Writes record `index` (1…count) at `offset` of `view`. */
-  fill(view: DataView, offset: number, index: number): void;
-}
+import {
+  type HeaderFields,
+  type ModuleFields,
+  putRecord,
+  type RecordFields,
+  type RecordSource,
+  type StackFields,
+  type ThreadFields,
+  type TimelineFields,
+} from "./store-fields.js";
+import { type BlockPlan, DEFAULTS, headerBlock } from "./store-header.js";
 
 const ELEMENT_BYTES: Record<number, number> = {
   [L.KIND_RECORDS]: L.RECORD_BYTES,
@@ -164,46 +73,7 @@ export class StoreBuilder {
   #liveBytes = 0n;
 
   constructor(header: Partial<HeaderFields> = {}) {
-    this.#header = {
-      pid: 4242,
-      parentPid: 1,
-      exe: "/usr/bin/app",
-      command: ["app"],
-      processStart: 0n,
-      bootId: new Uint8Array(16),
-      pidNamespace: 0n,
-      // 2026-03-01T12:00:00Z
-      startWall: 1_772_366_400_000_000_000n,
-      startMonotonic: 1_000_000_000n,
-      startBoottime: 0n,
-      startSuspended: 0n,
-      suspended: 0n,
-      seenTime: 0n,
-      jumps: [],
-      endTime: 60_000_000_000n,
-      endKind: L.END_EXIT,
-      endStatus: 0,
-      sizeLimit: 8n << 30n,
-      committedBytes: 0n,
-      pointerBytes: 8,
-      machine: 62,
-      writer: L.WRITER_PRELOAD,
-      flags: 0,
-      pageBytes: 4096,
-      depthLimit: 256,
-      sampleBytes: 0n,
-      reservedBytes: 0n,
-      peakNumber: 0,
-      peakBytes: 0n,
-      peakTime: 0n,
-      timelineStep: 1_000_000_000n,
-      unwinder: L.UNWINDER_DWARF,
-      dropped: 0n,
-      droppedBytes: 0n,
-      versionMajor: L.STORE_VERSION_MAJOR,
-      versionMinor: L.STORE_VERSION_MINOR,
-      ...header,
-    };
+    this.#header = { ...DEFAULTS, ...header };
   }
 
   /** Gives the arrays their blocks in turns, so that no array lies in one piece. */
@@ -332,7 +202,11 @@ export class StoreBuilder {
   /** The file's pieces in ascending order, and its length. The piece's bytes are only good until the next one. */
   *#pieces(): Generator<{ position: number; bytes: Uint8Array }> {
     const plan = this.#plan();
-    yield { position: 0, bytes: this.#headerBlock(plan) };
+    const counts = new Map(KINDS.map((kind) => [kind, this.#count(kind)]));
+    const threads = this.#threads.length
+      ? this.#threads
+      : [{ allocations: this.#liveCount, allocatedBytes: this.#liveBytes, state: L.THREAD_SHARED }];
+    yield { position: 0, bytes: headerBlock(this.#header, plan, counts, threads, this.#timeline) };
     const scratch = new DataView(new ArrayBuffer(this.#records ? L.BLOCK_BYTES : 0));
     for (const [i, { kind, ordinal, used }] of plan.entries()) {
       const position = (i + 1) * L.BLOCK_BYTES;
@@ -354,8 +228,7 @@ export class StoreBuilder {
     return kind === L.KIND_RECORDS && this.#records ? this.#records.count + 1 : this.#arrays.get(kind)!.count;
   }
 
-  /** Which block of the file holds what: entry i describes block i + 1. */
-  #plan(): { kind: number; ordinal: number; used: number }[] {
+  #plan(): BlockPlan[] {
     const plan = KINDS.flatMap((kind) => {
       const bytes = this.#count(kind) * ELEMENT_BYTES[kind]!;
       return Array.from({ length: Math.ceil(bytes / L.BLOCK_BYTES) }, (_, ordinal) => ({
@@ -366,101 +239,6 @@ export class StoreBuilder {
     });
     if (this.#roundRobin) plan.sort((a, b) => a.ordinal - b.ordinal);
     return plan;
-  }
-
-  #headerBlock(plan: { kind: number; ordinal: number; used: number }[]): Uint8Array {
-    const h = this.#header;
-    const bytes = new Uint8Array(plan.length === 0 ? L.BLOCK_TABLE_OFFSET + L.BLOCK_TABLE_BYTES : L.BLOCK_BYTES);
-    const view = new DataView(bytes.buffer);
-    const u16 = (offset: number, value: number) => view.setUint16(offset, value, true);
-    const u32 = (offset: number, value: number) => view.setUint32(offset, value, true);
-    const u64 = (offset: number, value: bigint) => view.setBigUint64(offset, value, true);
-    const exe = new TextEncoder().encode(h.exe);
-    const command = new TextEncoder().encode(h.command.map((argument) => `${argument}\0`).join(""));
-    if (exe.length + command.length > L.PROCESS_BYTES) throw new RangeError("executable and command are too long");
-
-    u32(L.HEADER_MAGIC, L.STORE_MAGIC_LOW);
-    u32(L.HEADER_MAGIC + 4, L.STORE_MAGIC_HIGH);
-    u16(L.HEADER_VERSION_MAJOR, h.versionMajor);
-    u16(L.HEADER_VERSION_MINOR, h.versionMinor);
-    u32(L.HEADER_HEADER_BYTES, L.HEADER_BYTES);
-    u32(L.HEADER_BLOCK_BYTES, L.BLOCK_BYTES);
-    u32(L.HEADER_POINTER_BYTES, h.pointerBytes);
-    u32(L.HEADER_PID, h.pid);
-    u32(L.HEADER_PARENT_PID, h.parentPid);
-    u64(L.HEADER_PROCESS_START, h.processStart);
-    bytes.set(h.bootId, L.HEADER_BOOT_ID);
-    u64(L.HEADER_START_WALL, h.startWall);
-    u64(L.HEADER_START_MONOTONIC, h.startMonotonic);
-    u64(L.HEADER_START_BOOTTIME, h.startBoottime);
-    u64(L.HEADER_START_SUSPENDED, h.startSuspended);
-    u64(L.HEADER_SEEN_TIME, h.seenTime);
-    u64(L.HEADER_SUSPENDED, h.suspended);
-    u64(L.HEADER_JUMP_COUNT, BigInt(h.jumps.length));
-    for (const [i, { time, wall }] of h.jumps.entries()) {
-      u64(L.HEADER_JUMPS + i * L.JUMP_BYTES + L.JUMP_TIME, time);
-      u64(L.HEADER_JUMPS + i * L.JUMP_BYTES + L.JUMP_WALL, wall);
-    }
-    u64(L.HEADER_RESERVED_BYTES, h.reservedBytes);
-    u64(L.HEADER_END_TIME, h.endTime);
-    u32(L.HEADER_END_KIND, h.endKind);
-    u32(L.HEADER_END_STATUS, h.endStatus);
-    u64(L.HEADER_SIZE_LIMIT, h.sizeLimit);
-    const used = plan.reduce((sum, block) => sum + block.used, L.BLOCK_BYTES);
-    u64(L.HEADER_COMMITTED_BYTES, h.committedBytes || BigInt(used));
-    u32(L.HEADER_BLOCK_COUNT, plan.length + 1);
-    u32(L.HEADER_MACHINE, h.machine);
-    u32(L.HEADER_WRITER, h.writer);
-    u32(L.HEADER_FLAGS, h.flags);
-    u32(L.HEADER_PAGE_BYTES, h.pageBytes);
-    u32(L.HEADER_DEPTH_LIMIT, h.depthLimit);
-    u64(L.HEADER_SAMPLE_BYTES, h.sampleBytes);
-    u32(L.HEADER_PEAK_NUMBER, h.peakNumber);
-    u64(L.HEADER_PEAK_BYTES, h.peakBytes);
-    u64(L.HEADER_PEAK_TIME, h.peakTime);
-    u64(L.HEADER_PID_NAMESPACE, h.pidNamespace);
-    u32(L.HEADER_EXE_LENGTH, exe.length);
-    u32(L.HEADER_COMMAND_LENGTH, command.length);
-    u64(L.HEADER_TIMELINE_STEP, h.timelineStep);
-    u32(L.HEADER_UNWINDER, h.unwinder);
-    u64(L.HEADER_DROPPED, h.dropped);
-    u64(L.HEADER_DROPPED_BYTES, h.droppedBytes);
-    bytes.set(exe, L.PROCESS_OFFSET);
-    bytes.set(command, L.PROCESS_OFFSET + exe.length);
-
-    u32(L.HEADER_TIMELINE_COUNT, this.#timeline.length);
-    for (const [i, entry] of this.#timeline.entries()) {
-      const at = L.TIMELINE_OFFSET + i * L.TIMELINE_BYTES;
-      u64(at + L.TIMELINE_TIME, entry.time);
-      u64(at + L.TIMELINE_LIVE_BYTES, entry.liveBytes);
-      u64(at + L.TIMELINE_LIVE_COUNT, entry.liveCount);
-      u64(at + L.TIMELINE_ALLOCATIONS, entry.allocations);
-    }
-
-    const threads = this.#threads.length
-      ? this.#threads
-      : [{ allocations: this.#liveCount, allocatedBytes: this.#liveBytes, state: L.THREAD_SHARED }];
-    u32(L.HEADER_THREAD_SLOTS, threads.length);
-    for (const [i, thread] of threads.entries()) {
-      const at = L.THREADS_OFFSET + i * L.THREAD_BYTES;
-      u32(at + L.THREAD_TID, thread.tid ?? 0);
-      u32(at + L.THREAD_STATE, thread.state ?? L.THREAD_LIVE);
-      u64(at + L.THREAD_ALLOCATIONS, thread.allocations);
-      u64(at + L.THREAD_ALLOCATED_BYTES, thread.allocatedBytes);
-      u64(at + L.THREAD_FREES, thread.frees ?? 0n);
-      u64(at + L.THREAD_FREED_BYTES, thread.freedBytes ?? 0n);
-    }
-
-    for (const kind of KINDS) {
-      const at = L.HEADER_ARRAYS + kind * L.ARRAY_BYTES;
-      u32(at + L.ARRAY_COUNT, this.#count(kind));
-      u32(at + L.ARRAY_COMMITTED, this.#count(kind));
-      u32(at + L.ARRAY_BLOCKS, plan.filter((block) => block.kind === kind).length);
-    }
-    for (const [i, { kind, ordinal }] of plan.entries()) {
-      u32(L.BLOCK_TABLE_OFFSET + (i + 1) * L.BLOCK_ENTRY_BYTES, ((kind << L.BLOCK_ENTRY_KIND_SHIFT) | ordinal) >>> 0);
-    }
-    return bytes;
   }
 
   /** The whole file in memory. */
@@ -486,16 +264,6 @@ export class StoreBuilder {
       closeSync(file);
     }
   }
-}
-
-/** Writes one record at `offset` of `view`. */
-export function putRecord(view: DataView, offset: number, fields: RecordFields): void {
-  view.setBigUint64(offset + L.RECORD_ADDRESS, fields.address, true);
-  const kind = BigInt(fields.kind ?? L.MEMORY_HEAP) << BigInt(L.RECORD_KIND_SHIFT);
-  view.setBigUint64(offset + L.RECORD_SIZE, BigInt(fields.size) | kind, true);
-  view.setBigUint64(offset + L.RECORD_TIME, fields.time ?? 0n, true);
-  view.setUint32(offset + L.RECORD_THREAD, fields.thread ?? 1, true);
-  view.setUint32(offset + L.RECORD_STACK, fields.stack ?? 0, true);
 }
 
 function fileBytes({ inode, bytes, written, layout }: Omit<FileIdentity, "seen">): Uint8Array {

@@ -7,7 +7,8 @@ import * as L from "../../asm/layout.js";
 import type { ByteSource } from "../../runtime/host/host.js";
 import type { Query } from "../../runtime/host/types.js";
 import type { Store } from "../../runtime/stores/store.js";
-import { type HeaderFields, StoreBuilder } from "./store-builder.js";
+import { StoreBuilder } from "./store-builder.js";
+import type { HeaderFields } from "./store-fields.js";
 
 /** The builds of core.wasm: the one that is published, and the one with assertions. */
 export const coreBuilds = {

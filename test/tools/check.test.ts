@@ -1,43 +1,14 @@
-// Every check of tools/check.mjs can fail: small trees, each broken in one place, and what is said about them.
+// Every check of tools/check.mjs can fail: small trees, each broken in one place, and what is said about them. That of
+// the formats is in check-format.test.ts.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import test from "node:test";
-import { pathToFileURL } from "node:url";
 import { compiler, noCompiler } from "../support/programs.js";
-import { root, temporaryFolder } from "../support/run.js";
-
-interface Violation {
-  file: string;
-  line: number;
-  what: string;
-}
-
-type Check = (root: string) => Violation[];
-
-const { CHECKS: checks }: { CHECKS: Record<string, Check> } = await import(
-  pathToFileURL(join(root, "tools/check.mjs")).href
-);
-
-const folder = temporaryFolder();
-let trees = 0;
-
-/** A new folder with these files. */
-function tree(contents: Record<string, string>): string {
-  const place = join(folder, String(trees++));
-  for (const [path, content] of Object.entries(contents)) {
-    mkdirSync(dirname(join(place, path)), { recursive: true });
-    writeFileSync(join(place, path), content);
-  }
-  return place;
-}
-
-/** What a check says of a tree, one line for each violation. */
-function says(check: string, place: string): string[] {
-  return checks[check]!(place).map(({ file, line, what }) => `${file}:${line}: ${what}`);
-}
+import { root } from "../support/run.js";
+import { FORMAT, LAYOUT, says, tree } from "./tree.js";
 
 const PACKAGE = JSON.stringify({ dependencies: { citty: "1" }, devDependencies: { typescript: "1" } });
 
@@ -248,117 +219,6 @@ test("library: exports, needed libraries and the C library's version", { skip: n
   assert.deepEqual(says("checkLibrary", place), [`${library}:1: is no 64-bit little-endian ELF file`]);
 });
 
-const FORMAT = `# Formats
-A block is \`BLOCK_BYTES\` (4096) long.
-
-| region | offset | bytes |
-|---|---|---|
-| process | 512 | 256 |
-
-| kind | array | bytes |
-|---|---|---|
-| 1 | things | 16 |
-
-| field | offset | size | meaning |
-|---|---|---|---|
-| \`THING_ADDRESS\` | 0 | 8 | where |
-| \`THING_SIZE\` | 8 | 4 | how much |
-| \`THING_FLAGS\` | 12 | 4 | bit 0: big |
-`;
-
-const LAYOUT = `export const BLOCK_BYTES = 4096;
-export const PROCESS_OFFSET = 512;
-export const PROCESS_BYTES = 256;
-
-export const KIND_THINGS = 1;
-
-// A thing.
-export const THING_ADDRESS = 0;
-export const THING_SIZE = 8;
-export const THING_FLAGS = 12;
-export const THING_BYTES = 16;
-
-// THING_FLAGS.
-export const THING_FLAG_BIG = 1;
-`;
-
-const FORMATS: [string, (format: string) => string, (layout: string) => string, string[]][] = [
-  ["both the same", (f) => f, (l) => l, []],
-  [
-    "another offset",
-    (f) => f,
-    (l) => l.replace("THING_SIZE = 8", "THING_SIZE = 4"),
-    ["asm/FORMAT.md:15: THING_SIZE is 8 here and 4 in asm/layout.ts"],
-  ],
-  [
-    "a field that overlaps",
-    (f) => f.replace("| 8 | 4 |", "| 8 | 8 |"),
-    (l) => l,
-    ["asm/FORMAT.md:16: THING_FLAGS overlaps the field before it, which ends at 16"],
-  ],
-  [
-    "a gap",
-    (f) => f.replace("| 0 | 8 |", "| 0 | 4 |"),
-    (l) => l,
-    ["asm/FORMAT.md:15: a gap before THING_SIZE, from 4 to 8"],
-  ],
-  [
-    "another record size",
-    (f) => f.replace("things | 16", "things | 24"),
-    (l) => l.replace("THING_BYTES = 16", "THING_BYTES = 24"),
-    ["asm/FORMAT.md:16: the fields end at 16, THING_BYTES in asm/layout.ts is 24"],
-  ],
-  [
-    "a field that is not described",
-    (f) => f,
-    (l) => l.replace("export const THING_BYTES", "export const THING_OWNER = 16;\nexport const THING_BYTES"),
-    ["asm/layout.ts:11: THING_OWNER is in no table of asm/FORMAT.md"],
-  ],
-  [
-    "a record that is not described",
-    (f) => f,
-    (l) => `${l}\nexport const OTHER_FIELD = 0;\nexport const OTHER_BYTES = 8;\n`,
-    ["asm/layout.ts:16: OTHER_FIELD is in no table of asm/FORMAT.md"],
-  ],
-  [
-    "a field that does not exist",
-    (f) => f.replace("THING_FLAGS", "THING_COLOUR"),
-    (l) => l,
-    [
-      "asm/FORMAT.md:16: THING_COLOUR is not in asm/layout.ts",
-      "asm/layout.ts:10: THING_FLAGS is in no table of asm/FORMAT.md",
-    ],
-  ],
-  [
-    "a number in the text",
-    (f) => f.replace("(4096)", "(4097)"),
-    (l) => l,
-    ["asm/FORMAT.md:2: BLOCK_BYTES is 4097 here and 4096 in asm/layout.ts"],
-  ],
-  [
-    "a region elsewhere",
-    (f) => f.replace("| 512 | 256 |", "| 513 | 255 |"),
-    (l) => l,
-    [
-      "asm/FORMAT.md:6: PROCESS_OFFSET is 513 here and 512 in asm/layout.ts",
-      "asm/FORMAT.md:6: PROCESS_BYTES is 255 here and 256 in asm/layout.ts",
-    ],
-  ],
-  [
-    "another kind",
-    (f) => f.replace("| 1 | things", "| 2 | things"),
-    (l) => l,
-    ["asm/FORMAT.md:10: KIND_THINGS is 2 here and 1 in asm/layout.ts"],
-  ],
-];
-
-for (const [name, format, layout, expected] of FORMATS) {
-  test(`format: ${name}`, () => {
-    const place = tree({ "asm/FORMAT.md": format(FORMAT), "asm/layout.ts": layout(LAYOUT) });
-    assert.deepEqual(says("checkFormat", place), expected);
-  });
-}
-
 test("style: what the linter and the formatter find", () => {
   const place = tree({ "runtime/host/a.ts": "export const x = 1;\n", "cli/b.ts": "export   const y = [1,2]\n" });
   assert.match(says("checkStyle", place).join("\n"), /^node_modules\/\.bin\/biome:1: is missing/);
@@ -368,6 +228,40 @@ test("style: what the linter and the formatter find", () => {
   assert.equal(found.length, 1, found.join("\n"));
   assert.match(found[0]!, /^cli\/b\.ts:\d+: format/);
 });
+
+const LONG = "x ".repeat(60);
+
+/** A file, its content, and what is said of it. */
+const SIZES: [what: string, path: string, content: string, expected: string[]][] = [
+  ["what fits", "cli/a.ts", `${"\n".repeat(400)}`, []],
+  ["a file of too many lines", "tools/a.mjs", "\n".repeat(401), ["401: has 401 lines, more than 400: what is a job"]],
+  ["a script of too many lines", "build.sh", `${"\n".repeat(400)}fi`, ["401: has 401 lines, more than 400"]],
+  ["ARCHITECTURE.md", "ARCHITECTURE.md", "\n".repeat(151), ["151: has 151 lines, more than 150"]],
+  ["a room's README.md", "runtime/host/README.md", "\n".repeat(61), ["61: has 61 lines, more than 60"]],
+  ["another README.md", "README.md", "\n".repeat(400), []],
+  ["what is generated", "docs/options.md", "\n".repeat(900), []],
+  ["a line of too many columns", "cli/a.ts", `\n// ${LONG}\n`, ["2: has 123 columns, more than 120"]],
+  ["columns are not bytes", "cli/a.ts", `// ${"é ".repeat(58)}\n`, []],
+  ["a line of a script", "bench/soak/run", `# ${LONG}\n`, ["1: has 122 columns, more than 120"]],
+  ["prose", "docs/a.md", `${LONG}x\n`, ["1: has 121 columns, more than 120"]],
+  ["a table", "docs/a.md", `| ${LONG} |\n`, []],
+  ["one word", "docs/a.md", `- https://example.org/${"x".repeat(120)}\n`, []],
+  [
+    "one word and another",
+    "docs/a.md",
+    `see https://example.org/${"x".repeat(120)}\n`,
+    ["1: has 144 columns, more than"],
+  ],
+  ["what is no text of ours", "test/vectors/a.json", `${LONG}x\n`, []],
+];
+
+for (const [what, path, content, expected] of SIZES) {
+  test(`size: ${what}`, () => {
+    const found = says("checkSize", tree({ [path]: content }));
+    assert.equal(found.length, expected.length, found.join("\n"));
+    for (const [i, line] of expected.entries()) assert.ok(found[i]!.startsWith(`${path}:${line}`), found[i]!);
+  });
+}
 
 test("documents: what their tool finds, and that it fails", () => {
   const place = tree({

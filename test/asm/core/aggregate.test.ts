@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as L from "../../../asm/layout.js";
 import { Core } from "../../../runtime/stores/core.js";
-import { putRecord } from "../../support/store-builder.js";
+import { putRecord } from "../../support/store-fields.js";
 import { coreBuilds } from "../../support/stores.js";
 
 const STACKS_MAX = L.BLOCK_MAX_COUNT * (L.BLOCK_BYTES / L.STACK_BYTES);

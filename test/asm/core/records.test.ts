@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as L from "../../../asm/layout.js";
 import { Core } from "../../../runtime/stores/core.js";
-import { putRecord, type RecordFields } from "../../support/store-builder.js";
+import { putRecord, type RecordFields } from "../../support/store-fields.js";
 import { coreBuilds } from "../../support/stores.js";
 
 const one: RecordFields = { address: 16n, size: 7, time: 3n, thread: 5, stack: 0 };

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as L from "../../../asm/layout.js";
 import { Core } from "../../../runtime/stores/core.js";
-import { putRecord, type RecordFields } from "../../support/store-builder.js";
+import { putRecord, type RecordFields } from "../../support/store-fields.js";
 import { coreBuilds, randomNumbers } from "../../support/stores.js";
 
 const PIECE_RECORDS = L.BLOCK_BYTES / L.RECORD_BYTES;

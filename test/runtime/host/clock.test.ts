@@ -12,7 +12,8 @@ import { StorePaths } from "../../../runtime/memdb/storefile.js";
 import { timeBounds } from "../../../runtime/stores/ages.js";
 import { openSource, type Store } from "../../../runtime/stores/store.js";
 import { temporaryFolder } from "../../support/run.js";
-import { type HeaderFields, StoreBuilder } from "../../support/store-builder.js";
+import { StoreBuilder } from "../../support/store-builder.js";
+import type { HeaderFields } from "../../support/store-fields.js";
 import { memorySource } from "../../support/stores.js";
 
 const folder = temporaryFolder();

@@ -12,7 +12,8 @@ import * as L from "../../../asm/layout.js";
 import { type ByteSource, scriptCommand } from "../../../runtime/host/host.js";
 import type { Query } from "../../../runtime/host/types.js";
 import { openSource, openStore, type Store } from "../../../runtime/stores/store.js";
-import { putRecord, type RecordFields, StoreBuilder } from "../../support/store-builder.js";
+import { StoreBuilder } from "../../support/store-builder.js";
+import { putRecord, type RecordFields } from "../../support/store-fields.js";
 import { CHURNING, STABLE, sizeOf, threadOf } from "../../support/store-writer.js";
 import { coreBuilds, memorySource, ownIdentity } from "../../support/stores.js";
 

@@ -12,7 +12,8 @@ import * as L from "../../../asm/layout.js";
 import type { Query, RawAllocation, RawStackRow } from "../../../runtime/host/types.js";
 import { openSource, openStore, type Store, StoreError, sharedMemoryPath } from "../../../runtime/stores/store.js";
 import { decode } from "../../support/decode.js";
-import { putRecord, StoreBuilder } from "../../support/store-builder.js";
+import { StoreBuilder } from "../../support/store-builder.js";
+import { putRecord } from "../../support/store-fields.js";
 import {
   coreBuilds,
   everything,

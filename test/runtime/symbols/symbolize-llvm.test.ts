@@ -381,10 +381,8 @@ test("the comparison finds differences", { skip }, async () => {
   file.close();
   const addresses = addressesOf(file, 500);
   const { found } = await ask(path, addresses);
-  const theirs = askLlvm(
-    path,
-    addresses.map((address) => address + 1),
-  );
+  const next = addresses.map((address) => address + 1);
+  const theirs = askLlvm(path, next);
   const symbols = symbolsOf(path);
   const differ = found.filter((ours, index) => compare(ours, theirs[index]!, symbols) === "different").length;
   assert.ok(differ > 50, `${differ}`);

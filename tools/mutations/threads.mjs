@@ -1,0 +1,103 @@
+// Mutations of threads, signals, jumps and ends: see tools/mutations.mjs.
+
+/** @type {import("../mutations.mjs").Mutation[]} */
+export const THREADS = [
+  [
+    "a change of the mappings that was jumped out of is mended",
+    "regions.c",
+    "  return taken != MH_LOCK_REFUSED;",
+    "  return taken == MH_LOCK_TAKEN;",
+    "threads",
+    "signal_storm.c jump",
+  ],
+  [
+    "a change of the overflow table that was jumped out of is mended",
+    "overflow.c",
+    "  return taken != MH_LOCK_REFUSED;",
+    "  return taken == MH_LOCK_TAKEN;",
+    "threads",
+    "signal_storm.c jump",
+  ],
+  [
+    "the lock of a thread that has ended is taken over",
+    "lock.c",
+    "  return holder && mh_tgkill(mh_getpid(), (int)holder, 0) == -ESRCH;",
+    "  return false;",
+    "threads",
+    "signal_storm.c leave",
+  ],
+  [
+    "a state is its thread's while that lives",
+    "thread.c",
+    "mh_tgkill((int)mh_process.pid, (int)state->tid, 0) == -ESRCH",
+    "true",
+    "threads",
+    "crowd.c",
+  ],
+  [
+    "no cancellation point in a hook",
+    "sys.h",
+    "return mh_syscall(SYS_pwrite64, fd, (long)buffer, (long)bytes, (long)offset, 0, 0);",
+    'extern long libc_pwrite(int, const void *, size_t, long) __asm__("pwrite");\n' +
+      "  return libc_pwrite(fd, buffer, bytes, (long)offset);",
+    "threads",
+    "cancel.c",
+  ],
+  [
+    "a handler in a hook finds it busy",
+    "guard.h",
+    "if (MH_UNLIKELY(tls->guard) && !mh_guard_is_stale(frame)) return false;",
+    "",
+    "threads",
+    "signal_storm.c return",
+  ],
+  [
+    "a handler on an alternate stack above is no caller",
+    "start.c",
+    " || alternate.ss_flags & SS_ONSTACK",
+    "",
+    "threads",
+    "signal_storm.c above",
+  ],
+  [
+    "nor on one that disarms itself",
+    "start.c",
+    "  if (mh_tls.disarms && alternate.ss_flags & SS_DISABLE) return false;\n",
+    "",
+    "threads",
+    "signal_storm.c disarm",
+  ],
+  [
+    "what a handler allocates in a hook is counted",
+    "guard.h",
+    "  if (dropped) mh_store_drop(size);",
+    "  (void)dropped, (void)size;",
+    "threads",
+    "signal_storm.c malloc",
+  ],
+  [
+    "a hook that was jumped out of is known",
+    "start.c",
+    "if (frame < (mh_tls.guard & ~(uintptr_t)MH_GUARD_BITS)) return false;",
+    "if (frame) return false;",
+    "threads",
+    "signal_storm.c jump",
+  ],
+  [
+    "hooks have unwind tables",
+    "records.c",
+    "void *mh_record_and_leave(void *block,",
+    "__attribute__((nouwtable)) void *mh_record_and_leave(void *block,",
+    "threads",
+    "profiler.c",
+  ],
+  [
+    "realloc takes the record away first",
+    "hooks_malloc.c",
+    "  if (old) taken = mh_hook_take(old);\n  void *block = mh_real.realloc(old, size);",
+    "  void *block = mh_real.realloc(old, size);\n  mh_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);\n" +
+      "  if (old) taken = mh_hook_take(old);",
+    "threads",
+    "a realloc race",
+  ],
+];
