@@ -71,7 +71,9 @@ function plantedLines(project: Project): string[] {
   );
 }
 
-/** Which planted leaks are not told, and what is told besides. Without lines a function is all that is known of a place. */
+/**
+ * Which planted leaks are not told, and what is told besides. Without lines a function is all that is known of a place.
+ */
 function unnamed(plants: readonly Plant[], project: Project, { code, changed }: Verdict, hasLines: boolean): string[] {
   const lines = plantedLines(project);
   const at = (place: string) => (frame: string) => frame.endsWith(` ${place}`);

@@ -24,7 +24,8 @@ export const exportCommand = defineCommand({
   about: [
     "PATH is a store or a snapshot; several become one profile. The formats, and what opens them:",
     FORMAT_NAMES.map((name) => [name, FORMATS[name].readers] as const),
-    "pprof, speedscope, dhat and folded also have what was allocated and freed since; of a snapshot, and where a filter chooses among live allocations, only stacks with something live.",
+    "pprof, speedscope, dhat and folded also have what was allocated and freed since; of a snapshot, and where a " +
+      "filter chooses among live allocations, only stacks with something live.",
   ],
   args: {
     ...storeOptions,
@@ -46,7 +47,8 @@ export const exportCommand = defineCommand({
       type: "string",
       valueHint: COSTS.join("|"),
       description:
-        "What a folded stack's number is: live bytes (the default) or blocks, allocations or bytes allocated since the start, temporary allocations, bytes at the peak. The other formats have them all.",
+        "What a folded stack's number is: live bytes (the default) or blocks, allocations or bytes allocated " +
+        "since the start, temporary allocations, bytes at the peak. The other formats have them all.",
     },
     ...filterOptions,
     ...helpOption,

@@ -233,7 +233,10 @@ function portableFrame(frame: SnapshotFrame, moduleOf: (path: string) => Profile
   };
 }
 
-/** The frames of a stack from the outside in, with what stands for what is missing; the program first where there are several. */
+/**
+ * The frames of a stack from the outside in, with what stands for what is
+ * missing; the program first where there are several.
+ */
 export function outsideIn(profile: Profile, { program, frames, cut }: ProfileStack): string[] {
   const names = frames.map(({ name }) => name).reverse();
   if (names.length === 0) names.push(STACK_UNKNOWN);

@@ -1,5 +1,6 @@
-// Exports: what each format says of a store and of a snapshot, decoded again, is what memview's JSON says; and its bytes are those of
-// test/vectors/exports, which test/support/make-export-vectors.ts writes anew after a change that is meant.
+// Exports: what each format says of a store and of a snapshot, decoded again, is
+// what memview's JSON says; and its bytes are those of test/vectors/exports, which
+// test/support/make-export-vectors.ts writes anew after a change that is meant.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
