@@ -76,8 +76,8 @@ export const SETTINGS: readonly Variable[] = [
     names: ["MEMHOOK_NET_HOST"],
     value: "HOST",
     meaning:
-      "Send to memdb there: a name, IPv4 and IPv6 addresses with commas between them, or unix:/path. Comes " +
-      "before MEMHOOK_FILE.",
+      "Send to memdb there: a name, IPv4 and IPv6 addresses with commas between them, or unix:/path. Comes before " +
+      "MEMHOOK_FILE.",
     fallback: "unset",
   },
   { names: ["MEMHOOK_NET_PORT"], value: "PORT", meaning: "memdb's port.", fallback: "20015" },

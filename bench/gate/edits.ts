@@ -5,6 +5,8 @@ import type { Toolchain } from "./toolchains.js";
 
 export interface Edit {
   name: string;
+  /** Which projects it leaves what they are; all without it. */
+  isFor?: (project: Project) => boolean;
   /** Whether it goes together with others, and with plants. */
   together?: boolean;
   /** Undefined where the toolchain knows no such thing. */
@@ -193,7 +195,11 @@ export const EDITS: readonly Edit[] = [
     toolchain.language === "native" ? ["-fno-pie", "-no-pie"] : ["-Crelocation-model=static"],
   ),
   flagged("frame pointers", either("-fno-omit-frame-pointer", "-Cforce-frame-pointers=yes")),
-  flagged("DWARF 4", native("-gdwarf-4")),
+  {
+    ...flagged("DWARF 4", native("-gdwarf-4")),
+    // It would be debug information where there was none.
+    isFor: ({ flags }) => !flags.includes("-g0"),
+  },
   flagged("sections for each function, collected", native("-ffunction-sections", "-Wl,--gc-sections")),
   flagged("mold links", native("-fuse-ld=mold"), true),
   flagged("gold links", native("-fuse-ld=gold"), true),

@@ -38,7 +38,7 @@ export function trialsOf(
     apply: (project) => SOURCE_EDITS.reduce((edited, edit) => edit.apply(edited, toolchain) ?? edited, project),
   };
   const edits = [everything, ...EDITS].flatMap((edit): Trial[] => {
-    const edited = edit.apply(base, toolchain);
+    const edited = edit.isFor?.(base) === false ? undefined : edit.apply(base, toolchain);
     if (edited === undefined || sameProject(edited, base) || !what.test(edit.name)) return [];
     return [{ kind: "edit", name: edit.name, run: () => verdictOn(edited, edit.name).changed.map(told) }];
   });
@@ -71,20 +71,21 @@ function plantedLines(project: Project): string[] {
   );
 }
 
-/**
- * Which planted leaks are not told, and what is told besides. Without lines a function is all that is known of a place.
- */
+/** Which planted leaks are not told, and what is told besides. Without lines what was inlined has no name either. */
 function unnamed(plants: readonly Plant[], project: Project, { code, changed }: Verdict, hasLines: boolean): string[] {
+  const red = code === 1 && changed.some(({ status }) => /new|grown/.test(status)) ? [] : [`exit code ${code}`];
+  if (!hasLines) return red;
   const lines = plantedLines(project);
-  const at = (place: string) => (frame: string) => frame.endsWith(` ${place}`);
-  const of = (plant: Plant) => (frame: string) => frame.includes(plant.function);
-  const isPlanted = (frame: string) =>
-    hasLines ? lines.some((place) => at(place)(frame)) : plants.some((plant) => of(plant)(frame));
-  const missing = hasLines ? lines.filter((place) => !changed.some(({ frames }) => frames.some(at(place)))) : [];
-  const misnamed = plants.filter((plant) => !changed.some(({ frames }) => frames.some(of(plant))));
-  const besides = changed.filter(({ status, frames }) => !/new|grown/.test(status) || !frames.some(isPlanted));
+  const names = (place: string) => (frame: string) => frame.endsWith(` ${place}`);
+  const missing = lines.filter((place) => !changed.some(({ frames }) => frames.some(names(place))));
+  const besides = changed.filter(
+    ({ status, frames }) => !/new|grown/.test(status) || !lines.some((place) => frames.some(names(place))),
+  );
+  const misnamed = plants.filter(
+    (plant) => !changed.some(({ frames }) => frames.some((frame) => frame.includes(plant.function))),
+  );
   return [
-    ...(code === 1 ? [] : [`exit code ${code}`]),
+    ...red,
     ...(lines.length >= plants.length ? [] : ["a plant found no place"]),
     ...missing.map((place) => `not named: ${place}`),
     ...misnamed.map((plant) => `no function ${plant.function}`),

@@ -25,8 +25,8 @@ export type Where = { store: string } | { memdb: string };
  * Runs a program under memhook with this process's own stdin, stdout and stderr and waits for its end.
  *
  * @param library its path, or another name for it, that LD_PRELOAD can hold.
- * @param where the first process puts its store, others take names beside it
- * (storenames.ts); or the memdb that all send to.
+ * @param where the first process puts its store, others take names beside it (storenames.ts); or the memdb that all
+ *   send to.
  * @param signals this process's, which go to the program.
  * @throws LaunchError when the program cannot be run.
  */

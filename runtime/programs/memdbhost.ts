@@ -1,6 +1,5 @@
-// What a program's MEMHOOK_NET_HOST says of memdb's host: a name becomes its addresses
-// here. The library has a resolver of its own, since libc's allocates and locks, which
-// knows no plug-ins of the system's (NSS: mDNS, LDAP, containers' names).
+// What a program's MEMHOOK_NET_HOST says of memdb's host: a name becomes its addresses here. The library has a resolver
+// of its own, since libc's allocates and locks; it knows none of the system's plug-ins (NSS: mDNS, LDAP, containers).
 //
 //   memdb.internal   ─▶  10.0.0.7,fd00::7
 //   unix:/run/memdb, 10.0.0.7, and a name that nobody knows  ─▶  as they are

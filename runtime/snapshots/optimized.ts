@@ -151,11 +151,11 @@ function comparison(was: Functions, is: Functions): { moved: number; missing: nu
   return moved > 0 && missing > short.names.length ? undefined : { moved, missing };
 }
 
-/**
- * Whether an optimizer may have made the one of the other, together with others.
- * @param isInBoth whether both snapshots have a function, by its number
- */
-export function mayBeOf(was: Compared, is: Compared, isInBoth: (name: number) => boolean): boolean {
+/** Whether a snapshot has a function in any stack, by the number of its bare name. */
+type Has = (name: number) => boolean;
+
+/** Whether an optimizer may have made the one of the other, together with others. `inBase`, `inHead`: what there is. */
+export function mayBeOf(was: Compared, is: Compared, inBase: Has, inHead: Has): boolean {
   const [one, other] = [was.functions, is.functions];
   if (one.program !== other.program || one.cut !== other.cut) return false;
   return (
@@ -164,7 +164,8 @@ export function mayBeOf(was: Compared, is: Compared, isInBoth: (name: number) =>
     isBeginning(other, one) ||
     isInitializer(was.row, is.row) ||
     isInitializer(is.row, was.row) ||
-    isFolded(one, other, isInBoth)
+    isFolded(was.bare, is.bare, (name) => inBase(name) && inHead(name)) ||
+    isInlinedElsewhere(was.bare, is.bare, inBase, inHead)
   );
 }
 
@@ -189,13 +190,25 @@ function isInitializer(all: SnapshotStack, one: SnapshotStack): boolean {
  * Whether they are the same but for one function, called from the same place, and for callers that were left out: one
  * of the two has its code from the other then, which both builds have.
  */
-function isFolded(was: Functions, is: Functions, isInBoth: (name: number) => boolean): boolean {
+function isFolded(was: Functions, is: Functions, isInBoth: Has): boolean {
   const at = was.names.findIndex((name, i) => name !== is.names[i]);
-  const callers = was.places.slice(at + 1);
-  const others = is.places.slice(at + 1);
+  const [callers, others] = [was, is].map(({ names, places }) =>
+    names.slice(at + 1).map((name, i) => `${name} ${places[at + 1 + i]}`),
+  ) as [string[], string[]];
   if (at < 0 || callers.length === 0 || callers[0] !== others[0]) return false;
   const [long, short] = callers.length >= others.length ? [callers, others] : [others, callers];
   let next = 0;
-  for (const place of long) if (place === short[next]) next++;
+  for (const caller of long) if (caller === short[next]) next++;
   return next === short.length && (isInBoth(was.names[at]!) || isInBoth(is.names[at]!));
+}
+
+/**
+ * Whether each lacks functions that the other has, without lines: what one build has inlined everywhere is in none of
+ * its stacks. Where the same function allocates, one of the two may have made calls jumps instead.
+ */
+function isInlinedElsewhere(was: Functions, is: Functions, inBase: Has, inHead: Has): boolean {
+  if (was.names.at(-1) !== is.names.at(-1) || [...was.places, ...is.places].some((place) => place !== 0)) return false;
+  const isGone = was.names.every((name) => is.names.includes(name) || !inHead(name));
+  const isNew = is.names.every((name) => was.names.includes(name) || !inBase(name));
+  return was.names[0] === is.names[0] ? isGone || isNew : isGone && isNew;
 }

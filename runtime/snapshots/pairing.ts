@@ -46,9 +46,9 @@ export function pairsOf(base: readonly SnapshotStack[], head: readonly SnapshotS
 }
 
 class Pairing {
-  readonly pairs: Pair[] = [];
+  pairs: Pair[] = [];
   readonly #keys = new StackKeys();
-  /** On the same lines, but one holds more. Steps 3 and 5 may part them again. */
+  /** On the same lines, but one holds more. Step 3 may part them again. */
   readonly #changed = new Map<Held, Held>();
   /** Of base and of head, what has no partner after step 2: stacks by their functions. */
   readonly #gone = new Map<number, Group[]>();
@@ -90,6 +90,7 @@ class Pairing {
   pairSameFunctions(): void {
     this.#pairUnambiguous();
     this.#partDoubtful();
+    for (const [was, is] of this.#changed) this.#pair(was, is);
     for (const [loose, were] of this.#gone) {
       const are = this.#come.get(loose) ?? [];
       this.#come.delete(loose);
@@ -111,20 +112,23 @@ class Pairing {
       const bare = (row: SnapshotStack) => keys.bareFunctionsOf(row);
       this.#pairAlike(pairsOfBuilds(together(this.#fixed, bare), together(this.#added, bare), bare));
     }
+    for (const was of this.#fixed) this.#pair(was, undefined);
+    for (const is of this.#added) this.#pair(undefined, is);
   }
 
-  /** Steps 5 and 6. */
+  /** Step 5. */
   pairSums(base: readonly SnapshotStack[], head: readonly SnapshotStack[]): void {
-    const open = new Set<Pair>();
-    for (const [was, is] of this.#changed) open.add({ was, is, moved: false });
-    for (const was of this.#fixed) open.add({ was, is: undefined, moved: false });
-    for (const is of this.#added) open.add({ was: undefined, is, moved: false });
-    for (const group of balanced([...open], this.#mayBeOf(base, head))) {
+    const isOpen = ({ was, is }: Pair) => !was || !is || (!holdsTheSame(was, is) && [was, is].some(this.#hasLost));
+    const open = this.pairs.filter(isOpen);
+    const groups = balanced(open, this.#mayBeOf(base, head));
+    const grouped = new Set(groups.flat());
+    this.pairs = this.pairs.filter((pair) => !grouped.has(pair));
+    for (const group of groups)
       this.#pair(sum(group.flatMap(({ was }) => was ?? [])), sum(group.flatMap(({ is }) => is ?? [])), true);
-      for (const pair of group) open.delete(pair);
-    }
-    this.pairs.push(...open);
   }
+
+  /** Whether calls that were inlined may be missing: with lines they would be there, too. */
+  #hasLost = ({ row }: Held): boolean => this.#keys.bareFunctionsOf(row).places.includes(0);
 
   #mayBeOf(
     base: readonly SnapshotStack[],
@@ -139,12 +143,15 @@ class Pairing {
       }
       return found;
     };
-    let names: Set<number>[] | undefined;
-    const isInBoth = (name: number) => {
-      names ??= [base, head].map((rows) => new Set(rows.flatMap((row) => this.#keys.functionsOf(row).names)));
-      return names.every((known) => known.has(name));
+    const namesOf = (rows: readonly SnapshotStack[]) => {
+      let names: Set<number> | undefined;
+      return (name: number) => {
+        names ??= new Set(rows.flatMap((row) => this.#keys.bareFunctionsOf(row).names));
+        return names.has(name);
+      };
     };
-    return (was, is) => mayBeOf(compared(was), compared(is), isInBoth);
+    const [inBase, inHead] = [namesOf(base), namesOf(head)];
+    return (was, is) => mayBeOf(compared(was), compared(is), inBase, inHead);
   }
 
   #pair(was: Held | undefined, is: Held | undefined, moved = false): void {

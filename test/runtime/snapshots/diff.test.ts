@@ -180,10 +180,27 @@ const cases: [string, Snapshot, Snapshot, string[]][] = [
     ["grown 64 work:null", "fixed -24 make:null"],
   ],
   [
+    "with lines, what holds more and what holds less are two",
+    snapshot(held(2, 48, "make@a.c:1", "work@a.c:5", MAIN), held(1, 24, "work@a.c:6", MAIN)),
+    snapshot(held(1, 24, "make@a.c:1", "work@a.c:5", MAIN), held(2, 48, "work@a.c:6", MAIN)),
+    ["grown 24 work:6", "shrunk -24 make:1"],
+  ],
+  [
     "a function inlined into two callers",
     snapshot(held(1, 8, "make", "a", MAIN), held(1, 16, "make", "b", MAIN), held(2, 8, "a", MAIN)),
     snapshot(held(3, 16, "a", MAIN), held(1, 16, "b", MAIN)),
     ["unchanged 0 b:null, from null", "unchanged 0 a:null, from null"],
+  ],
+  [
+    "without lines, what one build inlined everywhere and the other did not, and the other way round",
+    snapshot(held(2, 64, "object", "run", "main"), held(1, 8, "body", "task", "main"), held(1, 8, "a", "run", "main")),
+    snapshot(
+      held(1, 24, "run", "main"),
+      held(1, 40, "work", "run", "main"),
+      held(1, 8, "body", "run", "main"),
+      held(1, 8, "a", "run", "main"),
+    ),
+    ["unchanged 0 a:null", "unchanged 0 body:null, from null"],
   ],
   [
     "functions of the same code, folded into one that both builds have",
