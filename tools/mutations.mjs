@@ -9,11 +9,9 @@
 // one test with it, while the next one is built. Prints a line for each, and at the end "N passed, N failed"; exit code
 // 1 when one was not noticed, or its place is gone.
 
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { arch } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { CONTROL } from "./mutations/control.mjs";
@@ -22,6 +20,7 @@ import { PROCESSES } from "./mutations/processes.mjs";
 import { PROGRAMS } from "./mutations/programs.mjs";
 import { STORES } from "./mutations/stores.mjs";
 import { THREADS } from "./mutations/threads.mjs";
+import { buildVariant, zigEnvironment } from "./variant.mjs";
 
 /** Suites that are not hazards-NAME. */
 const SUITES = { programs: "programs", family: "store-family", path: "store-path", users: "two-users" };
@@ -38,50 +37,13 @@ const MUTATIONS = [PROCESSES, THREADS, STORES, PROGRAMS, CONTROL, LIMITS].flat()
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = join(root, "build/mutations");
-const machine = arch() === "arm64" ? "aarch64" : "x86_64";
-const zig = process.env.ZIG ?? join(root, ".zig/zig");
-const cache = join(root, ".zig/cache");
-const env = { ...process.env, ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache };
+
+const env = zigEnvironment();
 delete env.NODE_TEST_CONTEXT;
 
-/** Builds the mutated library; the path, or why not. */
+/** Builds the mutated library, without link-time optimization, so that what is unchanged need not be compiled again. */
 function build([, file, from, to], number) {
-  rmSync(join(folder, "preload"), { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  cpSync(join(root, "preload"), join(folder, "preload"), { recursive: true, preserveTimestamps: true });
-  // Files have names of their own, whatever room they are in.
-  const sources = readdirSync(join(folder, "preload"), { recursive: true, encoding: "utf8" });
-  const path = join(folder, "preload", sources.find((name) => basename(name) === file) ?? file);
-  const text = readFileSync(path, "utf8");
-  if (text.split(from).length !== 2) return { why: `its place is not in ${file}, or more than once` };
-  writeFileSync(
-    path,
-    text.replace(from, () => to),
-  );
-  const library = join(folder, `libmemhook-${number}.so`);
-  const built = spawnSync(
-    zig,
-    // As in build.sh, without link-time optimization, so that what is unchanged need not be compiled again.
-    [
-      ...[
-        "cc",
-        "-target",
-        `${machine}-linux-gnu.2.17`,
-        "-std=gnu11",
-        "-O2",
-        "-g0",
-        "-fPIC",
-        "-shared",
-        "-fvisibility=hidden",
-      ],
-      ...["-ftls-model=initial-exec", "-fno-omit-frame-pointer", "-fno-builtin-malloc", "-w", "-Wl,-z,now"],
-      ...[`-Wl,--version-script=${join(root, "build/libmemhook.map")}`, `-I${join(root, "build")}`, "-o", library],
-      ...sources.filter((name) => name.endsWith(".c")).map((name) => `preload/${name}`),
-      "-lunwind",
-    ],
-    { cwd: folder, env, encoding: "utf8" },
-  );
-  return built.status === 0 ? { library } : { why: `it does not compile: ${built.stderr.trim().split("\n")[0]}` };
+  return buildVariant(join(folder, `libmemhook-${number}.so`), [[file, from, to]], ["-O2", "-w"]);
 }
 
 /** How the test fails with this library. It must not fail for another reason: that there is no such test. */

@@ -9,23 +9,15 @@
 //
 // The report goes to stdout and to bench/out/programs-DATE.md.
 
-import { spawn, spawnSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { contestants } from "./contestants.mjs";
 import { report } from "./report.mjs";
+import { inFolder, readResult, run } from "./running.mjs";
 import { workloads } from "./workloads.mjs";
 
 function fail(why) {
@@ -68,58 +60,9 @@ const out = resolve("bench/out/programs");
 const folder = mkdtempSync(join(tmpdir(), "memhook-bench-"));
 const note = (line) => process.stderr.write(`${line}\n`);
 
-/** What one run used: seconds, seconds, MiB; null when it failed or took too long. */
-function readResult(path) {
-  if (!existsSync(path)) return null;
-  const [wall, user, system, resident, status] = readFileSync(path, "utf8").trim().split(" ").map(Number);
-  return status === 0 ? { wall, cpu: user + system, memory: resident / 1024 } : null;
-}
-
-/** A folder for what the run writes, removed afterwards. */
-async function inFolder(work) {
-  const own = mkdtempSync(join(folder, "run-"));
-  try {
-    return await work(own);
-  } finally {
-    rmSync(own, { recursive: true, force: true });
-  }
-}
-
-async function serve(server, size, words, result) {
-  const child = spawn(join(out, "measure"), words, { stdio: "ignore" });
-  const ended = new Promise((done) => child.on("exit", done));
-  const limit = Date.now() + 10_000;
-  while (!server.ready(server.port) && Date.now() < limit) await new Promise((done) => setTimeout(done, 20));
-  const start = process.hrtime.bigint();
-  const worked = server.work(server.port, size);
-  const wall = Number(process.hrtime.bigint() - start) / 1e9;
-  server.stop(server.port);
-  const stop = setTimeout(() => child.kill(), 5000);
-  await ended;
-  clearTimeout(stop);
-  const used = readResult(result);
-  return used && worked ? { ...used, wall } : null;
-}
-
-function run(workload, contestant) {
-  return inFolder(async (own) => {
-    const { variables, wrap } = contestant.prepare(own);
-    const size = (quick ? 0.4 : 1) / (contestant.slow ?? 1);
-    const inside = workload.children && contestant.own;
-    const command = workload.command(size, inside ? wrap : undefined, workload.server?.port);
-    const argv = !inside && wrap ? [...wrap, ...command.argv] : command.argv;
-    const set = [...(command.variables ?? []), ...(inside || wrap ? [] : variables)];
-    const result = join(own, "result");
-    const words = [result, `${seconds}`, ...set, "--", ...argv];
-    if (workload.server) return serve(workload.server, size, words, result);
-    spawnSync(join(out, "measure"), words, { stdio: "ignore", cwd: own });
-    return readResult(result);
-  });
-}
-
 /** Memory and disk for 1,000,000 live blocks, and for a small program. */
 function memory(contestant) {
-  return inFolder((own) => {
+  return inFolder(folder, (own) => {
     const once = (blocks, variables) => {
       const result = join(own, "result");
       spawnSync(join(out, "measure"), [result, "60", ...variables, "--", join(out, "million"), `${blocks}`]);
@@ -165,7 +108,8 @@ try {
       const order = [...runs.keys()];
       for (let i = 0; i < order.length; i++) {
         const one = order[(i + round) % order.length];
-        const used = await run(workload, one);
+        const size = (quick ? 0.4 : 1) / (one.slow ?? 1);
+        const used = await run(workload, one, { folder, out, seconds, size });
         if (used) {
           runs.get(one).push(used);
         } else {
