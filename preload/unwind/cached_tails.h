@@ -1,8 +1,9 @@
 /* Cached stack tails: the ways taken not long ago from an innermost frame into the cached backtrace. Part of the stack
  * cache; stack_cache.h explains what is cached, and why comparing is enough.
  *
- * Programs go to and fro between a few places: the inner frames change with each allocation, while the backtrace further
- * out stays. A tail keeps, for an innermost frame (pc, sp), the witness words that led from there to a cached frame:
+ * Programs go to and fro between a few places: the inner frames change with each allocation, while the backtrace
+ * further out stays. A tail keeps, for an innermost frame (pc, sp), the witness words that led from there to a cached
+ * frame:
  *
  *     the stack              cached backtrace        tail
  *   ┌─────────────┐
@@ -13,19 +14,19 @@
  *   │ copy        │             digits               → stack: main, parse, name, copy
  *   └─────────────┘
  *
- * A look-up at a tail's frame compares the tail's witnesses from the inside outwards. Then it looks whether the backtrace
- * still has the joined frame, and compares the witnesses from there on. If all hold, so does the stack, by the same
- * induction as for the backtrace itself. Nothing is stepped or interned, and the backtrace stays as it is.
+ * A look-up at a tail's frame compares the tail's witnesses from the inside outwards. Then it looks whether the
+ * backtrace still has the joined frame, and compares the witnesses from there on. If all hold, so does the stack, by
+ * the same induction as for the backtrace itself. Nothing is stepped or interned, and the backtrace stays as it is.
  *
- * The predictor: programs repeat themselves, so each tail keeps which one came next, the last time that the same ones had
- * come before it. That one is looked at first, and is fetched already. The others, which often begin at the same frame,
- * would have to be compared until a word differs. In a program that does not repeat itself most of that is in vain: so it
- * is done only while four of five come as predicted (the predictor score). A prediction decides where to look first and
- * nothing else: a signal handler that jumps out while it is made may leave it wrong.
+ * The predictor: programs repeat themselves, so each tail keeps which one came next, the last time that the same ones
+ * had come before it. That one is looked at first, and is fetched already. The others, which often begin at the same
+ * frame, would have to be compared until a word differs. In a program that does not repeat itself most of that is in
+ * vain: so it is done only while four of five come as predicted (the predictor score). A prediction decides where to
+ * look first and nothing else: a signal handler that jumps out while it is made may leave it wrong.
  *
- * Looking for a tail that is not there costs as much as a step or two. So a way becomes a tail when it is walked a second
- * time soon after the first. While the walks show that most ways do not come again soon (the miss score), no tail is
- * looked for or kept.
+ * Looking for a tail that is not there costs as much as a step or two. So a way becomes a tail when it is walked a
+ * second time soon after the first. While the walks show that most ways do not come again soon (the miss score), no
+ * tail is looked for or kept.
  */
 #pragma once
 #include "../base/sys.h"
@@ -70,7 +71,8 @@ MH_INLINE bool mh_tail_holds(const struct mh_stack_cache *cache, const struct mh
   /* The same node is the same chain of program counters, so the same rules lead out of it, and need the same. */
   if (joined->sp != tail->joined_sp) return false;
   if (joined->node != tail->joined_node && MH_MUTATION != MUTATION_NO_TAIL_NODE) return false;
-  return (!(joined->witnesses & MH_FRAME_NEEDS_FP) || joined->fp == tail->joined_fp) && mh_witnesses_hold(cache, joined);
+  if (joined->witnesses & MH_FRAME_NEEDS_FP && joined->fp != tail->joined_fp) return false;
+  return mh_witnesses_hold(cache, joined);
 }
 
 /* The score rises by 1 with each tail that comes as predicted, and falls by MH_SCORE_LOSS with what comes instead. When

@@ -10,9 +10,9 @@
  *
  * ## What is cached, and why it is exact
  *
- * Between two allocations of a thread, most of its stack stays the same. The cached backtrace is the thread's last walk,
- * outermost frame first. With it are its witness words: the words of the stack that decided it. These are every return
- * address, and every saved frame pointer that some outer frame's CFA depends on.
+ * Between two allocations of a thread, most of its stack stays the same. The cached backtrace is the thread's last
+ * walk, outermost frame first. With it are its witness words: the words of the stack that decided it. These are every
+ * return address, and every saved frame pointer that some outer frame's CFA depends on.
  *
  *        the stack                      cached frames              witness words
  *     higher addresses            (pc, sp, fp, node)                (where, value)
@@ -45,10 +45,10 @@
  *     update                    suffix_cache.h: the frames of the steps, seen before on the same node
  *                               cached nodes: nodes that this thread used not long ago
  *
- * What each brings is measured by leaving it out (bench/stack-cache/); what brings less than 2 % everywhere is left out.
- * A new walk becomes the cached backtrace. One whose suffix is known leaves everything as it is, and the next one looks
- * no further inside than where this one met the backtrace (the stable depth): frames inside of that are not likely to
- * be met.
+ * What each brings is measured by leaving it out (bench/stack-cache/); what brings less than 2 % everywhere is left
+ * out. A new walk becomes the cached backtrace. One whose suffix is known leaves everything as it is, and the next
+ * one looks no further inside than where this one met the backtrace (the stable depth): frames inside of that are not
+ * likely to be met.
  *
  * ## What follows
  *

@@ -1,17 +1,18 @@
 /* The readable stack range: which memory around a stack pointer may be read while a stack is walked, and how.
  *
- * A thread stack, the one that a thread was made with, ends at its thread pointer (the C libraries put the thread block on top of the stack), the
- * main thread's at the strings that the kernel put on top of it. That all pages between the stack pointer and that
- * end are there is tested once, page by page, with a system call that answers where a load would crash; as the stack
- * pointer goes deeper, the new pages are tested. After that the range is known, and a walk in it costs two
- * comparisons a word. Neither the loader nor the thread library is asked: they take locks.
+ * A thread stack, the one that a thread was made with, ends at its thread pointer (the C libraries put the thread
+ * block on top of the stack), the main thread's at the strings that the kernel put on top of it. That all pages
+ * between the stack pointer and that end are there is tested once, page by page, with a system call that answers
+ * where a load would crash; as the stack pointer goes deeper, the new pages are tested. After that the range is
+ * known, and a walk in it costs two comparisons a word. Neither the loader nor the thread library is asked: they take
+ * locks.
  *
- * Any other stack is foreign (alternate signal stacks, coroutines). It may not be there any more in the next walk. Where the program
- * itself mapped it, it ends where that mapping ends at the latest (regions.h), and its pages up to there are tested
- * in each walk anew: some may be protected. Of all others nobody says where they end. A walk that damaged frame
- * information leads beyond the end gets among memory that another thread may unmap at any instant, also between a
- * test and a load. So only the page that the program runs on is read by loads, and all further words in copies that
- * the kernel makes (peek.h), which takes some times as long.
+ * Any other stack is foreign (alternate signal stacks, coroutines). It may not be there any more in the next walk.
+ * Where the program itself mapped it, it ends where that mapping ends at the latest (regions.h), and its pages up to
+ * there are tested in each walk anew: some may be protected. Of all others nobody says where they end. A walk that
+ * damaged frame information leads beyond the end gets among memory that another thread may unmap at any instant, also
+ * between a test and a load. So only the page that the program runs on is read by loads, and all further words in
+ * copies that the kernel makes (peek.h), which takes some times as long.
  */
 #pragma once
 #include <stdbool.h>

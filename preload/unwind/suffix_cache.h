@@ -1,9 +1,9 @@
 /* The suffix cache: which stacks end in which frames. Part of the stack cache.
  *
  * A walk that has met the cached backtrace knows the node of the frame where it met it. Of each of its own steps it
- * knows the interned frame, which came with the unwind rule. These few numbers are the stack: the same node and the same
- * frames make the same stack, wherever its words lie. If they were met before, nothing needs to be interned, and the
- * cached backtrace stays as it is:
+ * knows the interned frame, which came with the unwind rule. These few numbers are the stack: the same node and the
+ * same frames make the same stack, wherever its words lie. If they were met before, nothing needs to be interned, and
+ * the cached backtrace stays as it is:
  *
  *     cached backtrace     steps              suffix
  *     main                                    node of parse, then the frames of name and copy

@@ -1,8 +1,8 @@
 /* Walking a stack; see walk.h.
  *
  * A walk begins at the innermost frame, with pc, sp and fp from the hook. An unwind step leads from a frame to its
- * caller: look up the rule of the pc, compute the CFA, load the return address. At each frame on the way the stack cache
- * is asked whether it knows the rest.
+ * caller: look up the rule of the pc, compute the CFA, load the return address. At each frame on the way the stack
+ * cache is asked whether it knows the rest.
  *
  * A word is read only inside of the readable stack range (stack_range.h): a walk that damaged frame information leads
  * astray ends at a bad frame, and does not crash.
@@ -142,8 +142,8 @@ static __attribute__((noinline)) bool is_outermost(const struct mh_unwind_step *
 
 /* ── The walk ──────────────────────────────────────────────────────────────────────────────────── */
 
-/* Computes a rule and puts it in the table, unless it says "nobody knows" of a place that the module table does not know
- * yet: then the walk ends here this time. */
+/* Computes a rule and puts it in the table, unless it says "nobody knows" of a place that the module table does not
+ * know yet: then the walk ends here this time. */
 static __attribute__((noinline)) uint64_t new_rule(uintptr_t pc, bool exact, uint64_t key, bool *unknown) {
   uint64_t rule = mh_cfi_rule(pc, exact);
   if (rule == MH_RULE_LOST && mh_is_runtime(pc - !exact)) rule = MH_RULE_LOST_IN_RUNTIME;

@@ -1,5 +1,5 @@
-/* Walking a stack: from frame to frame by unwind rules, or in frame-pointer mode by frame pointers alone. A walk is only
- * taken for what the stack cache does not know (stack_cache.h), and puts it there.
+/* Walking a stack: from frame to frame by unwind rules, or in frame-pointer mode by frame pointers alone. A walk is
+ * only taken for what the stack cache does not know (stack_cache.h), and puts it there.
  */
 #pragma once
 #include <stdint.h>
