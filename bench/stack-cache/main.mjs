@@ -48,8 +48,8 @@ function build(name, edits) {
   return library;
 }
 
-// Where a tail is kept depends on the stack pointer, and so does which tails push each other out. That makes a difference
-// of up to a third. So addresses are the same for all of a round, and others in each round.
+// Where a tail is kept depends on the stack pointer, and so does which tails push each other out. That can be a third
+// of all instructions. So addresses are the same for all of a round, and others in each round.
 let round = 0;
 
 function contestant(name, library) {
