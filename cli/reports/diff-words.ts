@@ -1,11 +1,11 @@
 // The words that all formats of a diff share.
 
 import { isRuntimeName } from "../../runtime/reports/suppressions.js";
+import { isSystemFile } from "../../runtime/reports/systemfiles.js";
 import { type Change, type Diff, more, type Status } from "../../runtime/snapshots/diff.js";
 import { type Amount, readableName, type SnapshotFrame, type SnapshotStack } from "../../runtime/snapshots/snapshot.js";
 import { cutText } from "./cut.js";
 import { fitted, PLAIN } from "./style.js";
-import { isSystemFile } from "./system-files.js";
 import { allocationCount } from "./text.js";
 
 /** What a report is made of. */

@@ -17,11 +17,11 @@ import { basename } from "node:path";
 import { printable } from "../../runtime/host/printable.js";
 import type { Cut, Frame } from "../../runtime/host/types.js";
 import { isRuntimeModule } from "../../runtime/reports/suppressions.js";
+import { isSystemFile } from "../../runtime/reports/systemfiles.js";
 import { columns, cut, start } from "./columns.js";
 import { cutText } from "./cut.js";
 import { humanSize } from "./sizes.js";
 import { bold, dim, frameWords, type Style } from "./style.js";
-import { isSystemFile } from "./system-files.js";
 
 /** A call stack as of the last look; growth is since `top` was started. */
 export interface TopRow {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isSystemFile } from "../../cli/reports/system-files.js";
+import { isSystemFile } from "../../../runtime/reports/systemfiles.js";
 
 const SYSTEM = [
   "/usr/include/c++/12/bits/new_allocator.h",
