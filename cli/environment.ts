@@ -118,6 +118,14 @@ export const VIEWING: readonly Variable[] = [
     meaning: "Where fetched files are kept, shared with gdb and others.",
     fallback: "debuginfod_client in XDG_CACHE_HOME or ~/.cache",
   },
+  {
+    names: ["MEMHOOK_SKIP_FRAMES"],
+    value: "REGEX",
+    meaning:
+      "Functions, files or modules that match are not your own code, in addition to libraries and known " +
+      "allocators: as --skip-frames.",
+    fallback: "unset",
+  },
   { names: ["NO_COLOR"], value: "1", meaning: "No colours on a terminal.", fallback: "colours, unless TERM is dumb" },
 ];
 

@@ -8,6 +8,7 @@ export { main } from "./main.js";
 export const command: Command = {
   ...view,
   subCommands: {
+    verdict: async () => (await import("./commands/verdict.js")).verdict,
     info: async () => (await import("./commands/info.js")).info,
     list: async () => (await import("./commands/list.js")).list,
     snapshot: async () => (await import("./commands/snapshot.js")).snapshot,

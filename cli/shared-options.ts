@@ -2,6 +2,7 @@
 
 import { sharedMemoryPath } from "../runtime/stores/store.js";
 import { type Entry, UsageError } from "./arguments.js";
+import { pattern } from "./values.js";
 
 /** What the library calls its shared memory when nothing else is asked for. */
 const DEFAULT_NAME = "ShmMemHook";
@@ -63,6 +64,36 @@ export const lookOptions = {
       "files and pipes always have.",
   },
 } as const;
+
+/** Which frames are the user's own. */
+export const placeOptions = {
+  "skip-frames": {
+    type: "string",
+    valueHint: "REGEX",
+    section: "Whose code",
+    description:
+      "Functions, files or modules that match are not your own code either: an allocator, a framework. " +
+      "MEMHOOK_SKIP_FRAMES does the same for all commands.",
+  },
+  wide: {
+    type: "boolean",
+    bare: true,
+    description: "Whole names, whole paths, and every frame of a call stack.",
+  },
+} as const;
+
+/** What the option or the variable says. */
+export function skipOf(args: { "skip-frames"?: string | undefined }): RegExp | undefined {
+  const given = args["skip-frames"];
+  if (given !== undefined) return pattern("skip-frames", given);
+  const { MEMHOOK_SKIP_FRAMES: variable } = process.env;
+  if (!variable) return undefined;
+  try {
+    return new RegExp(variable);
+  } catch {
+    throw new UsageError(`MEMHOOK_SKIP_FRAMES: '${variable}' is not a regular expression of JavaScript`);
+  }
+}
 
 export const helpOption = {
   help: { type: "boolean", alias: "h", section: "Other", description: "This text." },

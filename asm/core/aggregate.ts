@@ -5,7 +5,7 @@
 // So memory follows the stacks that have matching records, and never a count in the file.
 //
 // Of a store that has only a sample, a page has a second half: what the records of each stack stand for. The
-// accumulator stays what the records say themselves.
+// accumulator stays what the records say themselves. Where births are asked for (births.ts), they follow.
 
 import { FAILED, tooMuch } from "./fault";
 import { claim, PAGES, STACKS_PER_PAGE_SHIFT } from "./memory";
@@ -31,6 +31,9 @@ export const ESTIMATE_VARIANCE: i32 = 16;
 /** The most that one record adds to the variance for each byte it stands for. */
 export const ESTIMATE_SPREAD: i32 = 24;
 
+/** Bytes that births.ts has for each stack. */
+const BIRTH_SHIFT: i32 = 8;
+
 const PER_PAGE: i32 = 1 << STACKS_PER_PAGE_SHIFT;
 const IN_PAGE: u32 = PER_PAGE - 1;
 
@@ -48,6 +51,30 @@ export function setSample(bytes: f64): void {
 
 export function sampleMean(): f64 {
   return sampleBytes;
+}
+
+let withBirths: bool = false;
+
+/** Whether the following sums have births, too. Forgets all sums when that changes. */
+export function setBirths(wanted: bool): void {
+  if (wanted == withBirths) return;
+  withBirths = wanted;
+  beginSums();
+}
+
+export function hasBirths(): bool {
+  return withBirths;
+}
+
+/** Where in a page sums and estimates end. */
+function sumsBytes(): u32 {
+  return PER_PAGE << (sampleBytes > 0 ? SUM_SHIFT + 1 : SUM_SHIFT);
+}
+
+/** The births that belong to an accumulator; only where they are wanted. */
+export function birthsOf(sum: usize, stack: u32): usize {
+  const place = stack & IN_PAGE;
+  return sum - (place << SUM_SHIFT) + sumsBytes() + (place << BIRTH_SHIFT);
 }
 
 /** Forgets all sums; the arena was emptied. */
@@ -69,7 +96,7 @@ export function sumOf(stack: u32): usize {
 
 function newPage(stack: u32): usize {
   const index = stack >>> STACKS_PER_PAGE_SHIFT;
-  const page = claim(PER_PAGE << (sampleBytes > 0 ? SUM_SHIFT + 1 : SUM_SHIFT));
+  const page = claim(sumsBytes() + (withBirths ? PER_PAGE << BIRTH_SHIFT : 0));
   if (!page) {
     tooMuch("has live allocations from more call stacks than fit in memory");
     return 0;

@@ -2,7 +2,7 @@
 //
 //   memory.ts ◀─ validate.ts ◀─ tables.ts, summary.ts
 //       ▲
-//       └─ entries.ts ◀─ sort.ts    aggregate.ts ◀─ records.ts ◀─ rows.ts    fault.ts: what went wrong
+//       └─ entries.ts ◀─ sort.ts    aggregate.ts ◀─ births.ts ◀─ records.ts ◀─ rows.ts    fault.ts: what went wrong
 //
 // It imports nothing, keeps no managed objects and reads no file: the host (runtime/) puts pieces of the file into its
 // memory and calls one flat function after the other. What it is given may be any bytes at all; a function that finds
@@ -13,11 +13,25 @@ export {
   claimMask,
   listStackIds,
   selectStacks,
+  setBirths,
   setSample,
   stackIdCount,
   suppressedBytes,
   suppressedCount,
 } from "./aggregate";
+export {
+  BIRTH_ALLOCATED_BYTES,
+  BIRTH_ALLOCATIONS,
+  BIRTH_BYTES,
+  BIRTH_COUNTS,
+  BIRTH_FREED_BYTES,
+  BIRTH_FREES,
+  BIRTH_LARGEST,
+  BIRTH_SMALLEST,
+  birthsAt,
+  setLife,
+  takeTotals,
+} from "./births";
 export { beginEntries, entriesLength } from "./entries";
 export {
   FAULT_DAMAGED,

@@ -30,6 +30,7 @@ import {
   estimateOf,
   findPaged,
   findSum,
+  hasBirths,
   isSelected,
   SUM_BYTES,
   SUM_COUNT,
@@ -38,6 +39,7 @@ import {
   sampleMean,
   sumOf,
 } from "./aggregate";
+import { addBirth } from "./births";
 import { offer } from "./entries";
 import { damaged, FAILED } from "./fault";
 import { OPEN, PIECE, RECORDS_PER_BLOCK, SECOND } from "./memory";
@@ -190,7 +192,7 @@ export function scan(first: u32, count: u32, stacks: u32): i32 {
   if (sampleMean() > 0) return pass<f64>(first, 0, count, stacks);
   if (collect != COLLECT_SUMS || filtering) return pass<u64>(first, 0, count, stacks);
   for (let i: u32 = 0; i < count; i++) {
-    i = sumUp(i, count, stacks);
+    i = hasBirths() ? sumUp<f64>(i, count, stacks) : sumUp<u64>(i, count, stacks);
     if (i < count && pass<u64>(first, i, i + 1, stacks)) return FAILED;
   }
   return 0;
@@ -199,9 +201,9 @@ export function scan(first: u32, count: u32, stacks: u32): i32 {
 /**
  * The usual scan: takes in records of the piece until one is the first in its page of sums, or makes no sense;
  * returns which. That one is left to pass(). So nothing here is called and everything stays in registers, which
- * makes it twice as fast.
+ * makes it twice as fast. A floating T: with births.
  */
-function sumUp(from: u32, count: u32, stacks: u32): u32 {
+function sumUp<T>(from: u32, count: u32, stacks: u32): u32 {
   let records: u64 = 0;
   let bytes: u64 = liveSum;
   let last: u64 = newest;
@@ -216,6 +218,7 @@ function sumUp(from: u32, count: u32, stacks: u32): u32 {
     if (!sum) break;
     const time = load<u64>(record, RECORD_TIME);
     add(sum, size, time);
+    if (isFloat<T>()) addBirth(sum, stack, size, <f64>size, time);
     if (time > last) last = time;
     bytes += size;
     records++;
@@ -274,6 +277,7 @@ function pass<T>(first: u32, from: u32, end: u32, stacks: u32): i32 {
       if (!sum) return FAILED;
       add(sum, size, time);
       if (isFloat<T>()) addEstimate(estimateOf(sum), weight, bytes);
+      if (hasBirths()) addBirth(sum, stack, size, isFloat<T>() ? bytes : <f64>size, time);
     } else if (what == COLLECT_ENTRIES) {
       if (selecting && !isStackSelected(stack)) continue;
       if (list(address, size, memoryKind, time, load<u64>(record, RECORD_THREAD))) return FAILED;

@@ -256,6 +256,8 @@ export interface Query {
   freedStacks?: boolean | undefined;
   /** With the totals of each stack. */
   totals?: boolean | undefined;
+  /** Of stacks: count when what is live was born within a life of so many nanoseconds. */
+  births?: bigint | undefined;
   /** Read every piece once, even if the process changes it meanwhile. */
   noLock?: boolean | undefined;
 }
@@ -282,6 +284,23 @@ export interface RawStackRow {
   /** 0n when nothing matched. */
   oldest: bigint;
   newest: bigint;
+  /** Only when the query asks for them. */
+  births?: Births;
+}
+
+/** When the live blocks of a stack were born, and what was allocated and freed there all the time. */
+export interface Births {
+  /** Records and bytes in equal parts of the life; of a sample records are counted, and bytes estimated. */
+  counts: readonly number[];
+  bytes: readonly number[];
+  /** Of the live blocks. */
+  smallest: number;
+  largest: number;
+  /** Totals; of a sample those of its records. */
+  allocations: number;
+  allocatedBytes: number;
+  frees: number;
+  freedBytes: number;
 }
 
 export interface QueryResult {

@@ -146,7 +146,7 @@ export async function report(
 }
 
 /** Which stacks to take: those that the filters match (1) but for those that are suppressed (2). */
-async function select(ids: Uint32Array, store: Store, resolver: StackResolver, options: ReportOptions) {
+export async function select(ids: Uint32Array, store: Store, resolver: StackResolver, options: ReportOptions) {
   const { module, function: name, suppressions = [], knownSuppressed = false } = options;
   if (module || name || suppressions.length > 0) {
     await resolver.load(ids, name !== undefined || suppressions.length > 0);
@@ -215,12 +215,16 @@ export class StackResolver {
     names: boolean,
     pick: (frames: RawFrame[]) => RawFrame[] = (frames) => frames,
   ): Promise<void> {
+    const raws: RawFrame[] = [];
+    for (const id of ids) raws.push(...pick(this.#store.frames(id).frames));
+    await this.loadFrames(raws, names);
+  }
+
+  /** Makes locations() ready for these frames. */
+  async loadFrames(raws: Iterable<RawFrame>, names: boolean): Promise<void> {
     const wanted = new Map<number, RawFrame>();
-    for (const id of ids) {
-      const { frames } = this.#store.frames(id);
-      for (const frame of pick(frames)) {
-        if (!(names ? this.#named : this.#frames).has(frame.id)) wanted.set(frame.id, frame);
-      }
+    for (const frame of raws) {
+      if (!(names ? this.#named : this.#frames).has(frame.id)) wanted.set(frame.id, frame);
     }
     if (wanted.size === 0) return;
     for (const raw of wanted.values()) this.#frames.set(raw.id, [plainFrame(raw)]);
@@ -249,6 +253,11 @@ export class StackResolver {
         })),
       );
     });
+  }
+
+  /** What a frame that was loaded stands for: calls that were inlined there first. */
+  locations({ id }: RawFrame): readonly Frame[] {
+    return this.#frames.get(id)!;
   }
 
   /** A stack of which some frames may not have been loaded: of those only modules and addresses are known. */

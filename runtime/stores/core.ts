@@ -28,6 +28,10 @@ interface Functions {
 
   releaseAll(): void;
   setSample(bytes: number): void;
+  setBirths(wanted: number): void;
+  setLife(span: number): void;
+  takeTotals(first: number, end: number): number;
+  birthsAt(stack: number): number;
   beginSums(): void;
   listStackIds(): number;
   stackIdCount(): number;
@@ -80,6 +84,7 @@ type ConstantName =
   | "MISSING"
   | `COLLECT_${"NOTHING" | "SUMS" | "ENTRIES"}`
   | `ORDER_${"TIME" | "SIZE" | "ADDRESS" | "COUNT" | "BYTES" | "ALLOCATIONS" | "TEMPORARIES" | "PEAK"}`
+  | `BIRTH_${"COUNTS" | "BYTES" | "SMALLEST" | "LARGEST" | "ALLOCATIONS" | "ALLOCATED_BYTES" | "FREES" | "FREED_BYTES"}`
   | `MORE_${"ENTRY" | "TOTAL" | "COUNT" | "BYTES" | "VARIANCE" | "SPREAD"}`
   | `ROW_${"STACK" | "COUNT" | "BYTES" | "OLDEST" | "NEWEST"}`;
 

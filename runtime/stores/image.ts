@@ -150,6 +150,11 @@ export class StoreImage {
     return totals;
   }
 
+  /** Notes the stored totals of the stacks that have births. */
+  takeTotals(): void {
+    this.#eachStackPiece((first, end) => this.core.call.takeTotals(first, end));
+  }
+
   /** Sum over all stacks of the total at offset `field` of a stack. */
   sumStacks(field: number): bigint {
     let sum = 0n;

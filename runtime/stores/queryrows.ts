@@ -1,7 +1,7 @@
 // A query in the core's terms, and the core's rows in ours.
 
 import * as L from "../../asm/layout.js";
-import type { MemoryKind, Query, RawAllocation, RawStackRow, SortOrder } from "../host/types.js";
+import type { Births, MemoryKind, Query, RawAllocation, RawStackRow, SortOrder } from "../host/types.js";
 import type { StoreImage } from "./image.js";
 import { margin } from "./sample.js";
 
@@ -43,6 +43,9 @@ export function setFilter(image: StoreImage, query: Query): void {
   const thread = query.thread === undefined ? -1n : BigInt(query.thread);
   const kind = query.kind === undefined ? -1 : MEMORY_KINDS.indexOf(query.kind);
   image.core.call.setFilter(minSize, maxSize, minTime, maxTime, thread, kind);
+  const births = query.aggregate ? query.births : undefined;
+  image.core.call.setBirths(Number(births !== undefined));
+  if (births !== undefined) image.core.call.setLife(Number(births));
 }
 
 export function stackRows(image: StoreImage, rows: number, sampled: boolean, withTotals: boolean): RawStackRow[] {
@@ -66,6 +69,31 @@ export function stackRows(image: StoreImage, rows: number, sampled: boolean, wit
       row.margin = margin(estimate(constant.MORE_VARIANCE), estimate(constant.MORE_SPREAD));
     }
     return row;
+  });
+}
+
+/** How many parts a life has in births. */
+export const BUCKETS = 16;
+
+/** The rows, with the births of their stacks if the query asks for them. */
+export function withBirths(image: StoreImage, query: Query, rows: RawStackRow[]): RawStackRow[] {
+  if (query.births === undefined) return rows;
+  image.takeTotals();
+  const { constant, view, call } = image.core;
+  return rows.map((row): RawStackRow => {
+    const at = call.birthsAt(row.stackId) >>> 0;
+    const total = (field: number) => Number(view.getBigUint64(at + field, true));
+    const births: Births = {
+      counts: Array.from({ length: BUCKETS }, (_, i) => view.getUint32(at + constant.BIRTH_COUNTS + 4 * i, true)),
+      bytes: Array.from({ length: BUCKETS }, (_, i) => view.getFloat64(at + constant.BIRTH_BYTES + 8 * i, true)),
+      smallest: Number(BigInt.asUintN(64, ~view.getBigUint64(at + constant.BIRTH_SMALLEST, true))),
+      largest: total(constant.BIRTH_LARGEST),
+      allocations: total(constant.BIRTH_ALLOCATIONS),
+      allocatedBytes: total(constant.BIRTH_ALLOCATED_BYTES),
+      frees: total(constant.BIRTH_FREES),
+      freedBytes: total(constant.BIRTH_FREED_BYTES),
+    };
+    return { ...row, births };
   });
 }
 

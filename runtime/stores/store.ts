@@ -17,7 +17,7 @@ import type { Cut, Matched, ModuleInfo, ProcessInfo, Query, QueryResult, RawFram
 import { releaseCore } from "./core.js";
 import { type Reading, StoreImage } from "./image.js";
 import { type Liveness, liveness } from "./liveness.js";
-import { allocations, orderOf, setFilter, stackRows } from "./queryrows.js";
+import { allocations, orderOf, setFilter, stackRows, withBirths } from "./queryrows.js";
 import { margin } from "./sample.js";
 import { StoreFrames } from "./storeframes.js";
 import { infoOf, type StoreInfo } from "./storeinfo.js";
@@ -206,7 +206,7 @@ export class Store {
         ),
         ...suppressed,
         allocations: [],
-        stacks: stackRows(image, rows, this.#sampled, withTotals),
+        stacks: withBirths(image, query, stackRows(image, rows, this.#sampled, withTotals)),
       };
       if (query.totals) {
         const totals = image.stackTotals(result.stacks.map(({ stackId }) => stackId));

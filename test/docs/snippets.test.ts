@@ -8,7 +8,7 @@ import { dirname, join, normalize } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { canonical } from "../../cli/arguments.js";
-import { SETTINGS } from "../../cli/environment.js";
+import { SETTINGS, VIEWING } from "../../cli/environment.js";
 import { commands, fences, fencesWith, PAGES, page, shellFunctions, type Typed, typedIn } from "../support/docs.js";
 import { build, noCompiler, which } from "../support/programs.js";
 import { root, temporaryFolder } from "../support/run.js";
@@ -66,8 +66,8 @@ test("what is looked for in a line of shell", () => {
   assert.throws(() => typedIn("memview --no-such app.mem").forEach(parse), /unknown option --no-such/);
 });
 
-test("every variable that a page names is one of the library's", () => {
-  const known = new Set(SETTINGS.flatMap(({ names }) => names));
+test("every variable that a page names is one of the library's, or of the programs that show what it has", () => {
+  const known = new Set([...SETTINGS, ...VIEWING].flatMap(({ names }) => names));
   for (const path of PAGES) {
     for (const [name] of page(path).matchAll(/\bMEMHOOK_(?!TEST_)[A-Z_]*[A-Z]\b/g))
       assert.ok(known.has(name), `${path}: ${name}`);

@@ -1,0 +1,84 @@
+// memview verdict: where in the user's own code the live memory was asked for, and which of it grows.
+
+import { verdictOn } from "../../runtime/reports/verdict.js";
+import { openStore } from "../../runtime/stores/store.js";
+import { symbolizerOf } from "../../runtime/symbols/names.js";
+import { defineCommand } from "../arguments.js";
+import { VIEWING, variableEntries } from "../environment.js";
+import { filterOptions, readSuppressions } from "../filters.js";
+import { messages } from "../messages.js";
+import { print } from "../output.js";
+import { shownFindings, verdictText } from "../reports/verdict.js";
+import { verdictJson } from "../reports/verdict-json.js";
+import { EXITS, formatOption, helpOption, placeOptions, skipOf, storeOptions, storePath } from "../shared-options.js";
+import { terminalStyle } from "../terminal.js";
+import { integer, word } from "../values.js";
+
+export const verdict = defineCommand({
+  meta: { name: "verdict", description: "tells where your own code holds memory, and which of it grows" },
+  usage: ["[options] [-m [NAME] | [-f] PATH]"],
+  about: [
+    "One look at a store is enough, also after a crash. Each line is a place: the innermost function of your own " +
+      "that asked for the memory, past libraries and functions that only hand an allocation on. What is said first " +
+      "is told by when the blocks that are still live were allocated, in the life of the process:",
+    [
+      ["grows steadily", "all the time, and little is freed: a leak"],
+      ["grows by realloc", "one block that gets larger: a vector, an arena"],
+      ["stopped growing", "for a long time, and then no more"],
+      ["burst", "at once"],
+      ["filled early", "in the first third, and then no more: a cache, tables"],
+      ["recent only", "what was allocated earlier is freed: a working set"],
+      ["few blocks", "too few to tell"],
+    ],
+    "The little columns show that: allocations that are still live, from the process's start to now.",
+  ],
+  args: {
+    ...storeOptions,
+    all: { type: "boolean", section: "Options", description: "Every place, not only those that matter most." },
+    top: { type: "string", valueHint: "N", description: "The N places that matter most; 10 without it." },
+    "show-callstack": {
+      type: "boolean",
+      alias: "c",
+      bare: true,
+      description: "The call stack under each place that holds most of it, frames of libraries in one line.",
+    },
+    ...formatOption,
+    ...placeOptions,
+    suppressions: filterOptions.suppressions,
+    "no-default-suppressions": filterOptions["no-default-suppressions"],
+    ...helpOption,
+  },
+  examples: [
+    ["memview verdict app.mem", ""],
+    ["memview verdict -c --top 3 app.mem", "with call stacks"],
+    ["memview verdict --skip-frames '^pool_' app.mem", "your own allocator is not where you want to look"],
+    ["memview verdict --format json app.mem | jq '.findings[].place'", "for a script"],
+  ],
+  notes: { Environment: [variableEntries(VIEWING)] },
+  exits: EXITS,
+  async run({ args }) {
+    const path = storePath(args);
+    const format = word("format", args.format ?? "text", ["text", "json"]);
+    const top = args.all ? Number.MAX_SAFE_INTEGER : integer("top", args.top ?? "10", 1, 2 ** 32 - 1);
+    const suppressions = args.suppressions === undefined ? [] : readSuppressions("suppressions", args.suppressions);
+    const options = {
+      suppressions,
+      knownSuppressed: !(args["no-default-suppressions"] ?? false),
+      skip: skipOf(args),
+    };
+    const style = terminalStyle(1, args);
+    const store = await openStore(path);
+    try {
+      const symbolizer = symbolizerOf(store);
+      const judged = await verdictOn(store, symbolizer, options);
+      const shown = shownFindings(judged.verdict, top);
+      await judged.detail(shown);
+      const stacks = args["show-callstack"] ?? false;
+      print(format === "json" ? verdictJson(judged, shown) : verdictText(judged, { style, top, stacks }));
+      for (const note of symbolizer.notes) messages("memview").warn(note);
+      return 0;
+    } finally {
+      store.close();
+    }
+  },
+});

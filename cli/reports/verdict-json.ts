@@ -1,0 +1,58 @@
+// The verdict as JSON: one line for each part of the head, then one for each finding, as in json.ts.
+//
+//   {"version":1,
+//   "process":{"pid":4711,…},
+//   "life":{"seconds":132.4,"end":{"kind":"exit","status":0}},
+//   "totals":{…},
+//   "matched":{"count":2,"bytes":48},
+//   "findings":[
+//   {"kind":"growing","own":true,"bytes":4300000,"count":20113,"rate":1992294,…}
+//   ]}
+//
+// Births are counted in 16 equal parts of the process's life. A rate is in bytes a minute, null where nothing grows.
+
+import type { Frame } from "../../runtime/host/types.js";
+import type { Finding, Judged } from "../../runtime/reports/verdict.js";
+
+export function* verdictJson({ verdict, stackOf }: Judged, findings: readonly Finding[]): Generator<string> {
+  const { process: its, totals, end, life, matched, sample, suppressed, bypassed } = verdict;
+  const ended = end.kind === "none" ? null : { kind: end.kind, status: end.status };
+  yield '{"version":1,\n';
+  yield `"process":${JSON.stringify(its)},\n`;
+  yield `"life":${JSON.stringify({ seconds: life.span / 1e9, end: ended })},\n`;
+  yield `"totals":${JSON.stringify(totals)},\n`;
+  if (bypassed) yield '"bypassed":true,\n';
+  if (sample) yield `"sample":${JSON.stringify(sample)},\n`;
+  yield `"matched":${JSON.stringify(matched)},\n`;
+  if (suppressed) yield `"suppressed":${JSON.stringify(suppressed)},\n`;
+  yield '"findings":[';
+  let separator = "";
+  for (const finding of findings) {
+    const { kind, own, frame, bytes, margin, count, rate, births, oldest, newest, stacks, callers } = finding;
+    const { frames, cut, lost } = stackOf(finding);
+    const told = {
+      kind,
+      own,
+      place: frame && plain(frame),
+      bytes,
+      ...(margin === undefined ? {} : { margin }),
+      count,
+      rate,
+      births: { counts: births.counts, bytes: births.bytes },
+      oldest,
+      newest,
+      stacks,
+      callers: callers.map(plain),
+      stack: frames.map(plain),
+      ...(cut && { cut }),
+      ...(lost && { lost }),
+    };
+    yield `${separator}\n${JSON.stringify(told)}`;
+    separator = ",";
+  }
+  yield "\n]}\n";
+}
+
+function plain({ address, module, offset, function: name, file, line, inlined }: Frame) {
+  return { address, module, offset, function: name, file, line, inlined };
+}

@@ -1,0 +1,203 @@
+// The verdict on a store: where its live memory was asked for, own code first, and how each place came to hold it.
+//
+//   store.query(births) ──▶ stacks ──▶ places.ts ──▶ places ──▶ growth.ts ──▶ findings, the worst first
+//
+// Every stack has a place, but only what is shown gets all its names.
+
+import { isoTime } from "../host/time.js";
+import type { Births, Cut, Frame, Matched, ProcessInfo, RawStackRow, Totals } from "../host/types.js";
+import { CONFIDENCE } from "../stores/sample.js";
+import type { Store, StoreInfo } from "../stores/store.js";
+import type { Names } from "../symbols/symbolize.js";
+import { addBirths, type BirthKind, isGrowing, kindOf, type Life, rateOf } from "./growth.js";
+import { type Place, Places } from "./places.js";
+import { type ReportOptions, StackResolver, select } from "./report.js";
+
+/** What a place holds, and how it came to that. */
+export interface Finding {
+  frame: Frame | null;
+  /** In the user's own code. */
+  own: boolean;
+  kind: BirthKind;
+  bytes: number;
+  /** ± of `bytes`, only when it is an estimate. */
+  margin?: number;
+  count: number;
+  /** Bytes a minute, of what grows. */
+  rate: number | null;
+  births: Births;
+  oldest: string;
+  newest: string;
+  /** How many call stacks have this place. */
+  stacks: number;
+  /** The one that holds most. */
+  stackId: number;
+  /** Own functions that lead there, from the inside out. */
+  callers: Frame[];
+}
+
+export interface Verdict {
+  process: ProcessInfo;
+  totals: Totals;
+  end: StoreInfo["end"];
+  /** Of the life until now, or until the process's end: nanoseconds, and whether now is known. */
+  life: { span: number; known: boolean };
+  /** What the places hold together. */
+  matched: Matched;
+  sample?: { bytes: number; confidence: number };
+  suppressed?: { count: number; bytes: number };
+  bypassed: boolean;
+  switchedOff: boolean;
+  /** How long ago, or before the end, the process held most: nanoseconds. */
+  peakAgo: number;
+  findings: Finding[];
+}
+
+export type VerdictOptions = Pick<ReportOptions, "suppressions" | "knownSuppressed"> & {
+  /** Frames that are not the user's own: by function, file or module. */
+  skip?: RegExp | undefined;
+};
+
+/** A verdict, and what gives its findings their frames. */
+export interface Judged {
+  verdict: Verdict;
+  /** Has all frames of these findings, and their callers. */
+  detail(findings: readonly Finding[]): Promise<void>;
+  /** The stack of a finding that has them. */
+  stackOf(finding: Finding): { frames: Frame[] } & Cut;
+  isOwn(frame: Frame): boolean;
+}
+
+/** @throws StoreError when the store cannot be read. */
+export async function verdictOn(store: Store, symbolizer: Names, options: VerdictOptions): Promise<Judged> {
+  const resolver = new StackResolver(store, symbolizer);
+  const { suppressions = [], knownSuppressed = false, skip } = options;
+  const life = lifeOf(store);
+  const { stacks, matched, suppressed } = await store.query({
+    aggregate: true,
+    sort: "size",
+    births: BigInt(Math.round(life.span)),
+    ...(suppressions.length > 0 || knownSuppressed
+      ? { selectStacks: (ids: Uint32Array) => select(ids, store, resolver, { stacks: true, ...options }) }
+      : {}),
+  });
+  const places = new Places(store, resolver, skip);
+  const placeOf = await places.of(
+    stacks.map(({ stackId, count, births }) => ({
+      stackId,
+      count,
+      smallest: births!.smallest,
+      largest: births!.largest,
+    })),
+  );
+  const totals = store.totals();
+  const info = store.info();
+  const known = { span: life.span, timeline: info.timeline, liveBytes: totals.liveBytes };
+  const findings = gathered(stacks, placeOf).map((sum) => findingOf(sum, known, store));
+  findings.sort(byWeight);
+  const verdict: Verdict = {
+    process: store.process,
+    totals,
+    end: info.end,
+    life,
+    matched,
+    ...(matched.margin === undefined ? {} : { sample: { bytes: store.sampleBytes, confidence: CONFIDENCE } }),
+    ...(suppressed ? { suppressed } : {}),
+    bypassed: store.bypassed,
+    switchedOff: info.switchedOff,
+    peakAgo: agoOf(store, life.span, totals.peakTime),
+    findings,
+  };
+  return {
+    verdict,
+    async detail(those) {
+      await resolver.load(new Set(those.map(({ stackId }) => stackId)), true);
+      for (const finding of those)
+        finding.callers = places.callers(resolver.stack(finding.stackId).frames, finding.frame);
+    },
+    stackOf: ({ stackId }) => resolver.stack(stackId),
+    isOwn: (frame) => places.isOwn(frame),
+  };
+}
+
+/** How long the process has lived: until its end, until now, or until it was last written where nobody knows. */
+function lifeOf(store: Store): { span: number; known: boolean } {
+  const { end } = store.info();
+  if (end.kind !== "none") return { span: Number(end.time), known: true };
+  if (store.process.state !== "running") return { span: Number(store.lastWritten()), known: true };
+  const now = store.now();
+  return { span: Number(now.time), known: now.known };
+}
+
+/** Nanoseconds from an ISO time to the end of a life. */
+function agoOf(store: Store, span: number, iso: string): number {
+  const end = Number(store.wallTime(BigInt(Math.round(span))) / 1_000_000n);
+  return Math.max(0, end - Date.parse(iso)) * 1e6;
+}
+
+interface Sum {
+  place: Place;
+  rows: number;
+  largest: RawStackRow;
+  bytes: number;
+  margin: number | undefined;
+  count: number;
+  oldest: bigint;
+  newest: bigint;
+  births: Births;
+}
+
+/** What the stacks of each place hold together. */
+function gathered(stacks: readonly RawStackRow[], placeOf: readonly Place[]): Sum[] {
+  const sums = new Map<string, Sum>();
+  stacks.forEach((row, i) => {
+    if (row.count === 0) return;
+    const place = placeOf[i]!;
+    const { bytes, count, margin, oldest, newest } = row;
+    const sum = sums.get(place.key);
+    if (sum === undefined) {
+      sums.set(place.key, { place, rows: 1, largest: row, bytes, count, margin, oldest, newest, births: row.births! });
+      return;
+    }
+    sum.rows++;
+    if (bytes >= sum.largest.bytes) Object.assign(sum, { largest: row, place });
+    sum.bytes += bytes;
+    sum.count += count;
+    if (margin !== undefined) sum.margin = Math.ceil(Math.hypot(sum.margin ?? 0, margin));
+    if (oldest < sum.oldest) sum.oldest = oldest;
+    if (newest > sum.newest) sum.newest = newest;
+    sum.births = addBirths(sum.births, row.births!);
+  });
+  return [...sums.values()];
+}
+
+function findingOf({ place, rows, largest, margin, births, ...sum }: Sum, life: Life, store: Store): Finding {
+  const kind = kindOf(births, life);
+  const iso = (time: bigint) => isoTime(store.wallTime(time));
+  return {
+    frame: place.frame,
+    own: place.own,
+    kind,
+    bytes: sum.bytes,
+    ...(margin === undefined ? {} : { margin }),
+    count: sum.count,
+    rate: isGrowing(kind) ? rateOf(births, life) : null,
+    births,
+    oldest: iso(sum.oldest),
+    newest: iso(sum.newest),
+    stacks: rows,
+    stackId: largest.stackId,
+    callers: [],
+  };
+}
+
+/** Own code first; of that what grows; of that what holds most. */
+function byWeight(a: Finding, b: Finding): number {
+  return (
+    Number(b.own) - Number(a.own) ||
+    Number(isGrowing(b.kind)) - Number(isGrowing(a.kind)) ||
+    b.bytes - a.bytes ||
+    b.count - a.count ||
+    a.stackId - b.stackId
+  );
+}
