@@ -166,8 +166,3 @@ export function selectionOf(args: Partial<Values<typeof limitOptions>>): (snapsh
   const module = args["ignore-module"] === undefined ? undefined : pattern("ignore-module", args["ignore-module"]);
   return (snapshot) => without(snapshot, patterns, module);
 }
-
-/** A word for a shell. */
-export function quoted(word: string): string {
-  return /^[\w./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}

@@ -7,7 +7,6 @@ import {
   acceptInto,
   limitOptions,
   limitsOf,
-  quoted,
   selectionOf,
   tellDiff,
   tellingOf,
@@ -15,6 +14,7 @@ import {
   writeMissing,
 } from "../checking.js";
 import { CHECKING, variableEntries } from "../environment.js";
+import { quoted } from "../quoted.js";
 import { helpOption, WRONG } from "../shared-options.js";
 import { snapshotAt } from "../sides.js";
 

@@ -25,7 +25,6 @@ import {
   acceptInto,
   limitOptions,
   limitsOf,
-  quoted,
   selectionOf,
   tellDiff,
   tellingOf,
@@ -35,6 +34,7 @@ import {
 import { CHECKING, VIEWING, variableEntries } from "../environment.js";
 import { messages } from "../messages.js";
 import { tell } from "../output.js";
+import { quoted } from "../quoted.js";
 import { PLAIN } from "../reports/style.js";
 import { processSummary } from "../reports/summary.js";
 import { ownAllocatorLine, sizeText } from "../reports/text.js";

@@ -3,6 +3,7 @@
 import { printable } from "../../runtime/host/printable.js";
 import { isoTime } from "../../runtime/host/time.js";
 import type { Store } from "../../runtime/stores/store.js";
+import { quoted } from "../quoted.js";
 import { sizeName } from "./sizes.js";
 import { allocationCount, BYPASSED, droppedLine, localTimes, SWITCHED_OFF } from "./text.js";
 
@@ -95,9 +96,4 @@ function version({ version: { major, minor } }: { version: { major: number; mino
 function bytes(count: number): string {
   const power = Math.min(4, Math.floor(Math.log2(Math.max(count, 1)) / 10));
   return `${count} bytes${power < 1 ? "" : ` (${(count / 1024 ** power).toFixed(1)} ${"KMGT"[power - 1]}iB)`}`;
-}
-
-/** An argument as one would type it to a shell. */
-export function quoted(argument: string): string {
-  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

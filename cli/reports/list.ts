@@ -7,8 +7,8 @@
 
 import { printable } from "../../runtime/host/printable.js";
 import type { ProcessInfo } from "../../runtime/host/types.js";
+import { quoted } from "../quoted.js";
 import { cut } from "./columns.js";
-import { quoted } from "./info.js";
 import { humanSize } from "./sizes.js";
 import type { Style } from "./style.js";
 import { droppedLine } from "./text.js";

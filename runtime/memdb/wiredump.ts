@@ -7,6 +7,7 @@
 //              slot=1 address=0x7f0000001000 size=64 kind=heap time=5000000000 thread=4242 stack=1
 
 import * as L from "../../asm/layout.js";
+import { hex } from "../host/hex.js";
 import { printable } from "../host/printable.js";
 import { bytesOf, type Frame, FrameReader, frameName, readHello, readRefusal, WireError } from "./wire.js";
 import { SessionImage } from "./wireimage.js";
@@ -45,10 +46,6 @@ export function* dump(chunks: Iterable<Uint8Array>): Generator<string, WireError
     return error;
   }
   return undefined;
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function* text({ type, payload }: Frame): Generator<string> {

@@ -7,7 +7,8 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, closeSync, constants, existsSync, openSync, readSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { whyNoRoom } from "./room.js";
+import { headerBytes, PT_INTERP, programHeader } from "../symbols/programheaders.js";
+import { whyNotWritable } from "./writable.js";
 
 const SUPPORTED = new Map([
   [62, "x86_64"],
@@ -23,7 +24,6 @@ const ELF_MACHINES = new Map([
   [243, "riscv64"],
   [258, "loongarch64"],
 ]);
-const PT_INTERP = 3;
 const DAMAGED = "its ELF headers are cut off or damaged";
 /** Scripts whose interpreters are scripts: the kernel follows this many. */
 const SCRIPTS_MOST = 5;
@@ -65,12 +65,11 @@ export function elfFacts(path: string): ElfFacts | null {
     const entryBytes = header.readUInt16LE(bits === 64 ? 54 : 42);
     const count = header.readUInt16LE(bits === 64 ? 56 : 44);
     for (let i = 0; i < count; i++) {
-      const entry = read(table + i * entryBytes, bits === 64 ? 56 : 32);
+      const entry = read(table + i * entryBytes, headerBytes(bits === 64));
       if (entry === null) throw new Error(DAMAGED);
-      if (entry.readUInt32LE(0) !== PT_INTERP) continue;
-      const offset = bits === 64 ? Number(entry.readBigUInt64LE(8)) : entry.readUInt32LE(4);
-      const length = bits === 64 ? Number(entry.readBigUInt64LE(32)) : entry.readUInt32LE(16);
-      const path = length < 4096 ? read(offset, length) : null;
+      const { type, offset, fileBytes } = programHeader(new DataView(entry.buffer, entry.byteOffset), 0, bits === 64);
+      if (type !== PT_INTERP) continue;
+      const path = fileBytes < 4096 ? read(offset, fileBytes) : null;
       if (path === null) throw new Error(DAMAGED);
       return { bits, bigEndian, machine, interpreter: path.toString().replace(/\0.*$/s, "") };
     }
@@ -196,7 +195,7 @@ function reason(path: string, facts: ElfFacts | null, privileged: boolean, store
     );
   if (facts.interpreter === null) return linkedStatically(path);
   if (privileged || hasCapabilities(path)) return capable(path);
-  const obstacle = store === undefined ? null : whyNoRoom(store);
+  const obstacle = store === undefined ? null : whyNotWritable(store);
   if (obstacle !== null) return obstacle;
   return `memhook switched itself off in ${path}, or it ended before it began: run again with MEMHOOK_LOG=stderr`;
 }

@@ -10,6 +10,7 @@
 import { readdirSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { SECTION_ALTLINK, SECTION_DEBUGLINK } from "../../asm/symbols/layout.js";
+import { hex } from "../host/hex.js";
 import type { FileIdentity, ModuleInfo } from "../host/types.js";
 import { MOST_BUILD_ID_BYTES } from "./buildid.js";
 import { ElfError, FileBytes, NO_SUCH_FILE } from "./elfbytes.js";
@@ -43,7 +44,7 @@ function judge(info: ModuleInfo, file: ElfFile, now: FileBytes): { change: strin
   // One that is in no segment the run did not see.
   const seen = buildId.length > 0 || file.buildIdIsLoaded;
   if (seen && !equal(file.buildId, buildId))
-    return { change: `build id ${hex(buildId)} then, ${hex(file.buildId)} now` };
+    return { change: `build id ${buildIdText(buildId)} then, ${buildIdText(file.buildId)} now` };
   if (buildId.length === 0) return judgeByFile(then, file, now);
   if (then === null || then.layout === 0n || then.layout === file.layout()) return null;
   // prelink moves all of a file; what has more segments has still its functions where they were.
@@ -129,7 +130,7 @@ function* modulePaths(
 /** The separate debug file of a build, null if there is none in the folders (/usr/lib/debug). */
 export function debugFileByBuildId(core: SymbolCore, buildId: Uint8Array, folders: readonly string[]): ElfFile | null {
   if (buildId.length < 2) return null;
-  const name = hex(buildId);
+  const name = buildIdText(buildId);
   for (const folder of folders) {
     const file = tryOpen(core, join(folder, ".build-id", name.slice(0, 2), `${name.slice(2)}.debug`));
     if (file === null) continue;
@@ -197,9 +198,9 @@ function checksumOf(core: SymbolCore, file: ElfFile): number | null {
   });
 }
 
-/** "none" for no build id. */
-export function hex(bytes: Uint8Array): string {
-  return bytes.length === 0 ? "none" : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");
+/** A build id in words: "none" for none. */
+export function buildIdText(id: Uint8Array): string {
+  return id.length === 0 ? "none" : hex(id);
 }
 
 export function equal(one: Uint8Array, other: Uint8Array): boolean {

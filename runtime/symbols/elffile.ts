@@ -29,14 +29,13 @@ import {
 import { zstd } from "../host/zstd.js";
 import { buildIdIn } from "./buildid.js";
 import { type ElfBytes, ElfError, FileBytes, MemoryBytes, reason } from "./elfbytes.js";
+import { headerBytes, type ProgramHeader, PT_LOAD, PT_NOTE, programHeader } from "./programheaders.js";
 import { Section } from "./section.js";
 import type { SymbolCore } from "./symbolcore.js";
 
 const MOST_SECTIONS = 65536;
 const MOST_NAME_BYTES = 16 << 20;
 const MOST_SEGMENT_BYTES = 1 << 16;
-const PT_LOAD = 1;
-const PT_NOTE = 4;
 const FNV_START = 0xcbf29ce484222325n;
 const FNV_PRIME = 0x100000001b3n;
 /** Compressed sections larger than this are left alone, whatever they claim to be. */
@@ -222,8 +221,8 @@ export class ElfFile {
 
   #readTable(core: SymbolCore) {
     const header = core.reserve(64);
-    const headerBytes = Math.min(64, this.bytes);
-    if (!this.read(core.bytes(header, headerBytes), 0) || !core.call.elfHeader(header, headerBytes)) {
+    const length = Math.min(64, this.bytes);
+    if (!this.read(core.bytes(header, length), 0) || !core.call.elfHeader(header, length)) {
       throw new ElfError("not an ELF file that can be read");
     }
     const offset = Number(core.bigint(ELF_SECTIONS_OFFSET));
@@ -302,20 +301,9 @@ export class ElfFile {
     const bytes = this.#segments.bytes;
     const wide = this.pointerBytes === 8;
     const headers = this.#rawProgramHeaders();
-    if (headers === null || bytes < (wide ? 56 : 32)) return;
+    if (headers === null || bytes < headerBytes(wide)) return;
     const view = new DataView(headers.buffer);
-    for (let at = 0; at < headers.length; at += bytes) {
-      const word = (long: number, short: number) =>
-        wide ? view.getBigUint64(at + long, true) : BigInt(view.getUint32(at + short, true));
-      yield {
-        type: view.getUint32(at, true),
-        offset: Number(word(8, 4)),
-        address: word(16, 8),
-        fileBytes: Number(word(32, 16)),
-        memoryBytes: word(40, 20),
-        align: Number(word(48, 28)),
-      };
-    }
+    for (let at = 0; at < headers.length; at += bytes) yield programHeader(view, at, wide);
   }
 
   #rawProgramHeaders(): Uint8Array | null {
@@ -332,15 +320,6 @@ export class ElfFile {
 
 function ascending(one: bigint, other: bigint): number {
   return one < other ? -1 : Number(one > other);
-}
-
-interface ProgramHeader {
-  type: number;
-  offset: number;
-  address: bigint;
-  fileBytes: number;
-  memoryBytes: bigint;
-  align: number;
 }
 
 /** Where the program headers are, and how many of which size. */

@@ -8,7 +8,7 @@ import { SECTION_DYNSYM, SECTION_INFO, SECTION_SYMTAB } from "../../asm/symbols/
 import type { CodeLocation, ModuleInfo } from "../host/types.js";
 import { prepareZstd } from "../host/zstd.js";
 import type { KeptFiles } from "./debugfiles.js";
-import { debugFileByBuildId, debugFileByLink, equal, hex, openModule, sharedDebugFile } from "./debugfiles.js";
+import { buildIdText, debugFileByBuildId, debugFileByLink, equal, openModule, sharedDebugFile } from "./debugfiles.js";
 import { Debuginfod } from "./debuginfod.js";
 import { demangle } from "./demangle.js";
 import { DebugInformation } from "./dwarf.js";
@@ -124,7 +124,7 @@ export class Symbolizer implements Names {
     let module = this.#entries.get(info);
     if (module === undefined) {
       const { inode, bytes, written, layout } = info.file ?? {};
-      const key = [hex(info.buildId), inode, bytes, written, layout, info.path].join(" ");
+      const key = [buildIdText(info.buildId), inode, bytes, written, layout, info.path].join(" ");
       module = this.#modules.get(key) ?? { info, files: undefined, known: new Map() };
       this.#modules.set(key, module);
       this.#entries.set(info, module);
@@ -218,7 +218,9 @@ export class Symbolizer implements Names {
       (own && debugFileByLink(this.#core, own, this.#debugFolders));
     // Who asks for names only is in a hurry.
     if (file !== null || !this.#lines || info.buildId.length === 0) return file;
-    const fetched = await this.#debuginfod.find(hex(info.buildId), (path) => this.#openDebugFile(path, info.buildId));
+    const fetched = await this.#debuginfod.find(buildIdText(info.buildId), (path) =>
+      this.#openDebugFile(path, info.buildId),
+    );
     for (const problem of this.#debuginfod.problems) this.#say(problem);
     return fetched;
   }

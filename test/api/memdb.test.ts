@@ -4,10 +4,11 @@
 import assert from "node:assert/strict";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { type LogEntry, serve, status } from "../../api/memdb.js";
 import { LaunchError, libraryPath, openStore } from "../../api/memhook.js";
 import { watch } from "../../api/memview.js";
+import { after } from "../support/after.js";
 import { build, noCompiler, Running } from "../support/programs.js";
 import { temporaryFolder } from "../support/run.js";
 

@@ -17,7 +17,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { after, test } from "node:test";
+import { test } from "node:test";
+import { after } from "../support/after.js";
 import { build, noCompiler, which } from "../support/programs.js";
 import { commandLine, onceIsEnough, RUNTIMES, root, run, temporaryFolder } from "../support/run.js";
 

@@ -8,11 +8,12 @@ import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmdir
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { KeptModules } from "../../runtime/programs/keptmodules.js";
 import { report } from "../../runtime/reports/report.js";
 import { openStore } from "../../runtime/stores/store.js";
 import { Symbolizer } from "../../runtime/symbols/symbolize.js";
+import { after } from "../support/after.js";
 import { build, environment, noCompiler } from "../support/programs.js";
 import { run, temporaryFolder } from "../support/run.js";
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { after } from "node:test";
+import { after } from "../support/after.js";
 import { commandLine } from "../support/run.js";
 
 export interface Entry {

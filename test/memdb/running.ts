@@ -1,8 +1,8 @@
 // memdb in the test's own process, on a port of its own.
 
 import { join } from "node:path";
-import { after } from "node:test";
 import { type LogEntry, type Memdb, type ServeOptions, serve } from "../../runtime/memdb/serve.js";
+import { after } from "../support/after.js";
 import { Client, type Where } from "./client.js";
 
 export interface Running {

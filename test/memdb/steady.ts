@@ -3,9 +3,9 @@
 
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { after } from "node:test";
 import { askStatus } from "../../runtime/memdb/wirestatus.js";
 import { openStore } from "../../runtime/stores/store.js";
+import { after } from "../support/after.js";
 import { readReport } from "../support/expectations.js";
 import { build, library, Running } from "../support/programs.js";
 

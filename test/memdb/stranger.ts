@@ -3,9 +3,9 @@
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { after } from "node:test";
 import * as L from "../../asm/layout.js";
 import { type Frame, FrameReader, readRefusal } from "../../runtime/memdb/wire.js";
+import { after } from "../support/after.js";
 import { Stream } from "../wire/stream.js";
 
 export const NOBODY = 65534;

@@ -8,7 +8,8 @@
 import assert from "node:assert/strict";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
+import { after } from "../support/after.js";
 import { nodes } from "../support/nodes.js";
 import { build, noCompiler, Running } from "../support/programs.js";
 import { pack, serveRegistry } from "../support/registry.js";

@@ -6,8 +6,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { after } from "node:test";
 import { fileURLToPath } from "node:url";
+import { after } from "./after.js";
 
 /** The project's folder, from dist/test/support/. */
 export const root = fileURLToPath(new URL("../../../", import.meta.url));

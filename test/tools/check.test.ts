@@ -105,6 +105,12 @@ const IMPORTS: [string, string, string, string[]][] = [
     ["cli/a.ts:2: asks for the time: that is runtime/host/clock.ts's to do"],
   ],
   [
+    "an `after` that Deno may not call",
+    "test/a.ts",
+    `import test, { before } from "node:test";\nimport { ${"after"}, test } from "node:test";\n`,
+    ["test/a.ts:2: takes `after` from node:test: that is test/support/after.ts's to do"],
+  ],
+  [
     "asking which runtime it is",
     "cli/a.ts",
     'if ("Bun" in globalThis) x();',

@@ -6,7 +6,8 @@ import { spawn, spawnSync } from "node:child_process";
 import { createSocket, type Socket } from "node:dgram";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
+import { after } from "../support/after.js";
 import { compiler, noCompiler } from "../support/programs.js";
 import { root, temporaryFolder } from "../support/run.js";
 

@@ -63,6 +63,12 @@ export function checkImports(root) {
         found.push({ file, line: lineOf(code, match.index), what });
       }
     }
+    if (file.startsWith("test/") && file !== "test/support/after.ts") {
+      for (const match of code.matchAll(/import \{[^}]*\bafter\b[^}]*\} from "node:test"/g)) {
+        const what = "takes `after` from node:test: that is test/support/after.ts's to do";
+        found.push({ file, line: lineOf(code, match.index), what });
+      }
+    }
     if (/^(runtime|api|cli)\//.test(file) && file !== "runtime/host/clock.ts") {
       for (const match of code.matchAll(/\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bhrtime\b|\buptime\(/g)) {
         const what = "asks for the time: that is runtime/host/clock.ts's to do";

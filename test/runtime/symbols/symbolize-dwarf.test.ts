@@ -5,9 +5,10 @@ import assert from "node:assert";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import type { CodeLocation } from "../../../runtime/host/types.js";
 import { Symbolizer } from "../../../runtime/symbols/symbolize.js";
+import { after } from "../../support/after.js";
 import { elf, type FakeElf } from "./symbolize-elf.js";
 
 const folder = mkdtempSync(join(tmpdir(), "memhook-dwarf-"));

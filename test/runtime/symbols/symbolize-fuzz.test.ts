@@ -9,7 +9,7 @@ import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { SECTION_DYNSYM, SECTION_SYMTAB } from "../../../asm/symbols/layout.js";
 import { prepareZstd } from "../../../runtime/host/zstd.js";
@@ -20,6 +20,7 @@ import { ElfFile } from "../../../runtime/symbols/elffile.js";
 import { SplitFiles } from "../../../runtime/symbols/splitfiles.js";
 import { SymbolCore } from "../../../runtime/symbols/symbolcore.js";
 import { functionNames } from "../../../runtime/symbols/symboltable.js";
+import { after } from "../../support/after.js";
 
 const COUNT = Number(process.env.MEMHOOK_FUZZ_COUNT ?? 3000);
 const SEED = Number(process.env.MEMHOOK_FUZZ_SEED ?? 1);

@@ -3,9 +3,9 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { after } from "node:test";
 import type { ModuleInfo } from "../../../runtime/host/types.js";
 import { Symbolizer, type SymbolizerOptions } from "../../../runtime/symbols/symbolize.js";
+import { after } from "../../support/after.js";
 import { elf, type FakeElf, type FakeSymbol, identityOf } from "./symbolize-elf.js";
 
 export const folder = mkdtempSync(join(tmpdir(), "memhook-symbolize-"));

@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { CodeLocation } from "../../../runtime/host/types.js";
 import { DebugInformation } from "../../../runtime/symbols/dwarf.js";
@@ -24,6 +24,7 @@ import { ElfFile } from "../../../runtime/symbols/elffile.js";
 import { SplitFiles } from "../../../runtime/symbols/splitfiles.js";
 import { SymbolCore } from "../../../runtime/symbols/symbolcore.js";
 import { Symbolizer, type SymbolizerOptions } from "../../../runtime/symbols/symbolize.js";
+import { after } from "../../support/after.js";
 import { identityOf } from "./symbolize-elf.js";
 
 const folder = fileURLToPath(new URL("../../../../test/vectors/symbols/", import.meta.url));

@@ -1,5 +1,5 @@
-// Why there is no store at a path, found out by making something there: what
-// the library says of it goes to MEMHOOK_LOG, if anywhere.
+// Why no store can be written at a path, found out by making something there: what the library says of it goes to
+// MEMHOOK_LOG, if anywhere.
 
 import { closeSync, constants, lstatSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
@@ -10,7 +10,7 @@ import { textAt } from "../host/host.js";
 const LEAST_BYTES = 256 << 10;
 
 /** One phrase that says what to do, null if a store could be made there. */
-export function whyNoRoom(store: string): string | null {
+export function whyNotWritable(store: string): string | null {
   const found = lstatSync(store, { throwIfNoEntry: false });
   if (found !== undefined && !found.isFile()) return `${store} is no regular file: name another one with -f`;
   if (found !== undefined && found.size > 0)

@@ -1,0 +1,10 @@
+// What runs when all tests of a file are done. As node:test's `after` at top level, which Deno calls only where no test
+// is skipped: folders, mounts and programs would stay behind.
+
+import { after as nodeAfter } from "node:test";
+
+type Hook = () => void | Promise<void>;
+
+const { Deno } = globalThis as { Deno?: { test: { afterAll(hook: Hook): void } } };
+
+export const after: (hook: Hook) => void = Deno ? (hook) => Deno.test.afterAll(hook) : nodeAfter;
