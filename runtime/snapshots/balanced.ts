@@ -21,15 +21,17 @@ export interface Changed {
 /** As many pairs are looked at; more changes are another program. */
 const MOST_PAIRS = 1 << 16;
 
-/** The groups that hold as much as before, of at least two changes each. */
+/** The groups of doubtful changes that hold as much as before, of at least two changes each. */
 export function balanced<C extends Changed>(
   changes: readonly C[],
+  isDoubtful: (change: C) => boolean,
   mayHaveBecome: (was: SnapshotStack, is: SnapshotStack) => boolean,
 ): C[][] {
   const less = changes.filter((change) => sign(change) < 0);
   const more = changes.filter((change) => sign(change) > 0);
-  if (less.length * more.length > MOST_PAIRS) return [];
-  const known = new Set<C>();
+  // Most often nothing is less: what follows takes time.
+  if (less.length === 0 || more.length === 0 || less.length * more.length > MOST_PAIRS) return [];
+  const known = new Set<C>([...less, ...more].filter((change) => !isDoubtful(change)));
   return less.flatMap((first) => {
     if (known.has(first)) return [];
     known.add(first);

@@ -118,9 +118,10 @@ class Pairing {
 
   /** Step 5. */
   pairSums(base: readonly SnapshotStack[], head: readonly SnapshotStack[]): void {
-    const isOpen = ({ was, is }: Pair) => !was || !is || (!holdsTheSame(was, is) && [was, is].some(this.#hasLost));
-    const open = this.pairs.filter(isOpen);
-    const groups = balanced(open, this.#mayBeOf(base, head));
+    const open = this.pairs.filter(({ was, is }) => !was || !is || !holdsTheSame(was, is));
+    const isDoubtful = ({ was, is }: Pair) => !was || !is || this.#lacksLines(was) || this.#lacksLines(is);
+    const groups = balanced(open, isDoubtful, this.#mayBeOf(base, head));
+    if (groups.length === 0) return;
     const grouped = new Set(groups.flat());
     this.pairs = this.pairs.filter((pair) => !grouped.has(pair));
     for (const group of groups)
@@ -128,7 +129,9 @@ class Pairing {
   }
 
   /** Whether calls that were inlined may be missing: with lines they would be there, too. */
-  #hasLost = ({ row }: Held): boolean => this.#keys.bareFunctionsOf(row).places.includes(0);
+  #lacksLines({ row }: Held): boolean {
+    return this.#keys.bareFunctionsOf(row).places.includes(0);
+  }
 
   #mayBeOf(
     base: readonly SnapshotStack[],
