@@ -1,8 +1,8 @@
 /* What does it cost to capture one call stack? See run.sh.
  *
- * The program is linked with memhook's own sources, so that the stacks are interned in a real store. Each contestant captures
- * the same stacks, in turns; the time of the same calls with nothing captured is taken off. The peers only write
- * addresses into an array; memhook's figures include what makes a stack out of them.
+ * The program is linked with memhook's own sources, so that the stacks are interned in a real store. Each contestant
+ * captures the same stacks, in turns; the time of the same calls with nothing captured is taken off. The peers only
+ * write addresses into an array; memhook's figures include what makes a stack out of them.
  */
 #define _GNU_SOURCE
 #define UNW_LOCAL_ONLY

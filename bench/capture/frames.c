@@ -1,5 +1,5 @@
-/* Call stacks of a given depth, out of 32 functions with frames of different sizes; 256 stacks where the inner frames change.
- * Compiled twice: RUN is run_omit without frame pointers and run_keep with them. */
+/* Call stacks of a given depth, out of 32 functions with frames of different sizes; 256 stacks where the inner frames
+ * change. Compiled twice: RUN is run_omit without frame pointers and run_keep with them. */
 #include "frames.h"
 
 #define NOINLINE __attribute__((noinline))

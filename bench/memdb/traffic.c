@@ -7,9 +7,9 @@
  *     traffic store PORT                                     the same
  *     traffic send PORT SESSIONS RECORDS                     prints the seconds of each part; waits for a line in between
  *
- * Each session sends RECORDS / SESSIONS records as a snapshot, in neighbouring slots; then as many as differences: every fourth
- * slot in ascending order, as the library's sender goes through its slots, four times; then it removes them all in the same
- * order. Every part ends with an acknowledged commit.
+ * Each session sends RECORDS / SESSIONS records as a snapshot, in neighbouring slots; then as many as differences:
+ * every fourth slot in ascending order, as the library's sender goes through its slots, four times; then it removes
+ * them all in the same order. Every part ends with an acknowledged commit.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -7,8 +7,9 @@
  * Both see the same calls at the same addresses, so what each holds for live at the end must be the same. It shares no
  * line with the library, and works in the most simple way there is: every call is one event, at a place of its own in
  * FILE, which is mapped. FILE has its full size before (see log.ts); all processes of a run write to it, and it
- * outlives them. It has nothing thread-local, which would change the sizes that the loader asks for. A thread takes the next place by one atomic addition; it does so before it gives memory back and
- * after it has got some, so of two events of one address the earlier one has the lower place.
+ * outlives them. It has nothing thread-local, which would change the sizes that the loader asks for. A thread takes the
+ * next place by one atomic addition; it does so before it gives memory back and after it has got some, so of two events
+ * of one address the earlier one has the lower place.
  */
 #define _GNU_SOURCE 1
 #include <dlfcn.h>

@@ -2,8 +2,8 @@
 //
 //     words ROUNDS
 //
-// Each round writes a text, splits it into words, notes for each in a map on which lines it is, drops the rare ones, and
-// prints what is left into a string.
+// Each round writes a text, splits it into words, notes for each in a map on which lines it is, drops the rare ones,
+// and prints what is left into a string.
 
 #include <algorithm>
 #include <cctype>

@@ -1,6 +1,6 @@
-/* The speed that memview is measured against: groups the live allocations of a store by call stack (count, bytes, oldest
- * and newest of each) and prints the 50 stacks with the most allocations, as memview -a --top 50 does, with nothing but
- * what that takes. It trusts the file.
+/* The speed that memview is measured against: groups the live allocations of a store by call stack (count, bytes,
+ * oldest and newest of each) and prints the 50 stacks with the most allocations, as memview -a --top 50 does, with
+ * nothing but what that takes. It trusts the file.
  *
  *   native STORE
  */

@@ -1,5 +1,5 @@
-/* Damaged frame information must give a wrong rule or none, never a crash: takes the C library's, between two pages that
- * cannot be read, changes bytes in it at random, and asks for rules.
+/* Damaged frame information must give a wrong rule or none, never a crash: takes the C library's, between two pages
+ * that cannot be read, changes bytes in it at random, and asks for rules.
  *
  *   damage [ROUNDS=300]
  */

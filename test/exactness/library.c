@@ -1,11 +1,13 @@
-/* The proof of exactness: a preloaded library that captures the stack of every allocation in several ways and compares them.
+/* The proof of exactness: a preloaded library that captures the stack of every
+ * allocation in several ways and compares them.
  *
  *     cached       rules and the stack cache: what memhook uses
  *     rules        the same with nothing cached
  *     reference    LLVM's libunwind, frame by frame, for every Nth capture (EXACTNESS_EVERY, default 1; 0: never)
  *
  * EXACTNESS_FP=1 does the same with frame pointers instead of rules, without the reference.
- * EXACTNESS_SAMPLE=N captures one allocation in N, at random: what is cached is then older, and more has happened since.
+ * EXACTNESS_SAMPLE=N captures one allocation in N, at random: what is cached is
+ * then older, and more has happened since.
  *
  * It is built from memhook's own sources for capturing; modules and interning are replaced by the simplest thing that
  * can be right. Counts go to a mapped file EXACTNESS_DIR/PID.counts, so that they survive any end of the process;
@@ -256,9 +258,9 @@ static unsigned unfold(uint32_t stack, struct frame *frames, bool *cut) {
   return count;
 }
 
-/* libunwind runs a function's description up to, not including, the rules that begin at the pc. That is right for a return
- * address and wrong for an interrupted instruction at which a rule begins: it then goes astray, and may crash. Told that
- * the pc is one byte further, it does what is right. */
+/* libunwind runs a function's description up to, not including, the rules that begin at the pc. That is right for a
+ * return address and wrong for an interrupted instruction at which a rule begins: it then goes astray, and may crash.
+ * Told that the pc is one byte further, it does what is right. */
 static bool at_boundary(uintptr_t pc) {
   return mh_cfi_rule(pc, true) != mh_cfi_rule(pc, false);
 }
@@ -272,8 +274,8 @@ static bool at_return(uintptr_t pc) {
 #endif
 }
 
-/* Steps libunwind from here to the entry, then outwards. A frame without unwind information is the last one. Where its callers are lost, there is a
- * pc to go on from, as long as the limit allows it. */
+/* Steps libunwind from here to the entry, then outwards. A frame without unwind information is the last one. Where its
+ * callers are lost, there is a pc to go on from, as long as the limit allows it. */
 static unsigned reference(const struct mh_entry *entry, struct frame *frames, unsigned limit, bool *corrected) {
   unw_context_t context;
   unw_cursor_t cursor;
@@ -330,8 +332,9 @@ static void say_stack(const char *title, const struct frame *frames, unsigned co
   }
 }
 
-/* On aarch64 return addresses may be signed in their upper bits, which no address has. Where a signal interrupts the loader between a signed
- * call and its resolution, libunwind takes the address from the register with its signature; without it, it is ours. */
+/* On aarch64 return addresses may be signed in their upper bits, which no address has.
+ * Where a signal interrupts the loader between a signed call and its resolution, libunwind
+ * takes the address from the register with its signature; without it, it is ours. */
 static bool same_frame(const struct frame *ours, const struct frame *reference, bool *unstripped) {
   if (ours->exact != reference->exact || ours->lost != reference->lost) return false;
   if (ours->pc == reference->pc) return true;

@@ -1,6 +1,6 @@
-/* Runs with allocator.c in the place of libc's malloc. Argument: what that does inside of its calls, and after `raise` what this program's signal handler
- * does there: `allocate`, `map` or `copy` (strdup). Whatever it is, these are the program's mappings; what a handler makes inside of malloc is dropped,
- * one each.
+/* Runs with allocator.c in the place of libc's malloc. Argument: what that does inside of its calls, and after `raise`
+ * what this program's signal handler does there: `allocate`, `map` or `copy` (strdup). Whatever it is, these are the
+ * program's mappings; what a handler makes inside of malloc is dropped, one each.
  *
  * live 2000 x 160 heap many
  * live 1 x 4242 heap main

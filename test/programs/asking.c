@@ -1,5 +1,6 @@
-/* Loads a shared library (argument 1: plugin.c), has it lend 100 blocks, and prints `asked N`: how often meanwhile the loader was asked
- * what it has loaded, as libunwind does for each stack that it walks. With frame information that memhook reads itself N is 0. */
+/* Loads a shared library (argument 1: plugin.c), has it lend 100 blocks, and prints `asked N`: how often meanwhile the
+ * loader was asked what it has loaded, as libunwind does for each stack that it walks. With frame information that
+ * memhook reads itself N is 0. */
 #define _GNU_SOURCE 1
 #include <dlfcn.h>
 #include <link.h>

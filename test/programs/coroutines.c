@@ -1,5 +1,5 @@
-/* Control flow that does not go up and down one stack: coroutines on stacks of their own (small, from malloc and mmap; freed and used
- * again), longjmp over frames, very deep recursion, threads with tiny stacks.
+/* Control flow that does not go up and down one stack: coroutines on stacks of their own (small, from malloc and mmap;
+ * freed and used again), longjmp over frames, very deep recursion, threads with tiny stacks.
  *
  * live 300 x 71 heap in_coroutine
  * live 30 x 77 heap pages_away

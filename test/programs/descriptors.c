@@ -1,8 +1,9 @@
 /* Programs that are careless with descriptors: argument `close` closes all above 2, as daemons do, `reuse` then opens
- * a file of its own (argument 2) at every number up to 1023, so that a library that still uses its old number would write
- * into it. `use-up` opens as many as it may. All allocate enough afterwards for the store to have to grow. `chdir` leaves the folder
- * it started in, first; `chroot` goes where there is neither /proc nor the store; `low`, started without descriptors 0 to 2, finds
- * these three free for its own file. Prints `live COUNT BYTES` (`low` into the file).
+ * a file of its own (argument 2) at every number up to 1023, so that a library that still uses its old number would
+ * write into it. `use-up` opens as many as it may. All allocate enough afterwards for the store to have to grow.
+ * `chdir` leaves the folder it started in, first; `chroot` goes where there is neither /proc nor the store; `low`,
+ * started without descriptors 0 to 2, finds these three free for its own file. Prints `live COUNT BYTES` (`low` into
+ * the file).
  */
 #define _GNU_SOURCE 1
 #include <fcntl.h>

@@ -1,6 +1,6 @@
-/* Libraries in a namespace of their own. They have a libc of their own there, whose heap no hook sees; what the program itself does,
- * and what is loaded into its own namespace by dlmopen, is recorded as ever. Arguments: two libraries, plugin.c's and the one with -DOTHER,
- * which are loaded by turns, at addresses that are used again.
+/* Libraries in a namespace of their own. They have a libc of their own there, whose heap no hook sees; what the program
+ * itself does, and what is loaded into its own namespace by dlmopen, is recorded as ever. Arguments: two libraries,
+ * plugin.c's and the one with -DOTHER, which are loaded by turns, at addresses that are used again.
  *
  * live 10 x 333 heap plugin_leak
  * live 10 x 444 heap other_leak

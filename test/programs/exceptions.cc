@@ -1,5 +1,5 @@
-// C++ exceptions through hundreds of frames, with allocations made on the way down, freed by destructors on the way up, and
-// made again in handlers; the exception objects themselves come and go.
+// C++ exceptions through hundreds of frames, with allocations made on the way down, freed by destructors on the way up,
+// and made again in handlers; the exception objects themselves come and go.
 //
 // live 200 x 81 heap before_throwing()
 // live 200 x 82 heap in_handler()

@@ -1,5 +1,5 @@
-/* Something for the exports: 3 blocks of 1,000 bytes are held, 5 of 100,000 are freed at once, and 7 of 24 bytes come from
- * a call that is inlined. What was live was most when the 5 were. */
+/* Something for the exports: 3 blocks of 1,000 bytes are held, 5 of 100,000 are freed at once, and 7 of 24 bytes come
+ * from a call that is inlined. What was live was most when the 5 were. */
 #include "program.h"
 
 static void *volatile held[10];

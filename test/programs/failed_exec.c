@@ -1,5 +1,6 @@
-/* Calls of exec that fail, again and again, while a thread allocates and frees: each notes an end that does not come, and counts what all threads
- * have, whatever they are in the middle of. Argument: how many. At most one block of the thread is live at any time. */
+/* Calls of exec that fail, again and again, while a thread allocates and frees: each notes an end that does not come,
+ * and counts what all threads have, whatever they are in the middle of. Argument: how many. At most one block of the
+ * thread is live at any time. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>

@@ -1,4 +1,5 @@
-/* A family of processes with one MEMHOOK_FILE: `family STEPS FOLDER`, where each letter of STEPS is a step of the newest process:
+/* A family of processes with one MEMHOOK_FILE: `family STEPS FOLDER`, where
+ * each letter of STEPS is a step of the newest process:
  *
  *   f  forks; the parent ends, and the child goes on when it has
  *   k  the same, but the parent kills itself
@@ -11,9 +12,9 @@
  *   e v p q x l  becomes a new image of this program by execve, execv, execvp, execvpe, fexecve, execl
  *   n N s o      starts one by posix_spawn, posix_spawnp, system, popen, and waits for it
  *
- * The first one allocates 10001 bytes at the start, and those that fork 10003 in the parent before they end; the last one 30001 bytes at the end.
- * Prints `first PID` and `last PID`. The first one's store is at the path, and has all that it allocated; each other process's is beside it, in
- * the folder where the first one began.
+ * The first one allocates 10001 bytes at the start, and those that fork 10003 in the parent before they end; the last
+ * one 30001 bytes at the end. Prints `first PID` and `last PID`. The first one's store is at the path, and has all that
+ * it allocated; each other process's is beside it, in the folder where the first one began.
  */
 #include "program.h"
 

@@ -1,6 +1,6 @@
-/* A launcher that makes a sandbox for another program: installs a seccomp filter that kills, and becomes the program, with the library
- * in its environment from there on. Arguments: `loader` allows what a dynamic loader, libc and a plain program need; `memhook`
- * what memhook needs besides. Then LIBRARY, PROGRAM and its arguments.
+/* A launcher that makes a sandbox for another program: installs a seccomp filter that kills, and becomes the program,
+ * with the library in its environment from there on. Arguments: `loader` allows what a dynamic loader, libc and a plain
+ * program need; `memhook` what memhook needs besides. Then LIBRARY, PROGRAM and its arguments.
  */
 #define _GNU_SOURCE 1
 #include <linux/filter.h>

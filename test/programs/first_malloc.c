@@ -1,6 +1,6 @@
-/* A program in which the loader finds something else than memhook's malloc first, while memhook sees every call all the same: with -DWRAPS
- * a malloc of the program's own that passes everything on, without it the entry of the program's PLT, if it is not position independent.
- * Three blocks of 100 bytes stay live.
+/* A program in which the loader finds something else than memhook's malloc first, while memhook sees every call all the
+ * same: with -DWRAPS a malloc of the program's own that passes everything on, without it the entry of the program's
+ * PLT, if it is not position independent. Three blocks of 100 bytes stay live.
  */
 #define _GNU_SOURCE 1
 #include <dlfcn.h>

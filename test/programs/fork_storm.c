@@ -1,8 +1,8 @@
 /* Children without exec from a parent whose threads allocate all the time. Arguments: KIND (fork, _Fork, clone, vfork)
  * CHILDREN. Every child allocates what it may, and exits with 0; the parent counts as in churn.c and prints
- * `live COUNT BYTES` of the function `churn`, which must be what its store says: no child has written to it. Every tenth child of
- * fork prints `child PID COUNT` of `churn`, and `block PID ADDRESS SIZE` for each, as it found them: threads that were between a call and its
- * count make it wrong by one each.
+ * `live COUNT BYTES` of the function `churn`, which must be what its store says: no child has written to it. Every
+ * tenth child of fork prints `child PID COUNT` of `churn`, and `block PID ADDRESS SIZE` for each, as it found them:
+ * threads that were between a call and its count make it wrong by one each.
  *
  * After fork a child may use malloc (libc repairs its locks). After _Fork and a raw clone another thread may have
  * held libc's lock, so the child keeps to mmap, which is a hook of memhook's too. A vfork child shares the

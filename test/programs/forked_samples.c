@@ -1,6 +1,6 @@
 /* Children of one process that leak alike. Arguments: how they are forked (fork, _Fork, syscall: by libc's function of
- * that name, clone: by an instruction of the program's own), how many, and how many blocks of 4096 bytes each leaks, from `leak`. A sample falls into
- * each child by itself, and one into which none falls has no store.
+ * that name, clone: by an instruction of the program's own), how many, and how many blocks of 4096 bytes each leaks,
+ * from `leak`. A sample falls into each child by itself, and one into which none falls has no store.
  */
 #include <signal.h>
 #include <sys/syscall.h>

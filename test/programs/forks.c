@@ -1,5 +1,5 @@
-/* fork without exec: the child inherits what is live, frees some of it, and leaks on its own; the parent does not notice.
- * Prints `child PID`. The parent's store:
+/* fork without exec: the child inherits what is live, frees some of it, and leaks on its own; the parent does not
+ * notice. Prints `child PID`. The parent's store:
  *
  * live 10 x 100 heap before_the_fork
  * live 2 x 300 heap in_parent

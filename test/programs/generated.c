@@ -1,11 +1,12 @@
-/* Generated code: a stub without unwind information, in memory of no file, calls malloc. Its caller cannot be found by the
- * rules, but nothing breaks, and blocks are recorded with what is known. x86-64 and aarch64.
+/* Generated code: a stub without unwind information, in memory of no file, calls malloc. Its caller cannot be found by
+ * the rules, but nothing breaks, and blocks are recorded with what is known. x86-64 and aarch64.
  *
  * live 1 x 4096 mmap main
  * live 1 x 92 heap in_main
  *
- * and besides 91 blocks of 91 bytes, whose innermost frame is in no module. With an argument, the path of plugin.c's library, it goes on to
- * generate code, and loads that in between, ten times: then live 10 x 333 heap plugin_leak besides.
+ * and besides 91 blocks of 91 bytes, whose innermost frame is in no module. With
+ * an argument, the path of plugin.c's library, it goes on to generate code, and
+ * loads that in between, ten times: then live 10 x 333 heap plugin_leak besides.
  */
 #define _GNU_SOURCE 1
 #include <dlfcn.h>

@@ -1,5 +1,5 @@
-/* Counts the signals that it gets: says `ready PID`, `heard N` for each, and when its standard input ends how often each came,
- * `SIGNAL x TIMES` in the order of their numbers. Nothing is left to a signal's default effect.
+/* Counts the signals that it gets: says `ready PID`, `heard N` for each, and when its standard input ends how often
+ * each came, `SIGNAL x TIMES` in the order of their numbers. Nothing is left to a signal's default effect.
  */
 #include <signal.h>
 

@@ -1,5 +1,6 @@
 /* One process, several program images: leaks, then replaces itself by exec, which frees everything at once.
- * Argument: how many images are still to come. Prints `pid PID` first. The store, as it is at the end, is that of the last:
+ * Argument: how many images are still to come. Prints `pid PID` first. The
+ * store, as it is at the end, is that of the last:
  *
  * live 3 x 70 heap leak_in_last_image
  */

@@ -1,5 +1,6 @@
-/* Under resource limits of its own: argument 1 names the limit (as, fsize, nofile, stack), argument 2 its value. Allocates until
- * BLOCKS are there, or memory ends; frees half; checks the rest. Always ends with status 0. SIGXFSZ and SIGBUS would kill it.
+/* Under resource limits of its own: argument 1 names the limit (as, fsize, nofile,
+ * stack), argument 2 its value. Allocates until BLOCKS are there, or memory ends; frees
+ * half; checks the rest. Always ends with status 0. SIGXFSZ and SIGBUS would kill it.
  */
 #include <errno.h>
 #include <sys/resource.h>

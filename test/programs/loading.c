@@ -1,7 +1,8 @@
-/* A thread that loads a module has the loader's lock while the module's constructor runs. This one (-DPLUGIN) sends a signal to the thread that waits for that
- * lock, to load something else, and waits until its handler has run.
+/* A thread that loads a module has the loader's lock while the module's constructor runs. This one (-DPLUGIN) sends a
+ * signal to the thread that waits for that lock, to load something else, and waits until its handler has run.
  *
- * Arguments: a C++ library, which is loaded first, for everybody; and the plugin. Prints `handled`, or `held back` after three seconds.
+ * Arguments: a C++ library, which is loaded first, for everybody; and the
+ * plugin. Prints `handled`, or `held back` after three seconds.
  */
 #define _GNU_SOURCE 1
 #include <dlfcn.h>

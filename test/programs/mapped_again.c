@@ -1,4 +1,5 @@
-/* Maps the part of its own file that holds a function a second time, somewhere else, and leaks from that function at both places.
+/* Maps the part of its own file that holds a function a second time, somewhere
+ * else, and leaks from that function at both places.
  *
  * live 4 x 88 heap leak_from_both
  */

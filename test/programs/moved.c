@@ -1,4 +1,5 @@
-/* Its file is removed, as by an upgrade, before it forks. Argument: its path. It prints `child PID`. The child has one block more:
+/* Its file is removed, as by an upgrade, before it forks. Argument: its path.
+ * It prints `child PID`. The child has one block more:
  *
  * live 1 x 100 heap leak
  *

@@ -1,5 +1,5 @@
-/* Gives up, for itself and all that it becomes, making memory executable that is writable or was (PR_SET_MDWE), and becomes the program that its arguments
- * name. Allocates nothing itself. */
+/* Gives up, for itself and all that it becomes, making memory executable that is writable or was (PR_SET_MDWE), and
+ * becomes the program that its arguments name. Allocates nothing itself. */
 #include "program.h"
 
 #include <sys/prctl.h>

@@ -1,7 +1,7 @@
-/* A program that brings its own malloc, as rustc, redis and others do with a static jemalloc: it gets its memory by mmap,
- * and is not ready for calls while it sets itself up. memhook's hook of that mmap is called in the middle of this,
- * as the very first: whatever memhook does then must not call malloc. Prints `own` when the program's own functions
- * served it. What memhook can see of such a program is its mappings:
+/* A program that brings its own malloc, as rustc, redis and others do with a static jemalloc: it gets its memory by
+ * mmap, and is not ready for calls while it sets itself up. memhook's hook of that mmap is called in the middle of
+ * this, as the very first: whatever memhook does then must not call malloc. Prints `own` when the program's own
+ * functions served it. What memhook can see of such a program is its mappings:
  *
  * live 1 x 16777216 mmap set_up
  */

@@ -1,6 +1,7 @@
-/* One thread that allocates, frees and resizes at random, from blocks of a few bytes to some that the allocator maps by themselves, and
- * counts: what it had live at most, and what all in all. Prints `peak BYTES`, `allocated COUNT BYTES`, `freed COUNT BYTES`, which must be what
- * the store says to the byte: nothing else allocates here. A realloc counts as a free and an allocation.
+/* One thread that allocates, frees and resizes at random, from blocks of a few bytes to some that
+ * the allocator maps by themselves, and counts: what it had live at most, and what all in all.
+ * Prints `peak BYTES`, `allocated COUNT BYTES`, `freed COUNT BYTES`, which must be what the store
+ * says to the byte: nothing else allocates here. A realloc counts as a free and an allocation.
  */
 #include <stdbool.h>
 

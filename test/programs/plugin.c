@@ -1,5 +1,5 @@
-/* A shared library for dlopen.c: leaks and lends blocks, and allocates in its constructor and destructor. With -DOTHER its
- * leak has another name and size, at about the same place (see reloading.c). */
+/* A shared library for dlopen.c: leaks and lends blocks, and allocates in its constructor and destructor. With -DOTHER
+ * its leak has another name and size, at about the same place (see reloading.c). */
 #include "program.h"
 
 #ifdef OTHER

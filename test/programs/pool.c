@@ -1,5 +1,6 @@
-/* A pool that tells memhook of its blocks (preload/memhook.h): one piece of the heap, handed out in blocks. memhook sees the
- * piece by itself, and the blocks because it is told; a block that has been put back is free, though the piece is not.
+/* A pool that tells memhook of its blocks (preload/memhook.h): one piece of the heap,
+ * handed out in blocks. memhook sees the piece by itself, and the blocks because it
+ * is told; a block that has been put back is free, though the piece is not.
  *
  * live 1 x 4096 heap pool_open
  * live 3 x 64 custom pool_get

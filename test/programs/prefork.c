@@ -1,5 +1,6 @@
-/* A prefork server: the master configures, forks workers that share its socket, and replaces one that is killed. Each worker
- * leaks a block for each request; the master is its own client. Prints `worker PID REQUESTS` for each. The master's store:
+/* A prefork server: the master configures, forks workers that share its socket, and
+ * replaces one that is killed. Each worker leaks a block for each request; the master
+ * is its own client. Prints `worker PID REQUESTS` for each. The master's store:
  *
  * live 20 x 100 heap configure
  *

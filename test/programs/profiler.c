@@ -1,6 +1,7 @@
-/* A sampling profiler in the program, as gperftools and Go's have it: SIGPROF at a high rate to threads that allocate, and a handler that
- * takes a backtrace. Argument: the number of samples to take. Prints `live COUNT BYTES` of the function `churn`, and `reached
- * COUNT`: how many backtraces came out at the thread's function, through memhook's hooks, too.
+/* A sampling profiler in the program, as gperftools and Go's have it: SIGPROF at a high rate
+ * to threads that allocate, and a handler that takes a backtrace. Argument: the number of
+ * samples to take. Prints `live COUNT BYTES` of the function `churn`, and `reached COUNT`:
+ * how many backtraces came out at the thread's function, through memhook's hooks, too.
  */
 #define _GNU_SOURCE 1
 #include <execinfo.h>

@@ -1,6 +1,6 @@
-/* A quota as the kernel tells of it: from BYTES (argument 1) on, a file gets no more room, EDQUOT. A filter of its own says so to
- * whoever asks for room, since few machines have a file system with quotas to try. Allocates BLOCKS of 24 bytes, frees every second one, and prints
- * `live COUNT BYTES`.
+/* A quota as the kernel tells of it: from BYTES (argument 1) on, a file gets no more room, EDQUOT. A filter of its own
+ * says so to whoever asks for room, since few machines have a file system with quotas to try. Allocates BLOCKS of 24
+ * bytes, frees every second one, and prints `live COUNT BYTES`.
  */
 #define _GNU_SOURCE 1
 #include <errno.h>

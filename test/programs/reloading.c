@@ -1,5 +1,6 @@
-/* Loads and unloads two libraries by turns, 1,000 times, at addresses that are used again and again. Arguments: both paths
- * (of plugin.c, and of plugin.c built with -DOTHER). Every tenth time they leak: each leak names the library that was there.
+/* Loads and unloads two libraries by turns, 1,000 times, at addresses that are used
+ * again and again. Arguments: both paths (of plugin.c, and of plugin.c built with
+ * -DOTHER). Every tenth time they leak: each leak names the library that was there.
  *
  * live 50 x 333 heap plugin_leak
  * live 50 x 444 heap other_leak

@@ -1,7 +1,7 @@
-/* Addresses that are mapped without access are no memory; parts of them become some, and cease to be. In units of 64 KiB, which is a
- * whole number of pages everywhere. With -DPROTECT_BY_SYSCALL libc's syscall is called for that. Prints `child PID`: a child that has opened
- * another unit of what its parent has reserved, and closed the one that was open. Its table is the same. In both 1048597 units are reserved at
- * the end.
+/* Addresses that are mapped without access are no memory; parts of them become some, and cease to be. In units of 64
+ * KiB, which is a whole number of pages everywhere. With -DPROTECT_BY_SYSCALL libc's syscall is called for that. Prints
+ * `child PID`: a child that has opened another unit of what its parent has reserved, and closed the one that was open.
+ * Its table is the same. In both 1048597 units are reserved at the end.
  *
  * live 1 x 131072 mmap open_some
  * live 2 x 65536 mmap open_twice
@@ -126,7 +126,8 @@ NOINLINE static void open_other_neighbour(void) {
   keep_units(area, 1, 1);
 }
 
-/* Nothing is mapped behind the two units: a call for more changes these, fails there, and so leaves the libraries' mappings alone. */
+/* Nothing is mapped behind the two units: a call for more changes these, fails
+ * there, and so leaves the libraries' mappings alone. */
 NOINLINE static void unmapping_that_fails(void) {
   char *region = reserve(3);
   CHECK(munmap(region + 2 * UNIT, UNIT) == 0);

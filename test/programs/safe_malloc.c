@@ -1,6 +1,6 @@
-/* A malloc that may be called in signal handlers, to be preloaded behind memhook: then a handler may allocate even where it has
- * interrupted one of memhook's hooks, and only memhook decides whether that is safe. Blocks are cut off one after the other and never
- * used again. */
+/* A malloc that may be called in signal handlers, to be preloaded behind memhook: then a handler may allocate even
+ * where it has interrupted one of memhook's hooks, and only memhook decides whether that is safe. Blocks are cut off
+ * one after the other and never used again. */
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <stdatomic.h>

@@ -1,5 +1,6 @@
-/* Preloaded behind memhook: loads the libraries that SAID_LOAD names, one a line, and writes into the file SAID_TO what the loader says of
- * each module: "BIAS START END PATH", in hexadecimal, the path empty for the program; "! MESSAGE" for what cannot be loaded.
+/* Preloaded behind memhook: loads the libraries that SAID_LOAD names, one a line, and
+ * writes into the file SAID_TO what the loader says of each module: "BIAS START END PATH",
+ * in hexadecimal, the path empty for the program; "! MESSAGE" for what cannot be loaded.
  */
 #define _GNU_SOURCE 1
 #include <dlfcn.h>

@@ -1,5 +1,6 @@
-/* A sandbox around itself: a seccomp filter that kills for everything that the program does not need. Argument: `prctl` or
- * `syscall`, the two ways to install it, or `threads`, for all threads. Memhook cannot let its store grow any more, and has to say so. Prints `live COUNT BYTES`.
+/* A sandbox around itself: a seccomp filter that kills for everything that the program does not need. Argument: `prctl`
+ * or `syscall`, the two ways to install it, or `threads`, for all threads. Memhook cannot let its store grow any more,
+ * and has to say so. Prints `live COUNT BYTES`.
  */
 #define _GNU_SOURCE 1
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* C23's free_sized and free_aligned_sized, for C libraries that do not have them yet: a library for second_names.c. With -DAROUND they call what is behind
- * memhook's free, as these in a C library would. */
+/* C23's free_sized and free_aligned_sized, for C libraries that do not have them yet: a library for second_names.c.
+ * With -DAROUND they call what is behind memhook's free, as these in a C library would. */
 #define _GNU_SOURCE 1
 #include <dlfcn.h>
 

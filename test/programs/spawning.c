@@ -1,5 +1,6 @@
-/* Every way to start another program: posix_spawn, system, popen, vfork and exec, fork and exec, with an environment that is
- * cleared and with one that lacks LD_PRELOAD. Argument: the program to start, and its arguments; each must end with 0.
+/* Every way to start another program: posix_spawn, system, popen, vfork and exec, fork
+ * and exec, with an environment that is cleared and with one that lacks LD_PRELOAD.
+ * Argument: the program to start, and its arguments; each must end with 0.
  *
  * live 10 x 100 heap before
  * live 1 x 120 heap between

@@ -1,7 +1,7 @@
 /* Where stacks end: at their end, or where nobody knows the way out.
  *
- * Each case allocates its size three times, on one and the same stack. With the argument "damaged" there is one more, which only memhook's own
- * unwinder survives.
+ * Each case allocates its size three times, on one and the same stack. With the argument "damaged" there is one more,
+ * which only memhook's own unwinder survives.
  *
  * end 101 whole main
  * end 102 whole a constructor

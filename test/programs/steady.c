@@ -1,5 +1,5 @@
-/* Does what its standard input says, a command a line, and answers each with `live COUNT BYTES`: what it holds of the blocks of
- * 5000 to 5999 bytes that are its only allocations of such a size.
+/* Does what its standard input says, a command a line, and answers each with `live COUNT BYTES`: what it holds of the
+ * blocks of 5000 to 5999 bytes that are its only allocations of such a size.
  *
  *     allocate COUNT    release COUNT    churn COUNT     release and allocate in random places
  *     close             closes every descriptor but the standard ones

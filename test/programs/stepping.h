@@ -1,5 +1,5 @@
-/* The instructions of libmemhook.so that a piece of a program takes, told by single steps (the processor's trap flag), and a breakpoint at any of
- * them, at which the program's act() is called in the signal handler. x86-64 alone.
+/* The instructions of libmemhook.so that a piece of a program takes, told by single steps (the processor's trap flag),
+ * and a breakpoint at any of them, at which the program's act() is called in the signal handler. x86-64 alone.
  *
  *     steps_find();                            once
  *     steps_collect(alone); …; clear_trap();   what is between them is stepped through, and added to steps->at
@@ -16,7 +16,8 @@
 
 enum { TRAP_FLAG = 0x100, BREAKPOINT = 0xcc };
 
-/* What the stopped thread does; it goes on when this returns. `held`: it holds signals back, and no other handler would run there. */
+/* What the stopped thread does; it goes on when this returns. `held`: it holds
+ * signals back, and no other handler would run there. */
 static void act(bool held);
 
 static struct {
@@ -41,7 +42,8 @@ void clear_trap(void);
 __asm__("set_trap:\n\tpushfq\n\torq $0x100, (%rsp)\n\tpopfq\n\tret\n"
         "clear_trap:\n\tpushfq\n\tandq $~0x100, (%rsp)\n\tpopfq\n\tret\n");
 
-/* Whom the library calls is not stepped through, if it is collected alone: a breakpoint stands where it goes on. It does not behind a jump. */
+/* Whom the library calls is not stepped through, if it is collected alone: a
+ * breakpoint stands where it goes on. It does not behind a jump. */
 static bool own_alone;
 static uint8_t *goes_on, replaced_there;
 

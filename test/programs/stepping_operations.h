@@ -1,4 +1,5 @@
-/* The operations of stepping.c: calls of memhook's hooks, each in a function. What one prepares in before() is not stepped through. */
+/* The operations of stepping.c: calls of memhook's hooks, each in a function.
+ * What one prepares in before() is not stepped through. */
 #pragma once
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -131,8 +132,8 @@ static void open_and_call_plugin(void) {
   find_in_plugin();
   do_call_plugin();
 }
-/* Records, stacks and regions, kept, until their tables have had to grow. Only the turns in which they do are stepped through: they take other
- * memory than the rest, which a turn in another process tells, and that is made first. */
+/* Records, stacks and regions, kept, until their tables have had to grow. Only the turns in which they do are stepped
+ * through: they take other memory than the rest, which a turn in another process tells, and that is made first. */
 static volatile unsigned grown;
 static bool *grows; /* shared; in which turn */
 static long taken_by_now(void) {

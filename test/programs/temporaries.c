@@ -1,5 +1,5 @@
-/* Temporary blocks: freed by the thread that allocated them, which allocated nothing in between. Prints `temporary COUNT`, which must be what the
- * store says; whatever libc allocates here, it keeps.
+/* Temporary blocks: freed by the thread that allocated them, which allocated nothing in between. Prints
+ * `temporary COUNT`, which must be what the store says; whatever libc allocates here, it keeps.
  */
 #include <pthread.h>
 #include <semaphore.h>
@@ -24,7 +24,8 @@ static void come_and_go(int count) {
   temporary += count;
 }
 
-/* Frees what the other thread allocated last, and allocates so much that the record of that is sure to be used again. */
+/* Frees what the other thread allocated last, and allocates so much that the
+ * record of that is sure to be used again. */
 static void *take_over(void *unused) {
   CHECK(sem_wait(&handed) == 0);
   free(parcel);

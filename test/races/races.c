@@ -1,28 +1,32 @@
-/* Do the library's tables hold when many threads use them at once? Compiled with ThreadSanitizer, with the library's own
- * sources in an ordinary executable; run.sh does that.
+/* Do the library's tables hold when many threads use them at once? Compiled with ThreadSanitizer, with the library's
+ * own sources in an ordinary executable; run.sh does that.
  *
  *     races ROUNDS        THREADS threads at a time, GENERATIONS times: states are handed from dead threads to new ones
  *
  * Every thread allocates, frees, reallocates and passes blocks to others, in the order in which the hooks call the
- * library; besides it interns frames and nodes, looks rules up, cuts regions, and one thread has the modules read again and again. With
- * MEMHOOK_NET_HOST the sender, which reads all tables while they change, runs too, on a thread that ThreadSanitizer knows.
+ * library; besides it interns frames and nodes, looks rules up, cuts regions, and one
+ * thread has the modules read again and again. With MEMHOOK_NET_HOST the sender, which
+ * reads all tables while they change, runs too, on a thread that ThreadSanitizer knows.
  *
  * Then everything is counted, exactly:
  * - each block that is live is found by its address, and its record says what was recorded; no record is left over;
  * - each slot of the records array is live, or free in exactly one thread, bundle or run, or waits to be given back;
  * - what threads counted, what stacks counted, and what is live, agree; for each stack, too;
- * - each frame, node and stack is there once, refers only to what was there before it, and had the same id for everyone;
+ * - each frame, node and stack is there once, refers only to what was there
+ * before it, and had the same id for everyone;
  * - a rule that is found is the right one.
  *
  * ThreadSanitizer then says whether there was a race. What it does not see, and why that is none:
  * - A viewer reads the file, not this memory, by positional reads; what it accepts is told in ARCHITECTURE.md.
- * - Pages of outgrown tables that are given back to the kernel (MADV_DONTNEED) under a reader: it finds zeros, which is a miss.
+ * - Pages of outgrown tables that are given back to the kernel (MADV_DONTNEED)
+ * under a reader: it finds zeros, which is a miss.
  * - Rules are exchanged by one 16-byte instruction in assembly. Readers load key, rule and key again, atomically.
- * - mh_count_fold_all, at the end of the process, folds the counts of threads that still run, as nobody can stop them: what such a thread counts
+ * - mh_count_fold_all, at the end of the process, folds the counts of threads
+ * that still run, as nobody can stop them: what such a thread counts
  *   at that very moment may be missing in peak and stack totals. Live records are not concerned. Not called here before all have ended.
  *
- * Helgrind is no help: it replaces malloc, so that the hooks are never called; told not to (--soname-synonyms=somalloc=nouserintercepts) it
- * runs, but knows no atomics, and calls each of them a race.
+ * Helgrind is no help: it replaces malloc, so that the hooks are never called; told not to
+ * (--soname-synonyms=somalloc=nouserintercepts) it runs, but knows no atomics, and calls each of them a race.
  */
 #include <pthread.h>
 #include <stdarg.h>
@@ -180,8 +184,8 @@ static uint64_t some_size(struct worker *me) {
   return draw(me, 50) ? 1 + draw(me, 700) : MH_INDEX_LARGE_BYTES + draw(me, 10000);
 }
 
-/* Odd threads make blocks, even ones free them: so slots of records wander in whole bundles. The handing over is the program's, and
- * synchronises as a program must. */
+/* Odd threads make blocks, even ones free them: so slots of records wander in whole bundles. The handing over is the
+ * program's, and synchronises as a program must. */
 static void pass(struct worker *me) {
   struct block *parcel = NULL;
   if (me->number & 1) {

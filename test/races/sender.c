@@ -1,5 +1,5 @@
-/* The sender, which reads all tables while they change, on a thread that ThreadSanitizer knows: the library makes its own by a
- * system call, without libc. All else is the library's. */
+/* The sender, which reads all tables while they change, on a thread that ThreadSanitizer knows: the library makes its
+ * own by a system call, without libc. All else is the library's. */
 #include <linux/sched.h>
 #include <pthread.h>
 #include <sched.h>

@@ -1,9 +1,13 @@
-/* Included before everything else when the tables are compiled for ThreadSanitizer: has threads meet, and tells it of what it cannot see.
+/* Included before everything else when the tables are compiled for
+ * ThreadSanitizer: has threads meet, and tells it of what it cannot see.
  *
- * - Now and then another thread comes in between: after an atomic load, and so between a look and what follows from it; before a lock.
- * - The library maps and unmaps memory by system calls of its own. Seen through libc's functions, fresh memory is fresh to
+ * - Now and then another thread comes in between: after an atomic load, and so
+ * between a look and what follows from it; before a lock.
+ * - The library maps and unmaps memory by system calls of its own. Seen through
+ * libc's functions, fresh memory is fresh to
  *   ThreadSanitizer too, and not in a race with what was at its address before.
- * - The kernel says that a thread is gone (tgkill: ESRCH) only when it is: all that the thread did happened before. Its last
+ * - The kernel says that a thread is gone (tgkill: ESRCH) only when it is: all
+ * that the thread did happened before. Its last
  *   act here is races_thread_ends(), which is the kernel's part of that.
  */
 #pragma once

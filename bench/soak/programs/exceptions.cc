@@ -1,4 +1,5 @@
-// For exceptions.sh: throws, rethrows, nests and carries exceptions to other threads, with strings and vectors in every frame.
+// For exceptions.sh: throws, rethrows, nests and carries exceptions to other
+// threads, with strings and vectors in every frame.
 #include <exception>
 #include <iostream>
 #include <memory>

@@ -166,8 +166,8 @@ static NOINLINE int recurse(int depth) {
   return depth == 0 ? 1 : recurse(depth - 1) + room;
 }
 
-// Frames that differ only in a frame pointer: the innermost ones lie at the same place whatever is outside of them, and what
-// was there before is still found above them.
+// Frames that differ only in a frame pointer: the innermost ones lie at the same place whatever is outside of them, and
+// what was there before is still found above them.
 static NOINLINE void land(int depth, uintptr_t target) {
   if (depth > 0) {
     land(depth - 1, target);

@@ -1,4 +1,5 @@
-/* Code that is loaded and unloaded. Built twice, with SHAPE 0 and 1: the same addresses then hold frames of other shapes. */
+/* Code that is loaded and unloaded. Built twice, with SHAPE 0 and 1: the same
+ * addresses then hold frames of other shapes. */
 #include <stdlib.h>
 
 #ifndef SHAPE

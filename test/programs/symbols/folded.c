@@ -1,5 +1,5 @@
-// Functions that are the same, so that a linker that is told to (--icf=all) folds them into one, or two of them: two in this file, one
-// in folded_too.c. The suite knows by these names which lines are whose.
+// Functions that are the same, so that a linker that is told to (--icf=all) folds them into one, or two of them: two in
+// this file, one in folded_too.c. The suite knows by these names which lines are whose.
 
 #include <stdlib.h>
 

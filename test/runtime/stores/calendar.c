@@ -1,5 +1,6 @@
-/* The library's calendar by a clock of the test's own, for test/runtime/stores/calendar.test.ts: reads "MONOTONIC WALL BOOTTIME" in seconds from standard
- * input, again and again. The first is the store's start; at each of the others the writer looks. Prints the header's calendar. */
+/* The library's calendar by a clock of the test's own, for test/runtime/stores/calendar.test.ts: reads "MONOTONIC WALL
+ * BOOTTIME" in seconds from standard input, again and again. The first is the store's start; at each of the others the
+ * writer looks. Prints the header's calendar. */
 #include <stdio.h>
 
 #include "../../../preload/store/calendar.h"

@@ -1,5 +1,5 @@
-/* The library's answer to "does this process live?", for test/runtime/stores/liveness.test.ts: reads "START LENGTH\n" and LENGTH bytes of
- * a /proc/PID/stat from standard input, again and again, and prints 1 or 0 for each. */
+/* The library's answer to "does this process live?", for test/runtime/stores/liveness.test.ts: reads "START LENGTH\n"
+ * and LENGTH bytes of a /proc/PID/stat from standard input, again and again, and prints 1 or 0 for each. */
 #include <stdio.h>
 
 #include "../../../preload/base/process.h"
