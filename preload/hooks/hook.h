@@ -3,7 +3,7 @@
 #include "../base/early.h"
 #include "../records/guard.h"
 #include "../index/index.h"
-#include "pass.h"
+#include "../life/pass.h"
 #include "../life/real.h"
 #include "../threads/sample.h"
 #include "../base/sys.h"

@@ -27,7 +27,7 @@
 #include "../base/log.h"
 #include "../stacks/modules.h"
 #include "../unwind/origin.h"
-#include "../hooks/pass.h"
+#include "pass.h"
 #include "../base/process.h"
 #include "real.h"
 #include "../hooks/redirect.h"

@@ -41,7 +41,6 @@ export const LIBRARY = ["hooks", "life", "send", "records", "unwind", "stacks", 
 
 /** Includes of the library's that go against that: to be turned around, and no more of them. */
 export const AGAINST = [
-  "preload/life/start.c → preload/hooks/pass.h",
   "preload/life/start.c → preload/hooks/redirect.h",
   "preload/records/guard.h → preload/life/start.h",
   "preload/stacks/intern.c → preload/life/ahead.h",

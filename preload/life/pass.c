@@ -2,7 +2,7 @@
 #include "pass.h"
 
 #include "../records/guard.h"
-#include "../life/real.h"
+#include "real.h"
 
 /* Where a hook is around this, its guard stays. Where nothing is recorded, in a child of fork that has not begun, nothing is to be kept out. */
 #define GUARDED(call)                                                                                                 \
