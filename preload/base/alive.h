@@ -3,6 +3,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What `recording` is. */
+enum {
+  MH_RECORDING_ALL = 1,
+  MH_RECORDING_SAMPLE = 2,
+};
+
 /* On a page that the kernel wipes in a child of fork, however it was made. */
 struct mh_alive {
   uint32_t recording; /* 0 in a child until it has begun */

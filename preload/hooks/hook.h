@@ -1,7 +1,7 @@
 /* What every hook's source file needs. */
 #pragma once
 #include "../base/early.h"
-#include "../records/guard.h"
+#include "enter.h"
 #include "../index/index.h"
 #include "../life/pass.h"
 #include "../life/real.h"

@@ -29,7 +29,7 @@
     MH_RETURN_RECORDED(call, size);                              \
   } while (0)
 
-/* What malloc and calloc do where mh_enter_plainly says no: in functions that they jump to, so that the frame is the hook's all the same. `early`: what
+/* What malloc and calloc do where mh_enter_fast says no: in functions that they jump to, so that the frame is the hook's all the same. `early`: what
  * to return before the real functions are known. */
 #define RECORDED_UNUSUALLY(name, size, call, early)   \
   do {                                                \
@@ -49,7 +49,7 @@ static __attribute__((noinline)) void *malloc_unusually(size_t size) {
 
 MH_HOOK void *malloc(size_t size) {
   if (mh_sample_passes(size)) return mh_pass.malloc(size);
-  if (MH_UNLIKELY(!mh_enter_plainly(MH_HOOK_HEAP))) __attribute__((musttail)) return malloc_unusually(size);
+  if (MH_UNLIKELY(!mh_enter_fast(MH_HOOK_HEAP))) __attribute__((musttail)) return malloc_unusually(size);
   MH_RETURN_RECORDED(mh_real.malloc(size), size);
 }
 
@@ -67,7 +67,7 @@ static __attribute__((noinline)) void *calloc_unusually(size_t count, size_t siz
 /* No block comes of a product that is too large. */
 MH_HOOK void *calloc(size_t count, size_t size) {
   if (mh_sample_passes(count * size)) return mh_pass.calloc(count, size);
-  if (MH_UNLIKELY(!mh_enter_plainly(MH_HOOK_HEAP))) __attribute__((musttail)) return calloc_unusually(count, size);
+  if (MH_UNLIKELY(!mh_enter_fast(MH_HOOK_HEAP))) __attribute__((musttail)) return calloc_unusually(count, size);
   MH_RETURN_RECORDED(mh_real.calloc(count, size), count * size);
 }
 
@@ -122,7 +122,7 @@ static __attribute__((noinline)) void free_otherwise(void *block) {
   if (MH_LIKELY(!mh_early_owns(block))) mh_pass.free(block);
 }
 
-/* What free does with a block that may have a record, where mh_enter_plainly says no. */
+/* What free does with a block that may have a record, where mh_enter_fast says no. */
 static __attribute__((noinline)) void forget_and_free(void *block) {
   if (MH_UNLIKELY(mh_early_owns(block))) return;
   FIND_REAL(free);
@@ -136,7 +136,7 @@ MH_HOOK void free(void *block) {
   if (MH_UNLIKELY(!block)) return;
   if (!mh_index_may_have(block))
     mh_pass.free(block);
-  else if (MH_LIKELY(mh_enter_plainly(MH_HOOK_WRAP | MH_GUARD_RECORDING)))
+  else if (MH_LIKELY(mh_enter_fast(MH_HOOK_WRAP | MH_GUARD_RECORDING)))
     mh_forget_and_leave(block, mh_pass.free, free_otherwise);
   else
     forget_and_free(block);

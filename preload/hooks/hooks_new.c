@@ -76,7 +76,7 @@ extern void *mh_own_malloc(size_t size);
         if (MH_LIKELY(block != NULL)) return block;                                             \
         __attribute__((musttail)) return symbol##_refused arguments;                            \
       }                                                                                         \
-      if (MH_LIKELY(mh_enter_plainly(MH_HOOK_HEAP))) {                                          \
+      if (MH_LIKELY(mh_enter_fast(MH_HOOK_HEAP))) {                                          \
         block = direct;                                                                         \
         if (MH_LIKELY(block != NULL)) MH_RETURN_RECORDED(block, size);                          \
         mh_leave();                                                                             \

@@ -7,6 +7,7 @@
 #include "bindings.h"
 #include "hook.h"
 #include "../life/loaded.h"
+#include "../life/start.h"
 #include "../base/lock.h"
 #include "names.h"
 #include "../base/text.h"
@@ -20,7 +21,7 @@ static struct mh_lock lock;
 static uint64_t maybe[64]; /* a bit for each real function, by its address: most of what is bound is none of them */
 
 static bool is_own(const struct mh_loaded *module) {
-  return mh_loaded_holds(module, (uintptr_t)mh_redirect);
+  return mh_loaded_holds(module, (uintptr_t)mh_hooks_begin);
 }
 
 /* Whose definitions are never changed. The program's own: its calls of them need no symbol, and to see half of the
@@ -143,7 +144,7 @@ static void redirect(struct mh_changes changes) {
   searched = count;
 }
 
-void mh_redirect(void) {
+void mh_hooks_begin(void) {
   MH_SET(started_in, (uint32_t)mh_getpid());
   once(redirect, &seen_changes);
 }

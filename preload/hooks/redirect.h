@@ -34,9 +34,6 @@ struct mh_redirect {
 extern struct mh_redirect mh_redirects[];
 extern const unsigned mh_redirect_count;
 
-/* Takes over what is there when memhook starts. */
-void mh_redirect(void);
-
 /* In dlsym, before it is called: takes over what was loaded since. Not in a child of fork: what this asks the loader for
  * takes a lock that dlsym does not take, and that another thread may have had at the fork. */
 void mh_redirect_asked(void);

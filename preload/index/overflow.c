@@ -8,7 +8,7 @@
 #include "../base/lock.h"
 #include "../store/store.h"
 #include "../base/sys.h"
-#include "../threads/thread.h"
+#include "../base/self.h"
 
 #define SHARDS 64
 #define FIRST_CAPACITY 256
@@ -82,7 +82,7 @@ static bool make_room(struct shard *shard) {
 }
 
 static bool take(struct shard *shard) {
-  enum mh_lock_result taken = mh_lock_take_again(&shard->lock, mh_thread_id(mh_tls.thread));
+  enum mh_lock_result taken = mh_lock_take_again(&shard->lock, mh_self_id());
   if (MH_UNLIKELY(taken == MH_LOCK_TAKEN_OVER) && shard->table && !rebuild(shard, shard->table->capacity)) {
     mh_lock_release(&shard->lock);
     return false;

@@ -8,9 +8,9 @@
 #include <stdint.h>
 #include <sys/auxv.h>
 
-#include "../store/store.h"
-#include "../stacks/modules.h"
 #include "../base/symbols.h"
+#include "../stacks/modules.h"
+#include "../store/store.h"
 
 void *mh_own_malloc(size_t size);
 
@@ -38,17 +38,8 @@ static bool is_in_program(uintptr_t pc) {
   return module && module == program;
 }
 
-static bool is_behind;
-
 void mh_ahead_look(const void *first) {
-  is_behind = first && first != (const void *)mh_own_malloc && !(is_in_program((uintptr_t)first) && program_only_refers("malloc"));
-}
-
-void mh_ahead_note(void) {
-  if (is_behind) __atomic_fetch_or(&mh_header()->flags, MH_FLAG_BYPASSED, __ATOMIC_RELAXED);
-}
-
-void mh_ahead_passes(void) {
-  is_behind = false;
-  __atomic_fetch_and(&mh_header()->flags, ~(uint32_t)MH_FLAG_BYPASSED, __ATOMIC_RELAXED);
+  bool behind = first && first != (const void *)mh_own_malloc &&
+                !(is_in_program((uintptr_t)first) && program_only_refers("malloc"));
+  if (behind) mh_store_bypassed(true);
 }

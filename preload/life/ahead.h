@@ -3,11 +3,6 @@
 #pragma once
 #include <stdbool.h>
 
-/* Finds out. `first`: what the loader finds for malloc when it begins with the program; NULL unknown. */
+/* Finds out, and has the store say so. `first`: what the loader finds for malloc when it begins with the program; NULL
+ * unknown. */
 void mh_ahead_look(const void *first);
-
-/* Notes it in a store that has just been made; in a child of fork, what was known then. */
-void mh_ahead_note(void);
-
-/* It has called memhook's after all: it is a wrapper. */
-void mh_ahead_passes(void);

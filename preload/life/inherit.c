@@ -25,8 +25,9 @@
 #include "../base/clock.h"
 #include "../threads/counters.h"
 #include "../records/fork_log.h"
-#include "../records/guard.h"
+#include "../base/alive.h"
 #include "../index/index.h"
+#include "../index/intervals.h"
 #include "../stacks/intern.h"
 #include "../base/log.h"
 #include "../stacks/modules.h"
@@ -165,7 +166,7 @@ bool mh_inherit(void) {
     mh_intern_unlock();
     mh_modules_inherit(parent.counts[MH_KIND_MODULES]);
     mh_index_inherit();
-    mh_regions_inherit();
+    mh_intervals_inherit();
   }
   mh_thread_reset();
   mh_records_reset();
@@ -177,7 +178,7 @@ bool mh_inherit(void) {
     leave_out_others();
     mh_fork_log_replay(put_back);
     mh_index_prune();
-    mh_regions_prune();
+    mh_intervals_prune();
     count_inherited(expected);
     mh_records_rebuild();
   }

@@ -9,7 +9,7 @@
 
 #include "real.h"
 #include "../base/text.h"
-#include "../threads/thread.h"
+#include "../base/self.h"
 
 void mh_loaded_range(const struct mh_loaded *module, uintptr_t *start, uintptr_t *end) {
   const struct mh_mapped_image *image = &module->image;

@@ -1,7 +1,8 @@
 /* Passing calls on; see pass.h. */
 #include "pass.h"
 
-#include "../records/guard.h"
+#include "../base/alive.h"
+#include "../base/self.h"
 #include "real.h"
 
 /* Where a hook is around this, its guard stays. Where nothing is recorded, in a child of fork that has not begun, nothing is to be kept out. */

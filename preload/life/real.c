@@ -6,7 +6,7 @@
 
 #include "../base/seccomp.h"
 #include "../base/sys.h"
-#include "../threads/thread.h"
+#include "../base/self.h"
 
 struct mh_real mh_real;
 

@@ -18,8 +18,10 @@
 #include "../threads/counters.h"
 #include "../store/family.h"
 #include "../records/fork_log.h"
-#include "../records/guard.h"
+#include "../base/self.h"
+#include "../base/alive.h"
 #include "../index/index.h"
+#include "../index/intervals.h"
 #include "inherit.h"
 #include "../stacks/intern.h"
 #include "../stacks/keep.h"
@@ -27,11 +29,10 @@
 #include "../base/log.h"
 #include "../stacks/modules.h"
 #include "../unwind/origin.h"
-#include "pass.h"
 #include "../base/process.h"
+#include "pass.h"
+#include "../records/records.h"
 #include "real.h"
-#include "../hooks/redirect.h"
-#include "../records/regions.h"
 #include "../unwind/rule_table.h"
 #include "../threads/sample.h"
 #include "../base/seccomp.h"
@@ -71,7 +72,7 @@ static void forget_parent(void) {
   mh_index_reset();
   mh_intern_reset();
   mh_modules_reset();
-  mh_regions_reset();
+  mh_intervals_reset();
   mh_count_reset();
 }
 
@@ -121,15 +122,21 @@ static bool begin(void) {
   }
   mh_clock_find();
   mh_process_identify(false);
+  mh_origin_start(&(struct mh_origin){
+      .allocator = (const void *)mh_real.malloc,
+      .libc = (const void *)mh_real.getauxval,
+      .threads = (const void *)mh_real.pthread_create,
+      .loader = (const void *)mh_real.__tls_get_addr,
+      .glibc = mh_real.gnu_get_libc_version != NULL,
+  });
   if (!mh_store_create()) return false;
   mh_keep_start();
   mh_modules_start();
   mh_ahead_look(mh_real_first_malloc);
-  mh_ahead_note();
   mh_index_suit(mh_libc_allocates(), mh_real.gnu_get_libc_version != NULL);
   if (mh_allocator_is_silent()) mh_pass_directly();
   mh_capture_start();
-  mh_redirect();
+  mh_hooks_begin();
   watch_forks();
   return watching;
 }
@@ -148,7 +155,6 @@ bool mh_start(void) {
   if (__atomic_compare_exchange_n(&phase, &now, STARTING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
     uintptr_t guard = mh_guard_raise();
     begun = now == RECORDING ? begin_child() : begin();
-    if (begun && now == RECORDING) mh_ahead_note();
     mh_guard_lower(guard);
     __atomic_store_n(&phase, begun ? RECORDING : OFF, __ATOMIC_RELEASE);
     if (begun) {
@@ -158,18 +164,6 @@ bool mh_start(void) {
   }
   mh_signals_release(signals);
   return begun;
-}
-
-bool mh_guard_is_stale(uintptr_t frame) {
-  /* Deeper on the stack: a call from inside that hook. The same or further out: that hook's frame cannot exist any more, unless
-   * this is a signal handler on another stack. */
-  if (frame < (mh_tls.guard & ~(uintptr_t)MH_GUARD_BITS)) return false;
-  stack_t alternate;
-  if (mh_syscall(SYS_sigaltstack, 0, (long)&alternate, 0, 0, 0, 0) < 0 || alternate.ss_flags & SS_ONSTACK) return false;
-  if (mh_tls.disarms && alternate.ss_flags & SS_DISABLE) return false;
-  mh_lock_leave_all(mh_thread_id(mh_tls.thread));
-  mh_tls.guard = 0;
-  return true;
 }
 
 /* Each writes to the store like a hook, and with the guard up like one; see mh_enter. */
@@ -197,18 +191,6 @@ void mh_end_not(void) {
     mh_sender_start();
   }
   mh_guard_lower(guard);
-}
-
-void mh_give_pending(void) {
-  struct mh_tls *tls = &mh_tls;
-  uint32_t count = tls->pending_count;
-  while (count) {
-    uint32_t slot = tls->pending[count - 1];
-    /* A signal handler may add one more at any moment. */
-    if (!__atomic_compare_exchange_n(&tls->pending_count, &count, count - 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) continue;
-    mh_slot_give(mh_thread_mine(), slot);
-    count = __atomic_load_n(&tls->pending_count, __ATOMIC_RELAXED);
-  }
 }
 
 __attribute__((constructor)) static void construct(void) {

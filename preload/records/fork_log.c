@@ -9,7 +9,7 @@
 #include "fork_log.h"
 
 #include "../base/clock.h"
-#include "guard.h"
+#include "../base/alive.h"
 #include "../base/lock.h"
 #include "../base/process.h"
 #include "../store/stand_in.h"
@@ -89,7 +89,7 @@ void mh_fork_log_prepare(void) {
   if (parents || !__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) return;
   if (!make_log()) return;
   uint64_t signals = mh_signals_hold();
-  bool locked = mh_lock_take_again(&lock, mh_thread_id(mh_tls.thread)) != MH_LOCK_REFUSED;
+  bool locked = mh_lock_take_again(&lock, mh_self_id()) != MH_LOCK_REFUSED;
   mh_tls.fork_place = take_place(kept, UNBORN);
   __atomic_add_fetch(&preparing, 1, __ATOMIC_SEQ_CST);
   __atomic_store_n(&kept->newest, UINT64_MAX, __ATOMIC_SEQ_CST);
@@ -157,7 +157,7 @@ static void end_unless_wanted(struct mh_fork_log *log) {
 
 static void end(struct mh_fork_log *log) {
   uint64_t signals = mh_signals_hold();
-  if (mh_lock_try_again(&lock, mh_thread_id(mh_tls.thread)) != MH_LOCK_REFUSED) {
+  if (mh_lock_try_again(&lock, mh_self_id()) != MH_LOCK_REFUSED) {
     end_unless_wanted(log);
     mh_lock_release(&lock);
   }

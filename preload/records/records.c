@@ -393,6 +393,18 @@ void mh_record_free_nested(const void *block) {
     mh_tls.pending[mh_tls.pending_count++] = slot;
 }
 
+void mh_give_pending(void) {
+  struct mh_tls *tls = &mh_tls;
+  uint32_t count = tls->pending_count;
+  while (count) {
+    uint32_t slot = tls->pending[count - 1];
+    /* A signal handler may add one more at any moment. */
+    if (!__atomic_compare_exchange_n(&tls->pending_count, &count, count - 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) continue;
+    mh_slot_give(mh_thread_mine(), slot);
+    count = __atomic_load_n(&tls->pending_count, __ATOMIC_RELAXED);
+  }
+}
+
 void mh_records_reset(void) {
   common = 0;
 }

@@ -1,25 +1,18 @@
 /* Regions; see regions.h.
  *
  *     mmap, with access  ──▶ region ◀── mprotect ──▶ reservation ◀── mmap, PROT_NONE
- *
- * A region's number is its record's slot, a reservation's the stack that mapped it.
  */
 #include "regions.h"
 
 #include "../base/clock.h"
 #include "../threads/counters.h"
 #include "fork_log.h"
-#include "../base/lock.h"
 #include "../unwind/origin.h"
-#include "../index/ranges.h"
+#include "../index/intervals.h"
 #include "records.h"
 #include "../store/store.h"
 #include "../base/sys.h"
 #include "../threads/thread.h"
-
-static struct mh_ranges regions, reservations;
-static struct mh_lock lock; /* of both */
-uint32_t mh_region_changes;
 
 static uint64_t whole_pages(uint64_t bytes) {
   uint64_t page = mh_page_bytes();
@@ -36,53 +29,11 @@ static void write_record(uint32_t slot, const struct mh_piece *piece) {
   __atomic_store_n(&record->address, piece->start, __ATOMIC_RELEASE);
 }
 
-/* The lock is held. */
-static void count_reserved(int64_t bytes) {
-  struct mh_header *header = mh_header();
-  MH_SET(header->reserved_bytes, header->reserved_bytes + (uint64_t)bytes);
-}
-
-/* The lock is held. */
-static void changed(void) {
-  MH_SET(mh_region_changes, mh_region_changes + 1);
-}
-
-static bool has_record(const struct mh_range *region) {
-  return region->number && MH_GET(mh_record(region->number)->address) == region->start;
-}
-
-static bool is_reserved(const struct mh_range *reservation) {
-  return reservation->number < mh_header()->arrays[MH_KIND_STACKS].count;
-}
-
-/* Where somebody was in the middle of a change. Returns how many regions are gone. */
-static uint32_t keep_whole(void) {
-  changed();
-  mh_ranges_keep(&reservations, is_reserved);
-  uint64_t reserved = 0;
-  for (uint32_t i = 0; i < reservations.count; i++) reserved += reservations.at[i].end - reservations.at[i].start;
-  MH_SET(mh_header()->reserved_bytes, reserved);
-  return mh_ranges_keep(&regions, has_record);
-}
-
-static void mend(void) {
-  if (keep_whole()) mh_store_drop(0);
-}
-
-static bool mended(enum mh_lock_result taken) {
-  if (MH_UNLIKELY(taken == MH_LOCK_TAKEN_OVER)) mend();
-  return taken != MH_LOCK_REFUSED;
-}
-
-static bool take(struct mh_thread *thread) {
-  return mended(mh_lock_take_again(&lock, mh_thread_id(thread)));
-}
-
 /* The lock is held, and nothing overlaps. */
 static void insert_reserved(struct mh_range range) {
-  if (!mh_ranges_make_room(&reservations)) return;
-  mh_ranges_insert(&reservations, range);
-  count_reserved((int64_t)(range.end - range.start));
+  if (!mh_ranges_make_room(&mh_reservations)) return;
+  mh_ranges_insert(&mh_reservations, range);
+  mh_intervals_count_reserved((int64_t)(range.end - range.start));
 }
 
 /* Inserts a region and its record, or a reservation. The lock is held, and nothing overlaps. */
@@ -92,13 +43,13 @@ static void insert(struct mh_thread *thread, const struct mh_piece *piece) {
     insert_reserved(range);
     return;
   }
-  range.number = mh_ranges_make_room(&regions) ? mh_slot_take(thread) : 0;
+  range.number = mh_ranges_make_room(&mh_mappings) ? mh_slot_take(thread) : 0;
   if (!range.number) {
     mh_store_drop(piece->size);
     return;
   }
-  changed();
-  mh_ranges_insert(&regions, range);
+  mh_intervals_changing();
+  mh_ranges_insert(&mh_mappings, range);
   write_record(range.number, piece);
   mh_count_allocation(thread, piece->stack, (struct mh_amount){1, piece->size}, mh_clock_now());
 }
@@ -114,9 +65,9 @@ static void note_piece(struct mh_cut *cut, const struct mh_piece *piece) {
 
 /* Takes [start, end) out of the regions. The lock is held. */
 static void cut_out(struct mh_thread *thread, uintptr_t start, uintptr_t end, struct mh_cut *cut) {
-  for (uint32_t at = mh_ranges_behind(&regions, start); at < regions.count && regions.at[at].start < end;) {
-    struct mh_range *region = &regions.at[at];
-    changed();
+  for (uint32_t at = mh_ranges_behind(&mh_mappings, start); at < mh_mappings.count && mh_mappings.at[at].start < end;) {
+    struct mh_range *region = &mh_mappings.at[at];
+    mh_intervals_changing();
     const struct mh_record *record = mh_record(region->number);
     struct mh_piece whole = {
         .start = region->start,
@@ -143,9 +94,9 @@ static void cut_out(struct mh_thread *thread, uintptr_t start, uintptr_t end, st
     } else {
       mh_record_retire(region->number, mh_record(region->number));
       mh_slot_give(thread, region->number);
-      mh_ranges_remove(&regions, at);
+      mh_ranges_remove(&mh_mappings, at);
     }
-    MH_ASSERT(mh_ranges_in_order(&regions, at));
+    MH_ASSERT(mh_ranges_in_order(&mh_mappings, at));
     if (to < whole_end && tail.size) insert(thread, &tail);
     if (to < whole_end) return;
   }
@@ -153,15 +104,15 @@ static void cut_out(struct mh_thread *thread, uintptr_t start, uintptr_t end, st
 
 /* Takes [start, end) out of the reservations. The lock is held. */
 static void cut_out_reserved(uintptr_t start, uintptr_t end, struct mh_cut *cut) {
-  for (uint32_t at = mh_ranges_behind(&reservations, start); at < reservations.count && reservations.at[at].start < end;) {
-    struct mh_range whole = reservations.at[at];
+  for (uint32_t at = mh_ranges_behind(&mh_reservations, start); at < mh_reservations.count && mh_reservations.at[at].start < end;) {
+    struct mh_range whole = mh_reservations.at[at];
     note_piece(cut, &(struct mh_piece){.start = whole.start, .size = whole.end - whole.start, .stack = whole.number, .reserved = true});
     uintptr_t from = whole.start < start ? start : whole.start;
     if (whole.start < start)
-      reservations.at[at++].end = start;
+      mh_reservations.at[at++].end = start;
     else
-      mh_ranges_remove(&reservations, at);
-    count_reserved(-(int64_t)(whole.end - from));
+      mh_ranges_remove(&mh_reservations, at);
+    mh_intervals_count_reserved(-(int64_t)(whole.end - from));
     if (whole.end <= end) continue;
     insert_reserved((struct mh_range){end, whole.end, whole.number});
     return;
@@ -170,8 +121,8 @@ static void cut_out_reserved(uintptr_t start, uintptr_t end, struct mh_cut *cut)
 
 /* What becomes memory begins now; whose it is stays. The lock is held. */
 static void open_reserved(struct mh_thread *thread, uintptr_t start, uintptr_t end) {
-  for (uint32_t at; (at = mh_ranges_behind(&reservations, start)) < reservations.count && reservations.at[at].start < end;) {
-    struct mh_range whole = reservations.at[at];
+  for (uint32_t at; (at = mh_ranges_behind(&mh_reservations, start)) < mh_reservations.count && mh_reservations.at[at].start < end;) {
+    struct mh_range whole = mh_reservations.at[at];
     uintptr_t from = start > whole.start ? start : whole.start, to = end < whole.end ? end : whole.end;
     struct mh_cut scrap = {0};
     cut_out_reserved(from, to, &scrap);
@@ -189,8 +140,8 @@ static void open_reserved(struct mh_thread *thread, uintptr_t start, uintptr_t e
 
 /* The lock is held. */
 static void reserve_again(struct mh_thread *thread, uintptr_t start, uintptr_t end) {
-  for (uint32_t at; (at = mh_ranges_behind(&regions, start)) < regions.count && regions.at[at].start < end;) {
-    struct mh_range whole = regions.at[at];
+  for (uint32_t at; (at = mh_ranges_behind(&mh_mappings, start)) < mh_mappings.count && mh_mappings.at[at].start < end;) {
+    struct mh_range whole = mh_mappings.at[at];
     uintptr_t from = start > whole.start ? start : whole.start, to = end < whole.end ? end : whole.end;
     uint32_t stack = mh_record(whole.number)->stack;
     struct mh_cut scrap = {0};
@@ -201,7 +152,7 @@ static void reserve_again(struct mh_thread *thread, uintptr_t start, uintptr_t e
 }
 
 bool mh_region_minds(bool accessible) {
-  const struct mh_ranges *minding = accessible ? &reservations : &regions;
+  const struct mh_ranges *minding = accessible ? &mh_reservations : &mh_mappings;
   return MH_GET(minding->count) != 0;
 }
 
@@ -209,7 +160,7 @@ void mh_region_protected(uintptr_t start, uint64_t size, bool accessible) {
   struct mh_thread *thread = mh_thread_mine();
   uintptr_t end;
   if (__builtin_add_overflow(start, whole_pages(size), &end)) return;
-  if (!take(thread)) {
+  if (!mh_intervals_lock()) {
     mh_store_drop(0);
     return;
   }
@@ -217,7 +168,7 @@ void mh_region_protected(uintptr_t start, uint64_t size, bool accessible) {
     open_reserved(thread, start, end);
   else
     reserve_again(thread, start, end);
-  mh_lock_release(&lock);
+  mh_intervals_unlock();
 }
 
 void mh_region_add(uintptr_t start, uint64_t size, bool accessible, const struct mh_entry *entry) {
@@ -232,7 +183,7 @@ void mh_region_add(uintptr_t start, uint64_t size, bool accessible, const struct
       .reserved = !accessible,
   };
   bool program = !mh_allocator_maps(piece.stack);
-  if (!take(thread)) {
+  if (!mh_intervals_lock()) {
     mh_store_drop(accessible ? size : 0);
     return;
   }
@@ -240,7 +191,7 @@ void mh_region_add(uintptr_t start, uint64_t size, bool accessible, const struct
   cut_out(thread, start, start + whole_pages(size), &stale);
   cut_out_reserved(start, start + whole_pages(size), &stale);
   if (MH_LIKELY(program)) insert(thread, &piece);
-  mh_lock_release(&lock);
+  mh_intervals_unlock();
 }
 
 void mh_region_cut(uintptr_t start, uint64_t size, struct mh_cut *cut) {
@@ -249,20 +200,20 @@ void mh_region_cut(uintptr_t start, uint64_t size, struct mh_cut *cut) {
   struct mh_thread *thread = mh_thread_mine();
   /* The kernel will refuse what does not begin with a page; and where there are no bytes, none are taken away. */
   if (start & (mh_page_bytes() - 1) || !size) return;
-  if ((!mh_region_minds(true) && !mh_region_minds(false)) || !take(thread)) return;
+  if ((!mh_region_minds(true) && !mh_region_minds(false)) || !mh_intervals_lock()) return;
   uintptr_t end;
   if (!__builtin_add_overflow(start, whole_pages(size), &end)) {
     cut_out(thread, start, end, cut);
     cut_out_reserved(start, end, cut);
   }
-  mh_lock_release(&lock);
+  mh_intervals_unlock();
 }
 
 void mh_region_restore(const struct mh_cut *cut) {
   struct mh_thread *thread = mh_thread_mine();
   if (!cut->count) return;
   for (uint32_t i = 0; i < cut->missed; i++) mh_store_drop(i ? 0 : cut->missed_bytes);
-  if (!take(thread)) {
+  if (!mh_intervals_lock()) {
     for (uint32_t i = 0; i < cut->count; i++) mh_store_drop(cut->pieces[i].reserved ? 0 : cut->pieces[i].size);
     return;
   }
@@ -273,35 +224,9 @@ void mh_region_restore(const struct mh_cut *cut) {
     cut_out_reserved(whole->start, whole->start + whole_pages(whole->size), &parts);
     insert(thread, whole);
   }
-  mh_lock_release(&lock);
-}
-
-bool mh_region_around(uintptr_t address, uintptr_t *low, uintptr_t *high) {
-  *low = *high = 0;
-  if (!mended(mh_lock_try_again(&lock, mh_thread_id(mh_thread_mine())))) return false;
-  uint32_t at = mh_ranges_behind(&regions, address);
-  bool inside = at < regions.count && regions.at[at].start <= address;
-  *low = inside ? regions.at[at].start : at ? regions.at[at - 1].end : 0;
-  *high = inside ? regions.at[at].end : at < regions.count ? regions.at[at].start : UINTPTR_MAX;
-  mh_lock_release(&lock);
-  return inside;
+  mh_intervals_unlock();
 }
 
 uint32_t mh_region_peek(uintptr_t start, uint64_t size) {
-  uint32_t at = mh_ranges_behind(&regions, start);
-  bool found = at < regions.count && regions.at[at].start == start && regions.at[at].end == start + whole_pages(size);
-  return found ? regions.at[at].number : 0;
-}
-
-void mh_regions_inherit(void) {
-  lock = (struct mh_lock){0};
-}
-
-void mh_regions_prune(void) {
-  keep_whole();
-}
-
-void mh_regions_reset(void) {
-  regions.count = reservations.count = 0;
-  lock = (struct mh_lock){0};
+  return mh_intervals_peek(start, start + whole_pages(size));
 }

@@ -33,15 +33,5 @@ void mh_region_protected(uintptr_t start, uint64_t size, bool accessible);
 void mh_region_cut(uintptr_t start, uint64_t size, struct mh_cut *cut);
 void mh_region_restore(const struct mh_cut *cut);
 
-/* The region around `address`, or the gap between two: [*low, *high). False if it is a gap, or another thread is changing them: then that is
- * empty. Asked for the memory that the calling thread runs on, which nobody unmaps meanwhile, it holds until `mh_region_changes` changes. */
-bool mh_region_around(uintptr_t address, uintptr_t *low, uintptr_t *high);
-extern uint32_t mh_region_changes;
-
 /* The record slot of the region that starts at `start` and has `size` bytes (to whole pages), 0 if there is none. */
 uint32_t mh_region_peek(uintptr_t start, uint64_t size);
-
-/* In a child of fork that goes on with its parent's regions; those whose record did not come along are left out. */
-void mh_regions_inherit(void);
-void mh_regions_prune(void);
-void mh_regions_reset(void);

@@ -6,7 +6,7 @@
 #include <sys/prctl.h>
 
 #include "../base/clock.h"
-#include "../records/guard.h"
+#include "../base/alive.h"
 #include "../base/log.h"
 #include "sender_parts.h"
 #include "../base/settings.h"

@@ -14,12 +14,11 @@
  */
 #include "intern.h"
 
-#include "../life/ahead.h"
 #include "../base/lock.h"
 #include "modules.h"
 #include "../store/store.h"
 #include "../base/sys.h"
-#include "../threads/thread.h"
+#include "../base/self.h"
 
 #define FIRST_CAPACITY 1024
 
@@ -143,7 +142,7 @@ uint32_t mh_intern_node(uint32_t parent, uint32_t frame, uint32_t hash) {
 #define SAME_NODE (mh_node(id)->parent == parent && mh_node(id)->frame == frame)
   LOOK_UP(&nodes, hash, id, SAME_NODE);
   if (MH_LIKELY(id != 0)) return id;
-  uint32_t self = mh_thread_id(mh_tls.thread);
+  uint32_t self = mh_self_id();
   if (!mh_lock_take_anyway(&nodes.lock, self)) return 0;
   LOOK_UP(&nodes, hash, id, SAME_NODE);
   if (!id && (id = new_id(&nodes))) {
@@ -155,9 +154,11 @@ uint32_t mh_intern_node(uint32_t parent, uint32_t frame, uint32_t hash) {
   return id;
 }
 
-/* Here, because no rarer place sees that a hook of malloc was called. */
+/* What comes ahead of memhook's malloc has called it after all: it is a wrapper. Here, because no rarer place sees that a
+ * hook of malloc was called. */
 static void note_passed_on(void) {
-  if (MH_UNLIKELY(mh_header()->flags & MH_FLAG_BYPASSED) && (mh_tls.guard & MH_GUARD_HOOK) == MH_HOOK_HEAP) mh_ahead_passes();
+  if (MH_UNLIKELY(mh_header()->flags & MH_FLAG_BYPASSED) && (mh_tls.guard & MH_GUARD_HOOK) == MH_HOOK_HEAP)
+    mh_store_bypassed(false);
 }
 
 uint32_t mh_intern_stack(uint32_t node, bool cut, uint32_t hash) {
@@ -166,7 +167,7 @@ uint32_t mh_intern_stack(uint32_t node, bool cut, uint32_t hash) {
 #define SAME_STACK (mh_stack(id)->node == node && mh_stack(id)->flags == flags)
   LOOK_UP(&stacks, hash, id, SAME_STACK);
   if (MH_LIKELY(id != 0)) return id;
-  uint32_t self = mh_thread_id(mh_tls.thread);
+  uint32_t self = mh_self_id();
   if (!node || !mh_lock_take_anyway(&stacks.lock, self)) return 0;
   LOOK_UP(&stacks, hash, id, SAME_STACK);
   if (!id && (id = new_id(&stacks))) {
@@ -190,7 +191,7 @@ uint32_t mh_intern_frame(uintptr_t pc, uint32_t flags) {
 #define SAME_FRAME (mh_frame(id)->offset == offset && mh_frame(id)->module == module_id && mh_frame(id)->flags == flags)
   LOOK_UP(&frames, hash, id, SAME_FRAME);
   if (MH_LIKELY(id != 0)) return id;
-  uint32_t self = mh_thread_id(mh_tls.thread);
+  uint32_t self = mh_self_id();
   if (!mh_lock_take_anyway(&frames.lock, self)) return 0;
   LOOK_UP(&frames, hash, id, SAME_FRAME);
   if (!id && (id = new_id(&frames))) {

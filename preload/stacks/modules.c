@@ -17,7 +17,7 @@
 #include "../store/store.h"
 #include "../base/sys.h"
 #include "../base/text.h"
-#include "../threads/thread.h"
+#include "../base/self.h"
 
 #define MODULES_MAX 16384
 #define BUDGET_MOST 50000000u
@@ -281,7 +281,7 @@ static void publish_list(void) {
 
 /* True if there is a module more, or less. */
 static bool refresh(void) {
-  if (mh_stands_in() || !mh_lock_take_again(&lock, mh_thread_id(mh_tls.thread))) return false;
+  if (mh_stands_in() || !mh_lock_take_again(&lock, mh_self_id())) return false;
   uint64_t began = mh_clock_now();
   MH_SET(refreshed_generation, MH_GET(mh_generation));
   bool changed = false, complete = false;

@@ -4,7 +4,7 @@
 #include "../base/peek.h"
 #include "store.h"
 #include "../base/sys.h"
-#include "../threads/thread.h"
+#include "../base/self.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000

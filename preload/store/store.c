@@ -14,7 +14,7 @@
 #include "../base/settings.h"
 #include "stand_in.h"
 #include "../base/sys.h"
-#include "../threads/thread.h"
+#include "../base/self.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -147,7 +147,7 @@ bool mh_store_publish(uint32_t kind, uint32_t count) {
 /* Both that write to the file hold signals back: a child forked in the middle would go on writing, to its parent's. */
 bool mh_store_back_header(uint32_t offset, uint32_t bytes) {
   uint64_t signals = mh_signals_hold();
-  bool backed = !mh_stands_in() && mh_lock_take_again(&block_lock, mh_thread_id(mh_tls.thread));
+  bool backed = !mh_stands_in() && mh_lock_take_again(&block_lock, mh_self_id());
   if (backed) {
     backed = back(mh_store + offset, offset, bytes);
     mh_lock_release(&block_lock);
@@ -236,7 +236,7 @@ bool mh_store_reserve(uint32_t kind, uint32_t count) {
   if (MH_LIKELY(enough && (count <= committed - committed / 8))) return true;
   uint64_t retry = __atomic_load_n(&retry_time[kind], __ATOMIC_RELAXED);
   if (MH_UNLIKELY(retry && mh_clock_now() < retry)) return enough;
-  uint32_t self = mh_thread_id(mh_tls.thread);
+  uint32_t self = mh_self_id();
   struct mh_lock *lock = &grow_locks[kind];
   if (enough && MH_GET(lock->held) && MH_GET(lock->held) != self) return true;
   uint64_t signals = mh_signals_hold();
@@ -261,6 +261,13 @@ uint32_t mh_store_add_string(const void *bytes, uint32_t length) {
   __builtin_memcpy(target, bytes, length);
   mh_store_publish(MH_KIND_STRINGS, offset + length);
   return offset;
+}
+
+static uint32_t flags; /* of the header */
+
+void mh_store_bypassed(bool bypassed) {
+  MH_SET(flags, bypassed ? MH_FLAG_BYPASSED : 0);
+  MH_SET(mh_header()->flags, MH_GET(flags));
 }
 
 void mh_store_drop(uint64_t bytes) {
@@ -289,6 +296,7 @@ static void fill_header(void) {
   header->machine = EM_AARCH64;
 #endif
   header->writer = MH_WRITER_PRELOAD;
+  header->flags = flags;
   header->page_bytes = (uint32_t)mh_page_bytes();
   header->depth_limit = mh_settings.depth;
   header->sample_bytes = mh_settings.sample;

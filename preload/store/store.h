@@ -292,5 +292,8 @@ uint32_t mh_store_add_string(const void *bytes, uint32_t length);
 /* Makes sure that `bytes` of the header block from `offset` on have backing. */
 bool mh_store_back_header(uint32_t offset, uint32_t bytes);
 
+/* Says whether the program's calls of malloc go past memhook, in this store and in those of children of fork. */
+void mh_store_bypassed(bool bypassed);
+
 /* Counts an allocation that could not be recorded. */
 void mh_store_drop(uint64_t bytes);

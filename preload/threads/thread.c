@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#include "../unwind/capture.h"
 #include "../base/lock.h"
 #include "../base/process.h"
 #include "../base/settings.h"
@@ -12,8 +11,6 @@
 #define STATES_AT_ONCE 64
 #define PROBES 8
 #define FIRST_BACKED (4096 / MH_THREAD_BYTES) /* slots of the page that every store begins with */
-
-__thread struct mh_tls mh_tls __attribute__((tls_model("initial-exec")));
 
 static struct mh_lock lock;
 static struct mh_thread *states[STATES_MAX / STATES_AT_ONCE];
@@ -81,8 +78,11 @@ struct mh_thread *mh_thread_acquire(void) {
       MH_SET(state->counters->tid, tid);
       MH_SET(state->counters->state, MH_THREAD_LIVE);
     }
-    mh_capture_new_owner(state);
+    /* What the unwinder remembers is of another stack: its first capture decides what becomes of that. */
+    if (state->stack_cache) state->spare_cache = state->stack_cache;
+    state->stack_cache = NULL;
     mh_tls.thread = state;
+    mh_tls.tid = tid;
     mh_thread_judge();
   }
   mh_lock_release(&lock);
@@ -101,6 +101,7 @@ void mh_thread_reset(void) {
   backed_slots = FIRST_BACKED;
   lock = (struct mh_lock){0};
   mh_tls.thread = NULL;
+  mh_tls.tid = 0;
   mh_thread_judge();
   mh_tls.pending_count = 0;
 }

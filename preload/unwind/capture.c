@@ -15,16 +15,21 @@ void mh_capture_start(void) {
   mh_capture_dwarf_modules_changed();
 }
 
+/* The thread's first capture. */
+static __attribute__((noinline)) void begin(struct mh_thread *thread) {
+  struct mh_stack_cache *cache = thread->spare_cache;
+  if (cache)
+    mh_stack_cache_new_owner(cache);
+  else
+    cache = mh_map_private(mh_stack_cache_bytes());
+  thread->stack_cache = cache;
+  thread->spare_cache = NULL;
+  mh_thread_judge();
+}
+
 uint32_t mh_capture(struct mh_thread *thread, const struct mh_entry *entry) {
-  if (MH_UNLIKELY(!thread->stack_cache) && mh_settings.unwind != MH_UNWIND_LIBUNWIND) {
-    thread->stack_cache = mh_map_private(mh_stack_cache_bytes());
-    mh_thread_judge();
-  }
+  if (MH_UNLIKELY(!thread->stack_cache) && mh_settings.unwind != MH_UNWIND_LIBUNWIND) begin(thread);
   if (MH_UNLIKELY(!thread->stack_cache)) return mh_capture_libunwind(thread, entry);
   if (mh_settings.unwind == MH_UNWIND_FP) return mh_walk_fp(thread->stack_cache, entry);
   return mh_walk_dwarf(thread, thread->stack_cache, entry);
-}
-
-void mh_capture_new_owner(struct mh_thread *thread) {
-  if (thread->stack_cache) mh_stack_cache_new_owner(thread->stack_cache);
 }

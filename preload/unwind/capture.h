@@ -54,6 +54,3 @@ void mh_capture_start(void);
 /* Captures the stack that starts at `entry` and returns its id in the stacks array, 0 if it could not be
  * kept. `thread` is the calling thread's state, with the guard held. */
 uint32_t mh_capture(struct mh_thread *thread, const struct mh_entry *entry);
-
-/* To be called when a thread's state becomes another thread's. */
-void mh_capture_new_owner(struct mh_thread *thread);

@@ -5,7 +5,6 @@
 
 #include "cfi.h"
 #include "../stacks/modules.h"
-#include "../life/real.h"
 #include "stack_range.h"
 #include "step.h"
 #include "../store/store.h"
@@ -13,12 +12,18 @@
 
 #define NESTED_FRAMES 256 /* between a hook and one that is called inside of it */
 
+static struct mh_origin behind; /* the hooks */
+
+void mh_origin_start(const struct mh_origin *origin) {
+  behind = *origin;
+}
+
 static const struct mh_module *libc(void) {
-  return mh_module_at((uintptr_t)mh_real.getauxval);
+  return mh_module_at((uintptr_t)behind.libc);
 }
 
 static const struct mh_module *allocator(void) {
-  return mh_module_at((uintptr_t)mh_real.malloc);
+  return mh_module_at((uintptr_t)behind.allocator);
 }
 
 bool mh_libc_allocates(void) {
@@ -27,7 +32,7 @@ bool mh_libc_allocates(void) {
 }
 
 bool mh_allocator_is_silent(void) {
-  return mh_real.gnu_get_libc_version && mh_libc_allocates();
+  return behind.glibc && mh_libc_allocates();
 }
 
 /* Whether the code at `pc` is the allocator's own, where it is one that calls hooks. musl's memalign jumps to
@@ -84,10 +89,9 @@ bool mh_handler_calls(const struct mh_entry *entry) {
 }
 
 bool mh_module_is_runtime(uint32_t module) {
-  const uintptr_t parts[] = {(uintptr_t)mh_real.getauxval, (uintptr_t)mh_real.pthread_create,
-                             (uintptr_t)mh_real.__tls_get_addr};
+  const void *const parts[] = {behind.libc, behind.threads, behind.loader};
   for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++) {
-    const struct mh_module *part = mh_module_at(parts[i]);
+    const struct mh_module *part = mh_module_at((uintptr_t)parts[i]);
     if (part && part->id == module) return true;
   }
   return false;

@@ -6,6 +6,13 @@
 
 #include "capture.h"
 
+/* Code of the libraries behind the hooks. Told once, before the first of these is asked. */
+struct mh_origin {
+  const void *allocator, *libc, *threads, *loader;
+  bool glibc;
+};
+void mh_origin_start(const struct mh_origin *origin);
+
 /* Whether the real functions of the heap are the C library's own. */
 bool mh_libc_allocates(void);
 

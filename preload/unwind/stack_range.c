@@ -5,7 +5,7 @@
 #include <sys/auxv.h>
 
 #include "../base/peek.h"
-#include "../records/regions.h"
+#include "../index/intervals.h"
 
 /* Most pages tested to find a thread stack's end or its new depth: some milliseconds, once. */
 #define MOST_THREAD_PAGES (64u << 20 >> 12)
@@ -67,9 +67,9 @@ void mh_stack_range_find(struct mh_thread_stack *thread, struct mh_foreign_stack
 
 void mh_stack_range_begin_foreign(struct mh_stack_range *range, uintptr_t sp) {
   struct mh_foreign_stack *foreign = range->foreign;
-  uint32_t changes = __atomic_load_n(&mh_region_changes, __ATOMIC_ACQUIRE);
+  uint32_t changes = __atomic_load_n(&mh_intervals_changes, __ATOMIC_ACQUIRE);
   if (foreign->mapping_changes != changes || sp < foreign->mapping_low || sp >= foreign->mapping_high) {
-    foreign->in_mapping = mh_region_around(sp, &foreign->mapping_low, &foreign->mapping_high);
+    foreign->in_mapping = mh_intervals_around(sp, &foreign->mapping_low, &foreign->mapping_high);
     foreign->mapping_changes = changes;
   }
   foreign->asked = 0;

@@ -35,7 +35,7 @@
 #include "../../preload/stacks/modules.h"
 #include "../../preload/unwind/origin.h"
 #include "../../preload/unwind/outermost.h"
-#include "../../preload/records/regions.h"
+#include "../../preload/index/intervals.h"
 #include "../../preload/unwind/unwind_rule.h"
 #include "../../preload/unwind/step.h"
 #include "../../preload/base/sys.h"
@@ -482,9 +482,9 @@ static struct {
 } regions[256];
 #define REGIONS (sizeof regions / sizeof *regions)
 static struct mh_lock regions_lock;
-uint32_t mh_region_changes;
+uint32_t mh_intervals_changes;
 
-bool mh_region_around(uintptr_t address, uintptr_t *low, uintptr_t *high) {
+bool mh_intervals_around(uintptr_t address, uintptr_t *low, uintptr_t *high) {
   *low = *high = 0;
   if (!mh_lock_take_again(&regions_lock, (uint32_t)mh_gettid())) return false;
   for (unsigned i = 0; i < REGIONS; i++) {
@@ -499,7 +499,7 @@ bool mh_region_around(uintptr_t address, uintptr_t *low, uintptr_t *high) {
 /* Notes [start, end) in the place of what is in its way. */
 static void change_regions(uintptr_t start, uintptr_t end, bool mapped) {
   if (!mh_lock_take_again(&regions_lock, (uint32_t)mh_gettid())) return;
-  __atomic_add_fetch(&mh_region_changes, 1, __ATOMIC_ACQ_REL);
+  __atomic_add_fetch(&mh_intervals_changes, 1, __ATOMIC_ACQ_REL);
   for (unsigned i = 0; i < REGIONS; i++) {
     if (regions[i].start < end && regions[i].end > start) regions[i].start = regions[i].end = 0;
     if (!mapped || regions[i].end) continue;

@@ -37,7 +37,7 @@
 /* With its own variables in reach. */
 #include "../../preload/records/records.c"
 
-#include "../../preload/records/guard.h"
+#include "../../preload/hooks/enter.h"
 #include "../../preload/index/index.h"
 #include "../../preload/stacks/intern.h"
 #include "../../preload/stacks/modules.h"

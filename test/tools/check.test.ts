@@ -171,18 +171,6 @@ test("includes: only from rooms behind, in no circle, all files in rooms", () =>
   ]);
 });
 
-test("includes: what still goes against the arrows is listed, and no longer than it does", () => {
-  const place = tree({
-    "preload/stacks/intern.c": '#include "../life/ahead.h"\n',
-    "preload/life/ahead.h": "",
-    "preload/threads/thread.c": "",
-  });
-  assert.deepEqual(says("checkIncludes", place), [
-    "tools/checks/rooms.mjs:1: nothing goes against the arrows by preload/threads/thread.c → " +
-      "preload/unwind/capture.h any more",
-  ]);
-});
-
 test("library: exports, needed libraries and the C library's version", { skip: noCompiler }, () => {
   const place = tree({
     "build/libmemhook.map": "{\n  global:\n    malloc; free;\n    calloc;\n  local: *;\n};\n",

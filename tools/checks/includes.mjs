@@ -4,7 +4,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { circles } from "./circles.mjs";
-import { AGAINST, LIBRARY } from "./rooms.mjs";
+import { LIBRARY } from "./rooms.mjs";
 import { files, lineOf, read, withoutComments } from "./tree.mjs";
 
 /** @typedef {import("./tree.mjs").Violation} Violation */
@@ -26,7 +26,6 @@ const roomOf = (file) =>
 export function checkIncludes(root) {
   const found = [];
   const uses = new Map();
-  const against = new Set();
   for (const file of files(root, "preload").filter((path) => /\.[chS]$/.test(path))) {
     if (roomOf(file) < 0) found.push({ file, line: 1, what: "is in no room" });
     const code = withoutComments(read(root, file));
@@ -41,17 +40,8 @@ export function checkIncludes(root) {
         continue;
       }
       uses.get(file).push({ to, line });
-      if (roomOf(file) <= roomOf(to)) continue;
-      against.add(`${file} → ${to}`);
-      if (!AGAINST.includes(`${file} → ${to}`)) found.push({ file, line, what: `must not include ${name}` });
+      if (roomOf(file) > roomOf(to)) found.push({ file, line, what: `must not include ${name}` });
     }
-  }
-  for (const arrow of AGAINST.filter((known) => existsSync(join(root, known.split(" → ")[0])) && !against.has(known))) {
-    found.push({
-      file: "tools/checks/rooms.mjs",
-      line: 1,
-      what: `nothing goes against the arrows by ${arrow} any more`,
-    });
   }
   return [...found, ...circles(uses, "includes")];
 }

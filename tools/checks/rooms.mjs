@@ -39,17 +39,5 @@ export const ARROWS = [
 /** The library's rooms: each may use itself and those behind it. */
 export const LIBRARY = ["hooks", "life", "send", "records", "unwind", "stacks", "index", "threads", "store", "base"];
 
-/** Includes of the library's that go against that: to be turned around, and no more of them. */
-export const AGAINST = [
-  "preload/life/start.c → preload/hooks/redirect.h",
-  "preload/records/guard.h → preload/life/start.h",
-  "preload/stacks/intern.c → preload/life/ahead.h",
-  "preload/store/stand_in.c → preload/threads/thread.h",
-  "preload/store/store.c → preload/threads/thread.h",
-  "preload/threads/thread.c → preload/unwind/capture.h",
-  "preload/unwind/origin.c → preload/life/real.h",
-  "preload/unwind/stack_range.c → preload/records/regions.h",
-];
-
 /** Whose files are all in rooms. */
 export const HALLS = [/^asm\//, /^runtime\//];

@@ -1,0 +1,18 @@
+/* Entering a hook where another one was left by a jump; see enter.h. */
+#include "enter.h"
+
+#include <signal.h>
+
+#include "../base/lock.h"
+
+bool mh_guard_is_stale(uintptr_t frame) {
+  /* Deeper on the stack: a call from inside that hook. The same or further out: that hook's frame cannot exist any more,
+   * unless this is a signal handler on another stack. */
+  if (frame < (mh_tls.guard & ~(uintptr_t)MH_GUARD_BITS)) return false;
+  stack_t alternate;
+  if (mh_syscall(SYS_sigaltstack, 0, (long)&alternate, 0, 0, 0, 0) < 0 || alternate.ss_flags & SS_ONSTACK) return false;
+  if (mh_tls.disarms && alternate.ss_flags & SS_DISABLE) return false;
+  mh_lock_leave_all(mh_self_id());
+  mh_tls.guard = 0;
+  return true;
+}

@@ -1,0 +1,39 @@
+/* Which addresses are mapped: the mappings with access, and the reservations without, as sorted arrays under one lock.
+ *
+ * A mapping's number is its record's slot, a reservation's the stack that mapped it. Two rooms need them: the unwinder asks
+ * how far the memory around a stack reaches, and mappings.c changes them.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ranges.h"
+
+extern struct mh_ranges mh_mappings, mh_reservations;
+
+/* Takes the lock of both. Where somebody was in the middle of a change, they are mended first: what is in order and has its
+ * record is kept, what is lost is counted as dropped. False: not to be had in time. */
+bool mh_intervals_lock(void);
+void mh_intervals_unlock(void);
+
+/* Adds to what is reserved. The lock is held. */
+void mh_intervals_count_reserved(int64_t bytes);
+
+/* How often the mappings changed, and that they do. The lock is held. */
+extern uint32_t mh_intervals_changes;
+static inline void mh_intervals_changing(void) {
+  MH_SET(mh_intervals_changes, mh_intervals_changes + 1);
+}
+
+/* The mapping around `address`, or the gap between two: [*low, *high). False if it is a gap, or another thread is changing
+ * them: then that is empty. Asked for the memory that the calling thread runs on, which nobody unmaps meanwhile, it holds
+ * until mh_intervals_changes changes. */
+bool mh_intervals_around(uintptr_t address, uintptr_t *low, uintptr_t *high);
+
+/* The record slot of the mapping [start, end), 0 if there is none. For a child of fork that has one thread. */
+uint32_t mh_intervals_peek(uintptr_t start, uintptr_t end);
+
+/* In a child of fork that goes on with its parent's mappings; those whose record did not come along are left out. */
+void mh_intervals_inherit(void);
+void mh_intervals_prune(void);
+void mh_intervals_reset(void);
