@@ -11,6 +11,7 @@
 #include "symbols.h"
 #include "sys.h"
 
+uint64_t mh_clock_start;
 int (*mh_clock_gettime)(clockid_t clock, struct timespec *now);
 
 #if defined(__x86_64__)

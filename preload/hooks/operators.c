@@ -13,28 +13,8 @@
 #include "operators_late.h"
 #include "../life/real.h"
 #include "../base/sys.h"
-#include "../base/text.h"
 
 extern void *mh_own_malloc(size_t size);
-
-struct mh_operator mh_operators[MH_OPERATOR_COUNT];
-
-const char *const mh_operator_names[] = {
-#define O(symbol, next) #symbol,
-    MH_OPERATORS(O)
-#undef O
-};
-
-const uint8_t mh_operators_next[] = {
-#define O(symbol, next) MH_OPERATOR(next),
-    MH_OPERATORS(O)
-#undef O
-};
-
-bool mh_operators_runtime(const struct mh_loaded *module) {
-  const char *file = module->file;
-  return mh_starts(file, "libstdc++.so") || mh_starts(file, "libc++.so") || mh_starts(file, "libc++abi.so");
-}
 
 struct found {
   bool before; /* before memhook: who asks for it gets that one, not the hook */
@@ -81,22 +61,11 @@ static bool survey_module(const struct mh_loaded *module, void *data) {
     holds_;                                                       \
   })
 
-static bool allocates_aligned(unsigned id) {
-  return id >= MH_OPERATOR(_ZnwmSt11align_val_t) && id <= MH_OPERATOR(_ZnamSt11align_val_tRKSt9nothrow_t);
-}
-
-static bool heap_before; /* a malloc or free that comes before memhook's: who calls those does not call the hooks */
-
-/* Which alignments are refused, and who is asked for how much, each runtime knows for itself. */
-enum mh_way mh_operators_plain_way(unsigned id) {
-  return MH_GET(heap_before) || allocates_aligned(id) ? MH_WAY_AROUND : MH_WAY_DIRECT;
-}
-
 static enum mh_way decide(const struct survey *survey, unsigned id) {
   bool hooks = ON_THE_WAY(survey, id, !found->before);
   /* It may come with what is loaded later, and be another one for each. */
   if (hooks && !ON_THE_WAY(survey, id, found->behind)) return MH_WAY_BY_CALLER;
-  if (hooks && ON_THE_WAY(survey, id, found->plain) && !heap_before) return mh_operators_plain_way(id);
+  if (hooks && ON_THE_WAY(survey, id, found->plain) && !mh_operators_heap_before) return mh_operators_plain_way(id);
   return survey->any_before && survey->found[id].behind ? MH_WAY_THROUGH : MH_WAY_AROUND;
 }
 
@@ -107,7 +76,7 @@ static void decide_all(void) {
   if (!mh_real_found()) mh_real_find();
   for (unsigned id = 0; id < MH_OPERATOR_COUNT; id++) survey.hashes[id] = mh_symbols_hash(mh_operator_names[id]);
   if (!mh_loaded_each(survey_module, &survey)) return;
-  MH_SET(heap_before, survey.heap_before);
+  MH_SET(mh_operators_heap_before, survey.heap_before);
   for (unsigned id = 0; id < MH_OPERATOR_COUNT; id++) {
     const struct found *found = &survey.found[id];
     enum mh_way way = decide(&survey, id);

@@ -35,6 +35,7 @@
 #include "../records/regions.h"
 #include "../threads/sample.h"
 #include "../send/sender.h"
+#include "../store/parent.h"
 #include "../store/stand_in.h"
 #include "../threads/thread.h"
 
@@ -150,7 +151,7 @@ static void count_inherited(int64_t expected) {
 /* Relative times go on from the parent's beginning; and what the parent could not record is missing here, too. */
 static void go_on_from(const struct mh_parent_store *parent) {
   struct mh_header *header = mh_header();
-  mh_calendar_go_on(header, parent);
+  mh_calendar_go_on(header, &parent->calendar, parent->start_wall, parent->start_monotonic);
   header->dropped = parent->dropped;
   header->dropped_bytes = parent->dropped_bytes;
 }
@@ -158,7 +159,8 @@ static void go_on_from(const struct mh_parent_store *parent) {
 bool mh_inherit(void) {
   struct mh_parent_store parent = {.fd = -1};
   progress = mh_map_private(THREADS_CAPACITY * sizeof(struct progress));
-  bool possible = progress && mh_store_forget(&parent);
+  bool possible = progress && mh_parent_store_open(&parent);
+  mh_store_forget();
   int64_t expected = mh_count_live();
   if (possible) {
     newest_of_all = mh_fork_log_time();
@@ -173,8 +175,8 @@ bool mh_inherit(void) {
   mh_count_reset();
   possible = possible && mh_store_create();
   if (possible) go_on_from(&parent);
-  for (uint32_t kind = MH_KIND_STACKS; possible && kind < MH_KIND_COUNT; kind++) possible = mh_store_copy(&parent, kind);
-  if (possible && (possible = mh_store_copy(&parent, MH_KIND_RECORDS))) {
+  for (uint32_t kind = MH_KIND_STACKS; possible && kind < MH_KIND_COUNT; kind++) possible = mh_parent_store_copy(&parent, kind);
+  if (possible && (possible = mh_parent_store_copy(&parent, MH_KIND_RECORDS))) {
     leave_out_others();
     mh_fork_log_replay(put_back);
     mh_index_prune();

@@ -66,7 +66,7 @@ static void watch_forks(void) {
 /* A child of fork that starts empty: only this thread is left, the parent's store is not mapped here, its locks may be
  * held for ever. */
 static void forget_parent(void) {
-  mh_store_forget(NULL);
+  mh_store_forget();
   mh_thread_reset();
   mh_records_reset();
   mh_index_reset();
@@ -96,7 +96,7 @@ static bool begin_child_somehow(void) {
   mh_cfi_inherit();
   mh_sample_reseed();
   if (mh_settings.children == MH_CHILDREN_OFF) {
-    mh_store_forget(NULL);
+    mh_store_forget();
     return false;
   }
   if (mh_settings.children == MH_CHILDREN_FOLLOW && mh_inherit()) return true;

@@ -44,13 +44,12 @@ void mh_calendar_start(struct mh_header *header) {
   mh_calendar_next = 0;
 }
 
-void mh_calendar_go_on(struct mh_header *header, const struct mh_parent_store *parent) {
-  const struct mh_calendar *calendar = &parent->calendar;
-  header->start_wall = parent->start_wall;
+void mh_calendar_go_on(struct mh_header *header, const struct mh_calendar *calendar, uint64_t wall, uint64_t monotonic) {
+  header->start_wall = wall;
   header->calendar = *calendar;
   /* The child may be in another time namespace, where the same instant has another number. */
   uint64_t start = calendar->start_boottime - calendar->start_suspended + (uint64_t)mh_process.monotonic_offset;
-  header->start_monotonic = mh_clock_start = calendar->start_boottime ? start : parent->start_monotonic;
+  header->start_monotonic = mh_clock_start = calendar->start_boottime ? start : monotonic;
 }
 
 /* Of the two with the least time between them the earlier goes. */

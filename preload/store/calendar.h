@@ -7,7 +7,7 @@
 #pragma once
 #include <stdint.h>
 
-#include "store.h"
+#include "format.h"
 #include "../base/sys.h"
 
 extern uint64_t mh_calendar_next; /* relative time of the next look */
@@ -15,8 +15,9 @@ extern uint64_t mh_calendar_next; /* relative time of the next look */
 /* Of a new store: where relative times begin. */
 void mh_calendar_start(struct mh_header *header);
 
-/* Of a store that goes on with another one's times. */
-void mh_calendar_go_on(struct mh_header *header, const struct mh_parent_store *parent);
+/* Of a store that goes on with another one's times, which says so: where these began by the wall clock and by
+ * CLOCK_MONOTONIC. */
+void mh_calendar_go_on(struct mh_header *header, const struct mh_calendar *calendar, uint64_t wall, uint64_t monotonic);
 
 void mh_calendar_turn(void);
 

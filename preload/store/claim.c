@@ -18,7 +18,7 @@
 #include "../base/log.h"
 #include "../base/process.h"
 #include "../base/settings.h"
-#include "store.h"
+#include "format.h"
 #include "../base/sys.h"
 #include "../base/text.h"
 

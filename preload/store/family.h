@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "store.h"
+#include "format.h"
 
 /* An ancestor lived when its child was made, and so on. So the dead process is taken for one if it lived
  *

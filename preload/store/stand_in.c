@@ -2,7 +2,7 @@
 #include "stand_in.h"
 
 #include "../base/peek.h"
-#include "store.h"
+#include "format.h"
 #include "../base/sys.h"
 #include "../base/self.h"
 

@@ -26,16 +26,6 @@
 #define EINTR_TURNS 100
 #define RETRY_NANOSECONDS 500000000u
 
-uint8_t *mh_store;
-uint64_t mh_clock_start;
-uint8_t *mh_record_blocks[MH_BLOCK_MAX_COUNT];
-uint8_t *mh_table_blocks[MH_KIND_COUNT][MH_TABLE_BLOCKS];
-
-const uint32_t mh_element_bytes[MH_KIND_COUNT] = {
-    [MH_KIND_RECORDS] = MH_RECORD_BYTES, [MH_KIND_STACKS] = MH_STACK_BYTES,   [MH_KIND_NODES] = MH_NODE_BYTES,
-    [MH_KIND_FRAMES] = MH_FRAME_BYTES,   [MH_KIND_MODULES] = MH_MODULE_BYTES, [MH_KIND_STRINGS] = 1,
-};
-
 /* One lock for each array: a thread that needs records never waits for another one's stack nodes. */
 static struct mh_lock grow_locks[MH_KIND_COUNT];
 static uint64_t retry_time[MH_KIND_COUNT]; /* after a failure to grow: when to ask the file system again */
@@ -362,12 +352,11 @@ bool mh_store_create(void) {
   if (mapped && !mh_store) mh_stand_in_give_place(mapped);
   mh_unlink(file.path);
   mh_close(fd);
-  mh_store_forget(NULL);
+  mh_store_forget();
   return false;
 }
 
-bool mh_store_forget(struct mh_parent_store *parent) {
-  bool open = parent && mh_parent_store_open(parent);
+void mh_store_forget(void) {
   mh_stand_in_end();
   file.fd = -1;
   for (uint32_t kind = 0; kind < MH_KIND_COUNT; kind++) {
@@ -376,5 +365,4 @@ bool mh_store_forget(struct mh_parent_store *parent) {
     mh_store_published[kind] = 0;
   }
   block_lock = (struct mh_lock){0};
-  return open;
 }

@@ -41,11 +41,9 @@ int main(void) {
   printf("seen %g %g\n", in_seconds(calendar->seen_time), in_seconds(calendar->suspended));
   for (uint32_t i = 0; i < calendar->jump_count; i++)
     printf("jump %g %g\n", in_seconds(calendar->jumps[i].time), in_seconds(calendar->jumps[i].wall));
-  struct mh_parent_store parent = {
-      .start_wall = header->start_wall, .start_monotonic = header->start_monotonic, .calendar = header->calendar};
   static struct mh_header child;
   mh_process.monotonic_offset = -1000000000;
-  mh_calendar_go_on(&child, &parent);
+  mh_calendar_go_on(&child, calendar, header->start_wall, header->start_monotonic);
   printf("child %g %g %lu\n", in_seconds(child.start_wall), in_seconds(child.start_monotonic), (unsigned long)child.calendar.jump_count);
   return 0;
 }

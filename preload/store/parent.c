@@ -1,4 +1,6 @@
-/* The parent's store, read by a child of fork from the file: nothing of it is mapped, and the parent goes on writing. See store.h. */
+/* The parent's store, read from its file; see parent.h. */
+#include "parent.h"
+
 #include <errno.h>
 
 #include "../base/peek.h"
@@ -45,7 +47,7 @@ void mh_parent_store_close(struct mh_parent_store *parent) {
   parent->blocks = NULL;
 }
 
-bool mh_store_copy(const struct mh_parent_store *parent, uint32_t kind) {
+bool mh_parent_store_copy(const struct mh_parent_store *parent, uint32_t kind) {
   uint32_t count = parent->counts[kind], per_block = MH_BLOCK_BYTES / mh_element_bytes[kind];
   if (!mh_store_reserve(kind, count)) return false;
   for (uint32_t block = 1; block < parent->block_count; block++) {
