@@ -11,7 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "ahead.h"
+#include "allocator.h"
 #include "../store/calendar.h"
 #include "../unwind/cfi.h"
 #include "../base/clock.h"
@@ -22,7 +22,7 @@
 #include "../base/alive.h"
 #include "../index/index.h"
 #include "../index/intervals.h"
-#include "inherit.h"
+#include "clone.h"
 #include "../stacks/intern.h"
 #include "../stacks/keep.h"
 #include "../base/lock.h"

@@ -1,5 +1,5 @@
 /* The log of records that a process removes while a child of fork may still want them: what was live at the fork is known in the child, but it copies
- * the records later from the file (inherit.c), where those are gone that its parent has freed meanwhile.
+ * the records later from the file (clone.c), where those are gone that its parent has freed meanwhile.
  *
  * A child says so when it wants the log no more: it has begun, executes another program, or ends. One that was killed is found to be gone, and one
  * that neither begins nor ends is not waited for any longer after as many frees as the log has entries. Then frees are as fast as before the fork.

@@ -1,9 +1,9 @@
-/* Whether another malloc comes ahead of memhook's; see ahead.h.
+/* Whether another malloc comes ahead of memhook's; see allocator.h.
  *
  * In a program that is not position independent, the loader may find an entry of the program's PLT where it only takes the function's address: then
  * the program has a symbol with a value, but none that is defined. Which of the two it is stands in the program's own symbol table.
  */
-#include "ahead.h"
+#include "allocator.h"
 
 #include <stdint.h>
 #include <sys/auxv.h>

@@ -1,4 +1,4 @@
-/* Inheriting; see inherit.h.
+/* Inheriting; see clone.h.
  *
  * A fork must cost nothing to those that only exec, so nothing is copied before the child's first hook. By then the
  * parent has gone on. What was live at the fork is known all the same: the index is private memory, so the child has it as it was
@@ -17,7 +17,7 @@
  *
  * Slots keep their numbers, so index, modules, frames and stacks are valid as they are.
  */
-#include "inherit.h"
+#include "clone.h"
 
 #include <dlfcn.h>
 
