@@ -1,5 +1,5 @@
-// Checks what no compiler checks: who imports whom, what the library exports and needs, that asm/FORMAT.md says
-// what asm/layout.ts says and the manual what --help says, lint and format, and
+// Checks what no compiler checks: who imports whom, who is in the table of life, what the library exports and needs,
+// that asm/FORMAT.md says what asm/layout.ts says and the manual what --help says, lint and format, and
 // that nothing of anybody's machine is left in the files.
 //
 //   node tools/check.mjs [--root FOLDER]
@@ -15,6 +15,7 @@ import { checkFormat } from "./checks/format.mjs";
 import { checkImports } from "./checks/imports.mjs";
 import { checkIncludes } from "./checks/includes.mjs";
 import { checkLibrary } from "./checks/library.mjs";
+import { checkLife } from "./checks/life.mjs";
 import { checkSize } from "./checks/size.mjs";
 import { checkStyle } from "./checks/style.mjs";
 import { checkText } from "./checks/text.mjs";
@@ -22,6 +23,7 @@ import { checkText } from "./checks/text.mjs";
 export const CHECKS = {
   checkImports,
   checkIncludes,
+  checkLife,
   checkLibrary,
   checkFormat,
   checkStyle,

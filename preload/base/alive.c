@@ -1,5 +1,29 @@
 /* Children of fork; see alive.h. */
 #include "alive.h"
 
+#include "log.h"
+#include "sys.h"
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
 static struct mh_alive not_yet = {.own_store = 1};
-struct mh_alive *mh_alive = &not_yet; /* until start.c has a page for it */
+struct mh_alive *mh_alive = &not_yet; /* until there is a page for it */
+
+bool mh_alive_watch(void) {
+  struct mh_alive *page = mh_map_private(4096);
+  if (!page) return false;
+  if (mh_madvise(page, 4096, MADV_WIPEONFORK) < 0)
+    mh_log("this kernel cannot tell children of fork (before 4.14): only those of fork() itself are noticed", "", "");
+  page->own_store = 1;
+  mh_alive = page;
+  return true;
+}
+
+/* What the wiped page says already, where there is one: older kernels, some sandboxes and emulators do not wipe it, and
+ * nothing of the parent's store is mapped here. */
+void mh_alive_forked(void) {
+  __atomic_store_n(&mh_alive->recording, 0, __ATOMIC_RELEASE);
+  __atomic_store_n(&mh_alive->own_store, 0, __ATOMIC_RELEASE);
+}

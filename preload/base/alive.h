@@ -22,3 +22,10 @@ static inline bool mh_stands_in(void) {
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   return !__atomic_load_n(&mh_alive->own_store, __ATOMIC_RELAXED);
 }
+
+/* Called once, when memhook begins to record. Children that never call a hook never notice, and cost nothing. False: there
+ * is no memory. */
+bool mh_alive_watch(void);
+
+/* In a child that was told of the fork. */
+void mh_alive_forked(void);

@@ -93,8 +93,7 @@ static void identify_program(void) {
   mh_process.exe[mh_process.exe_length] = 0;
 }
 
-void mh_process_identify(bool forked) {
-  if (!forked) identify_program();
+static void identify(bool forked) {
   mh_process.pid = (uint32_t)mh_getpid();
   mh_process.forked = forked;
   read_time_offsets();
@@ -113,6 +112,15 @@ void mh_process_identify(bool forked) {
   const char *cursor = link + 5;
   if (length > 5 && mh_starts(link, "pid:[") && !mh_parse_number(&cursor, &mh_process.pid_namespace))
     mh_process.pid_namespace = 0;
+}
+
+void mh_process_start(void) {
+  identify_program();
+  identify(false);
+}
+
+void mh_process_child(void) {
+  identify(true);
 }
 
 const char *mh_process_name(void) {

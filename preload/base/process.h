@@ -17,8 +17,9 @@ struct mh_process {
 
 extern struct mh_process mh_process;
 
-/* Fills mh_process for the calling process. */
-void mh_process_identify(bool forked);
+/* Fills mh_process, at the start and in a child of fork. */
+void mh_process_start(void);
+void mh_process_child(void);
 
 /* The last part of the executable's path. */
 const char *mh_process_name(void);

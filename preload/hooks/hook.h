@@ -80,3 +80,7 @@ bool mh_hook_exit(long number, int status);
 
 /* The hook syscall, where it is called for mmap, munmap, mremap or a change of protection. */
 long mh_hook_syscall_memory(long number, const long arguments[6], struct mh_entry entry);
+
+/* Whether a system call, by its number and first two arguments, is a fork of which libc tells nobody; and the call. */
+bool mh_fork_is(long number, long a, long b);
+long mh_fork_call(long number, long a, long b, long c, long d, long e, long f);

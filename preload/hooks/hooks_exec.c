@@ -9,6 +9,7 @@
 #include "../records/fork_log.h"
 #include "hook.h"
 #include "../base/lock.h"
+#include "../life/life.h"
 #include "../base/process.h"
 #include "../base/settings.h"
 #include "../base/text.h"
@@ -126,6 +127,10 @@ static bool lend_folder(void) {
   lent.borrowers += borrowed;
   mh_lock_release(&lent.lock);
   return borrowed;
+}
+
+void mh_exec_forked(void) {
+  lent.lock = (struct mh_lock){0};
 }
 
 /* Another thread may have set a variable meanwhile, and so have made an environment of its own from the copy. */

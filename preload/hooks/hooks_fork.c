@@ -5,7 +5,7 @@
 #include <linux/sched.h>
 
 #include "hook.h"
-#include "../life/clone.h"
+#include "../life/fork.h"
 #include "../base/peek.h"
 
 MH_HOOK pid_t _Fork(void) {

@@ -6,7 +6,6 @@
 
 #include "../base/clock.h"
 #include "hook.h"
-#include "../life/clone.h"
 #include "../base/seccomp.h"
 
 /* A child of vfork runs in its parent's memory, but its filters are its own. */

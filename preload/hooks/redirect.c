@@ -7,7 +7,7 @@
 #include "bindings.h"
 #include "hook.h"
 #include "../life/loaded.h"
-#include "../life/start.h"
+#include "../life/life.h"
 #include "../base/lock.h"
 #include "names.h"
 #include "../base/text.h"
@@ -21,7 +21,7 @@ static struct mh_lock lock;
 static uint64_t maybe[64]; /* a bit for each real function, by its address: most of what is bound is none of them */
 
 static bool is_own(const struct mh_loaded *module) {
-  return mh_loaded_holds(module, (uintptr_t)mh_hooks_begin);
+  return mh_loaded_holds(module, (uintptr_t)mh_redirect_start);
 }
 
 /* Whose definitions are never changed. The program's own: its calls of them need no symbol, and to see half of the
@@ -144,9 +144,14 @@ static void redirect(struct mh_changes changes) {
   searched = count;
 }
 
-void mh_hooks_begin(void) {
+void mh_redirect_start(void) {
+  if (MH_GET(started_in)) return; /* a child that starts empty: what this asks the loader for takes a lock */
   MH_SET(started_in, (uint32_t)mh_getpid());
   once(redirect, &seen_changes);
+}
+
+void mh_redirect_forked(void) {
+  lock = (struct mh_lock){0};
 }
 
 /* The functions of functions.h. `real`: NULL where the table of the real functions has none, because it is libc's or

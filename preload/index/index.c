@@ -43,14 +43,8 @@ uint32_t mh_index_peek(uint64_t key) {
   return slot ? slot : mh_overflow_peek(key);
 }
 
-void mh_index_inherit(void) {
+void mh_index_clone(void) {
   mh_index.slots = 0;
-  mh_shadow_inherit();
-  mh_overflow_inherit();
-}
-
-void mh_index_prune(void) {
-  mh_overflow_drop_missing();
 }
 
 static bool irregular; /* some blocks are not the C library's after all */
@@ -90,6 +84,4 @@ void mh_index_reset(void) {
   __builtin_memset(mh_index_pages, 0, sizeof(mh_index_pages));
   mh_index_start();
   set_slots();
-  mh_shadow_reset();
-  mh_overflow_reset();
 }

@@ -88,14 +88,9 @@ void mh_index_suit(bool libc_allocates, bool glibc);
 /* Some blocks are not the C library's after all, and may begin anywhere. Called before that or after it. */
 void mh_index_no_grid(void);
 
-/* In a child of fork that goes on with its parent's blocks: frees the locks that other threads held. From then on an
- * entry may be left over from a record that did not come along, and is compared with the record. */
-void mh_index_inherit(void);
-
-/* The same, when the records are there: what the overflow table keeps is compared at once. */
-void mh_index_prune(void);
-
-/* Empties it (a child that starts afresh). */
+/* The moments of a process's life; see life/life.h. Of a parent's blocks that a child goes on with, an entry may be left
+ * over from a record that did not come along: it is compared with the record, those of the overflow table at once. */
+void mh_index_clone(void);
 void mh_index_reset(void);
 
 /* overflow.c. Keys are addresses; memory of custom allocators lies inside other blocks and has the key's top bit
@@ -104,6 +99,6 @@ void mh_index_reset(void);
 bool mh_overflow_put(uint64_t key, uint32_t slot, uint32_t *stale);
 uint32_t mh_overflow_take(uint64_t key);
 uint32_t mh_overflow_peek(uint64_t key);
-void mh_overflow_inherit(void);
+void mh_overflow_clone(void);
 void mh_overflow_drop_missing(void);
 void mh_overflow_reset(void);

@@ -63,11 +63,11 @@ uint32_t mh_intervals_peek(uintptr_t start, uintptr_t end) {
   return found ? mh_mappings.at[at].number : 0;
 }
 
-void mh_intervals_inherit(void) {
+void mh_intervals_clone(void) {
   lock = (struct mh_lock){0};
 }
 
-void mh_intervals_prune(void) {
+void mh_intervals_drop_missing(void) {
   keep_whole();
 }
 

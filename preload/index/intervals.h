@@ -34,6 +34,6 @@ bool mh_intervals_around(uintptr_t address, uintptr_t *low, uintptr_t *high);
 uint32_t mh_intervals_peek(uintptr_t start, uintptr_t end);
 
 /* In a child of fork that goes on with its parent's mappings; those whose record did not come along are left out. */
-void mh_intervals_inherit(void);
-void mh_intervals_prune(void);
+void mh_intervals_clone(void);
+void mh_intervals_drop_missing(void);
 void mh_intervals_reset(void);

@@ -136,7 +136,7 @@ uint32_t mh_overflow_peek(uint64_t key) {
   return entry && entry->key ? entry->slot : 0;
 }
 
-void mh_overflow_inherit(void) {
+void mh_overflow_clone(void) {
   /* What another thread was changing at the fork is put in order, as after a jump out of the middle. */
   for (uint32_t i = 0; i < SHARDS; i++) {
     struct shard *shard = &shards[i];

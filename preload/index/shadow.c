@@ -62,7 +62,7 @@ uint32_t mh_shadow_take(uintptr_t address) {
   return slot;
 }
 
-void mh_shadow_inherit(void) {
+void mh_shadow_clone(void) {
   inherited = true;
 }
 

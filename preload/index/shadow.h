@@ -57,5 +57,5 @@ static inline uint32_t mh_shadow_place(uintptr_t address) {
 bool mh_shadow_put(uintptr_t address, bool alone, uint32_t slot, uint32_t *stale);
 uint32_t mh_shadow_take(uintptr_t address);
 uint32_t mh_shadow_peek(uintptr_t address);
-void mh_shadow_inherit(void);
+void mh_shadow_clone(void);
 void mh_shadow_reset(void);

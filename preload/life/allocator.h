@@ -1,8 +1,9 @@
-/* Whether another malloc comes ahead of memhook's: a definition in the program itself, as with an allocator that is linked into it, or in a library
- * preloaded before. Calls then go there, and memhook sees those alone that it passes on. */
+/* What the allocator behind the hooks is, found out once and told to those who go by it: the index, how blocks are passed on,
+ * whose a call is, and whether the store says that calls go past memhook. */
 #pragma once
-#include <stdbool.h>
 
-/* Finds out, and has the store say so. `first`: what the loader finds for malloc when it begins with the program; NULL
- * unknown. */
-void mh_ahead_look(const void *first);
+/* Tells where the libraries behind the hooks are. */
+void mh_allocator_start(void);
+
+/* Finds out the rest, when the modules are known. */
+void mh_allocator_judge(void);

@@ -19,68 +19,17 @@
  */
 #include "clone.h"
 
-#include <dlfcn.h>
-
-#include "../store/calendar.h"
 #include "../base/clock.h"
-#include "../threads/counters.h"
-#include "../records/fork_log.h"
-#include "../base/alive.h"
 #include "../index/index.h"
-#include "../index/intervals.h"
-#include "../stacks/intern.h"
-#include "../base/log.h"
-#include "../stacks/modules.h"
-#include "../records/records.h"
+#include "../records/fork_log.h"
 #include "../records/regions.h"
-#include "../threads/sample.h"
-#include "../send/sender.h"
+#include "../store/calendar.h"
 #include "../store/parent.h"
-#include "../store/stand_in.h"
+#include "../store/store.h"
+#include "../threads/counters.h"
+#include "../threads/sample.h"
 #include "../threads/thread.h"
-
-static void prepare(void) {
-  /* A child that has not begun has a parent's log, if that follows. */
-  if (mh_settings.children == MH_CHILDREN_FOLLOW) mh_fork_log_prepare();
-}
-
-static void in_parent(void) {
-  mh_fork_log_in_parent(true);
-}
-
-/* What the wiped page says already, where there is one: older kernels, some sandboxes and emulators do not wipe it, and nothing of
- * the parent's store is mapped here. */
-static void in_child(void) {
-  __atomic_store_n(&mh_alive->recording, 0, __ATOMIC_RELEASE);
-  __atomic_store_n(&mh_alive->own_store, 0, __ATOMIC_RELEASE);
-  mh_fork_log_in_child();
-  if (mh_settings.net_host) mh_sender_forget();
-  mh_stand_in_told();
-  mh_sample_redraw();
-}
-
-void mh_fork_begins(void) {
-  prepare();
-}
-
-void mh_fork_ends(long child) {
-  if (child)
-    mh_fork_log_in_parent(child > 0);
-  else
-    in_child();
-}
-
-void mh_inherit_watch(void) {
-  /* glibc keeps pthread_atfork in a static part; this is what it calls there. musl has the plain one. */
-  int (*glibc)(void (*)(void), void (*)(void), void (*)(void), void *);
-  int (*plain)(void (*)(void), void (*)(void), void (*)(void));
-  *(void **)&glibc = dlsym(RTLD_NEXT, "__register_atfork");
-  *(void **)&plain = glibc ? NULL : dlsym(RTLD_NEXT, "pthread_atfork");
-  if (glibc)
-    glibc(prepare, in_parent, in_child, NULL);
-  else if (plain)
-    plain(prepare, in_parent, in_child);
-}
+#include "life.h"
 
 /* How far each thread of the parent had come: the time of its newest allocation, by thread id. */
 #define THREADS_CAPACITY 32768
@@ -156,35 +105,34 @@ static void go_on_from(const struct mh_parent_store *parent) {
   header->dropped_bytes = parent->dropped_bytes;
 }
 
-bool mh_inherit(void) {
+static bool copy_tables(const struct mh_parent_store *parent) {
+  for (uint32_t kind = MH_KIND_STACKS; kind < MH_KIND_COUNT; kind++)
+    if (!mh_parent_store_copy(parent, kind)) return false;
+  return mh_parent_store_copy(parent, MH_KIND_RECORDS);
+}
+
+static bool clone(struct mh_parent_store *parent) {
+  if (!progress || !mh_parent_store_open(parent)) return false;
+  int64_t expected = mh_count_live();
+  newest_of_all = mh_fork_log_time();
+  mh_thread_each(note_progress);
+  mh_live(MH_CLONE);
+  mh_store_forget();
+  if (!mh_store_create()) return false;
+  go_on_from(parent);
+  if (!copy_tables(parent)) return false;
+  leave_out_others();
+  mh_fork_log_replay(put_back);
+  count_inherited(expected);
+  mh_live(MH_DROP_MISSING);
+  return true;
+}
+
+bool mh_clone_store(void) {
   struct mh_parent_store parent = {.fd = -1};
   progress = mh_map_private(THREADS_CAPACITY * sizeof(struct progress));
-  bool possible = progress && mh_parent_store_open(&parent);
-  mh_store_forget();
-  int64_t expected = mh_count_live();
-  if (possible) {
-    newest_of_all = mh_fork_log_time();
-    mh_thread_each(note_progress);
-    mh_intern_unlock();
-    mh_modules_inherit(parent.counts[MH_KIND_MODULES]);
-    mh_index_inherit();
-    mh_intervals_inherit();
-  }
-  mh_thread_reset();
-  mh_records_reset();
-  mh_count_reset();
-  possible = possible && mh_store_create();
-  if (possible) go_on_from(&parent);
-  for (uint32_t kind = MH_KIND_STACKS; possible && kind < MH_KIND_COUNT; kind++) possible = mh_parent_store_copy(&parent, kind);
-  if (possible && (possible = mh_parent_store_copy(&parent, MH_KIND_RECORDS))) {
-    leave_out_others();
-    mh_fork_log_replay(put_back);
-    mh_index_prune();
-    mh_intervals_prune();
-    count_inherited(expected);
-    mh_records_rebuild();
-  }
+  bool cloned = clone(&parent);
   mh_parent_store_close(&parent);
   if (progress) mh_munmap(progress, THREADS_CAPACITY * sizeof(struct progress));
-  return possible;
+  return cloned;
 }

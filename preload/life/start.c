@@ -8,73 +8,30 @@
 #include "start.h"
 
 #include <dlfcn.h>
-#include <signal.h>
-#include <stdlib.h>
 
-#include "allocator.h"
-#include "../store/calendar.h"
-#include "../unwind/cfi.h"
-#include "../base/clock.h"
-#include "../threads/counters.h"
-#include "../store/family.h"
-#include "../records/fork_log.h"
-#include "../base/self.h"
 #include "../base/alive.h"
-#include "../index/index.h"
-#include "../index/intervals.h"
-#include "clone.h"
-#include "../stacks/intern.h"
-#include "../stacks/keep.h"
-#include "../base/lock.h"
+#include "../base/clock.h"
 #include "../base/log.h"
-#include "../stacks/modules.h"
-#include "../unwind/origin.h"
 #include "../base/process.h"
-#include "pass.h"
-#include "../records/records.h"
-#include "real.h"
-#include "../unwind/rule_table.h"
-#include "../threads/sample.h"
 #include "../base/seccomp.h"
-#include "../send/sender.h"
+#include "../base/self.h"
 #include "../base/settings.h"
+#include "../base/sys.h"
+#include "../records/fork_log.h"
+#include "../send/sender.h"
+#include "../store/calendar.h"
+#include "../store/family.h"
 #include "../store/stand_in.h"
 #include "../store/store.h"
-#include "../base/sys.h"
-
-#ifndef MADV_WIPEONFORK
-#define MADV_WIPEONFORK 18
-#endif
+#include "../threads/counters.h"
+#include "clone.h"
+#include "fork.h"
+#include "life.h"
+#include "real.h"
 
 enum phase { NEVER, STARTING, RECORDING, OFF };
 
 static uint32_t phase;
-
-static bool watching; /* for children, on a page of its own */
-
-/* Children that never call a hook never notice, and cost nothing. */
-static void watch_forks(void) {
-  struct mh_alive *page = mh_map_private(4096);
-  if (!page) return;
-  if (mh_madvise(page, 4096, MADV_WIPEONFORK) < 0)
-    mh_log("this kernel cannot tell children of fork (before 4.14): only those of fork() itself are noticed", "", "");
-  page->own_store = 1;
-  mh_alive = page;
-  watching = true;
-}
-
-/* A child of fork that starts empty: only this thread is left, the parent's store is not mapped here, its locks may be
- * held for ever. */
-static void forget_parent(void) {
-  mh_store_forget();
-  mh_thread_reset();
-  mh_records_reset();
-  mh_index_reset();
-  mh_intern_reset();
-  mh_modules_reset();
-  mh_intervals_reset();
-  mh_count_reset();
-}
 
 static void note_exit(int status, void *unused) {
   (void)unused;
@@ -90,55 +47,35 @@ static void watch_exit(void) {
 }
 
 static bool begin_child_somehow(void) {
-  mh_process_identify(true);
-  mh_sender_forget();
-  mh_rule_table_inherit();
-  mh_cfi_inherit();
-  mh_sample_reseed();
   if (mh_settings.children == MH_CHILDREN_OFF) {
     mh_store_forget();
     return false;
   }
-  if (mh_settings.children == MH_CHILDREN_FOLLOW && mh_inherit()) return true;
-  forget_parent();
+  if (mh_settings.children == MH_CHILDREN_FOLLOW && mh_clone_store()) return true;
+  mh_store_forget();
+  mh_live(MH_RESET);
   if (!mh_store_create()) return false;
-  mh_modules_start();
-  mh_capture_start();
+  mh_live(MH_STORE);
   return true;
 }
 
 static bool begin_child(void) {
+  mh_live(MH_CHILD);
   bool begun = begin_child_somehow();
-  mh_fork_log_forget();
+  mh_live(MH_BEGUN);
   return begun;
 }
 
 static bool begin(void) {
-  mh_index_start();
-  mh_settings_read();
+  mh_live(MH_WAKE);
   if (mh_seccomp_sandboxed()) {
     mh_log("off: this program began in a sandbox, which may kill it for a system call of memhook's", "", "");
     return false;
   }
-  mh_clock_find();
-  mh_process_identify(false);
-  mh_origin_start(&(struct mh_origin){
-      .allocator = (const void *)mh_real.malloc,
-      .libc = (const void *)mh_real.getauxval,
-      .threads = (const void *)mh_real.pthread_create,
-      .loader = (const void *)mh_real.__tls_get_addr,
-      .glibc = mh_real.gnu_get_libc_version != NULL,
-  });
+  mh_live(MH_START);
   if (!mh_store_create()) return false;
-  mh_keep_start();
-  mh_modules_start();
-  mh_ahead_look(mh_real_first_malloc);
-  mh_index_suit(mh_libc_allocates(), mh_real.gnu_get_libc_version != NULL);
-  if (mh_allocator_is_silent()) mh_pass_directly();
-  mh_capture_start();
-  mh_hooks_begin();
-  watch_forks();
-  return watching;
+  mh_live(MH_STORE);
+  return mh_alive_watch();
 }
 
 bool mh_start(void) {
@@ -199,7 +136,7 @@ __attribute__((constructor)) static void construct(void) {
   if (__atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED)) {
     uintptr_t guard = mh_guard_raise();
     watch_exit();
-    mh_inherit_watch();
+    mh_fork_watch();
     mh_guard_lower(guard);
   }
 }

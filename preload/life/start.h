@@ -6,10 +6,6 @@
 /* Starts memhook, or restarts it in a child. False: not now (too early, another thread is at it) or never (off). */
 bool mh_start(void);
 
-/* What the hooks do when memhook has just started here, with the guard up. It is theirs (hooks/redirect.c): life is below
- * them, and only says when. */
-void mh_hooks_begin(void);
-
 /* Notes how the process ends. */
 void mh_end(uint32_t kind, int status);
 

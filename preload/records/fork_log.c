@@ -185,7 +185,7 @@ void mh_fork_log_add(uint32_t slot, const struct mh_record *record) {
 
 /* ── In the child ────────────────────────────────────────────────────────────────────────────────── */
 
-void mh_fork_log_in_child(void) {
+void mh_fork_log_forked(void) {
   if (!parents) parents = kept;
   mh_fork_log = kept = NULL;
   lock = (struct mh_lock){0};

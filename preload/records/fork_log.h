@@ -29,7 +29,7 @@ static inline void mh_record_retire(uint32_t slot, struct mh_record *record) {
 /* Before a fork; and after it, in the parent and in the child. `made`: false if it is known to have failed. */
 void mh_fork_log_prepare(void);
 void mh_fork_log_in_parent(bool made);
-void mh_fork_log_in_child(void);
+void mh_fork_log_forked(void);
 
 /* In a child that has not begun. The time of the fork, 0 if nobody saw it; and what was removed since. */
 uint64_t mh_fork_log_time(void);

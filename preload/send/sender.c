@@ -153,6 +153,7 @@ bool mh_sender_pause(void) {
 }
 
 void mh_sender_forget(void) {
+  if (!mh_settings.net_host) return;
   mh_difference_forget();
   mh_sender.area = NULL;
   mh_sender.tid = 0;

@@ -202,7 +202,7 @@ uint32_t mh_intern_frame(uintptr_t pc, uint32_t flags) {
   return id;
 }
 
-void mh_intern_unlock(void) {
+void mh_intern_clone(void) {
   nodes.next = frames.next = stacks.next = 0;
   nodes.lock = frames.lock = stacks.lock = (struct mh_lock){0};
 }

@@ -40,7 +40,7 @@ uint32_t mh_intern_node(uint32_t parent, uint32_t frame, uint32_t hash);
 uint32_t mh_intern_stack(uint32_t node, bool cut, uint32_t hash);
 
 /* In a child of fork that goes on with its parent's stacks: frees the locks that other threads held. */
-void mh_intern_unlock(void);
+void mh_intern_clone(void);
 
 /* Empties what depends on nothing but this process's store: after fork, when a child starts its own. */
 void mh_intern_reset(void);

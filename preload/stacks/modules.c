@@ -370,15 +370,20 @@ void mh_modules_start(void) {
   mh_modules_refresh();
 }
 
-void mh_modules_inherit(uint32_t stored) {
+/* Goes on with the modules of which `stored` are in the store. */
+static void keep_stored(uint32_t stored) {
   lock = (struct mh_lock){0};
   if (spare == list) spare = NULL; /* forked in the middle of publishing */
   /* Forked when another thread had made a module, but not stored it yet. */
   while (module_count && module_at(module_count - 1)->id >= stored) module_count--;
 }
 
+void mh_modules_clone(void) {
+  keep_stored(mh_store_published[MH_KIND_MODULES]);
+}
+
 void mh_modules_reset(void) {
-  mh_modules_inherit(0);
+  keep_stored(0);
   list = NULL;
   last_refresh = next_refresh = 0; /* the store's clock starts anew */
   mh_modules_advance();

@@ -41,8 +41,8 @@ bool mh_module_known(uintptr_t pc);
 /* Rereads which modules are loaded. Called without any lock of ours held. */
 void mh_modules_refresh(void);
 
-/* In a child of fork that goes on with its parent's modules, of which `stored` are in the store. */
-void mh_modules_inherit(uint32_t stored);
+/* In a child of fork that goes on with its parent's modules, before it has forgotten the store. */
+void mh_modules_clone(void);
 
 /* In a child of fork, which has a store of its own: forgets everything. */
 void mh_modules_reset(void);

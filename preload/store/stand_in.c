@@ -53,7 +53,7 @@ static void begin(void) {
   mapped = true;
 }
 
-void mh_stand_in_told(void) {
+void mh_stand_in_forked(void) {
   told = true;
   if (mh_tls.guard && mh_store) begin();
 }

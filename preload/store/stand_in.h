@@ -30,7 +30,7 @@ uint8_t *mh_stand_in_place(void);
 void mh_stand_in_give_place(uint8_t *block);
 
 /* In a child that was told of the fork. */
-void mh_stand_in_told(void);
+void mh_stand_in_forked(void);
 
 /* In a child, inside the interrupted hook: makes sure of the memory that stands in, if this is the thread that has forked. */
 bool mh_stand_in_is_there(void);

@@ -30,7 +30,7 @@ void mh_cfi_unloaded(void) {
   __atomic_sub_fetch(&unloading, 1, __ATOMIC_SEQ_CST);
 }
 
-void mh_cfi_inherit(void) {
+void mh_cfi_child(void) {
   readers = 0;
   unloading = mh_tls.unloading;
 }

@@ -42,4 +42,4 @@ void mh_cfi_unloading(void);
 void mh_cfi_unloaded(void);
 
 /* In a child of fork: only the calling thread is left, perhaps in a destructor that its dlclose calls. */
-void mh_cfi_inherit(void);
+void mh_cfi_child(void);

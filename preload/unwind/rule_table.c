@@ -94,7 +94,7 @@ void mh_rule_insert(uint64_t key, uint64_t rule) {
   }
 }
 
-void mh_rule_table_inherit(void) {
+void mh_rule_table_child(void) {
   growing = (struct mh_lock){0};
 }
 

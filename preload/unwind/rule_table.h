@@ -80,7 +80,7 @@ MH_INLINE uint64_t mh_rule_find(uint64_t key) {
 void mh_rule_insert(uint64_t key, uint64_t rule);
 
 /* In a child of fork: another thread may have been growing the table. */
-void mh_rule_table_inherit(void);
+void mh_rule_table_child(void);
 
 /* To be called when the generation changed: its number in a key is short, and old keys must be gone before it is
  * used again. */

@@ -13,9 +13,13 @@
 #include "../../preload/unwind/capture_libunwind.h"
 #include "../../preload/base/lock.h"
 #include "../../preload/hooks/redirect.h"
+#include "../../preload/life/life.h"
 
 struct mh_redirect mh_redirects[1];
 const unsigned mh_redirect_count = 0;
+
+void mh_exec_forked(void) {
+}
 
 void *mh_own_malloc(size_t size);
 void *mh_own_malloc(size_t size) {

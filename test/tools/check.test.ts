@@ -164,10 +164,67 @@ test("includes: only from rooms behind, in no circle, all files in rooms", () =>
     "preload/cellar/e.h": "",
   });
   assert.deepEqual(says("checkIncludes", place).sort(), [
-    "preload/base/b.h:1: includes in a circle: preload/base/b.h → preload/base/c.h → preload/base/b.h",
+    "preload/base/b.h:1: includes in a circle: preload/base/b → preload/base/c → preload/base/b",
     "preload/base/b.h:2: must not include ../hooks/d.h",
     "preload/cellar/e.h:1: is in no room",
     "preload/stray.c:1: is in no room",
+  ]);
+});
+
+test("life: who keeps something has a row, which says what is true of its lock", () => {
+  const place = tree({
+    "preload/life/table.c": [
+      "  ROW(base/kept, NO_LOCK)",
+      "  ROW(base/locked, NO_LOCK, [MH_START] = start)",
+      "  ROW(base/unlocked, MENDED)",
+      "  ROW(base/mended, BEGUN_ANEW)",
+      "  ROW(base/anew, MENDED)",
+      "  ROW(base/empty, NO_LOCK)",
+      "  ROW(base/gone, NO_LOCK)",
+      "  ROW(base/kept, NO_LOCK)",
+      "  ROW(base/called, NO_LOCK, [MH_START] = start)",
+      "",
+    ].join("\n"),
+    "preload/base/kept.c": "static int kept;\n",
+    "preload/base/locked.c": "static struct {\n  struct mh_lock lock;\n} parts;\n",
+    "preload/base/unlocked.c": "int *mh_kept[3];\n",
+    "preload/base/mended.c":
+      "static struct mh_lock lock;\nbool f(void) {\n  return take(&lock) == MH_LOCK_TAKEN_OVER;\n}\n",
+    "preload/base/anew.c": "static struct mh_lock lock;\n",
+    "preload/base/empty.c": "static const int one = 1;\nstatic int f(void) {\n  return one;\n}\n",
+    "preload/base/called.c": "void start(void) {\n  int here = 1;\n}\n",
+    "preload/base/forgotten.c": "void f(void) {\n  static bool known;\n}\n",
+    "preload/base/pointer.c": "void (*mh_told)(void);\n",
+    "preload/base/initial.c": "struct mh_table mh_table[] = {\n  1,\n};\n",
+    "preload/base/typed.c": "static struct shard {\n  int count;\n} __attribute__((aligned(64))) shards[SHARDS];\n",
+    "preload/base/lasting.c":
+      "static const char *const names[] = {0};\nconst int mh_bytes[] = {1};\n// static int x;\n",
+  });
+  const keeps = "keeps something, and has no row in preload/life/table.c";
+  assert.deepEqual(says("checkLife", place).sort(), [
+    `preload/base/forgotten.c:2: ${keeps}`,
+    `preload/base/initial.c:1: ${keeps}`,
+    `preload/base/pointer.c:1: ${keeps}`,
+    `preload/base/typed.c:3: ${keeps}`,
+    "preload/life/table.c:2: base/locked has a lock",
+    "preload/life/table.c:3: base/unlocked has no lock",
+    "preload/life/table.c:4: base/mended mends what its lock guards",
+    "preload/life/table.c:5: base/anew does not look whether its lock was taken over",
+    "preload/life/table.c:6: base/empty keeps nothing",
+    "preload/life/table.c:7: there is no preload/base/gone.c",
+    "preload/life/table.c:8: base/kept has two rows",
+  ]);
+});
+
+test("includes: a header and its source are one part of a circle", () => {
+  const place = tree({
+    "preload/base/a.h": "",
+    "preload/base/a.c": '#include "a.h"\n#include "b.h"\n',
+    "preload/base/b.h": "",
+    "preload/base/b.c": '#include "b.h"\n#include "a.h"\n',
+  });
+  assert.deepEqual(says("checkIncludes", place), [
+    "preload/base/a.c:2: includes in a circle: preload/base/a → preload/base/b → preload/base/a",
   ]);
 });
 

@@ -5,7 +5,8 @@
 /**
  * Each circle once, as a violation of the file in it that is first by name; the way around is the shortest from there.
  *
- * @param {Map<string, { to: string, line: number }[]>} uses what each file uses, and where it says so
+ * @param {Map<string, { file?: string, to: string, line: number }[]>} uses what each file uses, and where it says so; of
+ *   a part of several files, in which of them
  * @param {string} verb "imports" or "includes"
  * @returns {Violation[]}
  */
@@ -16,8 +17,8 @@ export function circles(uses, verb) {
     const way = told.has(start) ? null : wayBack(uses, start, told);
     if (!way) continue;
     for (const file of way) told.add(file);
-    const { line } = uses.get(start).find(({ to }) => to === way[0]);
-    found.push({ file: start, line, what: `${verb} in a circle: ${[start, ...way].join(" → ")}` });
+    const { file = start, line } = uses.get(start).find(({ to }) => to === way[0]);
+    found.push({ file, line, what: `${verb} in a circle: ${[start, ...way].join(" → ")}` });
   }
   return found;
 }

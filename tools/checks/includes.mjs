@@ -1,10 +1,10 @@
-// What the library includes: system headers, libunwind's and its own, and of
-// these only along the arrows between rooms, in no circle.
+// What the library includes: system headers, libunwind's and its own, and of these only along the arrows between
+// rooms, in no circle. A header and its source count as one.
 
 import { existsSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { circles } from "./circles.mjs";
-import { LIBRARY } from "./rooms.mjs";
+import { ENTANGLED, LIBRARY } from "./rooms.mjs";
 import { files, lineOf, read, withoutComments } from "./tree.mjs";
 
 /** @typedef {import("./tree.mjs").Violation} Violation */
@@ -22,6 +22,9 @@ const SYSTEM_HEADERS = new RegExp(
 const roomOf = (file) =>
   file === "preload/memhook.h" ? Number.POSITIVE_INFINITY : LIBRARY.indexOf(file.split("/")[1]);
 
+/** A header and its source are one part: what either needs, both do. */
+const partOf = (file) => file.replace(/\.[chS]$/, "");
+
 /** @returns {Violation[]} */
 export function checkIncludes(root) {
   const found = [];
@@ -29,7 +32,7 @@ export function checkIncludes(root) {
   for (const file of files(root, "preload").filter((path) => /\.[chS]$/.test(path))) {
     if (roomOf(file) < 0) found.push({ file, line: 1, what: "is in no room" });
     const code = withoutComments(read(root, file));
-    uses.set(file, []);
+    if (!uses.has(partOf(file))) uses.set(partOf(file), []);
     for (const match of code.matchAll(/^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]/gm)) {
       const [, quote, name] = match;
       const line = lineOf(code, match.index);
@@ -39,9 +42,10 @@ export function checkIncludes(root) {
         found.push({ file, line, what: `must not include ${name}` });
         continue;
       }
-      uses.get(file).push({ to, line });
+      if (partOf(to) !== partOf(file)) uses.get(partOf(file)).push({ file, to: partOf(to), line });
       if (roomOf(file) > roomOf(to)) found.push({ file, line, what: `must not include ${name}` });
     }
   }
+  for (const part of uses.keys()) if (ENTANGLED.includes(part.split("/")[1])) uses.delete(part);
   return [...found, ...circles(uses, "includes")];
 }

@@ -1,0 +1,42 @@
+/* Forks; see fork.h. */
+#include "fork.h"
+
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "../base/settings.h"
+#include "../records/fork_log.h"
+#include "life.h"
+
+void mh_fork_begins(void) {
+  /* A child that has not begun has a parent's log, if that follows. */
+  if (mh_settings.children == MH_CHILDREN_FOLLOW) mh_fork_log_prepare();
+}
+
+static void in_parent(void) {
+  mh_fork_log_in_parent(true);
+}
+
+static void in_child(void) {
+  mh_live(MH_FORKED);
+}
+
+void mh_fork_ends(long child) {
+  if (child)
+    mh_fork_log_in_parent(child > 0);
+  else
+    in_child();
+}
+
+void mh_fork_watch(void) {
+  /* glibc keeps pthread_atfork in a static part; this is what it calls there. musl has the plain one. */
+  int (*glibc)(void (*)(void), void (*)(void), void (*)(void), void *);
+  int (*plain)(void (*)(void), void (*)(void), void (*)(void));
+  *(void **)&glibc = dlsym(RTLD_NEXT, "__register_atfork");
+  *(void **)&plain = glibc ? NULL : dlsym(RTLD_NEXT, "pthread_atfork");
+  if (glibc)
+    glibc(mh_fork_begins, in_parent, in_child, NULL);
+  else if (plain)
+    plain(mh_fork_begins, in_parent, in_child);
+}
