@@ -36,110 +36,85 @@ extern void *mh_own_malloc(size_t size);
     result_;                                        \
   })
 
-/* What is left when it is not as nearly always. `direct`: what to do where nothing is behind the hook; `early`:
+/* The slow path: whatever the fast one below does not do. `direct`: what to do where nothing is behind the hook; `early`:
  * before that is known. */
-#define NEW_UNUSUALLY(symbol, parameters, arguments, direct, early)                             \
-  static __attribute__((noinline)) void *symbol##_unusually parameters {                        \
-    MH_ENDS_WHEN_THROWN;                                                                        \
-    struct mh_operator behind = BEHIND(symbol);                                                 \
-    void *(*call) parameters = behind.function;                                                 \
-    if (MH_UNLIKELY(behind.way == MH_WAY_UNKNOWN)) return early;                                \
-    if (behind.way == MH_WAY_THROUGH) __attribute__((musttail)) return call arguments;          \
-    if (MH_UNLIKELY(!mh_enter(MH_HOOK_WRAP))) return call ? CALL(call, arguments) : direct;     \
-    if (behind.way == MH_WAY_DIRECT || !call) {                                                 \
-      void *block = direct;                                                                     \
-      if (MH_LIKELY(block || !call)) MH_RETURN_RECORDED(block, size);                           \
-      mh_tls.refused = size ? size : 1;                                                         \
-    }                                                                                           \
-    MH_RETURN_RECORDED(CALL(call, arguments), size);                                            \
+#define NEW_SLOW(symbol, parameters, arguments, direct, early)                              \
+  static __attribute__((noinline)) void *symbol##_slow parameters {                         \
+    MH_ENDS_WHEN_THROWN;                                                                    \
+    struct mh_operator behind = BEHIND(symbol);                                             \
+    void *(*call) parameters = behind.function;                                             \
+    if (MH_UNLIKELY(behind.way == MH_WAY_UNKNOWN)) return early;                            \
+    if (behind.way == MH_WAY_THROUGH) __attribute__((musttail)) return call arguments;      \
+    if (MH_UNLIKELY(!mh_enter(MH_HOOK_WRAP))) return call ? CALL(call, arguments) : direct; \
+    if (behind.way == MH_WAY_DIRECT || !call) {                                             \
+      void *block = direct;                                                                 \
+      if (MH_LIKELY(block || !call)) MH_RETURN_RECORDED(block, size);                       \
+      mh_tls.refused = size ? size : 1;                                                     \
+    }                                                                                       \
+    MH_RETURN_RECORDED(CALL(call, arguments), size);                                        \
   }
 
-/* Each is three functions. The second, to which the first jumps, does whatever is not what happens nearly always. The
- * third has the runtime's own do what is to be done when malloc refuses: call a new_handler, ask again, or throw. It
- * begins with the same question, to which malloc's hook knows the answer: the allocator is asked as often as alone. */
-#define NEW(symbol, parameters, arguments, direct)                                              \
-  NEW_UNUSUALLY(symbol, parameters, arguments, direct, mh_own_malloc(size ? size : 1))          \
-  static __attribute__((noinline)) void *symbol##_refused parameters {                          \
-    MH_ENDS_WHEN_THROWN;                                                                        \
-    struct mh_operator behind = BEHIND(symbol);                                                 \
-    void *(*call) parameters = behind.function;                                                 \
-    if (MH_UNLIKELY(!call)) return NULL;                                                        \
-    if (MH_UNLIKELY(!mh_enter(MH_HOOK_WRAP))) return CALL(call, arguments);                     \
-    mh_tls.refused = size ? size : 1;                                                           \
-    MH_RETURN_RECORDED(CALL(call, arguments), size);                                            \
-  }                                                                                             \
-  MH_HOOK void *symbol parameters {                                                             \
-    if (IS_DIRECT(symbol)) {                                                                    \
-      void *block = NULL;                                                                       \
-      if (mh_sample_passes(size)) {                                                             \
-        block = direct;                                                                         \
-        if (MH_LIKELY(block != NULL)) return block;                                             \
-        __attribute__((musttail)) return symbol##_refused arguments;                            \
-      }                                                                                         \
-      if (MH_LIKELY(mh_enter_fast(MH_HOOK_HEAP))) {                                          \
-        block = direct;                                                                         \
-        if (MH_LIKELY(block != NULL)) MH_RETURN_RECORDED(block, size);                          \
-        mh_leave();                                                                             \
-        __attribute__((musttail)) return symbol##_refused arguments;                            \
-      }                                                                                         \
-    }                                                                                           \
-    __attribute__((musttail)) return symbol##_unusually arguments;                              \
+/* Each is three functions: the fast path; the slow one, to which it jumps; and one for when malloc refuses. That has the
+ * runtime's own do what is to be done then: call a new_handler, ask again, or throw. It begins with the same question, to
+ * which malloc's hook knows the answer: the allocator is asked as often as alone. */
+#define ORDINARY mh_pass.malloc(size ? size : 1)
+#define NEW(X, symbol, next, parameters, arguments)                                 \
+  NEW_SLOW(symbol, parameters, arguments, ORDINARY, mh_own_malloc(size ? size : 1)) \
+  static __attribute__((noinline)) void *symbol##_refused parameters {              \
+    MH_ENDS_WHEN_THROWN;                                                            \
+    struct mh_operator behind = BEHIND(symbol);                                     \
+    void *(*call) parameters = behind.function;                                     \
+    if (MH_UNLIKELY(!call)) return NULL;                                            \
+    if (MH_UNLIKELY(!mh_enter(MH_HOOK_WRAP))) return CALL(call, arguments);         \
+    mh_tls.refused = size ? size : 1;                                               \
+    MH_RETURN_RECORDED(CALL(call, arguments), size);                                \
+  }                                                                                 \
+  MH_HOOK void *symbol parameters {                                                 \
+    if (IS_DIRECT(symbol)) {                                                        \
+      void *block = NULL;                                                           \
+      if (mh_sample_passes(size)) {                                                 \
+        block = ORDINARY;                                                           \
+        if (MH_LIKELY(block != NULL)) return block;                                 \
+        __attribute__((musttail)) return symbol##_refused arguments;                \
+      }                                                                             \
+      if (MH_LIKELY(mh_enter_fast(MH_HOOK_HEAP))) {                                 \
+        block = ORDINARY;                                                           \
+        if (MH_LIKELY(block != NULL)) MH_RETURN_RECORDED(block, size);              \
+        mh_leave();                                                                 \
+        __attribute__((musttail)) return symbol##_refused arguments;                \
+      }                                                                             \
+    }                                                                               \
+    __attribute__((musttail)) return symbol##_slow arguments;                       \
   }
 
 /* Never direct: which alignments it refuses, and whom it asks for how much, is the runtime's to say. */
-#define NEW_ALIGNED(symbol, parameters, arguments)                                              \
-  NEW_UNUSUALLY(symbol, parameters, arguments, mh_pass.memalign(alignment, size ? size : 1),    \
-                mh_early_allocate(size, alignment))                                             \
-  MH_HOOK void *symbol parameters {                                                             \
-    __attribute__((musttail)) return symbol##_unusually arguments;                              \
+#define ALIGNED(X, symbol, next, parameters, arguments)                                 \
+  NEW_SLOW(symbol, parameters, arguments, mh_pass.memalign(alignment, size ? size : 1), \
+                mh_early_allocate(size, alignment))                                     \
+  MH_HOOK void *symbol parameters {                                                     \
+    __attribute__((musttail)) return symbol##_slow arguments;                           \
   }
 
-#define DELETE(symbol, parameters, arguments)                                                   \
-  static __attribute__((noinline)) void symbol##_unusually parameters {                         \
-    struct mh_operator behind = BEHIND(symbol);                                                 \
-    void (*call) parameters = behind.function;                                                  \
-    if (behind.way == MH_WAY_THROUGH) __attribute__((musttail)) return call arguments;          \
-    if (behind.way == MH_WAY_DIRECT || !call) {                                                 \
-      mh_own_free(block);                                                                       \
-      return;                                                                                   \
-    }                                                                                           \
-    if (MH_LIKELY(block != NULL)) mh_hook_forget(block);                                        \
-    uintptr_t before = mh_tls.operator_;                                                        \
-    mh_tls.operator_ = (uintptr_t)call;                                                         \
-    call arguments;                                                                             \
-    mh_tls.operator_ = before;                                                                  \
-  }                                                                                             \
-  MH_HOOK void symbol parameters {                                                              \
-    if (IS_DIRECT(symbol))                                                                      \
-      mh_own_free(block);                                                                       \
-    else                                                                                        \
-      symbol##_unusually arguments;                                                             \
+#define DELETE(X, symbol, next, parameters, arguments)                                 \
+  static __attribute__((noinline)) void symbol##_slow parameters {                     \
+    struct mh_operator behind = BEHIND(symbol);                                        \
+    void (*call) parameters = behind.function;                                         \
+    if (behind.way == MH_WAY_THROUGH) __attribute__((musttail)) return call arguments; \
+    if (behind.way == MH_WAY_DIRECT || !call) {                                        \
+      mh_own_free(block);                                                              \
+      return;                                                                          \
+    }                                                                                  \
+    if (MH_LIKELY(block != NULL)) mh_hook_forget(block);                               \
+    uintptr_t before = mh_tls.operator_;                                               \
+    mh_tls.operator_ = (uintptr_t)call;                                                \
+    call arguments;                                                                    \
+    mh_tls.operator_ = before;                                                         \
+  }                                                                                    \
+  MH_HOOK void symbol parameters {                                                     \
+    if (IS_DIRECT(symbol))                                                             \
+      mh_own_free(block);                                                              \
+    else                                                                               \
+      symbol##_slow arguments;                                                         \
   }
 
-#define PLAIN mh_pass.malloc(size ? size : 1)
-NEW(_Znwm, (size_t size), (size), PLAIN)
-NEW(_Znam, (size_t size), (size), PLAIN)
-NEW(_ZnwmRKSt9nothrow_t, (size_t size, const struct nothrow *tag), (size, tag), PLAIN)
-NEW(_ZnamRKSt9nothrow_t, (size_t size, const struct nothrow *tag), (size, tag), PLAIN)
-
-NEW_ALIGNED(_ZnwmSt11align_val_t, (size_t size, size_t alignment), (size, alignment))
-NEW_ALIGNED(_ZnamSt11align_val_t, (size_t size, size_t alignment), (size, alignment))
-NEW_ALIGNED(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t size, size_t alignment, const struct nothrow *tag),
-            (size, alignment, tag))
-NEW_ALIGNED(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t size, size_t alignment, const struct nothrow *tag),
-            (size, alignment, tag))
-
-DELETE(_ZdlPv, (void *block), (block))
-DELETE(_ZdaPv, (void *block), (block))
-DELETE(_ZdlPvm, (void *block, size_t size), (block, size))
-DELETE(_ZdaPvm, (void *block, size_t size), (block, size))
-DELETE(_ZdlPvRKSt9nothrow_t, (void *block, const struct nothrow *tag), (block, tag))
-DELETE(_ZdaPvRKSt9nothrow_t, (void *block, const struct nothrow *tag), (block, tag))
-DELETE(_ZdlPvSt11align_val_t, (void *block, size_t alignment), (block, alignment))
-DELETE(_ZdaPvSt11align_val_t, (void *block, size_t alignment), (block, alignment))
-DELETE(_ZdlPvmSt11align_val_t, (void *block, size_t size, size_t alignment), (block, size, alignment))
-DELETE(_ZdaPvmSt11align_val_t, (void *block, size_t size, size_t alignment), (block, size, alignment))
-DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, (void *block, size_t alignment, const struct nothrow *tag),
-       (block, alignment, tag))
-DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, (void *block, size_t alignment, const struct nothrow *tag),
-       (block, alignment, tag))
+MH_OPERATORS(NEW, ALIGNED, DELETE, )

@@ -7,14 +7,14 @@
 struct mh_operator mh_operators[MH_OPERATOR_COUNT];
 
 const char *const mh_operator_names[] = {
-#define O(symbol, next) #symbol,
-    MH_OPERATORS(O)
+#define O(X, symbol, ...) #symbol,
+    MH_OPERATORS(O, O, O, )
 #undef O
 };
 
 const uint8_t mh_operators_next[] = {
-#define O(symbol, next) MH_OPERATOR(next),
-    MH_OPERATORS(O)
+#define O(X, symbol, next, ...) MH_OPERATOR(next),
+    MH_OPERATORS(O, O, O, )
 #undef O
 };
 

@@ -9,35 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../life/functions.h"
 #include "../life/loaded.h"
-
-/* symbol, and to which one a runtime's own forwards: itself if to none. */
-#define MH_OPERATORS(O)                                                          \
-  O(_Znwm, _Znwm)                                                                \
-  O(_Znam, _Znwm)                                                                \
-  O(_ZnwmRKSt9nothrow_t, _Znwm)                                                  \
-  O(_ZnamRKSt9nothrow_t, _Znam)                                                  \
-  O(_ZnwmSt11align_val_t, _ZnwmSt11align_val_t)                                  \
-  O(_ZnamSt11align_val_t, _ZnwmSt11align_val_t)                                  \
-  O(_ZnwmSt11align_val_tRKSt9nothrow_t, _ZnwmSt11align_val_t)                    \
-  O(_ZnamSt11align_val_tRKSt9nothrow_t, _ZnamSt11align_val_t)                    \
-  O(_ZdlPv, _ZdlPv)                                                              \
-  O(_ZdaPv, _ZdlPv)                                                              \
-  O(_ZdlPvm, _ZdlPv)                                                             \
-  O(_ZdaPvm, _ZdaPv)                                                             \
-  O(_ZdlPvRKSt9nothrow_t, _ZdlPv)                                                \
-  O(_ZdaPvRKSt9nothrow_t, _ZdaPv)                                                \
-  O(_ZdlPvSt11align_val_t, _ZdlPvSt11align_val_t)                                \
-  O(_ZdaPvSt11align_val_t, _ZdlPvSt11align_val_t)                                \
-  O(_ZdlPvmSt11align_val_t, _ZdlPvSt11align_val_t)                               \
-  O(_ZdaPvmSt11align_val_t, _ZdaPvSt11align_val_t)                               \
-  O(_ZdlPvSt11align_val_tRKSt9nothrow_t, _ZdlPvSt11align_val_t)                  \
-  O(_ZdaPvSt11align_val_tRKSt9nothrow_t, _ZdaPvSt11align_val_t)
 
 #define MH_OPERATOR(symbol) MH_OPERATOR_##symbol
 enum mh_operator_id {
-#define O(symbol, next) MH_OPERATOR(symbol),
-  MH_OPERATORS(O)
+#define O(X, symbol, ...) MH_OPERATOR(symbol),
+  MH_OPERATORS(O, O, O, )
 #undef O
   MH_OPERATOR_COUNT,
 };
