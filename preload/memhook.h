@@ -10,15 +10,15 @@
  *       …
  *     }
  *
- * Without memhook in the process both are a test of a null pointer; there is nothing to link with. Neither fails, and NULL
- * is no block. A block may lie inside one that malloc returned: the two are told apart by their kind. Sizes in bytes.
- * For C and C++, GCC and Clang; test/programs/pool.c of memhook's sources is an example.
+ * Without memhook in the process both are a test of a null pointer; there is nothing to link with. Neither fails, and
+ * NULL is no block. A block may lie inside one that malloc returned: the two are told apart by their kind. Sizes in
+ * bytes. For C and C++, GCC and Clang; test/programs/pool.c of memhook's sources is an example.
  */
 #pragma once
 #include <stddef.h>
 
-/* The functions are looked up where the dynamic loader puts them. The plain way, a weak declaration, does not do in programs
- * that are not position independent: there the linker settles that the functions are missing. */
+/* The functions are looked up where the dynamic loader puts them. The plain way, a weak declaration, does not do in
+ * programs that are not position independent: there the linker settles that the functions are missing. */
 #if defined(__x86_64__) && defined(__LP64__)
 #define MEMHOOK_FIND(name, function) __asm__(".weak " #name "\n\tmovq " #name "@GOTPCREL(%%rip), %0" : "=r"(function))
 #elif defined(__aarch64__) && defined(__LP64__)

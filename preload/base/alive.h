@@ -16,15 +16,15 @@ struct mh_alive {
 };
 extern struct mh_alive *mh_alive;
 
-/* True in a child from the fork on until it begins. Nothing is published meanwhile, and the store does not grow. It becomes true between any two
- * instructions of a hook. */
+/* True in a child from the fork on until it begins. Nothing is published meanwhile, and the store does not grow. It
+ * becomes true between any two instructions of a hook. */
 static inline bool mh_stands_in(void) {
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   return !__atomic_load_n(&mh_alive->own_store, __ATOMIC_RELAXED);
 }
 
-/* Called once, when memhook begins to record. Children that never call a hook never notice, and cost nothing. False: there
- * is no memory. */
+/* Called once, when memhook begins to record. Children that never call a hook never notice, and cost nothing. False:
+ * there is no memory. */
 bool mh_alive_watch(void);
 
 /* In a child that was told of the fork. */

@@ -1,5 +1,5 @@
-/* Finding the clock; see clock.h. The vDSO is a shared library that the kernel maps into each process. Its symbol table is read here, since the loader
- * would allocate to answer, on behalf of a program whose allocator may not be ready.
+/* Finding the clock; see clock.h. The vDSO is a shared library that the kernel maps into each process. Its symbol table
+ * is read here, since the loader would allocate to answer, on behalf of a program whose allocator may not be ready.
  */
 #include "clock.h"
 
@@ -31,11 +31,14 @@ static const ElfW(Ehdr) *vdso(void) {
 static uintptr_t find_in_vdso(const char *name) {
   const ElfW(Ehdr) *header = vdso();
   if (!header) return 0;
-  struct mh_mapped_image image = {.segments = (const ElfW(Phdr) *)((uintptr_t)header + header->e_phoff), .count = header->e_phnum};
+  struct mh_mapped_image image = {.segments = (const ElfW(Phdr) *)((uintptr_t)header + header->e_phoff),
+                                  .count = header->e_phnum};
   struct mh_symbols symbols;
   for (unsigned i = image.count; i-- > 0;)
-    if (image.segments[i].p_type == PT_LOAD) image.bias = (uintptr_t)header + image.segments[i].p_offset - image.segments[i].p_vaddr;
-  const ElfW(Sym) *symbol = mh_symbols_read(&image, &symbols) ? mh_symbols_find(&symbols, name, mh_symbols_hash(name), NULL) : NULL;
+    if (image.segments[i].p_type == PT_LOAD)
+      image.bias = (uintptr_t)header + image.segments[i].p_offset - image.segments[i].p_vaddr;
+  const ElfW(Sym) *symbol =
+      mh_symbols_read(&image, &symbols) ? mh_symbols_find(&symbols, name, mh_symbols_hash(name), NULL) : NULL;
   return symbol ? image.bias + symbol->st_value : 0;
 }
 

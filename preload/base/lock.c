@@ -23,8 +23,10 @@ enum mh_lock_result mh_lock_wait(struct mh_lock *lock, uint32_t self, bool anywa
   for (unsigned turn = 0; turn <= most; turn++) {
     uint32_t held = __atomic_load_n(&lock->held, __ATOMIC_RELAXED);
     if (held != first) anyway = false;
-    bool over = held == MH_LOCK_LEFT || (anyway && turn == most) || ((turn == SPINS + YIELDS || turn == most) && gone(held));
-    if ((!held || over) && __atomic_compare_exchange_n(&lock->held, &held, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+    bool over =
+        held == MH_LOCK_LEFT || (anyway && turn == most) || ((turn == SPINS + YIELDS || turn == most) && gone(held));
+    if ((!held || over) &&
+        __atomic_compare_exchange_n(&lock->held, &held, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
       __atomic_store_n(&lock->given_up, 0, __ATOMIC_RELAXED);
       return held ? MH_LOCK_TAKEN_OVER : MH_LOCK_TAKEN;
     }

@@ -1,10 +1,11 @@
-/* A lock for rare, short work. Taking it is bounded: after a while the caller gives up, drops the record it
- * wanted to write, and the program goes on. It is never held across a call into the program or the loader.
+/* A lock for rare, short work. Taking it is bounded: after a while the caller gives up, drops the record it wanted to
+ * write, and the program goes on. It is never held across a call into the program or the loader.
  *
- * Whoever holds it may be preempted, so a taker that spun in vain sleeps a little, some tens of milliseconds in all. When even
- * that was in vain, the holder may be gone for good (a signal handler jumped out of it): from then on nobody
- * waits long, until somebody gets it again. A holder's lock whose thread has ended is taken over. One that has jumped out and lives on says so at its
- * next hook (mh_lock_leave_all). It may call none for long: what can stand it is taken over all the same (mh_lock_take_anyway).
+ * Whoever holds it may be preempted, so a taker that spun in vain sleeps a little, some tens of milliseconds in all.
+ * When even that was in vain, the holder may be gone for good (a signal handler jumped out of it): from then on nobody
+ * waits long, until somebody gets it again. A holder's lock whose thread has ended is taken over. One that has jumped
+ * out and lives on says so at its next hook (mh_lock_leave_all). It may call none for long: what can stand it is taken
+ * over all the same (mh_lock_take_anyway).
  */
 #pragma once
 #include <stdbool.h>
@@ -36,7 +37,8 @@ enum mh_lock_result {
 
 enum mh_lock_result mh_lock_wait(struct mh_lock *lock, uint32_t self, bool anyway);
 
-/* What this thread is taking or holds, as far as there is room: noted before it is taken, as a signal handler may jump out at any instruction. */
+/* What this thread is taking or holds, as far as there is room: noted before it is taken, as a signal handler may jump
+ * out at any instruction. */
 #define MH_LOCKS_NOTED 4
 struct mh_locks_noted {
   uint32_t count;
@@ -59,14 +61,16 @@ static inline void mh_lock_forget(void) {
 /* A signal handler jumped out of a hook of this thread, `self`: it holds nothing any more. */
 void mh_lock_leave_all(uint32_t self);
 
-/* For work that can be begun anew, or what it changes mended, when a signal handler jumped out of the middle or ended the thread there: what this very
- * thread, `self`, still holds is its own again. (A hook that is called inside a hook takes no lock, so nobody else can be at it.) */
+/* For work that can be begun anew, or what it changes mended, when a signal handler jumped out of the middle or ended
+ * the thread there: what this very thread, `self`, still holds is its own again. (A hook that is called inside a hook
+ * takes no lock, so nobody else can be at it.) */
 static inline enum mh_lock_result mh_lock_try_again(struct mh_lock *lock, uint32_t self) {
   mh_lock_note(lock);
   uint32_t held = MH_GET(lock->held);
   if (MH_UNLIKELY(held == self)) return MH_LOCK_TAKEN_OVER;
   /* Whose it is, and that it is held, is said at once. */
-  if ((!held || held == MH_LOCK_LEFT) && __atomic_compare_exchange_n(&lock->held, &held, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+  if ((!held || held == MH_LOCK_LEFT) &&
+      __atomic_compare_exchange_n(&lock->held, &held, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
     return held ? MH_LOCK_TAKEN_OVER : MH_LOCK_TAKEN;
   mh_lock_forget();
   return MH_LOCK_REFUSED;
@@ -83,8 +87,8 @@ static inline void mh_lock_release(struct mh_lock *lock) {
   mh_lock_forget();
 }
 
-/* For work that two threads can be at, as long as that is rare: when one thread has held the lock all the while that this one waited, it is taken away
- * from it. What it releases then is its own alone. */
+/* For work that two threads can be at, as long as that is rare: when one thread has held the lock all the while that
+ * this one waited, it is taken away from it. What it releases then is its own alone. */
 static inline enum mh_lock_result mh_lock_take_anyway(struct mh_lock *lock, uint32_t self) {
   enum mh_lock_result taken = mh_lock_try_again(lock, self);
   return MH_LIKELY(taken != MH_LOCK_REFUSED) ? taken : mh_lock_wait(lock, self, true);

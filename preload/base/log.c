@@ -14,8 +14,8 @@ void mh_log_open(enum mh_log_target target, const char *path) {
   log_path = path;
 }
 
-/* Writes without SIGPIPE: a reader that has gone away is not the program's business. The signal comes to the thread that wrote, so
- * it waits there until it is taken away; one that was pending before stays. */
+/* Writes without SIGPIPE: a reader that has gone away is not the program's business. The signal comes to the thread
+ * that wrote, so it waits there until it is taken away; one that was pending before stays. */
 static void write_quietly(int fd, const char *bytes, size_t length) {
   const uint64_t pipe_signal = (uint64_t)1 << (SIGPIPE - 1);
   const struct timespec at_once = {0};
@@ -39,8 +39,8 @@ static void write_line(int fd, const char *first, const char *second, const char
   write_quietly(fd, line.data, line.length);
 }
 
-/* Where others can write, too, somebody may have put a file or a pipe of his own in the log's place, to read it, or a link, to have something
- * else written to. A terminal or the like is nobody's to put there. */
+/* Where others can write, too, somebody may have put a file or a pipe of his own in the log's place, to read it, or a
+ * link, to have something else written to. A terminal or the like is nobody's to put there. */
 static bool is_safe(int fd) {
   struct stat status;
   if (mh_fstat(fd, &status) < 0) return false;

@@ -98,8 +98,8 @@ static void identify(bool forked) {
   mh_process.forked = forked;
   read_time_offsets();
   struct mh_process_stat stat = {0};
-  /* By way of the first thread, whose start is the process's: an emulator may answer for /proc/self/stat itself, with a start of its own,
-   * and then every other process takes this one for dead. */
+  /* By way of the first thread, whose start is the process's: an emulator may answer for /proc/self/stat itself, with a
+   * start of its own, and then every other process takes this one for dead. */
   MH_TEXT(first_thread, 48);
   mh_text_add(&first_thread, "self/task/");
   mh_text_add_number(&first_thread, mh_process.pid);

@@ -1,4 +1,5 @@
-/* Seccomp filters; see seccomp.h. The filters' language is classic BPF on a struct seccomp_data: jumps go forwards only, so a run ends. */
+/* Seccomp filters; see seccomp.h. The filters' language is classic BPF on a struct seccomp_data: jumps go forwards
+ * only, so a run ends. */
 #include "seccomp.h"
 
 #include <linux/audit.h>
@@ -54,7 +55,8 @@ static uint32_t load(const struct sock_filter *step, const struct seccomp_data *
   uint32_t word = 0;
   switch (BPF_MODE(step->code)) {
     case BPF_ABS:
-      if (step->k <= sizeof(*call) - sizeof(word)) __builtin_memcpy(&word, (const uint8_t *)call + step->k, sizeof(word));
+      if (step->k <= sizeof(*call) - sizeof(word))
+        __builtin_memcpy(&word, (const uint8_t *)call + step->k, sizeof(word));
       return word;
     case BPF_MEM: return memory[step->k % BPF_MEMWORDS];
     case BPF_LEN: return sizeof(*call);
@@ -111,7 +113,8 @@ static bool beyond_loader(const long words[7]) {
 
 bool mh_seccomp_add(const void *program) {
   struct sock_fprog named;
-  if (!program || !mh_peek(&named, (uintptr_t)program, sizeof(named)) || named.len == 0 || named.len > BPF_MAXINSNS) return false;
+  if (!program || !mh_peek(&named, (uintptr_t)program, sizeof(named)) || named.len == 0 || named.len > BPF_MAXINSNS)
+    return false;
   size_t bytes = named.len * sizeof(struct sock_filter);
   struct sock_filter *code = filter_count < FILTERS_MAX ? mh_map_private(bytes) : NULL;
   if (!code || !mh_peek(code, (uintptr_t)named.filter, bytes)) {
@@ -143,7 +146,8 @@ static bool read_filters(const char *name, uint64_t *filters, uint64_t *parent) 
   mh_text_add(&path, name);
   mh_text_add(&path, "/status");
   return mh_read_file(path.data, status, sizeof(status)) > 0 && mh_status_number(status, "\nPPid:", 0, parent) &&
-         (mh_status_number(status, "\nSeccomp_filters:", 0, filters) || mh_status_number(status, "\nSeccomp:", 0, filters));
+         (mh_status_number(status, "\nSeccomp_filters:", 0, filters) ||
+          mh_status_number(status, "\nSeccomp:", 0, filters));
 }
 
 static bool is_sandboxed(void) {
@@ -164,6 +168,7 @@ static bool is_sandboxed(void) {
 
 bool mh_seccomp_sandboxed(void) {
   static bool begun, sandboxed;
-  if (!__atomic_exchange_n(&begun, true, __ATOMIC_RELAXED)) __atomic_store_n(&sandboxed, is_sandboxed(), __ATOMIC_RELAXED);
+  if (!__atomic_exchange_n(&begun, true, __ATOMIC_RELAXED))
+    __atomic_store_n(&sandboxed, is_sandboxed(), __ATOMIC_RELAXED);
   return MH_GET(sandboxed);
 }

@@ -1,7 +1,7 @@
 /* The calling thread: everything of memhook's that is thread-local, in one structure.
  *
- * The guard says what a thread is inside of. Hooks raise it, so that what the real functions do in them is not taken for
- * the program's. So does memhook's own work that may allocate. It is one word: no signal handler sees half of it.
+ * The guard says what a thread is inside of. Hooks raise it, so that what the real functions do in them is not taken
+ * for the program's. So does memhook's own work that may allocate. It is one word: no signal handler sees half of it.
  */
 #pragma once
 #include <stdbool.h>

@@ -38,8 +38,8 @@ static const char *keep_behind(const char *first, const char *second, const char
   return text.data;
 }
 
-/* The folder that relative paths begin in, "/" at its end: this process's at its start. The program may go elsewhere, and its children may
- * begin there. "" where it is not known. */
+/* The folder that relative paths begin in, "/" at its end: this process's at its start. The program may go elsewhere,
+ * and its children may begin there. "" where it is not known. */
 static const char *folder(void) {
   static char path[4096];
   long length = mh_syscall(SYS_getcwd, (long)path, sizeof(path) - 1, 0, 0, 0, 0);
@@ -210,7 +210,8 @@ static void read_log(void) {
   }
 }
 
-/* A relative path is kept as an entry of an environment, for the programs that this one becomes or starts (hooks_exec.c). */
+/* A relative path is kept as an entry of an environment, for the programs that this one becomes or starts
+ * (hooks_exec.c). */
 static void read_file(void) {
   const char *value = variable("MEMHOOK_FILE");
   if (!value) return;

@@ -39,7 +39,8 @@ bool mh_symbols_read(const struct mh_mapped_image *image, struct mh_symbols *sym
 
 static bool defines(const struct mh_symbols *symbols, uint32_t index, const char *name) {
   const ElfW(Sym) *symbol = &symbols->table[index];
-  return symbol->st_shndx != SHN_UNDEF && ELF64_ST_BIND(symbol->st_info) != STB_LOCAL && mh_equal(symbols->names + symbol->st_name, name);
+  return symbol->st_shndx != SHN_UNDEF && ELF64_ST_BIND(symbol->st_info) != STB_LOCAL &&
+         mh_equal(symbols->names + symbol->st_name, name);
 }
 
 uint32_t mh_symbols_hash(const char *name) {
@@ -81,8 +82,10 @@ static uint32_t find_by_hash(const struct mh_symbols *symbols, const char *name,
   return index;
 }
 
-const ElfW(Sym) *mh_symbols_find(const struct mh_symbols *symbols, const char *name, uint32_t hash, const ElfW(Sym) *last) {
+const ElfW(Sym) *mh_symbols_find(const struct mh_symbols *symbols, const char *name, uint32_t hash,
+                                 const ElfW(Sym) *last) {
   uint32_t before = last ? (uint32_t)(last - symbols->table) : 0;
-  uint32_t index = symbols->gnu_hash ? find_by_gnu_hash(symbols, name, hash, before) : find_by_hash(symbols, name, before);
+  uint32_t index =
+      symbols->gnu_hash ? find_by_gnu_hash(symbols, name, hash, before) : find_by_hash(symbols, name, before);
   return index ? &symbols->table[index] : NULL;
 }

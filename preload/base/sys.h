@@ -16,15 +16,17 @@
 #define MH_LIKELY(x) __builtin_expect(!!(x), 1)
 #define MH_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-/* For memory that one thread writes while others read it, in no particular order: no more than a plain load and store. */
+/* For memory that one thread writes while others read it, in no particular order: no more than a plain load and
+ * store. */
 #define MH_GET(place) __atomic_load_n(&(place), __ATOMIC_RELAXED)
 #define MH_SET(place, value) __atomic_store_n(&(place), (value), __ATOMIC_RELAXED)
 
-/* Whether the program's own seccomp filters may kill it for a call (number and arguments); NULL while it has none. See seccomp.c; weak, as parts
- * of the library are also built without that. */
+/* Whether the program's own seccomp filters may kill it for a call (number and arguments); NULL while it has none. See
+ * seccomp.c; weak, as parts of the library are also built without that. */
 __attribute__((weak, visibility("hidden"))) bool (*mh_syscall_forbidden)(const long call[7]);
 
-/* Whether there were filters before the program began, which cannot be asked: then no call is made that can be done without. */
+/* Whether there were filters before the program began, which cannot be asked: then no call is made that can be done
+ * without. */
 __attribute__((weak, visibility("hidden"))) bool mh_syscall_filtered;
 
 static inline long mh_syscall(long number, long a, long b, long c, long d, long e, long f) {
@@ -68,13 +70,13 @@ static inline uintptr_t mh_page_bytes(void) {
 #define MADV_REMOVE 9
 #endif
 
-/* Holds back the signals that may come at any moment, for rare work that no handler is to leave by a jump, to fork in, or to end the
- * thread in. Not those that an instruction raises itself: the kernel ends a process for one of these that is held back. Returns what was
- * held back before, for mh_signals_release. */
+/* Holds back the signals that may come at any moment, for rare work that no handler is to leave by a jump, to fork in,
+ * or to end the thread in. Not those that an instruction raises itself: the kernel ends a process for one of these that
+ * is held back. Returns what was held back before, for mh_signals_release. */
 static inline uint64_t mh_signals_hold(void) {
 #define MH_SIGNAL(number) ((uint64_t)1 << ((number)-1))
-  const uint64_t held = ~(MH_SIGNAL(SIGILL) | MH_SIGNAL(SIGTRAP) | MH_SIGNAL(SIGBUS) | MH_SIGNAL(SIGFPE) | MH_SIGNAL(SIGSEGV) |
-                          MH_SIGNAL(SIGSYS));
+  const uint64_t held = ~(MH_SIGNAL(SIGILL) | MH_SIGNAL(SIGTRAP) | MH_SIGNAL(SIGBUS) | MH_SIGNAL(SIGFPE) |
+                          MH_SIGNAL(SIGSEGV) | MH_SIGNAL(SIGSYS));
 #undef MH_SIGNAL
   uint64_t before = 0;
   mh_syscall(SYS_rt_sigprocmask, SIG_BLOCK, (long)&held, (long)&before, sizeof(before), 0, 0);

@@ -46,20 +46,21 @@ static int protection_of(const struct mh_loaded *module, uintptr_t place) {
   for (unsigned i = 0; i < module->image.count; i++) {
     const ElfW(Phdr) *segment = &module->image.segments[i];
     if (segment->p_type == PT_LOAD && place - module->image.bias - segment->p_vaddr < segment->p_memsz)
-      return (segment->p_flags & PF_R ? PROT_READ : 0) | (segment->p_flags & PF_W ? PROT_WRITE : 0) | (segment->p_flags & PF_X ? PROT_EXEC : 0);
+      return (segment->p_flags & PF_R ? PROT_READ : 0) | (segment->p_flags & PF_W ? PROT_WRITE : 0) |
+             (segment->p_flags & PF_X ? PROT_EXEC : 0);
   }
   return -1;
 }
 
-/* Writes where the page may be written to, or else says so by -EFAULT. In a module that another thread is loading, that is so until the loader has bound
- * everything: what is to become read-only must not become so earlier. */
+/* Writes where the page may be written to, or else says so by -EFAULT. In a module that another thread is loading, that
+ * is so until the loader has bound everything: what is to become read-only must not become so earlier. */
 static long write_as_is(uintptr_t *place, uintptr_t value) {
   struct iovec from = {&value, sizeof value}, to = {place, sizeof value};
   return mh_syscall(SYS_process_vm_writev, mh_getpid(), (long)&from, 1, (long)&to, 1, 0);
 }
 
-/* Writes as a debugger does, whatever the page's protection is, which stays as it is: code does not become writable, not even for a moment, and what else the
- * page has (PROT_BTI) is not lost. */
+/* Writes as a debugger does, whatever the page's protection is, which stays as it is: code does not become writable,
+ * not even for a moment, and what else the page has (PROT_BTI) is not lost. */
 static bool write_as_debugger(uintptr_t *place, uintptr_t value) {
   int memory = mh_open("/proc/self/mem", O_RDWR | O_CLOEXEC, 0);
   if (memory < 0) return false;

@@ -10,5 +10,6 @@
  * used. It returns what the reference is to be bound to. */
 void mh_bindings_each(const struct mh_loaded *module, uintptr_t (*replace)(uintptr_t bound));
 
-/* Changes a word of the module's memory, read-only or not. False: it cannot be changed, which is counted as something dropped. */
+/* Changes a word of the module's memory, read-only or not. False: it cannot be changed, which is counted as something
+ * dropped. */
 bool mh_bindings_write(const struct mh_loaded *module, uintptr_t *place, uintptr_t value);

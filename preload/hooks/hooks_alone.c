@@ -1,4 +1,5 @@
-/* Hooks: calls that the kernel allows only to a process of one thread (new namespaces). The sender's thread makes way for them. */
+/* Hooks: calls that the kernel allows only to a process of one thread (new namespaces). The sender's thread makes way
+ * for them. */
 #include "hook.h"
 #include "../send/sender.h"
 

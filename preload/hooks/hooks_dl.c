@@ -1,7 +1,7 @@
 /* Hooks: loading and unloading of modules.
  *
- * The loader looks at who calls dlopen (RUNPATH, namespaces), so those hooks jump there and leave no frame behind. What they loaded
- * is found when a program counter in it first turns up.
+ * The loader looks at who calls dlopen (RUNPATH, namespaces), so those hooks jump there and leave no frame behind. What
+ * they loaded is found when a program counter in it first turns up.
  */
 #include <dlfcn.h>
 

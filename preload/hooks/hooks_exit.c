@@ -1,5 +1,5 @@
-/* Hooks: the ways to end without destructors. They note in the store how the process ended. One that makes the system call with an
- * instruction of its own, as Go does, ends without a word. */
+/* Hooks: the ways to end without destructors. They note in the store how the process ended. One that makes the system
+ * call with an instruction of its own, as Go does, ends without a word. */
 #include <sys/stat.h>
 
 #include "../records/fork_log.h"
@@ -15,7 +15,8 @@ static void note(int status) {
   }
 }
 
-/* A child of vfork ends with _exit in its parent's memory: that is not the parent's end. And a child of fork may not have begun. */
+/* A child of vfork ends with _exit in its parent's memory: that is not the parent's end. And a child of fork may not
+ * have begun. */
 static bool own_process(void) {
   mh_fork_log_renounce();
   return (uint32_t)mh_getpid() == mh_process.pid;

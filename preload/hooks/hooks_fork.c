@@ -1,6 +1,6 @@
-/* Hooks: the ways to fork that libc runs no handlers for, _Fork and the bare system calls. What pthread_atfork does for the others, these do
- * by themselves; a signal handler may use them, and so fork inside a hook. Calls whose child goes on on another stack, or in its
- * parent's memory, are none of these: hooks_seccomp.c passes them on by a jump.
+/* Hooks: the ways to fork that libc runs no handlers for, _Fork and the bare system calls. What pthread_atfork does for
+ * the others, these do by themselves; a signal handler may use them, and so fork inside a hook. Calls whose child goes
+ * on on another stack, or in its parent's memory, are none of these: hooks_seccomp.c passes them on by a jump.
  */
 #include <linux/sched.h>
 
@@ -24,7 +24,8 @@ bool mh_fork_is(long number, long a, long b) {
 #endif
   if (number == SYS_clone) return !(a & CLONE_VM) && !b;
   struct clone_args arguments;
-  return number == SYS_clone3 && mh_peek(&arguments, (uintptr_t)a, CLONE_ARGS_SIZE_VER0) && !(arguments.flags & CLONE_VM) && !arguments.stack;
+  return number == SYS_clone3 && mh_peek(&arguments, (uintptr_t)a, CLONE_ARGS_SIZE_VER0) &&
+         !(arguments.flags & CLONE_VM) && !arguments.stack;
 }
 
 long mh_fork_call(long number, long a, long b, long c, long d, long e, long f) {

@@ -1,5 +1,6 @@
-/* Hooks: libc calls that jump into a function of libc's own that keeps what it allocates: a time zone. A stripped libc has no name for that, so nothing on the
- * stack would say whose memory it is. Called from here, these leave a frame, which has their name. Nothing else is done. */
+/* Hooks: libc calls that jump into a function of libc's own that keeps what it allocates: a time zone. A stripped libc
+ * has no name for that, so nothing on the stack would say whose memory it is. Called from here, these leave a frame,
+ * which has their name. Nothing else is done. */
 #include "hook.h"
 
 #define NAMED(result, name, parameters, arguments)    \
@@ -13,4 +14,5 @@
 NAMED(struct tm *, localtime, (const time_t *time), (time))
 NAMED(struct tm *, localtime_r, (const time_t *time, struct tm *result), (time, result))
 NAMED(time_t, mktime, (struct tm * time), (time))
-NAMED(size_t, strftime, (char *text, size_t size, const char *format, const struct tm *time), (text, size, format, time))
+NAMED(size_t, strftime, (char *text, size_t size, const char *format, const struct tm *time),
+      (text, size, format, time))

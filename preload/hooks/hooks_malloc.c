@@ -29,8 +29,8 @@
     MH_RETURN_RECORDED(call, size);                              \
   } while (0)
 
-/* What malloc and calloc do where mh_enter_fast says no: in functions that they jump to, so that the frame is the hook's all the same. `early`: what
- * to return before the real functions are known. */
+/* What malloc and calloc do where mh_enter_fast says no: in functions that they jump to, so that the frame is the
+ * hook's all the same. `early`: what to return before the real functions are known. */
 #define RECORDED_UNUSUALLY(name, size, call, early)   \
   do {                                                \
     FIND_REAL(name);                                  \

@@ -43,11 +43,13 @@ typedef int unmap_function(void *start, size_t size);
 typedef int protect_function(void *start, size_t size, int protection, int key);
 typedef void *remap_function(void *old, size_t old_size, size_t size, int flags, void *wanted);
 
-MH_INLINE void *map(map_function *call, void *address, size_t size, int protection, int flags, int fd, off_t offset, struct mh_entry entry) {
+MH_INLINE void *map(map_function *call, void *address, size_t size, int protection, int flags, int fd, off_t offset,
+                    struct mh_entry entry) {
   if (!(flags & (MAP_ANONYMOUS | MAP_FIXED))) return call(address, size, protection, flags, fd, offset);
   if (MH_UNLIKELY(!mh_enter(MH_HOOK_MAP))) {
     void *nested = call(address, size, protection, flags, fd, offset);
-    if (nested != MAP_FAILED && flags & MAP_ANONYMOUS && is_accessible(protection)) mh_nested_allocation(nested, size, entry);
+    if (nested != MAP_FAILED && flags & MAP_ANONYMOUS && is_accessible(protection))
+      mh_nested_allocation(nested, size, entry);
     return nested;
   }
   struct mh_cut taken;
@@ -74,7 +76,8 @@ MH_INLINE int unmap(unmap_function *call, void *start, size_t size) {
   return result;
 }
 
-MH_INLINE void *remap(remap_function *call, void *old, size_t old_size, size_t size, int flags, void *wanted, struct mh_entry entry) {
+MH_INLINE void *remap(remap_function *call, void *old, size_t old_size, size_t size, int flags, void *wanted,
+                      struct mh_entry entry) {
   if (MH_UNLIKELY(!mh_enter(MH_HOOK_MAP))) return call(old, old_size, size, flags, wanted);
   struct mh_cut moved, replaced;
   replaced.count = 0;
@@ -94,7 +97,8 @@ MH_INLINE void *remap(remap_function *call, void *old, size_t old_size, size_t s
   return start;
 }
 
-/* In a program that has reserved nothing, making memory accessible is the kernel's business alone: runtimes that generate code do it often. */
+/* In a program that has reserved nothing, making memory accessible is the kernel's business alone: runtimes that
+ * generate code do it often. */
 MH_INLINE int protect(protect_function *call, void *start, size_t size, int protection, int key) {
   bool accessible = is_accessible(protection);
   if (!mh_region_minds(accessible) || MH_UNLIKELY(!mh_enter(MH_HOOK_MAP))) return call(start, size, protection, key);
@@ -127,11 +131,13 @@ static int unmap_early(void *start, size_t size) {
 
 static int protect_by_libc(void *start, size_t size, int protection, int key) {
   (void)key;
-  if (MH_UNLIKELY(!mh_real.mprotect)) return (int)answer(mh_syscall(SYS_mprotect, (long)start, (long)size, protection, 0, 0, 0));
+  if (MH_UNLIKELY(!mh_real.mprotect))
+    return (int)answer(mh_syscall(SYS_mprotect, (long)start, (long)size, protection, 0, 0, 0));
   return mh_real.mprotect(start, size, protection);
 }
 static int protect_by_key(void *start, size_t size, int protection, int key) {
-  if (MH_UNLIKELY(!mh_real.pkey_mprotect)) return (int)answer(mh_syscall(SYS_pkey_mprotect, (long)start, (long)size, protection, key, 0, 0));
+  if (MH_UNLIKELY(!mh_real.pkey_mprotect))
+    return (int)answer(mh_syscall(SYS_pkey_mprotect, (long)start, (long)size, protection, key, 0, 0));
   return mh_real.pkey_mprotect(start, size, protection, key);
 }
 
@@ -200,10 +206,12 @@ static int protect_by_key_by_syscall(void *start, size_t size, int protection, i
 /* Not inlined: the hook's frame stays small for all other calls. */
 __attribute__((noinline)) long mh_hook_syscall_memory(long number, const long a[6], struct mh_entry entry) {
   switch (number) {
-    case SYS_mmap: return (long)map(map_by_syscall, (void *)a[0], (size_t)a[1], (int)a[2], (int)a[3], (int)a[4], a[5], entry);
+    case SYS_mmap:
+      return (long)map(map_by_syscall, (void *)a[0], (size_t)a[1], (int)a[2], (int)a[3], (int)a[4], a[5], entry);
     case SYS_munmap: return unmap(unmap_by_syscall, (void *)a[0], (size_t)a[1]);
     case SYS_mprotect: return protect(protect_by_syscall, (void *)a[0], (size_t)a[1], (int)a[2], (int)a[3]);
     case SYS_pkey_mprotect: return protect(protect_by_key_by_syscall, (void *)a[0], (size_t)a[1], (int)a[2], (int)a[3]);
-    default: return (long)remap(remap_by_syscall, (void *)a[0], (size_t)a[1], (size_t)a[2], (int)a[3], (void *)a[4], entry); /* SYS_mremap */
+    default: /* SYS_mremap */
+      return (long)remap(remap_by_syscall, (void *)a[0], (size_t)a[1], (size_t)a[2], (int)a[3], (void *)a[4], entry);
   }
 }

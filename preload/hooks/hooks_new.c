@@ -36,8 +36,8 @@ extern void *mh_own_malloc(size_t size);
     result_;                                        \
   })
 
-/* The slow path: whatever the fast one below does not do. `direct`: what to do where nothing is behind the hook; `early`:
- * before that is known. */
+/* The slow path: whatever the fast one below does not do. `direct`: what to do where nothing is behind the hook;
+ * `early`: before that is known. */
 #define NEW_SLOW(symbol, parameters, arguments, direct, early)                              \
   static __attribute__((noinline)) void *symbol##_slow parameters {                         \
     MH_ENDS_WHEN_THROWN;                                                                    \
@@ -54,9 +54,9 @@ extern void *mh_own_malloc(size_t size);
     MH_RETURN_RECORDED(CALL(call, arguments), size);                                        \
   }
 
-/* Each is three functions: the fast path; the slow one, to which it jumps; and one for when malloc refuses. That has the
- * runtime's own do what is to be done then: call a new_handler, ask again, or throw. It begins with the same question, to
- * which malloc's hook knows the answer: the allocator is asked as often as alone. */
+/* Each is three functions: the fast path; the slow one, to which it jumps; and one for when malloc refuses. That has
+ * the runtime's own do what is to be done then: call a new_handler, ask again, or throw. It begins with the same
+ * question, to which malloc's hook knows the answer: the allocator is asked as often as alone. */
 #define ORDINARY mh_pass.malloc(size ? size : 1)
 #define NEW(X, symbol, next, parameters, arguments)                                 \
   NEW_SLOW(symbol, parameters, arguments, ORDINARY, mh_own_malloc(size ? size : 1)) \

@@ -1,5 +1,6 @@
-/* Hooks: prctl and syscall, for the ways to install a seccomp filter (see seccomp.h; libseccomp calls seccomp(2) by syscall()) and for memory that is mapped
- * by syscall. Everything else that they are called for is passed on by a jump: some of these calls return twice, or on another stack. */
+/* Hooks: prctl and syscall, for the ways to install a seccomp filter (see seccomp.h; libseccomp calls seccomp(2) by
+ * syscall()) and for memory that is mapped by syscall. Everything else that they are called for is passed on by a jump:
+ * some of these calls return twice, or on another stack. */
 #include <errno.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
@@ -25,7 +26,8 @@ static long came(long result, bool expected, bool strict) {
   return result;
 }
 
-/* Strict mode and a trapping counter are for this thread, at once: the clock is asked for no more than they allow before the call, and after it. */
+/* Strict mode and a trapping counter are for this thread, at once: the clock is asked for no more than they allow
+ * before the call, and after it. */
 static void before_prctl(long option, unsigned long a) {
   bool traps = option == PR_SET_TSC && a == PR_TSC_SIGSEGV;
   if (MH_UNLIKELY(traps || (option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT))) mh_clock_coarsen();
@@ -39,8 +41,9 @@ MH_HOOK int prctl(int option, unsigned long a, unsigned long b, unsigned long c,
   return (int)came(mh_real.prctl(option, a, b, c, d), expected, a == SECCOMP_MODE_STRICT);
 }
 
-/* Whether the thread's stack is made of pieces (gcc -fsplit-stack; glibc has a place for where the piece ends). When one is used up to its last 1,000 bytes or so,
- * libgcc maps the next by syscall: that is no place to record anything. */
+/* Whether the thread's stack is made of pieces (gcc -fsplit-stack; glibc has a place for where the piece ends). When
+ * one is used up to its last 1,000 bytes or so, libgcc maps the next by syscall: that is no place to record
+ * anything. */
 static bool on_split_stack(void) {
 #if defined(__x86_64__)
   uintptr_t end;
@@ -52,7 +55,8 @@ static bool on_split_stack(void) {
 }
 
 static bool is_about_memory(long number) {
-  return number == SYS_mmap || number == SYS_munmap || number == SYS_mremap || number == SYS_mprotect || number == SYS_pkey_mprotect;
+  return number == SYS_mmap || number == SYS_munmap || number == SYS_mremap || number == SYS_mprotect ||
+         number == SYS_pkey_mprotect;
 }
 
 MH_HOOK long syscall(long number, long a, long b, long c, long d, long e, long f) {
@@ -67,7 +71,8 @@ MH_HOOK long syscall(long number, long a, long b, long c, long d, long e, long f
     return mh_hook_syscall_memory(number, (const long[]){a, b, c, d, e, f}, MH_ENTRY());
   if (MH_UNLIKELY(number == SYS_prctl)) {
     before_prctl(a, (unsigned long)b);
-    if (a == PR_SET_SECCOMP) return prctl((int)a, (unsigned long)b, (unsigned long)c, (unsigned long)d, (unsigned long)e);
+    if (a == PR_SET_SECCOMP)
+      return prctl((int)a, (unsigned long)b, (unsigned long)c, (unsigned long)d, (unsigned long)e);
   }
   if (MH_LIKELY(number != SYS_seccomp)) __attribute__((musttail)) return mh_real.syscall(number, a, b, c, d, e, f);
   bool expected = expect(a == SECCOMP_SET_MODE_FILTER ? SECCOMP_MODE_FILTER : 0, (const void *)c);

@@ -1,5 +1,5 @@
-/* The C++ operators new and delete, and what is known of each. Each may be replaced by the program, and the C++ runtime's
- * own call each other, so that to replace one is to replace those that lead to it:
+/* The C++ operators new and delete, and what is known of each. Each may be replaced by the program, and the C++
+ * runtime's own call each other, so that to replace one is to replace those that lead to it:
  *
  *     new[](nothrow) ──▶ new[] ──▶ new ──▶ malloc          delete[](sized) ──▶ delete[] ──▶ delete ──▶ free
  *     new(nothrow) ────────────▶ new                       delete(sized), delete(nothrow) ──▶ delete
@@ -22,11 +22,12 @@ enum mh_operator_id {
 
 /* What a hook does. */
 enum mh_way {
-  MH_WAY_UNKNOWN,   /* not decided */
-  MH_WAY_DIRECT,    /* nobody replaced any operator on the way to malloc or free: their real ones are called */
-  MH_WAY_AROUND,    /* calls what is behind it; the block is what comes of that, whatever is allocated inside */
-  MH_WAY_THROUGH,   /* leaves it to what is behind it: the program has operators of its own that it calls past the hooks.
-                       What these take from malloc is recorded there, and forgotten there, whoever calls them. */
+  MH_WAY_UNKNOWN, /* not decided */
+  MH_WAY_DIRECT,  /* nobody replaced any operator on the way to malloc or free: their real ones are called */
+  MH_WAY_AROUND,  /* calls what is behind it; the block is what comes of that, whatever is allocated inside */
+  /* Leaves it to what is behind it: the program has operators of its own that it calls past the hooks. What these take
+   * from malloc is recorded there, and forgotten there, whoever calls them. */
+  MH_WAY_THROUGH,
   MH_WAY_BY_CALLER, /* depends on who calls */
 };
 

@@ -1,9 +1,9 @@
 /* The operators of modules that dlopen brought; see operators_late.h.
  *
  * The loader looks in the module that was opened, then in those that it is linked with, in their order: for each of
- * them alike, so a C++ runtime that came with a plugin calls the plugin's operators. Which one was opened is not
- * known; that is taken for it which is linked with the caller and was loaded before it. A runtime's operator may jump to
- * the next one, which then seems to be called by memhook. The answers are kept: there are few callers.
+ * them alike, so a C++ runtime that came with a plugin calls the plugin's operators. Which one was opened is not known;
+ * that is taken for it which is linked with the caller and was loaded before it. A runtime's operator may jump to the
+ * next one, which then seems to be called by memhook. The answers are kept: there are few callers.
  */
 #include "operators_late.h"
 
@@ -172,7 +172,8 @@ struct mh_operator mh_operator_late(enum mh_operator_id id, uintptr_t caller) {
     if (MH_LIKELY(current && MH_GET(answer->key) == key)) return operator_of(id, found);
   }
   word found = find_all(id, caller);
-  if (before != BUSY && __atomic_compare_exchange_n(&answer->key, &before, BUSY, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+  if (before != BUSY &&
+      __atomic_compare_exchange_n(&answer->key, &before, BUSY, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
     MH_SET(answer->found, found);
     MH_SET(answer->generation, generation);
     __atomic_store_n(&answer->key, key, __ATOMIC_RELEASE);

@@ -8,8 +8,8 @@
 /* Whether some operators are to be had from such modules alone; and whether some were loaded with RTLD_GLOBAL. */
 extern bool mh_operators_late, mh_operators_global;
 
-/* Asks the loader which operators the modules that were loaded with RTLD_GLOBAL have. It takes the loader's lock: for calls
- * of the program that take it, too. */
+/* Asks the loader which operators the modules that were loaded with RTLD_GLOBAL have. It takes the loader's lock: for
+ * calls of the program that take it, too. */
 void mh_operators_look_global(void);
 
 /* The operator that the code at `caller` would get if memhook were not there, NULL if there is none; and what a hook

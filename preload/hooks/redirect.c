@@ -124,8 +124,9 @@ static void once(void (*work)(struct mh_changes changes), uint64_t *seen) {
   mh_lock_release(&lock);
 }
 
-/* What is loaded comes behind what was there, so while nothing is unloaded only that is searched: a program with many plugins loads one after the
- * other. References are gone through only when there is a name more that they may be bound to. */
+/* What is loaded comes behind what was there, so while nothing is unloaded only that is searched: a program with many
+ * plugins loads one after the other. References are gone through only when there is a name more that they may be bound
+ * to. */
 static void redirect(struct mh_changes changes) {
   if (!searched || changes.unloads != seen_unloads) {
     for (unsigned i = 0; i < mh_redirect_count; i++) {

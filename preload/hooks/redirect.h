@@ -34,8 +34,8 @@ struct mh_redirect {
 extern struct mh_redirect mh_redirects[];
 extern const unsigned mh_redirect_count;
 
-/* In dlsym, before it is called: takes over what was loaded since. Not in a child of fork: what this asks the loader for
- * takes a lock that dlsym does not take, and that another thread may have had at the fork. */
+/* In dlsym, before it is called: takes over what was loaded since. Not in a child of fork: what this asks the loader
+ * for takes a lock that dlsym does not take, and that another thread may have had at the fork. */
 void mh_redirect_asked(void);
 
 /* Something is about to be loaded; `deep`: with RTLD_DEEPBIND. */

@@ -1,8 +1,8 @@
 /* The allocator behind the hooks; see allocator.h.
  *
- * In a program that is not position independent, the loader may find an entry of the program's PLT where it only takes the
- * function's address: then the program has a symbol with a value, but none that is defined. Which of the two it is stands
- * in the program's own symbol table.
+ * In a program that is not position independent, the loader may find an entry of the program's PLT where it only takes
+ * the function's address: then the program has a symbol with a value, but none that is defined. Which of the two it is
+ * stands in the program's own symbol table.
  */
 #include "allocator.h"
 
@@ -35,7 +35,8 @@ static bool find_program(struct mh_mapped_image *image) {
 static bool program_only_refers(const char *name) {
   struct mh_mapped_image image = {0};
   struct mh_symbols symbols;
-  return find_program(&image) && mh_symbols_read(&image, &symbols) && !mh_symbols_find(&symbols, name, mh_symbols_hash(name), NULL);
+  return find_program(&image) && mh_symbols_read(&image, &symbols) &&
+         !mh_symbols_find(&symbols, name, mh_symbols_hash(name), NULL);
 }
 
 static bool is_in_program(uintptr_t pc) {
@@ -43,8 +44,9 @@ static bool is_in_program(uintptr_t pc) {
   return module && module == program;
 }
 
-/* Whether another malloc comes ahead of memhook's: a definition in the program itself, as with an allocator that is linked
- * into it, or in a library preloaded before. Calls then go there, and memhook sees those alone that it passes on. */
+/* Whether another malloc comes ahead of memhook's: a definition in the program itself, as with an allocator that is
+ * linked into it, or in a library preloaded before. Calls then go there, and memhook sees those alone that it passes
+ * on. */
 static bool comes_ahead(const void *first) {
   return first && first != (const void *)mh_own_malloc &&
          !(is_in_program((uintptr_t)first) && program_only_refers("malloc"));

@@ -1,5 +1,5 @@
-/* What the allocator behind the hooks is, found out once and told to those who go by it: the index, how blocks are passed on,
- * whose a call is, and whether the store says that calls go past memhook. */
+/* What the allocator behind the hooks is, found out once and told to those who go by it: the index, how blocks are
+ * passed on, whose a call is, and whether the store says that calls go past memhook. */
 #pragma once
 
 /* Tells where the libraries behind the hooks are. */

@@ -1,8 +1,9 @@
 /* Inheriting; see clone.h.
  *
  * A fork must cost nothing to those that only exec, so nothing is copied before the child's first hook. By then the
- * parent has gone on. What was live at the fork is known all the same: the index is private memory, so the child has it as it was
- * at that instant. The records themselves are in the parent's file, and the child copies them from there, slot by slot:
+ * parent has gone on. What was live at the fork is known all the same: the index is private memory, so the child has it
+ * as it was at that instant. The records themselves are in the parent's file, and the child copies them from there,
+ * slot by slot:
  *
  *     record in the file            the child's index says    it is
  *     ──────────────────            ──────────────────────    ─────────────────────────────────────────────
@@ -10,10 +11,10 @@
  *                                                             thread had allocated by then
  *     anything else                 –                         the parent's later business: left out
  *
- * What the parent has freed since is in the fork log (fork_log.h): while a child may still want it, every removed record is noted
- * there first, in memory that both share. What was allocated after the last fork interests nobody and is not noted.
- * A child that comes later than the log lasts, or was made by a clone that is no call of a function, misses
- * what is not there, and counts it as dropped.
+ * What the parent has freed since is in the fork log (fork_log.h): while a child may still want it, every removed
+ * record is noted there first, in memory that both share. What was allocated after the last fork interests nobody and
+ * is not noted. A child that comes later than the log lasts, or was made by a clone that is no call of a function,
+ * misses what is not there, and counts it as dropped.
  *
  * Slots keep their numbers, so index, modules, frames and stacks are valid as they are.
  */
@@ -67,8 +68,8 @@ static void leave_out_others(void) {
     if (!was_live(slot, mh_record(slot))) mh_record(slot)->address = 0;
 }
 
-/* Puts back what the parent has removed since the fork, and what was copied while the parent wrote over it. Of two that were in one
- * slot before the fork, the newer one was there at the fork. */
+/* Puts back what the parent has removed since the fork, and what was copied while the parent wrote over it. Of two that
+ * were in one slot before the fork, the newer one was there at the fork. */
 static void put_back(uint32_t slot, const struct mh_record *record) {
   if (slot >= mh_header()->arrays[MH_KIND_RECORDS].count || !was_live(slot, record)) return;
   const struct mh_record *copied = mh_record(slot);
@@ -79,7 +80,8 @@ static void put_back(uint32_t slot, const struct mh_record *record) {
 static void count_inherited(int64_t expected) {
   uint32_t count = mh_header()->arrays[MH_KIND_RECORDS].count;
   uint32_t stacks = mh_header()->arrays[MH_KIND_STACKS].count;
-  for (uint32_t i = 1; i < stacks; i++) *mh_stack(i) = (struct mh_stack){.node = mh_stack(i)->node, .flags = mh_stack(i)->flags};
+  for (uint32_t i = 1; i < stacks; i++)
+    *mh_stack(i) = (struct mh_stack){.node = mh_stack(i)->node, .flags = mh_stack(i)->flags};
   uint64_t now = mh_clock_now();
   for (uint32_t slot = 1; slot < count; slot++) {
     struct mh_record *record = mh_record(slot);

@@ -1,4 +1,5 @@
-/* A child of fork clones its parent's store: it starts with everything that was live at the fork, in a store of its own. */
+/* A child of fork clones its parent's store: it starts with everything that was live at the fork, in a store of its
+ * own. */
 #pragma once
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 /* The one list of the functions that memhook takes over or calls. Made from it are the hooks' declarations (hook.h),
- * the operators' hooks (hooks_new.c) and what is known of them (operator_list.h), the table of the real functions (real.h),
- * and what the library exports (libmemhook.map.in). The last is made by the preprocessor alone, so no header is included
- * here.
+ * the operators' hooks (hooks_new.c) and what is known of them (operator_list.h), the table of the real functions
+ * (real.h), and what the library exports (libmemhook.map.in). The last is made by the preprocessor alone, so no header
+ * is included here.
  *
  * MH_FUNCTIONS(HOOKED, HOOK, REAL): each with name, result, parameters.
  *

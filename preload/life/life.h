@@ -1,5 +1,5 @@
-/* The moments in the life of a process, at which memhook's parts have something to do. table.c says who has what; nobody
- * else calls those functions.
+/* The moments in the life of a process, at which memhook's parts have something to do. table.c says who has what;
+ * nobody else calls those functions.
  *
  *     first hook     WAKE ─▶ START ─▶ the store is made ─▶ STORE ─▶ it records
  *

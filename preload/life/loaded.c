@@ -69,7 +69,8 @@ bool mh_loaded_each(bool (*visit)(const struct mh_loaded *module, void *data), v
 
 static int take_changes(struct dl_phdr_info *info, size_t bytes, void *data) {
   struct mh_changes *changes = data;
-  if (bytes > offsetof(struct dl_phdr_info, dlpi_subs)) *changes = (struct mh_changes){info->dlpi_adds, info->dlpi_subs};
+  if (bytes > offsetof(struct dl_phdr_info, dlpi_subs))
+    *changes = (struct mh_changes){info->dlpi_adds, info->dlpi_subs};
   return 1;
 }
 
@@ -79,7 +80,8 @@ struct mh_changes mh_loaded_changes(void) {
   return changes;
 }
 
-const ElfW(Sym) *mh_loaded_symbol(const struct mh_loaded *module, const char *name, uint32_t hash, const ElfW(Sym) *last) {
+const ElfW(Sym) *mh_loaded_symbol(const struct mh_loaded *module, const char *name, uint32_t hash,
+                                  const ElfW(Sym) *last) {
   do last = mh_symbols_find(&module->symbols, name, hash, last);
   while (last && ELF64_ST_TYPE(last->st_info) != STT_FUNC);
   return last;

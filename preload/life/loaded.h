@@ -35,7 +35,8 @@ struct mh_changes mh_loaded_changes(void);
 void *mh_loaded_function(const struct mh_loaded *module, const char *name);
 
 /* Its symbol, as mh_symbols_find says it. */
-const ElfW(Sym) *mh_loaded_symbol(const struct mh_loaded *module, const char *name, uint32_t hash, const ElfW(Sym) *last);
+const ElfW(Sym) *mh_loaded_symbol(const struct mh_loaded *module, const char *name, uint32_t hash,
+                                  const ElfW(Sym) *last);
 
 static inline uintptr_t mh_loaded_address(const struct mh_loaded *module, const ElfW(Sym) *symbol) {
   return module->image.bias + symbol->st_value;

@@ -5,7 +5,8 @@
 #include "../base/self.h"
 #include "real.h"
 
-/* Where a hook is around this, its guard stays. Where nothing is recorded, in a child of fork that has not begun, nothing is to be kept out. */
+/* Where a hook is around this, its guard stays. Where nothing is recorded, in a child of fork that has not begun,
+ * nothing is to be kept out. */
 #define GUARDED(call)                                                                                                 \
   do {                                                                                                                \
     uintptr_t before_ = mh_tls.guard;                                                                                 \

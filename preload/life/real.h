@@ -29,12 +29,13 @@ extern struct mh_real mh_real;
 /* Looks all of them up, once. While that goes on, allocations come from early memory. */
 void mh_real_find(void);
 
-/* Which malloc the program's calls reach, found at the same time: memhook's own, unless another one comes ahead of it. */
+/* Which malloc the program's calls reach, found at the same time: memhook's own, unless another one comes ahead of
+ * it. */
 extern void *mh_real_first_malloc;
 
 /* Whether that has been done. */
 bool mh_real_found(void);
 
-/* The next definition of a symbol in the order that is the same for all of the program, NULL if there is none.
- * Takes the loader's lock, and a signal handler may run meanwhile: for calls of the program that are like that themselves. */
+/* The next definition of a symbol in the order that is the same for all of the program, NULL if there is none. Takes
+ * the loader's lock, and a signal handler may run meanwhile: for calls of the program that are like that themselves. */
 void *mh_real_next(const char *symbol);

@@ -86,7 +86,8 @@ bool mh_start(void) {
   }
   if (!mh_real_found()) return false;
   if (now == RECORDING && (mh_process.pid == (uint32_t)mh_getpid() || !mh_stand_in_is_over())) return false;
-  /* A handler that left by a jump would leave it STARTING for ever, and one that forked a child that does half of it. */
+  /* A handler that left by a jump would leave it STARTING for ever, and one that forked a child that does half of
+   * it. */
   uint64_t signals = mh_signals_hold();
   bool begun = false;
   if (__atomic_compare_exchange_n(&phase, &now, STARTING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
@@ -95,7 +96,8 @@ bool mh_start(void) {
     mh_guard_lower(guard);
     __atomic_store_n(&phase, begun ? RECORDING : OFF, __ATOMIC_RELEASE);
     if (begun) {
-      __atomic_store_n(&mh_alive->recording, mh_settings.sample ? MH_RECORDING_SAMPLE : MH_RECORDING_ALL, __ATOMIC_RELEASE);
+      __atomic_store_n(&mh_alive->recording, mh_settings.sample ? MH_RECORDING_SAMPLE : MH_RECORDING_ALL,
+                       __ATOMIC_RELEASE);
       mh_sender_start();
     }
   }

@@ -1,9 +1,10 @@
-/* Who has something to do at which moment of a process's life (life.h), and what becomes of a lock whose holder is gone.
+/* Who has something to do at which moment of a process's life (life.h), and what becomes of a lock whose holder is
+ * gone.
  *
  * Each file that keeps something from one call to the next has its row here; tools/checks/life.mjs looks for those that
- * have none. The rows stand in the order of the rooms, from base up, so that what a row uses has been called before it; one
- * row stands elsewhere, and says why. A row says of its lock, when a signal handler has jumped out while it was held, or
- * its holder has ended:
+ * have none. The rows stand in the order of the rooms, from base up, so that what a row uses has been called before it;
+ * one row stands elsewhere, and says why. A row says of its lock, when a signal handler has jumped out while it was
+ * held, or its holder has ended:
  *
  *   BEGUN_ANEW  whoever takes it over begins the work anew; what was half done does no harm
  *   MENDED      whoever takes it over first puts in order what it guards
@@ -35,8 +36,8 @@
 #define ROW(file, lock, ...) {__VA_ARGS__},
 
 static void (*const table[][MH_MOMENTS])(void) = {
-    /* Before the settings: once these are read, a free asks whether a block may have a record, and those of early memory
-     * may. */
+    /* Before the settings: once these are read, a free asks whether a block may have a record, and those of early
+     * memory may. */
     ROW(index/index, NO_LOCK, [MH_WAKE] = mh_index_start, [MH_CLONE] = mh_index_clone, [MH_RESET] = mh_index_reset)
 
     ROW(base/alive, NO_LOCK, [MH_FORKED] = mh_alive_forked)
@@ -44,8 +45,8 @@ static void (*const table[][MH_MOMENTS])(void) = {
     ROW(base/clock, NO_LOCK, [MH_START] = mh_clock_find)
     ROW(base/process, NO_LOCK, [MH_START] = mh_process_start, [MH_CHILD] = mh_process_child)
 
-    /* start.c and clone.c make the store and forget it, between these moments. With it go its calendar, where it is mapped,
-     * and what stands in for it. */
+    /* start.c and clone.c make the store and forget it, between these moments. With it go its calendar, where it is
+     * mapped, and what stands in for it. */
     ROW(store/store, BEGUN_ANEW)
     ROW(store/format, NO_LOCK)
     ROW(store/calendar, NO_LOCK)
@@ -83,7 +84,8 @@ static void (*const table[][MH_MOMENTS])(void) = {
     ROW(hooks/redirect, BEGUN_ANEW, [MH_STORE] = mh_redirect_start, [MH_FORKED] = mh_redirect_forked)
     ROW(hooks/hooks_exec, BEGUN_ANEW, [MH_FORKED] = mh_exec_forked)
 
-    /* The same in every process of a program, and so in children: found or decided once, and filters that stay for good. */
+    /* The same in every process of a program, and so in children: found or decided once, and filters that stay for
+     * good. */
     ROW(base/early, NO_LOCK)
     ROW(base/log, NO_LOCK)
     ROW(base/seccomp, NO_LOCK)

@@ -1,10 +1,11 @@
 /* The log of frees after a fork; see fork_log.h.
  *
- * Why nothing is missed, although a free looks at `mh_fork_log` once, without a fence: it takes the block out of the index first, which is private
- * memory, and looks then. If it saw no log, it looked before the forking thread set it, so before the fork. The fork write-protects
- * the parent's pages and has every processor forget what it knew of them, which waits until all that was written under the old
- * protection is there (an interrupt on x86-64, TLBI and DSB on aarch64). So the child's copy of the index does not have that block. If the index was written
- * to only after that, the write faulted, and what comes behind it in the program is done after the fault: it saw the log.
+ * Why nothing is missed, although a free looks at `mh_fork_log` once, without a fence: it takes the block out of the
+ * index first, which is private memory, and looks then. If it saw no log, it looked before the forking thread set it,
+ * so before the fork. The fork write-protects the parent's pages and has every processor forget what it knew of them,
+ * which waits until all that was written under the old protection is there (an interrupt on x86-64, TLBI and DSB on
+ * aarch64). So the child's copy of the index does not have that block. If the index was written to only after that, the
+ * write faulted, and what comes behind it in the program is done after the fault: it saw the log.
  */
 #include "fork_log.h"
 
@@ -35,7 +36,8 @@ struct mh_fork_log {
   uint64_t newest; /* time of the last fork: nobody wants what was allocated later */
   uint32_t wanting;  /* children that may still want it */
   uint32_t crowded;  /* not 0: and others, for which there was no place */
-  uint32_t children[CHILDREN]; /* their process ids; UNBORN from before the fork until the child's first words; 0: free */
+  /* their process ids; UNBORN from before the fork until the child's first words; 0: free */
+  uint32_t children[CHILDREN];
   struct logged entries[ENTRIES];
 };
 
@@ -45,8 +47,8 @@ static struct mh_fork_log *kept; /* this process's own, whether wanted or not; N
 static struct mh_lock lock;      /* mh_fork_log changes; signals are held back, as a handler may fork */
 static uint64_t passes;          /* frees since the last fork that were not as fast as others */
 static uint64_t next_look;       /* at so many of them it is asked who of the children lives */
-/* Forks between prepare and their return in the parent; so: not 0 in a child made by fork, nor in a child of such a child that has
- * not begun either, for which the log is the same. */
+/* Forks between prepare and their return in the parent; so: not 0 in a child made by fork, nor in a child of such a
+ * child that has not begun either, for which the log is the same. */
 static uint32_t preparing;
 static uint64_t prepared_at; /* time of the newest of them */
 static uint64_t forked_at;   /* the log's next number just before it */
@@ -59,7 +61,9 @@ static uint32_t own_place;
 static uint32_t take_place(struct mh_fork_log *log, uint32_t pid) {
   for (uint32_t i = 0; i < CHILDREN; i++) {
     uint32_t nobody = 0;
-    if (MH_GET(log->children[i]) || !__atomic_compare_exchange_n(&log->children[i], &nobody, pid, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) continue;
+    if (MH_GET(log->children[i]) ||
+        !__atomic_compare_exchange_n(&log->children[i], &nobody, pid, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+      continue;
     __atomic_add_fetch(&log->wanting, 1, __ATOMIC_SEQ_CST);
     return i + 1;
   }
@@ -78,13 +82,16 @@ static void give_place(struct mh_fork_log *log, uint32_t place, uint32_t pid) {
 static bool make_log(void) {
   struct mh_fork_log *none = NULL;
   if (__atomic_load_n(&kept, __ATOMIC_ACQUIRE)) return true;
-  struct mh_fork_log *log = mh_map(sizeof(*log), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (log && !__atomic_compare_exchange_n(&kept, &none, log, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) mh_munmap(log, sizeof(*log));
+  struct mh_fork_log *log =
+      mh_map(sizeof(*log), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (log && !__atomic_compare_exchange_n(&kept, &none, log, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+    mh_munmap(log, sizeof(*log));
   return log;
 }
 
 void mh_fork_log_prepare(void) {
-  /* A child that has not begun has allocated and freed nothing: its own children go back to the parent's fork as it does. */
+  /* A child that has not begun has allocated and freed nothing: its own children go back to the parent's fork as it
+   * does. */
   mh_tls.fork_place = parents ? take_place(parents, UNBORN) : 0;
   if (parents || !__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) return;
   if (!make_log()) return;
@@ -112,7 +119,8 @@ void mh_fork_log_in_parent(bool made) {
   if (__atomic_load_n(&preparing, __ATOMIC_SEQ_CST)) __atomic_store_n(&kept->newest, UINT64_MAX, __ATOMIC_SEQ_CST);
 }
 
-/* Gives the places back of children that were killed. A few of them, as this is within a free of the program's; true after the last ones. */
+/* Gives the places back of children that were killed. A few of them, as this is within a free of the program's; true
+ * after the last ones. */
 static bool clear_some_places(struct mh_fork_log *log) {
   static uint32_t next;
   uint64_t signals = mh_signals_hold();
@@ -139,7 +147,9 @@ static bool is_wanted(struct mh_fork_log *log) {
   if (++mh_tls.fork_passes % PASSES == 0) {
     uint64_t now = __atomic_add_fetch(&passes, PASSES, __ATOMIC_RELAXED), look = MH_GET(next_look);
     if (now >= ENTRIES) return false;
-    if (now >= look && __atomic_compare_exchange_n(&next_look, &look, now + PASSES, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED) && clear_some_places(log))
+    if (now >= look &&
+        __atomic_compare_exchange_n(&next_look, &look, now + PASSES, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED) &&
+        clear_some_places(log))
       MH_SET(next_look, now * 2);
   }
   return somebody_wants(log);
@@ -168,7 +178,8 @@ void mh_fork_log_add(uint32_t slot, const struct mh_record *record) {
   struct mh_fork_log *log = MH_GET(mh_fork_log);
   if (!log || mh_stands_in()) return;
   if (MH_UNLIKELY(!is_wanted(log))) return end(log);
-  /* Copied first: a handler may fork here, and the child writes the same entry, where the record is not its parent's any more. */
+  /* Copied first: a handler may fork here, and the child writes the same entry, where the record is not its parent's
+   * any more. */
   struct mh_record copy = *record;
   if (copy.time > __atomic_load_n(&log->newest, __ATOMIC_RELAXED) ||
       __atomic_load_n(&log->next, __ATOMIC_RELAXED) >= __atomic_load_n(&log->until, __ATOMIC_RELAXED))

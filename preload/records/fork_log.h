@@ -1,8 +1,10 @@
-/* The log of records that a process removes while a child of fork may still want them: what was live at the fork is known in the child, but it copies
- * the records later from the file (clone.c), where those are gone that its parent has freed meanwhile.
+/* The log of records that a process removes while a child of fork may still want them: what was live at the fork is
+ * known in the child, but it copies the records later from the file (clone.c), where those are gone that its parent has
+ * freed meanwhile.
  *
- * A child says so when it wants the log no more: it has begun, executes another program, or ends. One that was killed is found to be gone, and one
- * that neither begins nor ends is not waited for any longer after as many frees as the log has entries. Then frees are as fast as before the fork.
+ * A child says so when it wants the log no more: it has begun, executes another program, or ends. One that was killed
+ * is found to be gone, and one that neither begins nor ends is not waited for any longer after as many frees as the log
+ * has entries. Then frees are as fast as before the fork.
  */
 #pragma once
 #include <stdbool.h>
@@ -18,8 +20,8 @@ extern struct mh_fork_log *mh_fork_log;
 /* Notes a record that is about to be removed. */
 void mh_fork_log_add(uint32_t slot, const struct mh_record *record);
 
-/* Empties a record, whichever way its block went. Whoever reads the file sees the address gone before anything else changes: the slot may be
- * taken anew at once. */
+/* Empties a record, whichever way its block went. Whoever reads the file sees the address gone before anything else
+ * changes: the slot may be taken anew at once. */
 static inline void mh_record_retire(uint32_t slot, struct mh_record *record) {
   if (MH_UNLIKELY(MH_GET(mh_fork_log) != NULL)) mh_fork_log_add(slot, record);
   __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);

@@ -1,18 +1,19 @@
 /* Live records; see records.h.
  *
- * Slots of the records array are handed out so that threads do not meet: each thread keeps the slots it freed, newest on top, and a run of fresh
- * ones. A thread that frees what others allocate hands its surplus, in bundles, to the common stack, from which a thread without slots takes
- * a whole bundle. The numbers of a bundle are kept in the free records themselves, five in each, so that they cost no memory of their own:
+ * Slots of the records array are handed out so that threads do not meet: each thread keeps the slots it freed, newest
+ * on top, and a run of fresh ones. A thread that frees what others allocate hands its surplus, in bundles, to the
+ * common stack, from which a thread without slots takes a whole bundle. The numbers of a bundle are kept in the free
+ * records themselves, five in each, so that they cost no memory of their own:
  *
  *     slots[0]             slots[1]              …      slots[50]
  *     slots[1 … 5]         slots[6 … 10]                slots[251 … 255]
  *     and the next bundle
  *
- * A slot that a thread keeps is a number in an array: its record is not read, which is in no cache as a rule, but fetched some allocations before
- * it is written.
+ * A slot that a thread keeps is a number in an array: its record is not read, which is in no cache as a rule, but
+ * fetched some allocations before it is written.
  *
- * A signal handler may jump out of all this, or end the thread, whose state is another one's then. No slot is ever handed out twice; at worst, what the
- * thread kept is lost.
+ * A signal handler may jump out of all this, or end the thread, whose state is another one's then. No slot is ever
+ * handed out twice; at worst, what the thread kept is lost.
  */
 #include "records.h"
 
@@ -46,8 +47,8 @@ static void push_bundle(const uint32_t slots[BUNDLE_SLOTS]) {
   } while (!__atomic_compare_exchange_n(&common, &old, now, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }
 
-/* All slots of the bundle that begins with slots[0]. Nearly all of these records are in no cache, but after the first few they do not wait for each
- * other. */
+/* All slots of the bundle that begins with slots[0]. Nearly all of these records are in no cache, but after the first
+ * few they do not wait for each other. */
 static void unpack_bundle(uint32_t slots[BUNDLE_SLOTS]) {
   for (uint32_t i = 0; i < BUNDLE_SLOTS / KEPT_SLOTS; i++) {
     const struct mh_record *record = mh_record(slots[i]);
@@ -79,7 +80,8 @@ static uint32_t take_run(uint32_t *count) {
   do {
     if (first > UINT32_MAX - *count) return 0;
     if (!mh_store_reserve(MH_KIND_RECORDS, first + *count)) return 0;
-  } while (!__atomic_compare_exchange_n(&records->count, &first, first + *count, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+  } while (
+      !__atomic_compare_exchange_n(&records->count, &first, first + *count, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
   return first;
 }
 
@@ -113,7 +115,8 @@ static __attribute__((noinline)) void settle(struct mh_thread *thread) {
   uint32_t free_count = thread->free_count, *free_slots = thread->free_slots + MH_FETCHED;
   thread->freed_counted = count; /* begun anew after a jump out of here, this counts nothing twice */
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
-  for (uint32_t i = counted; i < count; i++) mh_count_freed(thread, &thread->freed[i], mh_record(thread->freed[i].slot), &bytes);
+  for (uint32_t i = counted; i < count; i++)
+    mh_count_freed(thread, &thread->freed[i], mh_record(thread->freed[i].slot), &bytes);
   /* Once for all of them: the address is gone before the slot's next owner writes, for whoever reads the file. */
   __atomic_thread_fence(__ATOMIC_RELEASE);
   for (uint32_t i = 0; i < count; i++) {
@@ -126,7 +129,9 @@ static __attribute__((noinline)) void settle(struct mh_thread *thread) {
   thread->freed_counted = 0;
   thread->free_count = free_count + count;
   mh_count_freed_bytes(thread, bytes);
-  if (MH_UNLIKELY(thread->live_bytes <= -MH_FOLD_BYTES || thread->counters->frees - thread->folded_frees >= MH_FOLD_CALLS)) mh_count_fold(thread);
+  if (MH_UNLIKELY(thread->live_bytes <= -MH_FOLD_BYTES ||
+                  thread->counters->frees - thread->folded_frees >= MH_FOLD_CALLS))
+    mh_count_fold(thread);
 }
 
 MH_INLINE uint32_t pop_slot(struct mh_thread *thread) {
@@ -192,7 +197,8 @@ static __attribute__((noinline)) void retire_stale(struct mh_thread *thread, uin
   mh_slot_give(thread, slot);
 }
 
-/* mh_capture for a plain thread: a stack that is the same again is known in here. The copy keeps the entry in registers until then. */
+/* mh_capture for a plain thread: a stack that is the same again is known in here. The copy keeps the entry in registers
+ * until then. */
 MH_INLINE uint32_t capture(struct mh_thread *thread, const struct mh_entry *entry) {
   uint32_t stack = mh_stack_cache_lookup(thread->stack_cache, entry);
   if (MH_LIKELY(stack != 0)) return stack;
@@ -201,9 +207,11 @@ MH_INLINE uint32_t capture(struct mh_thread *thread, const struct mh_entry *entr
 }
 
 /* Makes the record of a block findable. False, and the slot is given back, when there is no room. */
-static __attribute__((noinline)) bool put_in_index(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, unsigned kind) {
+static __attribute__((noinline)) bool put_in_index(struct mh_thread *thread, uint32_t slot, const void *block,
+                                                   uint64_t size, unsigned kind) {
   uint32_t stale;
-  bool room = kind == MH_MEMORY_CUSTOM ? mh_overflow_put(key_of(block), slot, &stale) : mh_index_put_any((uintptr_t)block, size, slot, &stale);
+  bool room = kind == MH_MEMORY_CUSTOM ? mh_overflow_put(key_of(block), slot, &stale)
+                                       : mh_index_put_any((uintptr_t)block, size, slot, &stale);
   if (MH_LIKELY(room)) {
     if (MH_UNLIKELY(stale)) retire_stale(thread, stale);
     return true;
@@ -215,7 +223,8 @@ static __attribute__((noinline)) bool put_in_index(struct mh_thread *thread, uin
 }
 
 /* Fills the slot and makes it findable. */
-static void publish(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, unsigned kind, const struct mh_entry *entry) {
+static void publish(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, unsigned kind,
+                    const struct mh_entry *entry) {
   struct mh_record *record = mh_record(slot);
   MH_ASSERT(!record->address);
   uint64_t time = thread ? mh_clock_tell(&thread->newest_time) : mh_clock_now();
@@ -230,10 +239,12 @@ static void publish(struct mh_thread *thread, uint32_t slot, const void *block, 
   mh_count_allocation(thread, stack, mh_sample_amount(size), time);
 }
 
-/* The same for a block of the heap, in a plain thread. In the order in which the least has to be kept at a time: the clock is a call, and the stack takes
- * all registers. Nobody finds the record before it is whole: a signal handler may jump out of here and the program free the block, if it knows it already
- * (from posix_memalign, or realloc that left it where it was). */
-MH_INLINE void publish_plainly(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size, const struct mh_entry *entry) {
+/* The same for a block of the heap, in a plain thread. In the order in which the least has to be kept at a time: the
+ * clock is a call, and the stack takes all registers. Nobody finds the record before it is whole: a signal handler may
+ * jump out of here and the program free the block, if it knows it already (from posix_memalign, or realloc that left it
+ * where it was). */
+MH_INLINE void publish_plainly(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size,
+                               const struct mh_entry *entry) {
   uint64_t time = mh_clock_tell(&thread->newest_time);
   struct mh_record *record = mh_record(slot);
   MH_ASSERT(!record->address);
@@ -244,7 +255,9 @@ MH_INLINE void publish_plainly(struct mh_thread *thread, uint32_t slot, const vo
   MH_SET(record->stack, stack);
   MH_ASSERT(stack < mh_header()->arrays[MH_KIND_STACKS].count);
   __atomic_store_n(&record->address, (uintptr_t)block, __ATOMIC_RELEASE);
-  if (MH_UNLIKELY(!mh_index_put_plainly((uintptr_t)block, size, slot)) && !put_in_index(thread, slot, block, size, MH_MEMORY_HEAP)) return;
+  if (MH_UNLIKELY(!mh_index_put_plainly((uintptr_t)block, size, slot)) &&
+      !put_in_index(thread, slot, block, size, MH_MEMORY_HEAP))
+    return;
   mh_count_own_allocation(thread, stack, (struct mh_amount){.count = 1, .bytes = size});
 }
 
@@ -281,7 +294,8 @@ void *mh_record_and_leave(void *block, uint64_t size, uintptr_t pc, uintptr_t sp
   }
   mh_finish();
   mh_leave();
-  __asm__("" : "+r"(block)); /* if the compiler knew what is returned, it would keep that for the hook, which could not jump here */
+  /* if the compiler knew what is returned, it would keep that for the hook, which could not jump here */
+  __asm__("" : "+r"(block));
   return block;
 }
 
@@ -304,7 +318,8 @@ void mh_record_custom_free(const void *block) {
   record_free(block, mh_overflow_take(key_of(block)));
 }
 
-static __attribute__((noinline)) void settle_and_forget(struct mh_thread *thread, void *block, void (*then)(void *), void (*otherwise)(void *)) {
+static __attribute__((noinline)) void settle_and_forget(struct mh_thread *thread, void *block, void (*then)(void *),
+                                                        void (*otherwise)(void *)) {
   settle(thread);
   mh_forget_and_leave(block, then, otherwise);
 }
@@ -399,7 +414,8 @@ void mh_give_pending(void) {
   while (count) {
     uint32_t slot = tls->pending[count - 1];
     /* A signal handler may add one more at any moment. */
-    if (!__atomic_compare_exchange_n(&tls->pending_count, &count, count - 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) continue;
+    if (!__atomic_compare_exchange_n(&tls->pending_count, &count, count - 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+      continue;
     mh_slot_give(mh_thread_mine(), slot);
     count = __atomic_load_n(&tls->pending_count, __ATOMIC_RELAXED);
   }

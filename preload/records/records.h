@@ -6,16 +6,18 @@
 #include "../unwind/capture.h"
 #include "../threads/thread.h"
 
-/* Records a block. Never fails for the caller: what cannot be kept is counted as dropped. For mappings see regions.h. */
+/* Records a block. Never fails for the caller: what cannot be kept is counted as dropped. For mappings see
+ * regions.h. */
 void mh_record_custom_allocation(const void *block, uint64_t size, const struct mh_entry *entry);
 
 /* Removes a block's record, before the block is given back: from then on its address may be another thread's. */
 void mh_record_heap_free(const void *block);
 void mh_record_custom_free(const void *block);
 
-/* The same for the heap's, by far the most: the last that a hook does, which has called mh_begin. Both end the hook and go on where it would go, so that
- * nothing needs to be kept for it. The first returns the block; its entry comes in registers. The second gives the block to `then`, or, with nothing
- * done yet, to `otherwise` where the block is no ordinary one. */
+/* The same for the heap's, by far the most: the last that a hook does, which has called mh_begin. Both end the hook and
+ * go on where it would go, so that nothing needs to be kept for it. The first returns the block; its entry comes in
+ * registers. The second gives the block to `then`, or, with nothing done yet, to `otherwise` where the block is no
+ * ordinary one. */
 void *mh_record_and_leave(void *block, uint64_t size, uintptr_t pc, uintptr_t sp, uintptr_t fp);
 void mh_forget_and_leave(void *block, void (*then)(void *), void (*otherwise)(void *));
 

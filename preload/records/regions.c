@@ -104,9 +104,12 @@ static void cut_out(struct mh_thread *thread, uintptr_t start, uintptr_t end, st
 
 /* Takes [start, end) out of the reservations. The lock is held. */
 static void cut_out_reserved(uintptr_t start, uintptr_t end, struct mh_cut *cut) {
-  for (uint32_t at = mh_ranges_behind(&mh_reservations, start); at < mh_reservations.count && mh_reservations.at[at].start < end;) {
+  for (uint32_t at = mh_ranges_behind(&mh_reservations, start);
+       at < mh_reservations.count && mh_reservations.at[at].start < end;) {
     struct mh_range whole = mh_reservations.at[at];
-    note_piece(cut, &(struct mh_piece){.start = whole.start, .size = whole.end - whole.start, .stack = whole.number, .reserved = true});
+    note_piece(cut,
+               &(struct mh_piece){
+                   .start = whole.start, .size = whole.end - whole.start, .stack = whole.number, .reserved = true});
     uintptr_t from = whole.start < start ? start : whole.start;
     if (whole.start < start)
       mh_reservations.at[at++].end = start;
@@ -121,7 +124,8 @@ static void cut_out_reserved(uintptr_t start, uintptr_t end, struct mh_cut *cut)
 
 /* What becomes memory begins now; whose it is stays. The lock is held. */
 static void open_reserved(struct mh_thread *thread, uintptr_t start, uintptr_t end) {
-  for (uint32_t at; (at = mh_ranges_behind(&mh_reservations, start)) < mh_reservations.count && mh_reservations.at[at].start < end;) {
+  for (uint32_t at; (at = mh_ranges_behind(&mh_reservations, start)) < mh_reservations.count &&
+                    mh_reservations.at[at].start < end;) {
     struct mh_range whole = mh_reservations.at[at];
     uintptr_t from = start > whole.start ? start : whole.start, to = end < whole.end ? end : whole.end;
     struct mh_cut scrap = {0};
@@ -140,7 +144,8 @@ static void open_reserved(struct mh_thread *thread, uintptr_t start, uintptr_t e
 
 /* The lock is held. */
 static void reserve_again(struct mh_thread *thread, uintptr_t start, uintptr_t end) {
-  for (uint32_t at; (at = mh_ranges_behind(&mh_mappings, start)) < mh_mappings.count && mh_mappings.at[at].start < end;) {
+  for (uint32_t at;
+       (at = mh_ranges_behind(&mh_mappings, start)) < mh_mappings.count && mh_mappings.at[at].start < end;) {
     struct mh_range whole = mh_mappings.at[at];
     uintptr_t from = start > whole.start ? start : whole.start, to = end < whole.end ? end : whole.end;
     uint32_t stack = mh_record(whole.number)->stack;

@@ -1,7 +1,8 @@
 /* Regions: anonymous memory that the program mapped with mmap. Unlike heap blocks they are given back in parts.
  *
- * Addresses that were mapped without any access (PROT_NONE) are no memory: no page of them can be there. They are reserved, and become a
- * region, part by part, when mprotect makes them accessible; and are reserved again when it takes that back. */
+ * Addresses that were mapped without any access (PROT_NONE) are no memory: no page of them can be there. They are
+ * reserved, and become a region, part by part, when mprotect makes them accessible; and are reserved again when it
+ * takes that back. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

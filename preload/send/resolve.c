@@ -195,7 +195,8 @@ static void read_servers(char *file, struct servers *servers) {
     if (mh_equal(word, "nameserver") && servers->count < SERVERS_MAX && next_word(&at, word)) {
       if (mh_address_parse(word, DNS_PORT, &servers->addresses[servers->count])) servers->count++;
     } else if (mh_equal(word, "search") || mh_equal(word, "domain")) {
-      for (servers->search_count = 0; servers->search_count < SEARCH_MAX && next_word(&at, word); servers->search_count++)
+      for (servers->search_count = 0; servers->search_count < SEARCH_MAX && next_word(&at, word);
+           servers->search_count++)
         __builtin_memcpy(servers->search[servers->search_count], word, NAME_BYTES);
     }
   }

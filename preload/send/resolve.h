@@ -1,5 +1,6 @@
-/* Finding memdb: host names to addresses, without libc's resolver, which allocates, takes locks and needs a thread
- * that libc knows. Addresses are parsed, /etc/hosts is read, then the name servers of /etc/resolv.conf are asked over UDP. */
+/* Finding memdb: host names to addresses, without libc's resolver, which allocates, takes locks and needs a thread that
+ * libc knows. Addresses are parsed, /etc/hosts is read, then the name servers of /etc/resolv.conf are asked over
+ * UDP. */
 #pragma once
 #include <netinet/in.h>
 #include <stdbool.h>

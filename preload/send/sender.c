@@ -34,7 +34,8 @@ static void set_word(uint32_t *word, uint32_t value) {
   mh_syscall(SYS_futex, (long)word, FUTEX_WAKE, INT32_MAX, 0, 0, 0);
 }
 
-/* Waits until *word is not `value` any more, or so long. The kernel wakes waiters for a thread's end without FUTEX_PRIVATE. */
+/* Waits until *word is not `value` any more, or so long. The kernel wakes waiters for a thread's end without
+ * FUTEX_PRIVATE. */
 static bool wait_change(uint32_t *word, uint32_t value, uint64_t nanoseconds) {
   uint64_t start = mh_clock_read(CLOCK_MONOTONIC), passed = 0;
   while (__atomic_load_n(word, __ATOMIC_ACQUIRE) == value && passed < nanoseconds) {
@@ -71,7 +72,8 @@ static void sender_main(void) {
   mh_syscall(SYS_prctl, PR_SET_NAME, (long)"memhook", 0, 0, 0, 0);
   mh_thread_close_descriptors();
   uint64_t pause = BACKOFF_FIRST;
-  while (mh_sender_command() == RUN || (mh_sender_command() == END && !__atomic_load_n(&mh_sender.settled, __ATOMIC_RELAXED))) {
+  while (mh_sender_command() == RUN ||
+         (mh_sender_command() == END && !__atomic_load_n(&mh_sender.settled, __ATOMIC_RELAXED))) {
     if (mh_link_connect()) {
       pause = BACKOFF_FIRST;
       serve();
@@ -93,7 +95,8 @@ static void sender_main(void) {
 static void start(void) {
   /* One that has sent its last flush is as good as gone. */
   uint32_t tid = __atomic_load_n(&mh_sender.tid, __ATOMIC_ACQUIRE);
-  if (tid && !(__atomic_load_n(&mh_sender.finished, __ATOMIC_ACQUIRE) && wait_change(&mh_sender.tid, tid, PAUSE_MOST))) return;
+  if (tid && !(__atomic_load_n(&mh_sender.finished, __ATOMIC_ACQUIRE) && wait_change(&mh_sender.tid, tid, PAUSE_MOST)))
+    return;
   if (!mh_sender.area) {
     mh_sender.area = mh_map_private(sizeof(struct area));
     if (!mh_sender.area) return;

@@ -1,5 +1,5 @@
-/* What the sender sends: the difference between the store and what was sent last, for which it keeps a mark of 64 bits for each
- * slot and each element that may change. */
+/* What the sender sends: the difference between the store and what was sent last, for which it keeps a mark of 64 bits
+ * for each slot and each element that may change. */
 #include "../store/calendar.h"
 #include "../base/clock.h"
 #include "sender_parts.h"
@@ -32,7 +32,8 @@ void mh_difference_begin(void) {
   progress.resume = 0;
 }
 
-/* 64 bits for an element's content, never 0. A change that gives the same bits in the same place happens once in 2^64. */
+/* 64 bits for an element's content, never 0. A change that gives the same bits in the same place happens once in
+ * 2^64. */
 static uint64_t mark_of(const uint64_t *words, unsigned count) {
   uint64_t mark = 0;
   for (unsigned i = 0; i < count; i++) {
@@ -51,7 +52,8 @@ static uint64_t *marks_in(uint64_t **blocks, uint32_t ordinal, size_t bytes) {
   return blocks[ordinal];
 }
 
-/* Two equal readings in ascending order are a record that was live between them. False: it is being changed right now. */
+/* Two equal readings in ascending order are a record that was live between them. False: it is being changed right
+ * now. */
 static bool read_record(const struct mh_record *record, struct mh_record *copy) {
   union {
     uint64_t words[sizeof(struct mh_record) / 8];
@@ -92,7 +94,8 @@ static bool push_definitions(void) {
                {MH_KIND_STACKS, MH_STACK_BYTES}};
   enum { KINDS = sizeof(order) / sizeof(order[0]) };
   uint32_t ends[KINDS];
-  for (int i = KINDS - 1; i >= 0; i--) ends[i] = __atomic_load_n(&mh_header()->arrays[order[i].kind].count, __ATOMIC_ACQUIRE);
+  for (int i = KINDS - 1; i >= 0; i--)
+    ends[i] = __atomic_load_n(&mh_header()->arrays[order[i].kind].count, __ATOMIC_ACQUIRE);
   for (int i = 0; i < KINDS; i++) {
     if (!push(order[i].kind, order[i].bytes, progress.sent[order[i].kind], ends[i])) return false;
     if (ends[i] > progress.sent[order[i].kind]) progress.sent[order[i].kind] = ends[i];
@@ -117,7 +120,8 @@ static bool push_changes(uint32_t kind, uint32_t bytes, uint64_t **blocks, uint3
 
 static bool push_region(uint32_t kind, uint32_t bytes, uint32_t count, const void *elements) {
   for (uint32_t first = 0, pushed; first < count; first += pushed) {
-    pushed = mh_wire_elements(&mh_link.tables, kind, first, count - first, bytes, (const uint8_t *)elements + (size_t)first * bytes);
+    pushed = mh_wire_elements(&mh_link.tables, kind, first, count - first, bytes,
+                              (const uint8_t *)elements + (size_t)first * bytes);
     if (!pushed && !mh_link_send(&mh_link.tables)) return false;
   }
   return true;
@@ -179,7 +183,8 @@ bool mh_difference_send(bool last) {
   if (!push_changes(MH_KIND_STACKS, MH_STACK_BYTES, stack_marks, 0) ||
       !push_changes(MH_KIND_MODULES, MH_MODULE_BYTES, module_marks, 1) ||
       !push_region(MH_WIRE_KIND_THREADS, MH_THREAD_BYTES, MH_GET(header->thread_slots), mh_thread_slots()) ||
-      !push_region(MH_WIRE_KIND_TIMELINE, MH_TIMELINE_BYTES, __atomic_load_n(&header->timeline_count, __ATOMIC_ACQUIRE), mh_timeline()))
+      !push_region(MH_WIRE_KIND_TIMELINE, MH_TIMELINE_BYTES, __atomic_load_n(&header->timeline_count, __ATOMIC_ACQUIRE),
+                   mh_timeline()))
     return false;
   mh_calendar_look(mh_clock_now());
   while (!mh_wire_header(&mh_link.tables, header))
@@ -187,7 +192,9 @@ bool mh_difference_send(bool last) {
   while (!mh_wire_commit(&mh_link.tables, progress.sequence + 1, last))
     if (!mh_link_send(&mh_link.tables)) return false;
   uint64_t acknowledged;
-  if (!mh_link_send(&mh_link.tables) || !mh_link_receive(MH_WIRE_ACK, (uint8_t *)&acknowledged, sizeof(acknowledged), 0)) return false;
+  if (!mh_link_send(&mh_link.tables) ||
+      !mh_link_receive(MH_WIRE_ACK, (uint8_t *)&acknowledged, sizeof(acknowledged), 0))
+    return false;
   return acknowledged == ++progress.sequence;
 }
 

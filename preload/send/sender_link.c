@@ -49,7 +49,8 @@ static bool wait_socket(short events, uint64_t nanoseconds) {
 bool mh_link_send(struct mh_wire *wire) {
   mh_wire_finish(wire);
   for (size_t done = 0; done < wire->length;) {
-    long sent = mh_syscall(SYS_sendto, mh_link.fd, (long)(wire->data + done), (long)(wire->length - done), MSG_NOSIGNAL, 0, 0);
+    long sent =
+        mh_syscall(SYS_sendto, mh_link.fd, (long)(wire->data + done), (long)(wire->length - done), MSG_NOSIGNAL, 0, 0);
     if (sent > 0)
       done += (size_t)sent;
     else if (sent != -EAGAIN && sent != -EINTR)
@@ -161,7 +162,8 @@ static size_t read_token(const char **token) {
 
 static void make_mac(const char *role, const char *token, size_t length, const uint8_t *theirs, const uint8_t *ours,
                      uint8_t mac[MH_WIRE_MAC_BYTES]) {
-  const struct mh_piece pieces[3] = {{role, mh_length(role)}, {theirs, MH_WIRE_NONCE_BYTES}, {ours, MH_WIRE_NONCE_BYTES}};
+  const struct mh_piece pieces[3] = {
+      {role, mh_length(role)}, {theirs, MH_WIRE_NONCE_BYTES}, {ours, MH_WIRE_NONCE_BYTES}};
   mh_hmac_sha256(token, length, pieces, mac);
 }
 
@@ -175,7 +177,9 @@ static bool shake_hands(void) {
     if (!length || mh_syscall(SYS_getrandom, (long)nonce, sizeof(nonce), 0, 0, 0, 0) != sizeof(nonce)) return false;
   }
   mh_wire_hello(&mh_link.tables, nonce);
-  if (!mh_link_send(&mh_link.tables) || !mh_link_receive(MH_WIRE_CHALLENGE, challenge, sizeof(challenge), HANDSHAKE_MOST)) return false;
+  if (!mh_link_send(&mh_link.tables) ||
+      !mh_link_receive(MH_WIRE_CHALLENGE, challenge, sizeof(challenge), HANDSHAKE_MOST))
+    return false;
   uint32_t scheme;
   __builtin_memcpy(&scheme, challenge + MH_WIRE_CHALLENGE_SCHEME, sizeof(scheme));
   if ((scheme != MH_WIRE_SCHEME_NONE) != (token != NULL)) {

@@ -58,7 +58,8 @@ static inline uint32_t mh_sender_command(void) {
 bool mh_link_connect(void);
 /* Sends and empties a buffer. False when the connection is over. */
 bool mh_link_send(struct mh_wire *wire);
-/* The next frame's payload, copied: memdb's are small. False when the connection or the patience is over; 0: it never is. */
+/* The next frame's payload, copied: memdb's are small. False when the connection or the patience is over; 0: it never
+ * is. */
 bool mh_link_receive(uint32_t type, uint8_t *payload, uint32_t bytes, uint64_t nanoseconds);
 /* Whether a connection within this machine leads to another user than this one and root. */
 bool mh_peer_is_stranger(int fd);
@@ -78,9 +79,10 @@ void mh_difference_forget(void);
 
 /* ── The thread ───────────────────────────────────────────────────────────────────────────────── */
 
-/* clone, with a stack and a thread pointer of its own; the new thread runs `run` and never returns. Its descriptors are a copy. */
+/* clone, with a stack and a thread pointer of its own; the new thread runs `run` and never returns. Its descriptors are
+ * a copy. */
 long mh_thread_clone(void (*run)(void), void *stack_end, void *thread_pointer, uint32_t *tid);
 void mh_thread_close_descriptors(void);
-/* Whether the thread may stay. libc does not know it, so when the program gives up its privileges libc does not tell it: it
- * follows by itself. And it does not keep a process alive whose other threads have ended. */
+/* Whether the thread may stay. libc does not know it, so when the program gives up its privileges libc does not tell
+ * it: it follows by itself. And it does not keep a process alive whose other threads have ended. */
 bool mh_thread_belongs_here(void);

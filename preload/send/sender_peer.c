@@ -1,12 +1,13 @@
 /* Whose memdb it is that listens: what a program holds is not for another user who was first at the port.
  *
- * Of a Unix socket the kernel tells the user who listens. Of a TCP connection within this machine it lists both ends in /proc/net/tcp and tcp6:
+ * Of a Unix socket the kernel tells the user who listens. Of a TCP connection within this machine it lists both ends in
+ * /proc/net/tcp and tcp6:
  *
  *     sl  local_address rem_address   st tx:rx tr:when retrnsmt uid timeout inode
  *      7: 0100007F:4E2F 0100007F:C6A4 01 ...                    1000       0 88213
  *
- * The other end is the entry that has our addresses the other way round; runtime/memdb/peers.ts reads it in memdb. An end that is in no table
- * is on another machine, or in another network namespace. */
+ * The other end is the entry that has our addresses the other way round; runtime/memdb/peers.ts reads it in memdb. An
+ * end that is in no table is on another machine, or in another network namespace. */
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -24,7 +25,8 @@ union end {
 };
 
 static void add_hex(struct mh_text *text, uint32_t value, int digits) {
-  for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) mh_text_add_bytes(text, &"0123456789ABCDEF"[value >> shift & 15], 1);
+  for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4)
+    mh_text_add_bytes(text, &"0123456789ABCDEF"[value >> shift & 15], 1);
 }
 
 /* An address and port as the table has them, for `family`'s table. */
@@ -45,7 +47,8 @@ static bool is_v4(const union end *end) {
   return end->any.sa_family == AF_INET || __builtin_memcmp(&end->v6.sin6_addr, mapped, sizeof(mapped)) == 0;
 }
 
-/* The user in an entry that begins with `ends`; false if it is another entry. A socket that is closed has no user: *user is then UINT64_MAX. */
+/* The user in an entry that begins with `ends`; false if it is another entry. A socket that is closed has no user:
+ * *user is then UINT64_MAX. */
 static bool parse_entry(const char *line, const char *ends, uint64_t *user) {
   while (*line && *line != ':') line++;
   if (line[0] != ':' || line[1] != ' ' || !mh_starts(line + 2, ends)) return false;

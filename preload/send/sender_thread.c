@@ -1,4 +1,5 @@
-/* The sender's thread as the kernel sees it: made without libc's knowledge, with descriptors of its own, as its process's user. */
+/* The sender's thread as the kernel sees it: made without libc's knowledge, with descriptors of its own, as its
+ * process's user. */
 #include <errno.h>
 #include <linux/sched.h>
 
@@ -21,7 +22,8 @@ bool mh_thread_belongs_here(void) {
   if (mh_read_file("/proc/self/status", text, sizeof(mh_sender.area->text)) < 0) return true;
   if (mh_status_number(text, "\nThreads:", 0, &threads) && threads == 1) return false;
   for (unsigned i = 0; i < 3; i++)
-    if (!mh_status_number(text, "\nUid:", i, &users[i]) || !mh_status_number(text, "\nGid:", i, &groups[i])) return true;
+    if (!mh_status_number(text, "\nUid:", i, &users[i]) || !mh_status_number(text, "\nGid:", i, &groups[i]))
+      return true;
   effective = (uint64_t)mh_syscall(SYS_geteuid, 0, 0, 0, 0, 0, 0);
   if (effective == users[1]) return true;
   if (effective == 0) mh_syscall(SYS_setgroups, 0, 0, 0, 0, 0, 0);
@@ -52,7 +54,8 @@ long mh_thread_clone(void (*run)(void), void *stack_end, void *thread_pointer, u
       "syscall\n"
       "1:"
       : "=a"(result)
-      : "a"((long)SYS_clone), "D"((long)FLAGS), "S"(stack_end), "d"(tid), "r"(r10), "r"(r8), "r"(r12), [leave] "i"(SYS_exit)
+      : "a"((long)SYS_clone), "D"((long)FLAGS), "S"(stack_end), "d"(tid), "r"(r10), "r"(r8), "r"(r12),
+        [leave] "i"(SYS_exit)
       : "rcx", "r11", "memory");
   return result;
 #elif defined(__aarch64__)

@@ -22,7 +22,8 @@
 struct mh_wire {
   uint8_t *data;
   size_t capacity, length;
-  /* The frame that mh_wire_record or mh_wire_removed is filling: offset + 1 of its start, 0 if none; and of its last run. */
+  /* The frame that mh_wire_record or mh_wire_removed is filling: offset + 1 of its start, 0 if none; and of its last
+   * run. */
   size_t frame, run;
 };
 

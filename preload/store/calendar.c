@@ -44,7 +44,8 @@ void mh_calendar_start(struct mh_header *header) {
   mh_calendar_next = 0;
 }
 
-void mh_calendar_go_on(struct mh_header *header, const struct mh_calendar *calendar, uint64_t wall, uint64_t monotonic) {
+void mh_calendar_go_on(struct mh_header *header, const struct mh_calendar *calendar, uint64_t wall,
+                       uint64_t monotonic) {
   header->start_wall = wall;
   header->calendar = *calendar;
   /* The child may be in another time namespace, where the same instant has another number. */

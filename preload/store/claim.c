@@ -1,9 +1,9 @@
 /* Claiming a path; see claim.h.
  *
- * flock on the file itself decides between newcomers: whoever has it may look at the header and replace the
- * file; whoever does not get it at once treats the file as a living process's. It is held only until the
- * header is written: afterwards the header tells who the owner is. To processes in other pid namespaces, where the owner's number
- * is somebody else's, a lock that it keeps on the file's first byte tells that it lives.
+ * flock on the file itself decides between newcomers: whoever has it may look at the header and replace the file;
+ * whoever does not get it at once treats the file as a living process's. It is held only until the header is written:
+ * afterwards the header tells who the owner is. To processes in other pid namespaces, where the owner's number is
+ * somebody else's, a lock that it keeps on the file's first byte tells that it lives.
  *
  * Paths and headers are static: only the thread that starts memhook comes here, and its stack may be small.
  */
@@ -22,7 +22,8 @@
 #include "../base/sys.h"
 #include "../base/text.h"
 
-/* TAKEN: by somebody else, so that this process goes beside it. REFUSED: what is there is this user's own, and no store; or there can be none. */
+/* TAKEN: by somebody else, so that this process goes beside it. REFUSED: what is there is this user's own, and no
+ * store; or there can be none. */
 enum verdict { MINE, TAKEN, REFUSED, AGAIN };
 
 /* The name as it was given, with %p and %e replaced behind its first `literal` bytes. */
@@ -41,8 +42,9 @@ static void add_pattern(struct mh_text *text, const char *pattern, size_t litera
   }
 }
 
-/* The names in the order in which they are tried, by `number`: "a/b.ext", "a/b.PID.ext", "a/b.PID.2.ext" …; without an extension "a/b", "a/b.PID"
- * …. Equal process ids, of different containers, come apart by the last number. runtime/stores/storenames.ts has the same names. */
+/* The names in the order in which they are tried, by `number`: "a/b.ext", "a/b.PID.ext", "a/b.PID.2.ext" …; without an
+ * extension "a/b", "a/b.PID" …. Equal process ids, of different containers, come apart by the last number.
+ * runtime/stores/storenames.ts has the same names. */
 static void add_name(struct mh_text *text, const char *path, unsigned number) {
   const char *dot = NULL, *name = path;
   for (const char *at = path; *at; at++) {
@@ -63,7 +65,8 @@ static void add_name(struct mh_text *text, const char *path, unsigned number) {
   mh_text_add(text, path + stem);
 }
 
-/* The owner's mark: a lock of the open file itself, which ends with the process (or when the program closes the descriptor). */
+/* The owner's mark: a lock of the open file itself, which ends with the process (or when the program closes the
+ * descriptor). */
 #ifndef F_OFD_GETLK
 #define F_OFD_GETLK 36
 #define F_OFD_SETLK 37
@@ -82,7 +85,8 @@ static bool is_marked(int fd) {
 /* Whether a header is of another boot of the machine. What is unknown is not compared. */
 static bool is_of_another_boot(const struct mh_header *header) {
   static const uint8_t unknown[16];
-  return __builtin_memcmp(header->boot_id, unknown, 16) != 0 && __builtin_memcmp(header->boot_id, mh_process.boot_id, 16) != 0;
+  return __builtin_memcmp(header->boot_id, unknown, 16) != 0 &&
+         __builtin_memcmp(header->boot_id, mh_process.boot_id, 16) != 0;
 }
 
 static bool is_in_another_namespace(const struct mh_header *header) {
@@ -125,13 +129,15 @@ static bool has_own_behind(unsigned number) {
     int fd = mh_open(path.data, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
     if (fd == -ENOENT) break;
     if (fd < 0) continue;
-    own = mh_fstat(fd, &status) == 0 && status.st_uid == mh_geteuid() && read_header(fd, &header) && is_store(&header) && is_own(&header);
+    own = mh_fstat(fd, &status) == 0 && status.st_uid == mh_geteuid() && read_header(fd, &header) &&
+          is_store(&header) && is_own(&header);
     mh_close(fd);
   }
   return own;
 }
 
-/* Whether a dead owner's store, at this number's name, may go. One with this process's number is of a run that has ended: an ancestor has another one. */
+/* Whether a dead owner's store, at this number's name, may go. One with this process's number is of a run that has
+ * ended: an ancestor has another one. */
 static bool is_old(const struct mh_header *header, unsigned number) {
   if (is_of_another_boot(header) || (header->pid == mh_process.pid && !has_own_behind(number))) return true;
   return !mh_process.forked && !mh_family_may_include(header) && !has_own_behind(number);
@@ -157,7 +163,8 @@ static enum verdict judge(int fd, const char *path, bool made, unsigned number) 
   static struct mh_header header;
   if (!read_header(fd, &header)) return REFUSED;
   bool complete = is_store(&header);
-  if (!complete && (header.magic[0] || header.magic[1] || header.version_major != MH_STORE_VERSION_MAJOR)) return REFUSED;
+  if (!complete && (header.magic[0] || header.magic[1] || header.version_major != MH_STORE_VERSION_MAJOR))
+    return REFUSED;
   if (complete && (owner_lives(fd, &header) || !is_old(&header, number))) return TAKEN;
   /* An old run's store, or one whose maker died before it was complete. A viewer that has it open keeps it. */
   return remove_old(path);

@@ -1,5 +1,6 @@
-/* Families of processes; see family.h. A process's start is known to a hundredth of a second, in which a shell starts a program and ends, or one run
- * ends and the next begins. Process ids, which are given out in order, tell these apart. */
+/* Families of processes; see family.h. A process's start is known to a hundredth of a second, in which a shell starts a
+ * program and ends, or one run ends and the next begins. Process ids, which are given out in order, tell these
+ * apart. */
 #include "family.h"
 
 #include "../base/clock.h"
@@ -35,7 +36,8 @@ static bool came_first(uint32_t pid, uint32_t other) {
 /* Whether `dead` was there when the process was made that has this pid and start. */
 static bool was_there(const struct mh_header *dead, uint32_t pid, uint64_t start) {
   if (!start || start < dead->process_start) return false;
-  if (start == dead->process_start && dead->pid_namespace == mh_process.pid_namespace && came_first(pid, dead->pid)) return false;
+  if (start == dead->process_start && dead->pid_namespace == mh_process.pid_namespace && came_first(pid, dead->pid))
+    return false;
   if (!end_is_known(dead)) return true;
   /* Stores before 1.4 have not the time of the machine's sleep. */
   const struct mh_calendar *calendar = &dead->calendar;
@@ -58,11 +60,12 @@ struct place {
 /* "start-end perms offset major:minor inode   path" */
 static bool parse_place(const char *at, struct place *place) {
   uint64_t offset, major, minor;
-  if (!mh_parse_hex(&at, &place->start) || *at++ != '-' || !mh_parse_hex(&at, &place->end) || *at++ != ' ') return false;
+  if (!mh_parse_hex(&at, &place->start) || *at++ != '-' || !mh_parse_hex(&at, &place->end) || *at++ != ' ')
+    return false;
   for (int i = 0; i < 5; i++)
     if (!*at++) return false;
-  if (!mh_parse_hex(&at, &offset) || *at++ != ' ' || !mh_parse_hex(&at, &major) || *at++ != ':' || !mh_parse_hex(&at, &minor) ||
-      *at++ != ' ' || !mh_parse_number(&at, &place->inode))
+  if (!mh_parse_hex(&at, &offset) || *at++ != ' ' || !mh_parse_hex(&at, &major) || *at++ != ':' ||
+      !mh_parse_hex(&at, &minor) || *at++ != ' ' || !mh_parse_number(&at, &place->inode))
     return false;
   place->device = major << 32 | minor;
   return true;
@@ -79,8 +82,8 @@ static bool is_same_file(const struct place *place, const struct place *wanted) 
 static size_t maps_left;
 
 /* The first line of a process's maps that fits. */
-static bool find_place(const char *name, bool (*fits)(const struct place *, const struct place *), const struct place *wanted,
-                       struct place *found) {
+static bool find_place(const char *name, bool (*fits)(const struct place *, const struct place *),
+                       const struct place *wanted, struct place *found) {
   MH_TEXT(path, 48);
   mh_text_add(&path, "/proc/");
   mh_text_add(&path, name);
@@ -120,8 +123,8 @@ static bool is_watched(uint32_t pid) {
   return find_place(name.data, is_same_file, &library, &theirs) || maps_left < LEAST_MAPS;
 }
 
-/* A process group or session is named after the process that began it, and keeps the name when that is gone. Where that was begun while `dead` lived,
- * or by it, this process may have its place there from its parents. */
+/* A process group or session is named after the process that began it, and keeps the name when that is gone. Where that
+ * was begun while `dead` lived, or by it, this process may have its place there from its parents. */
 static bool is_of_its_time(const struct mh_header *dead, uint32_t leader) {
   struct mh_process_stat stat;
   if (leader <= 1 || leader == mh_process.pid || dead->pid_namespace != mh_process.pid_namespace) return false;
@@ -139,7 +142,8 @@ bool mh_family_may_include(const struct mh_header *dead) {
   if (end_is_known(dead) && was_there(dead, mh_process.pid, mh_process.start)) return true;
   uint32_t pid = mh_process.parent_pid;
   struct mh_process_stat stat;
-  for (int turn = 0; turn < ANCESTORS_MAX && pid > 1 && mh_process_stat_read(pid, &stat); turn++, pid = stat.parent_pid) {
+  for (int turn = 0; turn < ANCESTORS_MAX && pid > 1 && mh_process_stat_read(pid, &stat);
+       turn++, pid = stat.parent_pid) {
     if (stat.start < dead->process_start) break;
     if (was_there(dead, pid, stat.start) && is_watched(pid)) return true;
   }

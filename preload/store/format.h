@@ -9,7 +9,8 @@
 #include "../base/debug.h"
 #include "layout.h"
 
-#define MH_PIN(type, field, offset) _Static_assert(offsetof(struct type, field) == (offset), "layout.ts: " #type "." #field)
+#define MH_PIN(type, field, offset) \
+  _Static_assert(offsetof(struct type, field) == (offset), "layout.ts: " #type "." #field)
 
 struct mh_array {
   uint32_t count;     /* elements published */

@@ -55,7 +55,8 @@ bool mh_parent_store_copy(const struct mh_parent_store *parent, uint32_t kind) {
     if (entry >> MH_BLOCK_ENTRY_KIND_SHIFT != kind || ordinal > (count - 1) / per_block) continue;
     uint32_t elements = count - ordinal * per_block < per_block ? count - ordinal * per_block : per_block;
     uint8_t *target = kind == MH_KIND_RECORDS ? mh_record_blocks[ordinal] : mh_table_blocks[kind][ordinal];
-    if (!read_fully(parent->fd, target, (uint64_t)elements * mh_element_bytes[kind], (uint64_t)block * MH_BLOCK_BYTES)) return false;
+    if (!read_fully(parent->fd, target, (uint64_t)elements * mh_element_bytes[kind], (uint64_t)block * MH_BLOCK_BYTES))
+      return false;
   }
   mh_store_publish(kind, count);
   return true;

@@ -20,7 +20,8 @@ uint8_t *mh_stand_in_place(void) {
   if (!place) return NULL;
   uint8_t *above = place + page + MH_BLOCK_BYTES;
   const int flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_GROWSDOWN;
-  if (mh_syscall(SYS_mmap, (long)above, (long)page, PROT_READ | PROT_WRITE, flags, -1, 0) == (long)above) return place + page;
+  if (mh_syscall(SYS_mmap, (long)above, (long)page, PROT_READ | PROT_WRITE, flags, -1, 0) == (long)above)
+    return place + page;
   mh_munmap(place, bytes);
   return NULL;
 }
@@ -30,8 +31,8 @@ void mh_stand_in_give_place(uint8_t *block) {
   mh_munmap(block - page, MH_BLOCK_BYTES + 2 * page);
 }
 
-/* Zeros, which are the unknown element of every array: whatever the hook reads there is valid. Some may be there already, as the hook went on. A kernel
- * before 4.17 takes the address for a wish, and does not grant it then. */
+/* Zeros, which are the unknown element of every array: whatever the hook reads there is valid. Some may be there
+ * already, as the hook went on. A kernel before 4.17 takes the address for a wish, and does not grant it then. */
 static void map_zeros(uint8_t *block) {
   const int flags = MAP_FIXED_NOREPLACE | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   long at = mh_syscall(SYS_mmap, (long)block, MH_BLOCK_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0);

@@ -38,8 +38,8 @@ static struct {
   char path[4096];
 } file = {.fd = -1};
 
-/* The store's descriptor. The program may have closed it, and even reused its number: then opens the file again, or, when that
- * is in memory only, does without: no child of fork can inherit it then. */
+/* The store's descriptor. The program may have closed it, and even reused its number: then opens the file again, or,
+ * when that is in memory only, does without: no child of fork can inherit it then. */
 int mh_store_fd(void) {
   struct stat now;
   if (file.fd >= 0 && mh_fstat(file.fd, &now) == 0 && now.st_ino == file.inode && now.st_dev == file.device)
@@ -59,8 +59,8 @@ int mh_store_fd(void) {
   return file.fd = fd;
 }
 
-/* Zeros that are written have their place in the file system, and are in the page cache in large pieces, which take a quarter of the time to
- * populate (ext4). */
+/* Zeros that are written have their place in the file system, and are in the page cache in large pieces, which take a
+ * quarter of the time to populate (ext4). */
 static bool write_zeros(int fd, uint64_t offset, uint64_t bytes) {
   static uint8_t zeros[65536]; /* not const: those would be in the library's file */
   while (bytes) {
@@ -72,7 +72,8 @@ static bool write_zeros(int fd, uint64_t offset, uint64_t bytes) {
   return true;
 }
 
-/* Asks the file system for the bytes. Under a filter that cannot be asked (seccomp.h) as few calls are made as do: fallocate, where there is that. */
+/* Asks the file system for the bytes. Under a filter that cannot be asked (seccomp.h) as few calls are made as do:
+ * fallocate, where there is that. */
 static bool ask_for_bytes(int fd, uint64_t offset, uint64_t bytes) {
   if (!mh_syscall_filtered) return write_zeros(fd, offset, bytes);
   int result = mh_fallocate(fd, offset, bytes);
@@ -106,13 +107,15 @@ static uint8_t *map_block(uint64_t block) {
   uint8_t *mapped = mh_stand_in_place();
   if (!mapped) return NULL;
   uint64_t offset = fd < 0 ? 0 : block * MH_BLOCK_BYTES;
-  if (mh_syscall(SYS_mmap, (long)mapped, MH_BLOCK_BYTES, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, (long)offset) != (long)mapped) {
+  if (mh_syscall(SYS_mmap, (long)mapped, MH_BLOCK_BYTES, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, (long)offset) !=
+      (long)mapped) {
     mh_stand_in_give_place(mapped);
     return NULL;
   }
   /* A child of fork must not write into its parent's store. */
   mh_madvise(mapped, MH_BLOCK_BYTES, MADV_DONTFORK);
-  /* Nothing is read from the disk here: without this, populating fresh pages goes through readahead, at four times the cost. */
+  /* Nothing is read from the disk here: without this, populating fresh pages goes through readahead, at four times the
+   * cost. */
   mh_madvise(mapped, MH_BLOCK_BYTES, MADV_RANDOM);
   return mapped;
 }
@@ -127,7 +130,8 @@ static void raise_to(uint32_t *word, uint32_t to) {
 }
 
 bool mh_store_publish(uint32_t kind, uint32_t count) {
-  /* Asked after the elements are written: if the answer is no, they are in the store, and not in what stands in for it. */
+  /* Asked after the elements are written: if the answer is no, they are in the store, and not in what stands in for
+   * it. */
   if (MH_UNLIKELY(mh_stands_in())) return false;
   raise_to(&mh_store_published[kind], count);
   raise_to(&mh_header()->arrays[kind].count, count);
@@ -171,16 +175,17 @@ static bool add_block(uint32_t kind) {
   return true;
 }
 
-/* What a signal handler jumped out of begins anew. A block that is in the table and in its array, but not counted, is counted now; one that is
- * not in its array yet is given away again. The first entry of a page of the table is left alone: that page may have no memory yet,
- * and where the file system has none left, to read it would be SIGBUS. */
+/* What a signal handler jumped out of begins anew. A block that is in the table and in its array, but not counted, is
+ * counted now; one that is not in its array yet is given away again. The first entry of a page of the table is left
+ * alone: that page may have no memory yet, and where the file system has none left, to read it would be SIGBUS. */
 static void finish_block(void) {
   struct mh_header *header = mh_header();
   uint32_t block = header->block_count;
   if (block % ENTRIES_PER_STEP == 0) return;
   uint32_t entry = block_entries()[block];
   uint32_t ordinal = entry & MH_BLOCK_ENTRY_ORDINAL_MASK;
-  if (entry && header->arrays[entry >> MH_BLOCK_ENTRY_KIND_SHIFT].blocks > ordinal) __atomic_store_n(&header->block_count, block + 1, __ATOMIC_RELEASE);
+  if (entry && header->arrays[entry >> MH_BLOCK_ENTRY_KIND_SHIFT].blocks > ordinal)
+    __atomic_store_n(&header->block_count, block + 1, __ATOMIC_RELEASE);
 }
 
 /* Commits one step more: a quarter of what there is, so that small programs stay small and large ones grow rarely. */
@@ -312,7 +317,8 @@ static bool make_first_elements(void) {
   return true;
 }
 
-/* A file that is nowhere, for a store that memdb keeps: the same as ever for everybody else, and children of fork can inherit. */
+/* A file that is nowhere, for a store that memdb keeps: the same as ever for everybody else, and children of fork can
+ * inherit. */
 static int make_memory_file(void) {
   int fd = (int)mh_syscall(SYS_memfd_create, (long)"memhook", 1 /* MFD_CLOEXEC */, 0, 0, 0, 0);
   /* As in mh_claim: a high number is in nobody's way. */

@@ -22,12 +22,12 @@ int mh_store_fd(void);
 /* The elements published, as they are known in private memory: in a child of fork, what they were at the fork. */
 extern uint32_t mh_store_published[MH_KIND_COUNT];
 
-/* Makes sure that `kind` has backing for at least `count` elements. False when the store is full. Lock-free when it has;
- * otherwise takes the growth lock. Grows ahead of need, so that other threads seldom meet the edge. */
+/* Makes sure that `kind` has backing for at least `count` elements. False when the store is full. Lock-free when it
+ * has; otherwise takes the growth lock. Grows ahead of need, so that other threads seldom meet the edge. */
 bool mh_store_reserve(uint32_t kind, uint32_t count);
 
-/* Publishes elements below `count`. Keeps the count in private memory too, where a child of fork finds what it was then. False: this is a
- * child's stand-in, where nothing is kept. */
+/* Publishes elements below `count`. Keeps the count in private memory too, where a child of fork finds what it was
+ * then. False: this is a child's stand-in, where nothing is kept. */
 bool mh_store_publish(uint32_t kind, uint32_t count);
 
 /* Appends bytes to the strings array and returns their offset, 0 if there is no room. The caller serialises. */

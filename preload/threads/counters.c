@@ -78,7 +78,8 @@ static void extend_timeline(uint64_t time) {
 static void count_freed(struct mh_thread *thread) {
   uint32_t end = __atomic_load_n(&thread->freed_count, __ATOMIC_ACQUIRE);
   uint64_t bytes = 0;
-  for (uint32_t i = thread->freed_counted; i < end; i++) mh_count_freed(thread, &thread->freed[i], mh_record(thread->freed[i].slot), &bytes);
+  for (uint32_t i = thread->freed_counted; i < end; i++)
+    mh_count_freed(thread, &thread->freed[i], mh_record(thread->freed[i].slot), &bytes);
   thread->freed_counted = end;
   mh_count_freed_bytes(thread, bytes);
 }
@@ -87,7 +88,8 @@ static void fold(struct mh_thread *thread, uint64_t time) {
   int64_t bytes = thread->live_bytes, highest = bytes > thread->live_bytes_max ? bytes : thread->live_bytes_max;
   int64_t count = thread->live_count - thread->folded_live_count;
   uint64_t made = thread->counters->allocations - thread->folded_allocations;
-  /* Taken away here before it is added there: what a signal handler jumps out of is lost, and not added again and again. */
+  /* Taken away here before it is added there: what a signal handler jumps out of is lost, and not added again and
+   * again. */
   thread->live_bytes = thread->live_bytes_max = 0;
   thread->folded_live_count = thread->live_count;
   thread->folded_allocations += made;

@@ -23,16 +23,17 @@ static inline struct mh_amount mh_sample_amount(uint64_t size) {
 /* Draws the distance to the next sample; true, because one fell into the allocation that asked. */
 bool mh_sample_draw(struct mh_tls *tls);
 
-/* In a child of fork, which would otherwise notice the same bytes as its parent and its siblings. The distance to the next sample does not depend on where
- * the last one was, so it may be drawn anew at any moment that is not chosen by it. */
+/* In a child of fork, which would otherwise notice the same bytes as its parent and its siblings. The distance to the
+ * next sample does not depend on where the last one was, so it may be drawn anew at any moment that is not chosen by
+ * it. */
 void mh_sample_redraw(void);
 
-/* The same in a child that was noticed by its first hook alone. The distance that it came with may have led there, so it stays: the first sample
- * is common to such siblings, those that follow are not. */
+/* The same in a child that was noticed by its first hook alone. The distance that it came with may have led there, so
+ * it stays: the first sample is common to such siblings, those that follow are not. */
 void mh_sample_reseed(void);
 
-/* Whether no sample falls into an allocation of `size` bytes, asked before anything else is done: then it is the real function's
- * business alone. Never so without sampling: `until_sample` is 0 then. */
+/* Whether no sample falls into an allocation of `size` bytes, asked before anything else is done: then it is the real
+ * function's business alone. Never so without sampling: `until_sample` is 0 then. */
 MH_INLINE bool mh_sample_passes(uint64_t size) {
   struct mh_tls *tls = &mh_tls;
   int64_t until = tls->until_sample;

@@ -22,8 +22,8 @@ static struct mh_thread *state_at(uint32_t index) {
   return &states[index / STATES_AT_ONCE][index % STATES_AT_ONCE];
 }
 
-/* Whether the store's page with this slot has its backing: asked for with the first slot that needs it, and again with each further
- * one while it is refused. */
+/* Whether the store's page with this slot has its backing: asked for with the first slot that needs it, and again with
+ * each further one while it is refused. */
 static bool slot_is_backed(uint32_t slot) {
   enum { PER_PAGE = 4096 / MH_THREAD_BYTES };
   while (slot >= backed_slots) {
@@ -63,8 +63,8 @@ static struct mh_thread *orphan(uint32_t tid) {
 }
 
 struct mh_thread *mh_thread_acquire(void) {
-  /* A child of vfork runs in its parent's memory, on its parent's thread: what it acquired, the parent would go on using
-   * after the child is gone, and with it the next owner. */
+  /* A child of vfork runs in its parent's memory, on its parent's thread: what it acquired, the parent would go on
+   * using after the child is gone, and with it the next owner. */
   if ((uint32_t)mh_getpid() != mh_process.pid) return NULL;
   int id = mh_gettid();
   if (id < 0) return NULL; /* a sandbox forbids it */

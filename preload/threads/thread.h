@@ -1,7 +1,7 @@
 /* Per-thread state: what a thread needs to record allocations without meeting another thread.
  *
- * States are pooled. There is no thread-exit hook: allocation goes on after every destructor a library could
- * register, so a state stays its thread's until the kernel says that the thread is gone, and only then is given to a new one.
+ * States are pooled. There is no thread-exit hook: allocation goes on after every destructor a library could register,
+ * so a state stays its thread's until the kernel says that the thread is gone, and only then is given to a new one.
  */
 #pragma once
 #include <stdbool.h>
@@ -37,8 +37,9 @@ struct mh_thread {
   uint32_t free_count;
   uint32_t run_next, run_end;
 
-  /* Since the last fold: what became of live bytes, and the most of them at a free. Since ever: what became of live blocks; private, so
-   * that a child of fork finds what was live then. And this and the counters, as they were at the last fold. See counters.h. */
+  /* Since the last fold: what became of live bytes, and the most of them at a free. Since ever: what became of live
+   * blocks; private, so that a child of fork finds what was live then. And this and the counters, as they were at the
+   * last fold. See counters.h. */
   int64_t live_bytes, live_bytes_max;
   int64_t live_count, folded_live_count;
   uint64_t folded_allocations, folded_frees;

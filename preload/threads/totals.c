@@ -19,7 +19,8 @@ static void add(uint32_t id, struct mh_amount allocated, struct mh_amount freed,
   uint32_t noted = __atomic_load_n(&stack->peak_number, __ATOMIC_RELAXED);
   if (noted != newest &&
       __atomic_compare_exchange_n(&stack->peak_number, &noted, newest, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-    uint64_t came = __atomic_load_n(&stack->allocated_bytes, __ATOMIC_RELAXED), went = __atomic_load_n(&stack->freed_bytes, __ATOMIC_RELAXED);
+    uint64_t came = __atomic_load_n(&stack->allocated_bytes, __ATOMIC_RELAXED),
+             went = __atomic_load_n(&stack->freed_bytes, __ATOMIC_RELAXED);
     /* More has gone than has come where one thread has folded its frees, and another not yet what it allocated. */
     __atomic_store_n(&stack->peak_bytes, came > went ? came - went : 0, __ATOMIC_RELAXED);
   }

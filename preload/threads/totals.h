@@ -1,8 +1,8 @@
 /* Totals for every stack: allocations, bytes, frees, temporaries, and the live bytes at the process's peak.
  *
  * A thread first counts in a small table of its own; what it counted goes to the stacks in the store when counters.c
- * folds, or when another stack needs the place. So a stack that many threads use costs none of them a shared cache line for each
- * call, and what a viewer sees is at most one fold behind.
+ * folds, or when another stack needs the place. So a stack that many threads use costs none of them a shared cache line
+ * for each call, and what a viewer sees is at most one fold behind.
  */
 #pragma once
 #include <stdbool.h>
@@ -20,7 +20,8 @@ struct mh_delta {
   uint32_t allocations, frees, temporaries;
   uint64_t allocated_bytes, freed_bytes;
 };
-#define MH_DELTA_MOST_COUNT (1u << 20) /* what counts as more goes to the store at once: 32 bits last from fold to fold */
+/* what counts as more goes to the store at once: 32 bits last from fold to fold */
+#define MH_DELTA_MOST_COUNT (1u << 20)
 
 struct mh_totals {
   uint64_t used[MH_DELTAS / 64]; /* one bit for each delta that is not empty */
