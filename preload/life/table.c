@@ -67,7 +67,7 @@ static void (*const table[][MH_MOMENTS])(void) = {
         [MH_RESET] = mh_modules_reset)
     ROW(stacks/intern, BEGUN_ANEW, [MH_CLONE] = mh_intern_clone, [MH_RESET] = mh_intern_reset)
 
-    ROW(unwind/walk, NO_LOCK, [MH_START] = mh_capture_start)
+    ROW(unwind/stack_cache, NO_LOCK, [MH_START] = mh_capture_start)
     ROW(unwind/rule_table, BEGUN_ANEW, [MH_CHILD] = mh_rule_table_child)
     ROW(unwind/cfi, NO_LOCK, [MH_CHILD] = mh_cfi_child)
 
