@@ -5,8 +5,8 @@
 /**
  * Each circle once, as a violation of the file in it that is first by name; the way around is the shortest from there.
  *
- * @param {Map<string, { file?: string, to: string, line: number }[]>} uses what each file uses, and where it says so; of
- *   a part of several files, in which of them
+ * @param {Map<string, { file?: string, to: string, line: number }[]>} uses what each file uses, and where it says so;
+ *   of a part of several files, in which of them
  * @param {string} verb "imports" or "includes"
  * @returns {Violation[]}
  */

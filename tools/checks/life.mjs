@@ -1,6 +1,6 @@
-// That no file of the library's was forgotten in the table of life (preload/life/table.c): whoever keeps something from one
-// call to the next says there what becomes of it when memhook starts, and in a child of fork; and whoever has a lock, what
-// becomes of that when its holder is gone. As far as that can be told from the text.
+// That no file of the library's was forgotten in the table of life (preload/life/table.c): whoever keeps something from
+// one call to the next says there what becomes of it when memhook starts, and in a child of fork; and whoever has a
+// lock, what becomes of that when its holder is gone. As far as that can be told from the text.
 
 import { files, lineOf, read, withoutComments } from "./tree.mjs";
 
@@ -8,11 +8,11 @@ import { files, lineOf, read, withoutComments } from "./tree.mjs";
 
 const TABLE = "preload/life/table.c";
 
-/** Variables that live as long as the process and are written to: of a file, of a function, and of a structure's type. */
+/** Variables that live as long as the process and are written to: a file's, a function's, and of a structure's type. */
 const STATE = [
   /^[ \t]*static (?!const\b|inline\b|__attribute__)(?:(?!\*const)[^(;={}])*(?:=[^;]*)?;/m,
   /^\} *(?:__attribute__\(\([^;]*\)\) *)?\w+(?:\[[^;]*\])?(?: = [^;]*)?;/m,
-  /^(?!static|extern|typedef|const|return|_Static_assert|__thread|#|\})\w[\w ]*[ *](?!const )\w+(?:\[[^\]]*\])*(?:;| = )/m,
+  /^(?!static|extern|typedef|const|return|_Static_assert|__thread)\w[\w ]*[ *](?!const )\w+(?:\[[^\]]*\])*(?:;| = )/m,
   /^(?!static|extern|typedef)\w[\w ]*\(\*\w+\)\([^;]*\);/m,
 ];
 const LOCK = /\bstruct mh_lock (?!\*)\w+(?:\[\w+\])?;|\bstruct mh_lock \w+, /;

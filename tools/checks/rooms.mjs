@@ -39,7 +39,7 @@ export const ARROWS = [
 /** The library's rooms: each may use itself and those behind it. */
 export const LIBRARY = ["hooks", "life", "send", "records", "unwind", "stacks", "index", "threads", "store", "base"];
 
-/** Rooms of it in which a header and its source still need another pair that needs them: to be taken apart, and no more. */
+/** Rooms of it where a header and its source still need another pair that needs them: to be taken apart, no more. */
 export const ENTANGLED = ["unwind", "index"];
 
 /** Whose files are all in rooms. */
