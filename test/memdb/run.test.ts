@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
+import { askStatus } from "../../runtime/memdb/wirestatus.js";
 import { memdbHost } from "../../runtime/programs/memdbhost.js";
 import { openStore } from "../../runtime/stores/store.js";
 import { build, noCompiler } from "../support/programs.js";
@@ -14,21 +15,35 @@ import { Command } from "./command.js";
 const folder = temporaryFolder();
 let stores = 0;
 
-/** Runs obedient.c, which leaks 77 bytes. @returns what memhook said. */
+/** Runs obedient.c, which leaks 77 bytes, until memdb has them. @returns what memhook said. */
 async function leak(host: string, port: number): Promise<string> {
   const [command, ...before] = commandLine("memhook");
-  const env = { ...process.env, MEMHOOK_NET_HOST: host, MEMHOOK_NET_PORT: String(port) };
-  const child = spawn(command!, [...before, "run", build("obedient.c"), "leak", "77"], {
-    env,
+  const settings = { MEMHOOK_NET_HOST: host, MEMHOOK_NET_PORT: String(port), MEMHOOK_CACHE_FLUSH_INTERVAL: "50ms" };
+  const child = spawn(command!, [...before, "run", build("obedient.c"), "leak", "77", "wait"], {
+    env: { ...process.env, ...settings },
     stdio: ["ignore", "ignore", "pipe"],
   });
   let said = "";
   child.stderr.on("data", (text) => {
     said += text;
   });
-  const [code] = await once(child, "close");
-  assert.equal(code, 0, said);
+  const closed = once(child, "close");
+  const ended = closed.then(() => assert.fail(`it ended: ${said}`));
+  process.kill(await Promise.race([sender(port), ended]), "SIGTERM");
+  const [code] = await closed;
+  ended.catch(() => {});
+  assert.equal(code, 128 + 15, said);
   return said;
+}
+
+/** The process of which memdb has 77 bytes. */
+async function sender(port: number): Promise<number> {
+  for (;;) {
+    const { sessions } = await askStatus({ host: "127.0.0.1", port });
+    const found = sessions.find(({ complete, liveBytes }) => complete && liveBytes === 77);
+    if (found) return found.pid;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 async function liveBytes(path: string): Promise<number> {
@@ -51,7 +66,10 @@ for (const [name, host] of [
     const memdb = new Command("-p", "0", path);
     const { port } = await memdb.listening();
     const said = await leak(host, port);
-    assert.match(said, /^memhook: .*obedient \(pid \d+\) exited with code 0; its records are at memdb \S+ port \d+\n/);
+    assert.match(
+      said,
+      /^memhook: .*obedient \(pid \d+\) was ended by SIGTERM; its records are at memdb \S+ port \d+\n/,
+    );
     assert.ok(said.includes(`at memdb ${host} port ${port}\nmemhook: there: memview -acs STORE`), said);
     memdb.signal("SIGTERM");
     assert.equal(await memdb.exit, 0);
