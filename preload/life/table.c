@@ -18,7 +18,7 @@
 #include "../index/index.h"
 #include "../index/intervals.h"
 #include "../records/fork_log.h"
-#include "../records/records.h"
+#include "../records/slots.h"
 #include "../send/sender.h"
 #include "../stacks/intern.h"
 #include "../stacks/keep.h"
@@ -71,8 +71,8 @@ static void (*const table[][MH_MOMENTS])(void) = {
     ROW(unwind/rule_table, BEGUN_ANEW, [MH_CHILD] = mh_rule_table_child)
     ROW(unwind/cfi, NO_LOCK, [MH_CHILD] = mh_cfi_child)
 
-    ROW(records/records, NO_LOCK, [MH_CLONE] = mh_records_reset, [MH_DROP_MISSING] = mh_records_rebuild,
-        [MH_RESET] = mh_records_reset)
+    ROW(records/slots, NO_LOCK, [MH_CLONE] = mh_slots_reset, [MH_DROP_MISSING] = mh_slots_rebuild,
+        [MH_RESET] = mh_slots_reset)
     ROW(records/fork_log, BEGUN_ANEW, [MH_FORKED] = mh_fork_log_forked, [MH_BEGUN] = mh_fork_log_forget)
 
     ROW(send/sender, NO_LOCK, [MH_FORKED] = mh_sender_forget, [MH_CHILD] = mh_sender_forget)

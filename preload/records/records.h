@@ -35,12 +35,3 @@ void mh_record_moved(const void *block, uint64_t size, const struct mh_taken *ta
 
 /* For a signal handler that interrupted a hook: forgets the record of a block it frees, without locks. */
 void mh_record_free_nested(const void *block);
-
-/* A record slot, zeroed, 0 if there is none; and back. `thread` may be NULL. For regions.c. */
-uint32_t mh_slot_take(struct mh_thread *thread);
-void mh_slot_give(struct mh_thread *thread, uint32_t slot);
-
-void mh_records_reset(void);
-
-/* Makes every empty slot below the array's count available (a child that inherited records). */
-void mh_records_rebuild(void);

@@ -9,7 +9,7 @@
 #include "fork_log.h"
 #include "../unwind/origin.h"
 #include "../index/intervals.h"
-#include "records.h"
+#include "slots.h"
 #include "../store/store.h"
 #include "../base/sys.h"
 #include "../threads/thread.h"

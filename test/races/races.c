@@ -10,7 +10,7 @@
  *
  * Then everything is counted, exactly:
  * - each block that is live is found by its address, and its record says what was recorded; no record is left over;
- * - each slot of the records array is live, or free in exactly one thread, bundle or run, or waits to be given back;
+ * - each slot of the records array is live, or free in exactly one thread, batch or run, or waits to be given back;
  * - what threads counted, what stacks counted, and what is live, agree; for each stack, too;
  * - each frame, node and stack is there once, refers only to what was there
  * before it, and had the same id for everyone;
@@ -36,6 +36,7 @@
 
 /* With its own variables in reach. */
 #include "../../preload/records/records.c"
+#include "../../preload/records/slots.c"
 
 #include "../../preload/hooks/enter.h"
 #include "../../preload/index/index.h"
@@ -405,11 +406,11 @@ static void check_records(void) {
     if (mh_record(slot)->address && !owned[slot]) fault("slot %u is live, of nobody", slot);
 
   mh_thread_each(count_free_slots);
-  uint32_t bundle[BUNDLE_SLOTS];
-  for (bundle[0] = (uint32_t)common; bundle[0]; bundle[0] = mh_record(bundle[0])->stack) {
-    unpack_bundle(bundle);
-    for (unsigned i = 0; i < BUNDLE_SLOTS; i++)
-      if (owned[bundle[i]]++) fault("slot %u is in a bundle and elsewhere", bundle[i]);
+  uint32_t batch[BATCH_SLOTS];
+  for (batch[0] = (uint32_t)free_list; batch[0]; batch[0] = mh_record(batch[0])->stack) {
+    unpack_batch(batch);
+    for (unsigned i = 0; i < BATCH_SLOTS; i++)
+      if (owned[batch[i]]++) fault("slot %u is in a batch and elsewhere", batch[i]);
   }
   uint32_t lost = 0;
   for (uint32_t slot = 1; slot < count; slot++) lost += !owned[slot];

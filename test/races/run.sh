@@ -57,7 +57,8 @@ sources=()
 for source in preload/*/*.c; do
   case $source in
     preload/hooks/hooks_*.c | preload/unwind/capture_libunwind.c | preload/base/lock.c) ;; # see seams.c
-    preload/records/records.c | preload/send/sender.c | preload/send/sender_difference.c) ;; # in races.c, sender.c
+    preload/records/records.c | preload/records/slots.c) ;;                              # in races.c
+    preload/send/sender.c | preload/send/sender_difference.c) ;;                         # in sender.c
     *) sources+=("$source") ;;
   esac
 done
