@@ -138,7 +138,8 @@ static struct contestant {
 };
 #define CONTESTANTS (sizeof contestants / sizeof *contestants)
 
-static double time_of(struct plan *plan, const struct contestant *contestant, long (*capture)(struct plan *), int depth) {
+static double time_of(struct plan *plan, const struct contestant *contestant, long (*capture)(struct plan *),
+    int depth) {
   struct timespec from, to;
   plan->capture = capture;
   plan->rounds = contestant->rounds;
@@ -179,7 +180,8 @@ static void measure(int depth, int change) {
     qsort(c->nanoseconds, REPEATS, sizeof(double), ascending);
     double median = c->nanoseconds[REPEATS / 2];
     if (i == 0) reference = median;
-    printf("%5d  %-22s  %-44s %8.0f %8.0f %8.0f", depth, change ? "four frames changed" : "same stack again", c->name, median,
+    printf("%5d  %-22s  %-44s %8.0f %8.0f %8.0f", depth, change ? "four frames changed" : "same stack again", c->name,
+        median,
            c->nanoseconds[0], c->nanoseconds[REPEATS - 1]);
     if (reference > 0)
       printf("  %7.2f\n", reference / median);
@@ -201,7 +203,7 @@ int main(int argc, char **argv) {
   }
   int depths[] = {12, 30, 62}, one = argc > 1 ? atoi(argv[1]) : 0;
   only = argc > 2 ? atoi(argv[2]) : -1;
-  printf("depth  stacks                  contestant                                    median ns      min      max  ratio\n");
+  printf("%-5s  %-22s  %-44s %8s %8s %8s  ratio\n", "depth", "stacks", "contestant", "median ns", "min", "max");
   for (unsigned i = 0; i < sizeof depths / sizeof *depths; i++) {
     if (one && depths[i] != one) continue;
     measure(depths[i], 0);

@@ -31,7 +31,8 @@ static inline __attribute__((always_inline)) long go(struct plan *plan, int dept
     for (long i = 0; i < plan->rounds; i++) {
       if (plan->change) {
         plan->random = plan->random * 6364136223846793005ull + 1442695040888963407ull;
-        for (int level = 1; level <= CHANGING; level++) plan->path[level] = (plan->random >> (30 + level * 5) & 3) * 8 + level;
+        for (int level = 1; level <= CHANGING; level++)
+          plan->path[level] = (plan->random >> (30 + level * 5) & 3) * 8 + level;
       }
       sum += frames[plan->path[CHANGING]](plan, CHANGING - 1);
     }

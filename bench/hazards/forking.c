@@ -5,7 +5,8 @@
  * Allocates LIVE blocks of 16 to 271 bytes, then forks TURNS children of each kind, by turns, and prints the medians,
  * in µs from before fork until the child is reaped:
  *
- *     exec      it executes PROGRAM at once, with an empty environment: what that costs is the same with memhook and without
+ *     exec      it executes PROGRAM at once, with an empty environment: what that costs is the same with memhook and
+ *               without
  *     allocate  it allocates one block and ends
  */
 #include <stdint.h>

@@ -5,7 +5,8 @@
  *     traffic count PORT                                     prints "listening", serves until it is killed
  *     traffic look PORT                                      the same, but looks at each record whether it is live
  *     traffic store PORT                                     the same
- *     traffic send PORT SESSIONS RECORDS                     prints the seconds of each part; waits for a line in between
+ *     traffic send PORT SESSIONS RECORDS                     prints the seconds of each part; waits for a line in
+ *                                                            between
  *
  * Each session sends RECORDS / SESSIONS records as a snapshot, in neighbouring slots; then as many as differences:
  * every fourth slot in ascending order, as the library's sender goes through its slots, four times; then it removes
@@ -83,7 +84,8 @@ static uint64_t live_in(const uint8_t *run, uint32_t count) {
 static void store(struct mh_record *slots, const uint8_t *run, uint32_t count) {
   uint32_t first;
   memcpy(&first, run + MH_WIRE_RUN_FIRST, 4);
-  if (first < SLOTS_MAX && count < SLOTS_MAX - first) memcpy(&slots[first], run + MH_WIRE_RUN_BYTES, count * MH_RECORD_BYTES);
+  if (first < SLOTS_MAX && count < SLOTS_MAX - first)
+    memcpy(&slots[first], run + MH_WIRE_RUN_BYTES, count * MH_RECORD_BYTES);
 }
 
 static void answer(int fd, uint32_t type, const void *payload, uint32_t bytes) {
@@ -212,7 +214,8 @@ static void encode(uint32_t records) {
 static void open_session(int fd, uint32_t pid) {
   uint8_t buffer[1024], answers[2 * MH_WIRE_FRAME_BYTES + MH_WIRE_CHALLENGE_BYTES + MH_WIRE_ACCEPT_BYTES];
   struct mh_wire wire = {.data = buffer, .capacity = sizeof(buffer)};
-  struct mh_header header = {.version_major = MH_STORE_VERSION_MAJOR, .pointer_bytes = 8, .pid = pid, .depth_limit = STACKS,
+  struct mh_header header = {.version_major = MH_STORE_VERSION_MAJOR, .pointer_bytes = 8, .pid = pid,
+      .depth_limit = STACKS,
                              .exe_length = 7, .machine = 62, .page_bytes = 4096};
   static const uint8_t nonce[MH_WIRE_NONCE_BYTES];
   mh_wire_hello(&wire, nonce);

@@ -44,7 +44,8 @@ static size_t look_up(const std::map<std::string, Entry> &entries, int count) {
 
 static void erase_some(std::map<std::string, Entry> &entries) {
   int turn = 0;
-  for (auto place = entries.begin(); place != entries.end();) place = ++turn % 3 ? std::next(place) : entries.erase(place);
+  for (auto place = entries.begin(); place != entries.end();)
+    place = ++turn % 3 ? std::next(place) : entries.erase(place);
 }
 
 static std::string join(const std::map<std::string, Entry> &entries) {

@@ -32,7 +32,8 @@ __attribute__((noinline)) static char *allocate(size_t size) {
 STEP(step_a, step_b)
 #define BODY(name)                                                                                \
   static char *name(int left, uint32_t way, size_t size) {                                        \
-    char *block = left <= 0 ? allocate(size) : way & 1 ? step_a(left - 1, way >> 1, size) : step_b(left - 1, way >> 1, size); \
+    char *block = left <= 0 ? allocate(size) : way & 1 ? step_a(left - 1, way >> 1, size) \
+        : step_b(left - 1, way >> 1, size); \
     block[1] = (char)left;                                                                        \
     return block;                                                                                 \
   }
@@ -73,7 +74,8 @@ int main(int argc, char **argv) {
   rounds = atol(argv[2]);
   if (argc > 3) depth = atoi(argv[3]);
   pthread_t started[64];
-  for (int i = 1; i < threads; i++) pthread_create(&started[i], NULL, tight ? churn : replace, (void *)(uintptr_t)(i + 1));
+  for (int i = 1; i < threads; i++)
+    pthread_create(&started[i], NULL, tight ? churn : replace, (void *)(uintptr_t)(i + 1));
   (tight ? churn : replace)((void *)1);
   for (int i = 1; i < threads; i++) pthread_join(started[i], NULL);
   return 0;

@@ -49,7 +49,8 @@ static void index_line(Index &index, const std::string &line, int number) {
   while (at < line.size()) {
     while (at < line.size() && !std::isalpha(static_cast<unsigned char>(line[at]))) at++;
     std::string word;
-    while (at < line.size() && std::isalpha(static_cast<unsigned char>(line[at]))) word += static_cast<char>(std::tolower(line[at++]));
+    while (at < line.size() && std::isalpha(static_cast<unsigned char>(line[at])))
+      word += static_cast<char>(std::tolower(line[at++]));
     if (word.empty()) continue;
     Use &use = index[word];
     use.count++;
@@ -74,7 +75,8 @@ int main(int argc, char **argv) {
     std::istringstream text(text_of(1000));
     std::string line;
     for (int number = 1; std::getline(text, line); number++) index_line(index, line, number);
-    for (auto place = index.begin(); place != index.end();) place = place->second.count < 3 ? index.erase(place) : std::next(place);
+    for (auto place = index.begin(); place != index.end();)
+      place = place->second.count < 3 ? index.erase(place) : std::next(place);
     sum += print(index).size();
   }
   return sum == 0;

@@ -22,8 +22,11 @@ const INTERPRETER = /^(node|nodejs|deno|bun|java|(python|ruby|perl|php|lua|luaji
 const INTERPRETERS_LIBRARY = /^lib(node|python|jvm|jli|java|ruby|perl|lua)[\w.-]*\.so[\d.]*$/;
 
 /** Sources that package managers of languages have fetched. */
-const PACKAGE_FILE =
-  /\/\.?cargo\/(registry|git)\/|\/\.rustup\/toolchains\/|\/go\/pkg\/mod\/|^\/usr\/local\/go\/|\/node_modules\/(nan|node-addon-api)\//;
+const PACKAGE_FOLDERS = [
+  /\/\.?cargo\/(registry|git)\/|\/\.rustup\/toolchains\//,
+  /\/go\/pkg\/mod\/|^\/usr\/local\/go\//,
+  /\/node_modules\/(nan|node-addon-api)\//,
+];
 
 /** Where a frame has no file. Behind a "<" stands the type that a method of Rust is of. */
 const LIBRARY_NAME =
@@ -38,7 +41,7 @@ export function isLibraryModule(path: string): boolean {
 
 /** Whether a source file came with the system, a compiler or a package. */
 export function isLibraryFile(path: string): boolean {
-  return isSystemFile(path) || PACKAGE_FILE.test(path);
+  return isSystemFile(path) || PACKAGE_FOLDERS.some((folder) => folder.test(path));
 }
 
 /** What of a name tells the function: no result, parameters, template arguments, clone's suffix or symbol version. */

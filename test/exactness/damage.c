@@ -73,7 +73,8 @@ int main(int argc, char **argv) {
     memcpy(bytes, whole, count);
     /* From none to a third of all bytes; the header, the search table and the descriptions alike. */
     size_t damage = round ? (size_t)1 << (random() % 18) : 0;
-    for (size_t i = 0; i < damage; i++) bytes[(size_t)random() % (i % 4 ? count : 64 + count / 100)] = (uint8_t)random();
+    for (size_t i = 0; i < damage; i++)
+      bytes[(size_t)random() % (i % 4 ? count : 64 + count / 100)] = (uint8_t)random();
     for (int i = 0; i < 3000; i++, rules++) {
       uintptr_t pc = text_start + (uintptr_t)random() % (text_end - text_start);
       kinds[mh_rule_kind(mh_cfi_rule(pc, random() & 1))]++;

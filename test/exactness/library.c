@@ -198,7 +198,8 @@ static uint32_t intern(struct set *set, uint64_t key) {
   for (unsigned probe = 0; probe < 4096; probe++, at = (at + 1) & mask) {
     if (at == 0) continue;
     uint64_t seen = __atomic_load_n(&set->keys[at], __ATOMIC_RELAXED);
-    if (seen == 0 && __atomic_compare_exchange_n(&set->keys[at], &seen, key, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) return (uint32_t)at;
+    if (seen == 0 && __atomic_compare_exchange_n(&set->keys[at], &seen, key, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+      return (uint32_t)at;
     if (seen == key) return (uint32_t)at;
   }
   return 0;
@@ -252,7 +253,8 @@ static unsigned unfold(uint32_t stack, struct frame *frames, bool *cut) {
   for (uint32_t node = (uint32_t)(key >> 1); node && count < FRAMES_MAX;) {
     uint64_t pair = nodes_set.keys[node];
     uint64_t frame = frames_set.keys[(uint32_t)pair];
-    frames[count++] = (struct frame){.pc = frame >> 2, .exact = frame & MH_FRAME_FLAG_EXACT, .lost = frame & MH_FRAME_FLAG_LOST};
+    frames[count++] = (struct frame){.pc = frame >> 2, .exact = frame & MH_FRAME_FLAG_EXACT,
+        .lost = frame & MH_FRAME_FLAG_LOST};
     node = (uint32_t)(pair >> 32);
   }
   return count;
@@ -521,7 +523,8 @@ EXPORT void *mmap(void *address, size_t bytes, int protection, int flags, int fd
   if (start != -1) change_regions((uintptr_t)start, (uintptr_t)start + bytes, flags & MAP_ANONYMOUS);
   return (void *)start;
 }
-EXPORT void *mmap64(void *address, size_t bytes, int protection, int flags, int fd, off_t offset) __attribute__((alias("mmap")));
+EXPORT void *mmap64(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
+    __attribute__((alias("mmap")));
 
 EXPORT int munmap(void *start, size_t bytes) {
   change_regions((uintptr_t)start, (uintptr_t)start + bytes, false);

@@ -6,7 +6,8 @@
  *     syscall   the same, by syscall(SYS_mmap)
  *     libc      takes it from libc's malloc, memalign and operator new, called by their public names
  *     free      maps inside of free, as jemalloc does when a thread's first call is that
- *     thread    starts a thread inside of malloc, as jemalloc does with background_thread:true; the thread maps, allocates and unmaps
+ *     thread    starts a thread inside of malloc, as jemalloc does with background_thread:true; the thread maps,
+ *               allocates and unmaps
  *     raise     raises SIGUSR1 inside of malloc
  *
  * A constructor maps, too. With -DHELPER this is the library that it calls. */
@@ -59,7 +60,8 @@ static void *from_libc(size_t size) {
 
 static void *chunk(void) {
   if (is("helper")) return helper_map(CHUNK);
-  if (is("syscall")) return (void *)syscall(SYS_mmap, NULL, (size_t)CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0L);
+  if (is("syscall"))
+    return (void *)syscall(SYS_mmap, NULL, (size_t)CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0L);
   return is("libc") ? from_libc(CHUNK) : map(CHUNK);
 }
 

@@ -9,7 +9,8 @@
 
 static int asked;
 
-__attribute__((visibility("default"))) int dl_iterate_phdr(int (*visit)(struct dl_phdr_info *, size_t, void *), void *data) {
+__attribute__((visibility("default"))) int dl_iterate_phdr(int (*visit)(struct dl_phdr_info *, size_t, void *),
+    void *data) {
   asked++;
   int (*real)(int (*)(struct dl_phdr_info *, size_t, void *), void *) =
       (int (*)(int (*)(struct dl_phdr_info *, size_t, void *), void *))(intptr_t)dlsym(RTLD_NEXT, "dl_iterate_phdr");

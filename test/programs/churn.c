@@ -50,7 +50,8 @@ static inline __attribute__((always_inline)) void count_in(struct worker *self, 
 
 static void check_intact(const struct block *block) {
   const unsigned char *bytes = (const unsigned char *)block;
-  for (size_t i = sizeof *block; i < block->size; i += 1 + block->size / 64) CHECK(bytes[i] == (unsigned char)block->size);
+  for (size_t i = sizeof *block; i < block->size; i += 1 + block->size / 64)
+    CHECK(bytes[i] == (unsigned char)block->size);
 }
 
 static void count_out(struct worker *self, const struct block *block) {

@@ -1,7 +1,8 @@
 /* A program that is watched, and killed, while it runs. Two ways to say what is true:
  *
- *   counting steps IN OUT       allocates and frees at random, writes `COUNT BYTES\n` to descriptor OUT, then waits for a
- *                               byte on descriptor IN: at that point the count is exact. Ends with status 3 when IN ends.
+ *   counting steps IN OUT       allocates and frees at random, writes `COUNT BYTES\n` to descriptor OUT, then waits for
+ *                               a byte on descriptor IN: at that point the count is exact. Ends with status 3 when IN
+ *                               ends.
  *   counting free THREADS FILE  never stops; FILE, mapped shared, tells at every instant what is live: slots of
  *                               {address, size, state}. State 1 is an allocation in flight, 2 live, 3 a free in flight.
  *                               Writes one line to standard output once all threads are at work.

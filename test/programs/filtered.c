@@ -14,8 +14,10 @@ static const int for_a_program[] = {
 #ifdef SYS_access
     SYS_access, SYS_arch_prctl, SYS_readlink,
 #endif
-    SYS_execve,  SYS_brk,       SYS_close,           SYS_faccessat,       SYS_fstat, SYS_getrandom, SYS_mmap,  SYS_mprotect,
-    SYS_munmap,  SYS_openat,    SYS_newfstatat,      SYS_pread64,         SYS_read,  SYS_prlimit64, SYS_write, SYS_exit_group,
+    SYS_execve,  SYS_brk,       SYS_close,           SYS_faccessat,       SYS_fstat, SYS_getrandom, SYS_mmap,
+        SYS_mprotect,
+    SYS_munmap,  SYS_openat,    SYS_newfstatat,      SYS_pread64,         SYS_read,  SYS_prlimit64, SYS_write,
+        SYS_exit_group,
     SYS_futex,   334 /* rseq, of x86_64 */, 293 /* rseq, of aarch64 */,  SYS_set_robust_list, SYS_set_tid_address,
 };
 static const int for_memhook[] = {

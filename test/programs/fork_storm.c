@@ -69,7 +69,8 @@ NOINLINE static void child_with_malloc(int number) {
     for (int t = 0; t < THREADS; t++) {
       for (int i = 0; i < SLOTS; i++) {
         size_t *block = workers[t].slots[i];
-        if (block != NULL) length += snprintf(lines + length, 64, "block %d %p %zu\n", (int)getpid(), (void *)block, *block);
+        if (block != NULL)
+          length += snprintf(lines + length, 64, "block %d %p %zu\n", (int)getpid(), (void *)block, *block);
       }
     }
     say("child %d %zu\n", (int)getpid(), count);

@@ -33,8 +33,10 @@ static pid_t clone_by_instruction(void) {
 #else
   register long number __asm__("x8") = SYS_clone;
   register long result __asm__("x0") = SIGCHLD;
-  register long stack __asm__("x1") = 0, parent_tid __asm__("x2") = 0, tls __asm__("x3") = 0, child_tid __asm__("x4") = 0;
-  __asm__ volatile("svc 0" : "+r"(result) : "r"(number), "r"(stack), "r"(parent_tid), "r"(tls), "r"(child_tid) : "memory");
+  register long stack __asm__("x1") = 0, parent_tid __asm__("x2") = 0, tls __asm__("x3") = 0,
+      child_tid __asm__("x4") = 0;
+  __asm__ volatile("svc 0" : "+r"(result) : "r"(number), "r"(stack), "r"(parent_tid), "r"(tls), "r"(child_tid)
+      : "memory");
   return (pid_t)result;
 #endif
 }

@@ -38,8 +38,9 @@ static int with_dlsym(void) { return !dlsym(RTLD_DEFAULT, "no_such_function"); }
 static int with_dlopen(void) { return dlopen("libm.so.6", RTLD_NOW), 1; }
 static int with_printf(void) { return printf("x"), fflush(stdout), 1; }
 
-#define CALLS(CALL)                                                                                                     \
-  CALL(localtime) CALL(localtime_r) CALL(mktime) CALL(strftime) CALL(tzset) CALL(setlocale) CALL(getpwnam) CALL(getpwuid) \
+#define CALLS(CALL) \
+  CALL(localtime) CALL(localtime_r) CALL(mktime) CALL(strftime) CALL(tzset) CALL(setlocale) CALL(getpwnam) \
+  CALL(getpwuid) \
   CALL(getgrnam) CALL(getgrgid) CALL(dlerror) CALL(dlsym) CALL(dlopen) CALL(printf)
 
 static void *idle(void *argument) {

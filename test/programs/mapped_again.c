@@ -25,7 +25,8 @@ int main(void) {
   FILE *maps = fopen("/proc/self/maps", "r");
   CHECK(maps != NULL);
   while (fgets(line, sizeof line, maps))
-    if (sscanf(line, "%lx-%lx r-xp %lx %*s %*s %4095[^\n]", &start, &end, &offset, path) == 4 && start <= here && here < end) break;
+    if (sscanf(line, "%lx-%lx r-xp %lx %*s %*s %4095[^\n]", &start, &end, &offset, path) == 4 && start <= here
+        && here < end) break;
   fclose(maps);
   int file = open(path, O_RDONLY);
   CHECK(file >= 0);

@@ -51,7 +51,8 @@ int main() {
   free(sink);
   ask("new", [] { return ::operator new(0); }, [](void *p) { ::operator delete(p); });
   ask("new[]", [] { return ::operator new[](0); }, [](void *p) { ::operator delete[](p); });
-  ask("new nothrow", [] { return ::operator new(0, std::nothrow); }, [](void *p) { ::operator delete(p, std::nothrow); });
+  ask("new nothrow", [] { return ::operator new(0, std::nothrow); },
+      [](void *p) { ::operator delete(p, std::nothrow); });
   ask("new[] nothrow", [] { return ::operator new[](0, std::nothrow); }, [](void *p) { ::operator delete[](p); });
   for (size_t number : alignments) {
     const std::align_val_t alignment{number};

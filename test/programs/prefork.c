@@ -97,7 +97,8 @@ int main(void) {
   address.sun_family = AF_UNIX;
   /* In the abstract space: no file is left behind. */
   address_bytes = (socklen_t)(sizeof address.sun_family + 1 +
-                              (size_t)snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "memhook-prefork-%d", (int)getpid()));
+                              (size_t)snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "memhook-prefork-%d",
+                                  (int)getpid()));
   CHECK(bind(listening, (struct sockaddr *)&address, address_bytes) == 0 && listen(listening, 64) == 0);
   for (int i = 0; i < WORKERS; i++) start(&workers[i]);
   for (int i = 0; i < REQUESTS / 2; i++) ask();

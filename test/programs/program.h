@@ -71,7 +71,8 @@ __attribute__((unused)) static long fork_by_instruction(void) {
   register long parent __asm__("rdx") = 0;
   register long own __asm__("r10") = 0;
   register long local __asm__("r8") = 0;
-  __asm__ volatile("syscall" : "+r"(child) : "r"(flags), "r"(stack), "r"(parent), "r"(own), "r"(local) : "rcx", "r11", "memory");
+  __asm__ volatile("syscall" : "+r"(child) : "r"(flags), "r"(stack), "r"(parent), "r"(own), "r"(local) : "rcx", "r11",
+      "memory");
   return child;
 #else
   register long number __asm__("x8") = 220;

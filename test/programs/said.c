@@ -20,7 +20,8 @@ static int say_module(struct dl_phdr_info *info, size_t size, void *file) {
     if (segment->p_vaddr + segment->p_memsz > high) high = segment->p_vaddr + segment->p_memsz;
   }
   uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), bias = info->dlpi_addr;
-  fprintf(file, "%lx %lx %lx %s\n", (long)bias, (long)((bias + low) & ~(page - 1)), (long)(bias + high), info->dlpi_name);
+  fprintf(file, "%lx %lx %lx %s\n", (long)bias, (long)((bias + low) & ~(page - 1)), (long)(bias + high),
+      info->dlpi_name);
   return 0;
 }
 

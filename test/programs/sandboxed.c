@@ -41,7 +41,8 @@ int main(int argc, char **argv) {
   if (strcmp(argv[1], "prctl") == 0)
     CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0);
   else
-    CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, strcmp(argv[1], "threads") == 0 ? SECCOMP_FILTER_FLAG_TSYNC : 0, &program) == 0);
+    CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, strcmp(argv[1], "threads") == 0 ? SECCOMP_FILTER_FLAG_TSYNC : 0,
+        &program) == 0);
   errno = 0;
   CHECK(syscall(SYS_getpriority, 0, 0) == -1 && errno == EXDEV);
   for (int i = 100; i < BLOCKS; i++) allocate();

@@ -1,17 +1,19 @@
 /* Signals at a high rate while memhook's hooks are at work. Arguments: HOW and the number of signals to take.
  *
  * return: the main thread allocates and frees, and counts; the handler, on an alternate stack, maps and unmaps, every
- *         16th time without unmapping (which programs may do in a handler, unlike malloc). Prints `live COUNT BYTES` of `churn`,
- *         and `left COUNT` of `in_handler`.
- * above:  the same in a thread whose alternate stack lies above its stack: by its address the handler could be the interrupted
- *         function's caller.
+ *         16th time without unmapping (which programs may do in a handler, unlike malloc). Prints `live COUNT BYTES` of
+ *         `churn`, and `left COUNT` of `in_handler`.
+ * above:  the same in a thread whose alternate stack lies above its stack: by its address the handler could be the
+ *         interrupted function's caller.
  * disarm: the same as above, and the alternate stack has SS_AUTODISARM: while the handler runs the kernel knows nothing
  * of it. malloc: the handler calls malloc and free instead. With safe_malloc.c preloaded, which allows that.
- * jump:   the main thread maps, uses a pool and unmaps in ever new call stacks; the handler leaves by siglongjmp, also out of the hook it interrupted.
- *         Afterwards everything must be recorded as before, by `afterwards`: ten blocks of 321 bytes, three of five of a pool, and
- *         three mappings of four, one of them only in part.
- * free:   the same, and the thread allocates and frees instead. With safe_malloc.c preloaded, which may be left anywhere.
- * leave:  the same in threads, one after the other; the handler ends its thread, also in the middle of the hook it interrupted.
+ * jump:   the main thread maps, uses a pool and unmaps in ever new call stacks; the handler leaves by siglongjmp, also
+ *         out of the hook it interrupted. Afterwards everything must be recorded as before, by `afterwards`: ten blocks
+ *         of 321 bytes, three of five of a pool, and three mappings of four, one of them only in part.
+ * free:   the same, and the thread allocates and frees instead. With safe_malloc.c preloaded, which may be left
+ *         anywhere.
+ * leave:  the same in threads, one after the other; the handler ends its thread, also in the middle of the hook it
+ *         interrupted.
  */
 #define _GNU_SOURCE 1
 #include <pthread.h>
@@ -200,7 +202,8 @@ static void lose_threads(void) {
 int main(int argc, char **argv) {
   CHECK(argc == 3);
   wanted = atoi(argv[2]);
-  int freeing = strcmp(argv[1], "free") == 0, jumping = freeing || strcmp(argv[1], "jump") == 0, leaving = strcmp(argv[1], "leave") == 0;
+  int freeing = strcmp(argv[1], "free") == 0, jumping = freeing || strcmp(argv[1], "jump") == 0,
+      leaving = strcmp(argv[1], "leave") == 0;
   int below = strcmp(argv[1], "above") == 0 || strcmp(argv[1], "disarm") == 0;
   static char alternate[REGION];
   if (!below) set_alternate(alternate, 0);

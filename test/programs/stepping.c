@@ -6,11 +6,13 @@
  * stops, and a signal handler acts (stepping.h).
  *
  *   fork, _Fork, clone, instruction
- *                        makes a child by that call, or without any; parent and child return from the handler, the child allocates on, also in
- *                        a thread after fork, and ends with 0. With an even number the parent waits in the handler, with an odd one afterwards.
+ *                        makes a child by that call, or without any; parent and child return from the handler, the
+ *                        child allocates on, also in a thread after fork, and ends with 0. With an even number the
+ *                        parent waits in the handler, with an odd one afterwards.
  *   jump                 leaves by siglongjmp
- *   stay                 leaves a thread by siglongjmp, which then calls nothing: meanwhile another one allocates from a stack that was never there.
- *                        Every second time it calls a hook and nothing then, and the other thread also maps and allocates much.
+ *   stay                 leaves a thread by siglongjmp, which then calls nothing: meanwhile another one allocates from
+ *                        a stack that was never there. Every second time it calls a hook and nothing then, and the
+ *                        other thread also maps and allocates much.
  *   end                  ends the thread, by turns with pthread_exit and with the bare system call
  *   others               another thread allocates, frees, maps and unmaps meanwhile
  *   fork-elsewhere       another thread forks meanwhile; the child allocates on, and ends with 0
@@ -96,7 +98,8 @@ static void await(pid_t child, int expected) {
   int status = -1;
   CHECK(waitpid(child, &status, 0) == child);
   if (status != expected)
-    say("bad child at %ld, +0x%zx: status 0x%x\n", target, target < 0 ? 0 : (size_t)((uintptr_t)steps->at[target] - library_start), (unsigned)status);
+    say("bad child at %ld, +0x%zx: status 0x%x\n", target, target < 0 ? 0
+        : (size_t)((uintptr_t)steps->at[target] - library_start), (unsigned)status);
 }
 
 static void *be_another(void *unused) {
@@ -244,7 +247,8 @@ NOINLINE static void in_child(void) {
 NOINLINE static void before(void) {
   for (int i = 0; i < 500; i++) CHECK(malloc(200) != NULL);
   for (int i = 0; i < 20; i++)
-    CHECK(mmap(NULL, MAPPING, i % 2 ? PROT_READ : PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+    CHECK(mmap(NULL, MAPPING, i % 2 ? PROT_READ : PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+        0) != MAP_FAILED);
 }
 
 NOINLINE static void afterwards(void) {

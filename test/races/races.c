@@ -23,7 +23,8 @@
  * - Rules are exchanged by one 16-byte instruction in assembly. Readers load key, rule and key again, atomically.
  * - mh_count_fold_all, at the end of the process, folds the counts of threads
  * that still run, as nobody can stop them: what such a thread counts
- *   at that very moment may be missing in peak and stack totals. Live records are not concerned. Not called here before all have ended.
+ *   at that very moment may be missing in peak and stack totals. Live records are not concerned. Not called here before
+ *   all have ended.
  *
  * Helgrind is no help: it replaces malloc, so that the hooks are never called; told not to
  * (--soname-synonyms=somalloc=nouserintercepts) it runs, but knows no atomics, and calls each of them a race.
@@ -250,10 +251,12 @@ static uint32_t intern_tree(uint32_t number, uint32_t *hash) {
   *hash = 0;
   uint32_t parent = number < 20 ? 0 : intern_tree(number / 3, hash);
   *hash = mh_node_hash(*hash, frame);
-  uint32_t node = mh_intern_node(parent, frame, *hash), stack = mh_intern_stack(node, number & 4, mh_stack_hash(*hash, number & 4));
+  uint32_t node = mh_intern_node(parent, frame, *hash),
+      stack = mh_intern_stack(node, number & 4, mh_stack_hash(*hash, number & 4));
   if (!frame || !node || !stack) fault("not interned");
   uint32_t expected = 0;
-  if (!__atomic_compare_exchange_n(&tree_ids[number], &expected, node, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) && expected != node)
+  if (!__atomic_compare_exchange_n(&tree_ids[number], &expected, node, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
+      && expected != node)
     fault("node %u has the ids %u and %u", number, expected, node);
   return node;
 }
@@ -289,7 +292,8 @@ static void *work(void *argument) {
   uint32_t hash;
   pthread_barrier_wait(&start);
   /* All of them make the same nodes at the same time. */
-  for (uint32_t i = 0; i < TREE / 2 / GENERATIONS; i++) intern_tree(me->generation * (TREE / 2 / GENERATIONS) + i, &hash);
+  for (uint32_t i = 0; i < TREE / 2 / GENERATIONS; i++)
+    intern_tree(me->generation * (TREE / 2 / GENERATIONS) + i, &hash);
   for (unsigned round = 0; round < rounds; round++) {
     struct block *block = &me->blocks[draw(me, BLOCKS)], *custom = &me->customs[draw(me, BLOCKS)];
     switch (draw(me, 12)) {
@@ -356,7 +360,8 @@ static void expect(uint64_t key, uint64_t address, uint64_t size, unsigned kind)
   const struct mh_record *found = mh_record(slot);
   if (owned[slot]++) fault("slot %u has two owners", slot);
   if (found->address != address || mh_record_size(found) != size || found->size >> MH_RECORD_KIND_SHIFT != kind)
-    fault("slot %u is of 0x%lx, %lu bytes, not of 0x%lx, %lu bytes", slot, found->address, mh_record_size(found), address, size);
+    fault("slot %u is of 0x%lx, %lu bytes, not of 0x%lx, %lu bytes", slot, found->address, mh_record_size(found),
+        address, size);
 }
 
 /* Mapped pages: whatever the pieces that they are recorded in, they are covered once. */
@@ -380,11 +385,13 @@ static void expect_regions(const struct worker *me) {
 
 static void count_free_slots(struct mh_thread *thread) {
   for (uint32_t i = 0; i < thread->free_count; i++)
-    if (owned[thread->free_slots[MH_FETCHED + i]]++) fault("slot %u is free twice, or not free", thread->free_slots[MH_FETCHED + i]);
+    if (owned[thread->free_slots[MH_FETCHED + i]]++)
+      fault("slot %u is free twice, or not free", thread->free_slots[MH_FETCHED + i]);
   for (uint32_t slot = thread->run_next; slot < thread->run_end; slot++)
     if (owned[slot]++) fault("slot %u is in a run and elsewhere", slot);
   for (uint32_t i = 0; i < thread->freed_count; i++)
-    if (owned[thread->freed[i].slot]++) fault("slot %u waits to be given back, and is elsewhere", thread->freed[i].slot);
+    if (owned[thread->freed[i].slot]++)
+      fault("slot %u waits to be given back, and is elsewhere", thread->freed[i].slot);
 }
 
 static void check_records(void) {
@@ -393,15 +400,19 @@ static void check_records(void) {
   for (unsigned i = 0; i < THREADS; i++) {
     struct worker *me = &workers[i];
     for (unsigned k = 0; k < BLOCKS; k++) {
-      if (me->blocks[k].start) expect((uintptr_t)me->blocks[k].start, (uintptr_t)me->blocks[k].start, me->blocks[k].size, MH_MEMORY_HEAP);
-      if (me->customs[k].start) expect(key_of(me->customs[k].start), (uintptr_t)me->customs[k].start, me->customs[k].size, MH_MEMORY_CUSTOM);
+      if (me->blocks[k].start)
+        expect((uintptr_t)me->blocks[k].start, (uintptr_t)me->blocks[k].start, me->blocks[k].size, MH_MEMORY_HEAP);
+      if (me->customs[k].start)
+        expect(key_of(me->customs[k].start), (uintptr_t)me->customs[k].start, me->customs[k].size, MH_MEMORY_CUSTOM);
     }
     for (unsigned k = 0; k < CELLS / THREADS; k++)
-      if (me->cells[k]) expect((uintptr_t)&cells[k * THREADS + i], (uintptr_t)&cells[k * THREADS + i], 8, MH_MEMORY_HEAP);
+      if (me->cells[k])
+        expect((uintptr_t)&cells[k * THREADS + i], (uintptr_t)&cells[k * THREADS + i], 8, MH_MEMORY_HEAP);
     expect_regions(me);
   }
   for (unsigned i = 0; i < MAILBOXES; i++)
-    if (mailboxes[i]) expect((uintptr_t)mailboxes[i]->start, (uintptr_t)mailboxes[i]->start, mailboxes[i]->size, MH_MEMORY_HEAP);
+    if (mailboxes[i])
+      expect((uintptr_t)mailboxes[i]->start, (uintptr_t)mailboxes[i]->start, mailboxes[i]->size, MH_MEMORY_HEAP);
   for (uint32_t slot = 1; slot < count; slot++)
     if (mh_record(slot)->address && !owned[slot]) fault("slot %u is live, of nobody", slot);
 
@@ -428,7 +439,8 @@ static void check_counts(void) {
     freed_bytes += slots[i].freed_bytes;
   }
   if (made - freed != live_count) fault("threads counted %lu live, not %lu", made - freed, live_count);
-  if (made_bytes - freed_bytes != live_bytes) fault("threads counted %lu bytes live, not %lu", made_bytes - freed_bytes, live_bytes);
+  if (made_bytes - freed_bytes != live_bytes)
+    fault("threads counted %lu bytes live, not %lu", made_bytes - freed_bytes, live_bytes);
   if ((uint64_t)mh_count_live() != live_count) fault("%ld are live by the folds, not %lu", mh_count_live(), live_count);
 
   uint32_t count = mh_header()->arrays[MH_KIND_STACKS].count;
@@ -442,11 +454,13 @@ static void check_counts(void) {
   if (live[0].count) fault("%lu records without a stack", live[0].count);
   for (uint32_t id = 1; id < count; id++) {
     const struct mh_stack *stack = mh_stack(id);
-    if (stack->allocations - stack->frees != live[id].count || stack->allocated_bytes - stack->freed_bytes != live[id].bytes)
+    if (stack->allocations - stack->frees != live[id].count
+        || stack->allocated_bytes - stack->freed_bytes != live[id].bytes)
       fault("stack %u counted %lu live, %lu bytes, not %lu and %lu", id, stack->allocations - stack->frees,
             stack->allocated_bytes - stack->freed_bytes, live[id].count, live[id].bytes);
   }
-  printf("%lu allocations, %lu live with %lu bytes in %u stacks, %u threads' states\n", made, live_count, live_bytes, count - 1,
+  printf("%lu allocations, %lu live with %lu bytes in %u stacks, %u threads' states\n", made, live_count, live_bytes,
+      count - 1,
          mh_header()->thread_slots - 1);
 }
 
@@ -463,10 +477,12 @@ static void check_once(const char *what, uint64_t (*elements)[2], uint32_t count
 
 static void check_interned(void) {
   const struct mh_array *arrays = mh_header()->arrays;
-  uint32_t frames = arrays[MH_KIND_FRAMES].count, nodes = arrays[MH_KIND_NODES].count, stacks = arrays[MH_KIND_STACKS].count;
+  uint32_t frames = arrays[MH_KIND_FRAMES].count, nodes = arrays[MH_KIND_NODES].count,
+      stacks = arrays[MH_KIND_STACKS].count;
   uint64_t(*elements)[2] = calloc(frames + nodes + stacks, sizeof *elements);
   for (uint32_t id = 1; id < frames; id++)
-    memcpy(elements[id - 1], &(uint64_t[2]){mh_frame(id)->offset, (uint64_t)mh_frame(id)->module << 32 | mh_frame(id)->flags}, 16);
+    memcpy(elements[id - 1], &(uint64_t[2]){mh_frame(id)->offset,
+        (uint64_t)mh_frame(id)->module << 32 | mh_frame(id)->flags}, 16);
   check_once("frame", elements, frames - 1);
   for (uint32_t id = 1; id < nodes; id++) {
     if (mh_node(id)->parent >= id) fault("node %u comes before its parent %u", id, mh_node(id)->parent);

@@ -1,9 +1,12 @@
 /* The library's ends that do not belong to its tables: what is replaced here, and why.
  *
- * capture_libunwind.c  The fallback for stacks that rows cannot express. It is libunwind's, which keeps nothing that threads share.
- * lock.c               Its patience is tens of milliseconds: under ThreadSanitizer on a busy machine they pass, and then a record
- *                      is rightly dropped, where this test wants to count all of them. Taking and releasing are the library's own.
- * hooks_*.c            They would hook ThreadSanitizer. races.c calls what they call, in the same order. So no name is led to one of them.
+ * capture_libunwind.c  The fallback for stacks that rows cannot express. It is libunwind's, which keeps nothing that
+ *                      threads share.
+ * lock.c               Its patience is tens of milliseconds: under ThreadSanitizer on a busy machine they pass, and
+ *                      then a record is rightly dropped, where this test wants to count all of them. Taking and
+ *                      releasing are the library's own.
+ * hooks_*.c            They would hook ThreadSanitizer. races.c calls what they call, in the same order. So no name is
+ *                      led to one of them.
  */
 #include <errno.h>
 #include <sched.h>

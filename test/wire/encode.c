@@ -80,7 +80,8 @@ static void session(void) {
                                     .path_length = 12, .build_id_offset = 13, .build_id_length = 4,
                                     .loaded = 5, .generation = 1, .flags = MH_MODULE_FLAG_EXECUTABLE};
   check(mh_wire_elements(&wire, MH_KIND_MODULES, 1, 1, sizeof(module), &module) == 1, "module");
-  struct mh_frame frames[2] = {{.offset = 0x1234, .module = 1}, {.offset = 0x7f0000002000, .flags = MH_FRAME_FLAG_EXACT}};
+  struct mh_frame frames[2] = {{.offset = 0x1234, .module = 1},
+      {.offset = 0x7f0000002000, .flags = MH_FRAME_FLAG_EXACT}};
   check(mh_wire_elements(&wire, MH_KIND_FRAMES, 1, 2, sizeof(frames[0]), frames) == 2, "frames");
   struct mh_node nodes[3] = {{0, 1}, {1, 2}, {1, 1}};
   check(mh_wire_elements(&wire, MH_KIND_NODES, 1, 3, sizeof(nodes[0]), nodes) == 3, "nodes");
@@ -93,7 +94,8 @@ static void session(void) {
   struct mh_record records[5] = {
       record(0x7f0000001000, 64, 5000000000, 1), record(0x7f0000001040, 0, 5000000001, 1),
       record(0x7f0000002000, 4096 | (uint64_t)MH_MEMORY_MMAP << MH_RECORD_KIND_SHIFT, 5000000002, 1),
-      record(0x7f0000009000, 7 | (uint64_t)MH_MEMORY_CUSTOM << MH_RECORD_KIND_SHIFT, 5000000003, 2), record(0, 0, 0, 0)};
+      record(0x7f0000009000, 7 | (uint64_t)MH_MEMORY_CUSTOM << MH_RECORD_KIND_SHIFT, 5000000003, 2),
+          record(0, 0, 0, 0)};
   const uint32_t slots[5] = {1, 2, 3, 40000, 40002};
   for (int i = 0; i < 5; i++) check(mh_wire_record(&wire, slots[i], &records[i]), "record");
   check(mh_wire_header(&wire, &header) && mh_wire_commit(&wire, 1, false), "commit");
@@ -106,7 +108,8 @@ static void session(void) {
   check(mh_wire_elements(&wire, MH_KIND_STACKS, 1, 1, sizeof(stacks[0]), stacks) == 1, "totals");
   module.unloaded = 6000000000;
   check(mh_wire_elements(&wire, MH_KIND_MODULES, 1, 1, sizeof(module), &module) == 1, "unload");
-  struct mh_thread_slot thread = {.tid = 4242, .state = MH_THREAD_LIVE, .allocations = 6, .allocated_bytes = 4343, .frees = 3,
+  struct mh_thread_slot thread = {.tid = 4242, .state = MH_THREAD_LIVE, .allocations = 6, .allocated_bytes = 4343,
+      .frees = 3,
                                   .freed_bytes = 55};
   check(mh_wire_elements(&wire, MH_WIRE_KIND_THREADS, 1, 1, sizeof(thread), &thread) == 1, "thread");
   struct mh_timeline_entry entry = {.time = 1000000000, .live_bytes = 100, .live_count = 2, .allocations = 3};

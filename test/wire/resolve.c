@@ -1,6 +1,7 @@
 /* How the sender finds memdb by name, with other files and another port than a system's own:
  *
- *     resolve HOST FOLDER PORT      FOLDER has hosts and resolv.conf, name servers listen at PORT; prints an address a line
+ *     resolve HOST FOLDER PORT      FOLDER has hosts and resolv.conf, name servers listen at PORT; prints an address a
+ *                                   line
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -48,7 +49,8 @@ int main(int argc, char **argv) {
     bool v4 = addresses[i].socket.any.sa_family == AF_INET;
     if (addresses[i].socket.v4.sin_port != htons(20015)) return 3;
     puts(inet_ntop(v4 ? AF_INET : AF_INET6,
-                   v4 ? (void *)&addresses[i].socket.v4.sin_addr : (void *)&addresses[i].socket.v6.sin6_addr, text, sizeof(text)));
+                   v4 ? (void *)&addresses[i].socket.v4.sin_addr : (void *)&addresses[i].socket.v6.sin6_addr, text,
+                       sizeof(text)));
   }
   return 0;
 }

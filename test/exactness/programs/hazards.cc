@@ -76,7 +76,8 @@ static NOINLINE void with_large_frame(Random &random, int depth) {
   touch(room[7]);
 }
 
-static NOINLINE void with_many_arguments(Random &random, int depth, int c, int d, int e, int f, int g, int h, int i, int j) {
+static NOINLINE void with_many_arguments(Random &random, int depth, int c, int d, int e, int f, int g, int h, int i,
+    int j) {
   descend(random, depth - 1);
   touch((size_t)(c + d + e + f + g + h + i + j));
 }
@@ -288,7 +289,8 @@ static void coroutine() {
 static void coroutines(Random &random) {
   size_t bytes = 256 << 10;
   bool own_mapping = random(2);
-  void *stack = own_mapping ? mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : malloc(bytes);
+  void *stack = own_mapping ? mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+      : malloc(bytes);
   getcontext(&callee);
   callee.uc_stack.ss_sp = stack;
   callee.uc_stack.ss_size = bytes;

@@ -36,7 +36,8 @@ int main(void) {
     else
       mh_calendar_start(header);
   }
-  printf("start %g %g %g %g\n", in_seconds(header->start_wall), in_seconds(header->start_monotonic), in_seconds(calendar->start_boottime),
+  printf("start %g %g %g %g\n", in_seconds(header->start_wall), in_seconds(header->start_monotonic),
+      in_seconds(calendar->start_boottime),
          in_seconds(calendar->start_suspended));
   printf("seen %g %g\n", in_seconds(calendar->seen_time), in_seconds(calendar->suspended));
   for (uint32_t i = 0; i < calendar->jump_count; i++)
@@ -44,6 +45,7 @@ int main(void) {
   static struct mh_header child;
   mh_process.monotonic_offset = -1000000000;
   mh_calendar_go_on(&child, calendar, header->start_wall, header->start_monotonic);
-  printf("child %g %g %lu\n", in_seconds(child.start_wall), in_seconds(child.start_monotonic), (unsigned long)child.calendar.jump_count);
+  printf("child %g %g %lu\n", in_seconds(child.start_wall), in_seconds(child.start_monotonic),
+      (unsigned long)child.calendar.jump_count);
   return 0;
 }
