@@ -88,8 +88,9 @@ void mh_index_suit(bool libc_allocates, bool glibc);
 /* Some blocks are not the C library's after all, and may begin anywhere. Called before that or after it. */
 void mh_index_no_grid(void);
 
-/* The moments of a process's life; see life/life.h. Of a parent's blocks that a child goes on with, an entry may be left
- * over from a record that did not come along: it is compared with the record, those of the overflow table at once. */
+/* The moments of a process's life; see life/life.h. Of a parent's blocks that a
+ * child goes on with, an entry may be left over from a record that did not come
+ * along: it is compared with the record, those of the overflow table at once. */
 void mh_index_clone(void);
 void mh_index_reset(void);
 

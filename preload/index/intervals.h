@@ -1,7 +1,7 @@
 /* Which addresses are mapped: the mappings with access, and the reservations without, as sorted arrays under one lock.
  *
- * A mapping's number is its record's slot, a reservation's the stack that mapped it. Two rooms need them: the unwinder asks
- * how far the memory around a stack reaches, and mappings.c changes them.
+ * A mapping's number is its record's slot, a reservation's the stack that mapped it. Two rooms need them: the unwinder
+ * asks how far the memory around a stack reaches, and mappings.c changes them.
  */
 #pragma once
 #include <stdbool.h>
@@ -11,8 +11,8 @@
 
 extern struct mh_ranges mh_mappings, mh_reservations;
 
-/* Takes the lock of both. Where somebody was in the middle of a change, they are mended first: what is in order and has its
- * record is kept, what is lost is counted as dropped. False: not to be had in time. */
+/* Takes the lock of both. Where somebody was in the middle of a change, they are mended first: what is in order and has
+ * its record is kept, what is lost is counted as dropped. False: not to be had in time. */
 bool mh_intervals_lock(void);
 void mh_intervals_unlock(void);
 
@@ -25,9 +25,9 @@ static inline void mh_intervals_changing(void) {
   MH_SET(mh_intervals_changes, mh_intervals_changes + 1);
 }
 
-/* The mapping around `address`, or the gap between two: [*low, *high). False if it is a gap, or another thread is changing
- * them: then that is empty. Asked for the memory that the calling thread runs on, which nobody unmaps meanwhile, it holds
- * until mh_intervals_changes changes. */
+/* The mapping around `address`, or the gap between two: [*low, *high). False if it is a gap, or another thread is
+ * changing them: then that is empty. Asked for the memory that the calling thread runs on, which nobody unmaps
+ * meanwhile, it holds until mh_intervals_changes changes. */
 bool mh_intervals_around(uintptr_t address, uintptr_t *low, uintptr_t *high);
 
 /* The record slot of the mapping [start, end), 0 if there is none. For a child of fork that has one thread. */

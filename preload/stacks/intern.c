@@ -154,8 +154,8 @@ uint32_t mh_intern_node(uint32_t parent, uint32_t frame, uint32_t hash) {
   return id;
 }
 
-/* What comes ahead of memhook's malloc has called it after all: it is a wrapper. Here, because no rarer place sees that a
- * hook of malloc was called. */
+/* What comes ahead of memhook's malloc has called it after all: it is a wrapper. Here, because no rarer place sees that
+ * a hook of malloc was called. */
 static void note_passed_on(void) {
   if (MH_UNLIKELY(mh_header()->flags & MH_FLAG_BYPASSED) && (mh_tls.guard & MH_GUARD_HOOK) == MH_HOOK_HEAP)
     mh_store_bypassed(false);

@@ -294,6 +294,8 @@ const SIZES: [what: string, path: string, content: string, expected: string[]][]
   ["a line of too many columns", "cli/a.ts", `\n// ${LONG}\n`, ["2: has 123 columns, more than 120"]],
   ["columns are not bytes", "cli/a.ts", `// ${"é ".repeat(58)}\n`, []],
   ["a line of a script", "bench/soak/run", `# ${LONG}\n`, ["1: has 122 columns, more than 120"]],
+  ["a file in C", "preload/base/a.c", "\n".repeat(401), ["401: has 401 lines, more than 400"]],
+  ["a line in C", "test/programs/a.cc", `// ${LONG}\n`, ["1: has 123 columns, more than 120"]],
   ["prose", "docs/a.md", `${LONG}x\n`, ["1: has 121 columns, more than 120"]],
   ["a table", "docs/a.md", `| ${LONG} |\n`, []],
   ["one word", "docs/a.md", `- https://example.org/${"x".repeat(120)}\n`, []],

@@ -51,7 +51,8 @@ int main(void) {
   char data[50];
   memset(key, 0x0b, 20);
   hmac(key, 20, "Hi There", 8, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
-  hmac("Jefe", 4, "what do ya want for nothing?", 28, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  hmac("Jefe", 4, "what do ya want for nothing?", 28,
+      "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
   memset(key, 0xaa, 20);
   memset(data, 0xdd, 50);
   hmac(key, 20, data, 50, "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe");
