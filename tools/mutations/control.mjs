@@ -5,11 +5,11 @@ export const CONTROL = [
   [
     "delete removes the record",
     "hooks_new.c",
-    "  MH_HOOK void symbol parameters {                                                              \\\n" +
-      "    if (IS_DIRECT(symbol))                                                                      \\\n" +
+    "  MH_HOOK void symbol parameters {                                                     \\\n" +
+      "    if (IS_DIRECT(symbol))                                                             \\\n" +
       "      mh_own_free(block); ",
-    "  MH_HOOK void symbol parameters {                                                              \\\n" +
-      "    if (IS_DIRECT(symbol))                                                                      \\\n" +
+    "  MH_HOOK void symbol parameters {                                                     \\\n" +
+      "    if (IS_DIRECT(symbol))                                                             \\\n" +
       "      mh_real.free(block); ",
     "control",
     "exceptions.cc with",
@@ -24,9 +24,9 @@ export const CONTROL = [
   ],
   [
     "nothing calls malloc while memhook starts",
-    "start.c",
-    "  mh_clock_find();\n  mh_process_identify(false);",
-    "  mh_clock_find();\n  void *volatile block = malloc(1);\n  free(block);\n  mh_process_identify(false);",
+    "clock.c",
+    "void mh_clock_find(void) {",
+    "void mh_clock_find(void) {\n  void *volatile block = __builtin_malloc(1);\n  __builtin_free(block);",
     "control",
     "own_malloc.c with",
   ],
@@ -64,8 +64,10 @@ export const CONTROL = [
   ],
   [
     "dlopen ends what was known (generated.c)",
-    "hooks_dl.c",
-    "  __atomic_fetch_add(&mh_generation, 1, __ATOMIC_ACQ_REL);\n  mh_capture_modules_changed();",
+    "modules.c",
+    "  __atomic_fetch_add(&mh_generation, 1, __ATOMIC_ACQ_REL);\n" +
+      "  void (*advanced)(void) = __atomic_load_n(&mh_modules_advanced, __ATOMIC_ACQUIRE);\n" +
+      "  if (advanced) advanced();",
     "",
     "control",
     "generated.c with a library",
@@ -98,7 +100,7 @@ export const CONTROL = [
     "other allocators' small blocks share a granule",
     "index.h",
     "  if (MH_UNLIKELY(address & mh_index.off_grid || size - mh_index.least >= mh_index.room || slot > " +
-      "mh_index.slots)) return false;\n" +
+      "mh_index.slots))\n    return false;\n" +
       "  uint32_t *entry = mh_shadow_entry(address);\n" +
       "  if (MH_UNLIKELY(!entry || __atomic_load_n(entry, __ATOMIC_RELAXED))) return false;",
     "  if (address % 8 || size >= MH_INDEX_LARGE_BYTES || slot > mh_index.slots) return false;\n" +
@@ -111,7 +113,7 @@ export const CONTROL = [
   [
     "a coroutine's stack is read beyond its first page",
     "stack_range.c",
-    "if (address < span->low) return false;",
+    "if (address < range->low) return false;",
     "if (address < span->low || address) return false;",
     "control",
     "MEMHOOK_UNWIND=libunwind",

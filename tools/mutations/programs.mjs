@@ -21,7 +21,7 @@ export const PROGRAMS = [
   ["a hook lowers the guard", "guard.h", "  mh_tls.guard = 0;", "", "programs", "signals.c with"],
   [
     "allocation starts memhook, not its constructor",
-    "guard.h",
+    "enter.h",
     "RELAXED)) || mh_start()) return true;",
     "RELAXED))) return true;",
     "programs",

@@ -4,7 +4,7 @@
 export const THREADS = [
   [
     "a change of the mappings that was jumped out of is mended",
-    "regions.c",
+    "intervals.c",
     "  return taken != MH_LOCK_REFUSED;",
     "  return taken == MH_LOCK_TAKEN;",
     "threads",
@@ -45,7 +45,7 @@ export const THREADS = [
   ],
   [
     "a handler in a hook finds it busy",
-    "guard.h",
+    "enter.h",
     "if (MH_UNLIKELY(tls->guard) && !mh_guard_is_stale(frame)) return false;",
     "",
     "threads",
@@ -53,7 +53,7 @@ export const THREADS = [
   ],
   [
     "a handler on an alternate stack above is no caller",
-    "start.c",
+    "enter.c",
     " || alternate.ss_flags & SS_ONSTACK",
     "",
     "threads",
@@ -61,7 +61,7 @@ export const THREADS = [
   ],
   [
     "nor on one that disarms itself",
-    "start.c",
+    "enter.c",
     "  if (mh_tls.disarms && alternate.ss_flags & SS_DISABLE) return false;\n",
     "",
     "threads",
@@ -69,7 +69,7 @@ export const THREADS = [
   ],
   [
     "what a handler allocates in a hook is counted",
-    "guard.h",
+    "enter.h",
     "  if (dropped) mh_store_drop(size);",
     "  (void)dropped, (void)size;",
     "threads",
@@ -77,7 +77,7 @@ export const THREADS = [
   ],
   [
     "a hook that was jumped out of is known",
-    "start.c",
+    "enter.c",
     "if (frame < (mh_tls.guard & ~(uintptr_t)MH_GUARD_BITS)) return false;",
     "if (frame) return false;",
     "threads",
