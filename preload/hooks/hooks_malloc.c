@@ -11,63 +11,63 @@
 #include "hook.h"
 
 /* Before the real functions are known: the lookup's own allocations, from the static buffer. */
-#define FIND_REAL(name)                              \
+#define FIND_REAL(name)                             \
+  do {                                              \
+    if (MH_UNLIKELY(!mh_real.name)) mh_real_find(); \
+  } while (0)
+
+#define NESTED(size, call)                           \
   do {                                               \
-    if (MH_UNLIKELY(!mh_real.name)) mh_real_find();  \
+    void *nested_ = (call);                          \
+    mh_nested_allocation(nested_, size, MH_ENTRY()); \
+    return nested_;                                  \
   } while (0)
 
-#define NESTED(size, call)                                                           \
-  do {                                                                               \
-    void *nested_ = (call);                                                          \
-    mh_nested_allocation(nested_, size, MH_ENTRY());                                 \
-    return nested_;                                                                  \
-  } while (0)
-
-#define RECORDED(size, call)                                     \
-  do {                                                           \
+#define RECORDED(size, call)                                      \
+  do {                                                            \
     if (MH_UNLIKELY(!mh_enter(MH_HOOK_HEAP))) NESTED(size, call); \
-    MH_RETURN_RECORDED(call, size);                              \
+    MH_RETURN_RECORDED(call, size);                               \
   } while (0)
 
 /* What malloc and calloc do where mh_enter_fast says no: in functions that they jump to, so that the frame is the
  * hook's all the same. `early`: what to return before the real functions are known. */
-#define RECORDED_UNUSUALLY(name, size, call, early)   \
-  do {                                                \
-    FIND_REAL(name);                                  \
-    if (MH_UNLIKELY(!mh_real.name)) return early;     \
-    RECORDED(size, call);                             \
+#define RECORDED_SLOW(name, size, call, early)    \
+  do {                                            \
+    FIND_REAL(name);                              \
+    if (MH_UNLIKELY(!mh_real.name)) return early; \
+    RECORDED(size, call);                         \
   } while (0)
 
-static __attribute__((noinline)) void *malloc_unusually(size_t size) {
+static __attribute__((noinline)) void *malloc_slow(size_t size) {
   if (MH_UNLIKELY(mh_tls.refused)) {
     bool asked = mh_tls.refused == size;
     mh_tls.refused = 0;
     if (asked) return NULL;
   }
-  RECORDED_UNUSUALLY(malloc, size, mh_real.malloc(size), mh_early_allocate(size, 16));
+  RECORDED_SLOW(malloc, size, mh_real.malloc(size), mh_early_allocate(size, 16));
 }
 
 MH_HOOK void *malloc(size_t size) {
   if (mh_sample_passes(size)) return mh_pass.malloc(size);
-  if (MH_UNLIKELY(!mh_enter_fast(MH_HOOK_HEAP))) __attribute__((musttail)) return malloc_unusually(size);
+  if (MH_UNLIKELY(!mh_enter_fast(MH_HOOK_HEAP))) __attribute__((musttail)) return malloc_slow(size);
   MH_RETURN_RECORDED(mh_real.malloc(size), size);
 }
 
 extern void *mh_own_malloc(size_t size) __attribute__((alias("malloc"), visibility("hidden")));
 
-static __attribute__((noinline)) void *calloc_unusually(size_t count, size_t size) {
+static __attribute__((noinline)) void *calloc_slow(size_t count, size_t size) {
   size_t bytes;
   if (__builtin_mul_overflow(count, size, &bytes)) {
     errno = ENOMEM;
     return NULL;
   }
-  RECORDED_UNUSUALLY(calloc, bytes, mh_real.calloc(count, size), mh_early_allocate(bytes, 16));
+  RECORDED_SLOW(calloc, bytes, mh_real.calloc(count, size), mh_early_allocate(bytes, 16));
 }
 
 /* No block comes of a product that is too large. */
 MH_HOOK void *calloc(size_t count, size_t size) {
   if (mh_sample_passes(count * size)) return mh_pass.calloc(count, size);
-  if (MH_UNLIKELY(!mh_enter_fast(MH_HOOK_HEAP))) __attribute__((musttail)) return calloc_unusually(count, size);
+  if (MH_UNLIKELY(!mh_enter_fast(MH_HOOK_HEAP))) __attribute__((musttail)) return calloc_slow(count, size);
   MH_RETURN_RECORDED(mh_real.calloc(count, size), count * size);
 }
 
@@ -115,7 +115,7 @@ MH_HOOK int posix_memalign(void **block, size_t alignment, size_t size) {
 }
 
 /* Gives back a block that is no ordinary one, or has no record at all. */
-static __attribute__((noinline)) void free_otherwise(void *block) {
+static __attribute__((noinline)) void free_slow(void *block) {
   mh_record_heap_free(block);
   mh_finish();
   mh_leave();
@@ -137,7 +137,7 @@ MH_HOOK void free(void *block) {
   if (!mh_index_may_have(block))
     mh_pass.free(block);
   else if (MH_LIKELY(mh_enter_fast(MH_HOOK_WRAP | MH_GUARD_RECORDING)))
-    mh_forget_and_leave(block, mh_pass.free, free_otherwise);
+    mh_forget_and_leave(block, mh_pass.free, free_slow);
   else
     forget_and_free(block);
 }

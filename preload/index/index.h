@@ -32,7 +32,7 @@ uint32_t mh_index_take_any(uintptr_t address);
 
 /* mh_index_put_any for an ordinary block whose entry is there and empty. False, with nothing done, in every other
  * case. */
-MH_INLINE bool mh_index_put_plainly(uintptr_t address, uint64_t size, uint32_t slot) {
+MH_INLINE bool mh_index_put_fast(uintptr_t address, uint64_t size, uint32_t slot) {
   if (MH_UNLIKELY(address & mh_index.off_grid || size - mh_index.least >= mh_index.room || slot > mh_index.slots))
     return false;
   uint32_t *entry = mh_shadow_entry(address);
@@ -58,7 +58,7 @@ static inline bool mh_index_may_have(const void *block) {
 
 /* Takes the record of an ordinary block out of the index and returns its slot. 0, with nothing done, in every other
  * case. */
-MH_INLINE uint32_t mh_index_take_plainly(uintptr_t address) {
+MH_INLINE uint32_t mh_index_take_fast(uintptr_t address) {
   uint32_t *entry = mh_shadow_entry(address);
   if (MH_UNLIKELY(!entry)) return 0;
   uint32_t slot = __atomic_load_n(entry, __ATOMIC_RELAXED) ^ mh_shadow_place(address);
@@ -69,7 +69,7 @@ MH_INLINE uint32_t mh_index_take_plainly(uintptr_t address) {
 
 /* Takes the block's record out of the index and returns its slot, 0 if it has none. */
 MH_INLINE uint32_t mh_index_take(uintptr_t address) {
-  uint32_t slot = mh_index_take_plainly(address);
+  uint32_t slot = mh_index_take_fast(address);
   return MH_LIKELY(slot != 0) ? slot : mh_index_take_any(address);
 }
 

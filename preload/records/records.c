@@ -72,7 +72,7 @@ static void publish(struct mh_thread *thread, uint32_t slot, const void *block, 
  * clock is a call, and the stack takes all registers. Nobody finds the record before it is whole: a signal handler may
  * jump out of here and the program free the block, if it knows it already (from posix_memalign, or realloc that left it
  * where it was). */
-MH_INLINE void publish_plainly(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size,
+MH_INLINE void publish_fast(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size,
                                const struct mh_entry *entry) {
   uint64_t time = mh_clock_tell(&thread->newest_time);
   struct mh_record *record = mh_record(slot);
@@ -84,7 +84,7 @@ MH_INLINE void publish_plainly(struct mh_thread *thread, uint32_t slot, const vo
   MH_SET(record->stack, stack);
   MH_ASSERT(stack < mh_header()->arrays[MH_KIND_STACKS].count);
   __atomic_store_n(&record->address, (uintptr_t)block, __ATOMIC_RELEASE);
-  if (MH_UNLIKELY(!mh_index_put_plainly((uintptr_t)block, size, slot)) &&
+  if (MH_UNLIKELY(!mh_index_put_fast((uintptr_t)block, size, slot)) &&
       !put_in_index(thread, slot, block, size, MH_MEMORY_HEAP))
     return;
   mh_count_own_allocation(thread, stack, (struct mh_amount){.count = 1, .bytes = size});
@@ -104,7 +104,7 @@ void mh_record_custom_allocation(const void *block, uint64_t size, const struct 
   record_allocation(block, size, MH_MEMORY_CUSTOM, entry);
 }
 
-static __attribute__((noinline)) void record_otherwise(const void *block, uint64_t size, const struct mh_entry *entry) {
+static __attribute__((noinline)) void record_slow(const void *block, uint64_t size, const struct mh_entry *entry) {
   if (mh_sample_wants(size)) record_allocation(block, size, MH_MEMORY_HEAP, entry);
 }
 
@@ -114,12 +114,12 @@ void *mh_record_and_leave(void *block, uint64_t size, uintptr_t pc, uintptr_t sp
   if (MH_LIKELY(thread != NULL)) {
     uint32_t slot = mh_slot_take(thread);
     if (MH_LIKELY(slot != 0))
-      publish_plainly(thread, slot, block, size, &entry);
+      publish_fast(thread, slot, block, size, &entry);
     else
       mh_store_drop(size);
   } else {
     struct mh_entry copy = entry;
-    record_otherwise(block, size, &copy);
+    record_slow(block, size, &copy);
   }
   mh_finish();
   mh_leave();
@@ -148,9 +148,9 @@ void mh_record_custom_free(const void *block) {
 }
 
 static __attribute__((noinline)) void settle_and_forget(struct mh_thread *thread, void *block, void (*then)(void *),
-                                                        void (*otherwise)(void *)) {
+                                                        void (*slow)(void *)) {
   mh_slots_settle(thread);
-  mh_forget_and_leave(block, then, otherwise);
+  mh_forget_and_leave(block, then, slow);
 }
 
 static __attribute__((noinline)) void finish_and_leave(void *block, void (*then)(void *)) {
@@ -164,13 +164,13 @@ static __attribute__((noinline)) void forget_and_log(void *block, uint32_t slot,
   finish_and_leave(block, then);
 }
 
-void mh_forget_and_leave(void *block, void (*then)(void *), void (*otherwise)(void *)) {
+void mh_forget_and_leave(void *block, void (*then)(void *), void (*slow)(void *)) {
   struct mh_thread *thread = mh_tls.plain;
-  if (MH_UNLIKELY(!thread)) return otherwise(block);
+  if (MH_UNLIKELY(!thread)) return slow(block);
   /* Asked first and not after the last one was noted: a signal handler may jump out of settling. */
-  if (MH_UNLIKELY(thread->freed_count == MH_FREED)) return settle_and_forget(thread, block, then, otherwise);
-  uint32_t slot = mh_index_take_plainly((uintptr_t)block);
-  if (MH_UNLIKELY(!slot)) return otherwise(block);
+  if (MH_UNLIKELY(thread->freed_count == MH_FREED)) return settle_and_forget(thread, block, then, slow);
+  uint32_t slot = mh_index_take_fast((uintptr_t)block);
+  if (MH_UNLIKELY(!slot)) return slow(block);
   /* Asked when the index says so no more: a child of a fork before that knows the block, and one after it does not. */
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   if (MH_UNLIKELY(MH_GET(mh_fork_log) != NULL)) return forget_and_log(block, slot, then);
@@ -222,7 +222,7 @@ void mh_record_moved(const void *block, uint64_t size, const struct mh_taken *ta
   if (MH_UNLIKELY(!slot))
     mh_store_drop(size);
   else if (MH_LIKELY(thread && thread == mh_tls.plain))
-    publish_plainly(thread, slot, block, size, entry);
+    publish_fast(thread, slot, block, size, entry);
   else
     publish(thread, slot, block, size, MH_MEMORY_HEAP, entry);
 }

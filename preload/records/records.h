@@ -16,10 +16,10 @@ void mh_record_custom_free(const void *block);
 
 /* The same for the heap's, by far the most: the last that a hook does, which has called mh_begin. Both end the hook and
  * go on where it would go, so that nothing needs to be kept for it. The first returns the block; its entry comes in
- * registers. The second gives the block to `then`, or, with nothing done yet, to `otherwise` where the block is no
+ * registers. The second gives the block to `then`, or, with nothing done yet, to `slow` where the block is no
  * ordinary one. */
 void *mh_record_and_leave(void *block, uint64_t size, uintptr_t pc, uintptr_t sp, uintptr_t fp);
-void mh_forget_and_leave(void *block, void (*then)(void *), void (*otherwise)(void *));
+void mh_forget_and_leave(void *block, void (*then)(void *), void (*slow)(void *));
 
 /* Takes a block's record away for a call that may move the block (realloc), and afterwards puts it in again: for
  * the new block, or, when the call failed, as it was. */

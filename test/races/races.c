@@ -113,7 +113,7 @@ static struct block allocate(uint64_t size, unsigned depth) {
 }
 
 /* A block that was recorded, but is no ordinary one. */
-static void free_otherwise(void *block) {
+static void free_slow(void *block) {
   mh_record_heap_free(block);
   mh_finish();
   mh_leave();
@@ -123,7 +123,7 @@ static void free_otherwise(void *block) {
 static void give_back(struct block block) {
   mh_enter(MH_HOOK_WRAP);
   mh_begin();
-  mh_forget_and_leave(block.start, free, free_otherwise);
+  mh_forget_and_leave(block.start, free, free_slow);
 }
 
 static __attribute__((noinline)) struct block resize(struct block block, uint64_t size) {
