@@ -191,7 +191,7 @@ function unknown(typed: string, options: Options): UsageError {
 }
 
 /** How many letters to insert, delete or replace to get from a to b. */
-function editDistance(a: string, b: string): number {
+export function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const above = row;

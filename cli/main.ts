@@ -4,6 +4,7 @@
 // are thrown anywhere as UsageError or as the runtime's own error classes; here they become one line on standard
 // error and exit code 2. Nothing else prints errors, nothing prints a stack trace.
 
+import { readFileSync } from "node:fs";
 import { type CommandDef, runCommand } from "citty";
 import { type Command, canonical, UsageError } from "./arguments.js";
 import { messages } from "./messages.js";
@@ -35,7 +36,12 @@ function allowing(message: string, program: string): string {
   );
 }
 
-async function dispatch(root: Command, argv: string[]): Promise<number> {
+async function dispatch(root: Command, typed: readonly string[]): Promise<number> {
+  if (typed.length === 1 && typed[0] === "--version") {
+    writeAll(1, `${root.meta.name} ${version()}\n`);
+    return 0;
+  }
+  const argv = askedForHelp(root, typed) ?? [...typed];
   const name = argv[0] ?? "";
   const load = root.subCommands && Object.hasOwn(root.subCommands, name) ? root.subCommands[name] : undefined;
   if (root.subCommands && !load && !name.startsWith("-") && name !== "" && !takesArguments(root)) {
@@ -54,6 +60,21 @@ async function dispatch(root: Command, argv: string[]): Promise<number> {
   const { subCommands: _, ...alone } = command;
   const { result } = await runCommand(alone as CommandDef, { rawArgs });
   return result as number;
+}
+
+/** "help", "help top" and a lonely -h, which may be an option without its value, as --help; null: none of them. */
+function askedForHelp(root: Command, typed: readonly string[]): string[] | null {
+  const [first, second] = typed;
+  if (typed.length === 1 && first === "-h") return ["--help"];
+  if (first !== "help" || typed.length > 2) return null;
+  if (second === undefined) return ["--help"];
+  return root.subCommands && Object.hasOwn(root.subCommands, second) ? [second, "--help"] : null;
+}
+
+/** Beside this file's folder, whether it is bundled or not. */
+function version(): string {
+  const { version: number } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  return String(number);
 }
 
 function takesArguments(command: Command): boolean {

@@ -66,7 +66,7 @@ export const lookOptions = {
 } as const;
 
 /** Which frames are the user's own. */
-export const placeOptions = {
+export const skipOption = {
   "skip-frames": {
     type: "string",
     valueHint: "REGEX",
@@ -75,6 +75,10 @@ export const placeOptions = {
       "Functions, files or modules that match are not your own code either: an allocator, a framework. " +
       "MEMHOOK_SKIP_FRAMES does the same for all commands.",
   },
+} as const;
+
+export const placeOptions = {
+  ...skipOption,
   wide: {
     type: "boolean",
     bare: true,

@@ -13,6 +13,11 @@ export function terminalStyle(
   return styleFor(isTTY, process.env, { bytes, wide }, { columns, folder: folder() });
 }
 
+/** The same for a verdict, whose paths are relative in a pipe, too. */
+export function verdictStyle(descriptor: 1 | 2, looks: { wide?: boolean | undefined } = {}): Style {
+  return { ...terminalStyle(descriptor, looks), folder: folder() };
+}
+
 /** The stream, if it may be a terminal: a runtime loads much for one that nothing else here needs. */
 function streamOf(descriptor: 1 | 2): { isTTY?: boolean; columns?: number } | undefined {
   try {

@@ -8,19 +8,21 @@ import { openStore } from "../../runtime/stores/store.js";
 import { defineCommand, UsageError } from "../arguments.js";
 import { print } from "../output.js";
 import { growthJson, growthText } from "../reports/growth.js";
-import { EXITS, formatOption, helpOption } from "../shared-options.js";
+import { EXITS, formatOption, helpOption, skipOf } from "../shared-options.js";
 import { snapshotAt } from "../sides.js";
-import { terminalStyle } from "../terminal.js";
+import { terminalStyle, verdictStyle } from "../terminal.js";
 import { duration, integer, word } from "../values.js";
+import { printVerdict } from "../verdicts.js";
 
 export const growth = defineCommand({
   meta: {
     name: "growth",
     description: "tells what leaks steadily from what fills a cache, over snapshots of a long run",
   },
-  usage: ["[options] [STORE] SNAP SNAP SNAP…"],
+  usage: ["[options] STORE", "[options] [STORE] SNAP SNAP SNAP…"],
   about: [
-    "Three looks at least. Each call stack is one of",
+    "Of one store: the verdict, as memview verdict tells it, by when what is live was born. Of snapshots: three " +
+      "looks at least, and each call stack is one of",
     [
       ["growing", "all the time: a leak"],
       ["levelled", "it grew and then stayed: a cache, a pool"],
@@ -50,6 +52,7 @@ export const growth = defineCommand({
     looks: { type: "positional", required: false, many: true, description: "Snapshots and stores" },
   },
   examples: [
+    ["memview growth app.mem", "one look is enough, also after a crash"],
     ["while sleep 600; do memview snapshot app.mem -o $(date +%s).snap; done &", "a look every ten minutes"],
     ["memview growth *.snap", "what they tell"],
     ["memview growth --every 10min app.mem 1.snap 2.snap 3.snap", "the store, as it is now, is the last of them"],
@@ -63,6 +66,17 @@ export const growth = defineCommand({
     const isStore = (path: string) => kindOfFile(path) === "other";
     // What is now comes after what was kept.
     const paths = [...args._.filter((path) => !isStore(path)), ...args._.filter(isStore)];
+    if (paths.length === 1 && isStore(paths[0]!)) {
+      await printVerdict(paths[0]!, {
+        format,
+        style: verdictStyle(1),
+        top,
+        stacks: false,
+        knownSuppressed: true,
+        skip: skipOf({}),
+      });
+      return 0;
+    }
     if (paths.length < 3)
       throw new UsageError(`${paths.length} looks are too few to see how anything grows; name three or more`);
     const snapshots = [];

@@ -33,15 +33,17 @@ import {
 } from "../checking.js";
 import { CHECKING, VIEWING, variableEntries } from "../environment.js";
 import { messages } from "../messages.js";
+import { openingLines } from "../opening.js";
 import { tell } from "../output.js";
 import { quoted } from "../quoted.js";
 import { PLAIN } from "../reports/style.js";
 import { processSummary } from "../reports/summary.js";
 import { ownAllocatorLine, sizeText } from "../reports/text.js";
 import { hostOfEnvironment, runForMemdb } from "../sending.js";
-import { helpOption } from "../shared-options.js";
+import { helpOption, skipOf } from "../shared-options.js";
 import { snapshotAt, snapshotOfStores } from "../sides.js";
-import { terminalStyle } from "../terminal.js";
+import { terminalStyle, verdictStyle } from "../terminal.js";
+import { unknownSettings } from "../unknown-settings.js";
 import { integer } from "../values.js";
 
 /** Processes shown with their stacks; a build under memhook has hundreds. */
@@ -169,6 +171,7 @@ export const run = defineCommand({
       const started = clock.boot();
       keeper.hold(findProgram(program));
       keeper.watch();
+      for (const line of unknownSettings(process.env)) messages("memhook").warn(line);
       const ending = await launch([program, ...rest], preload.path, { store: path }, signals);
       keeper.stop();
       if (baseline !== undefined) {
@@ -284,12 +287,19 @@ async function summarise(
     log.info(
       `${exe} (pid ${pid}) is still running and has no store: it has allocated nothing, or memhook is off in it`,
     );
+  // What the C and C++ runtimes keep for themselves is no leak, or every C++ program would have one.
+  const opening = await openingLines(
+    notable.filter((each) => each.liveCount > 0),
+    main,
+    symbolizer,
+    { style: verdictStyle(2), skip: skipOf({}) },
+  );
+  for (const line of opening) tell(line);
   for (const each of notable) {
     const store = await openStore(each.path);
     const { pid, exe, state } = store.process;
     const name = pid === ending.pid ? program : exe || "a process";
     const ended = pid === ending.pid ? wordsFor(ending) : state === "running" ? "is still running" : "has ended";
-    // What the C and C++ runtimes keep for themselves is no leak, or every C++ program would have one.
     const answer = await report(store, { aggregate: true, sort: "size", top }, symbolizer, {
       stacks: true,
       knownSuppressed: true,

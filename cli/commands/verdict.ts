@@ -1,18 +1,12 @@
 // memview verdict: where in the user's own code the live memory was asked for, and which of it grows.
 
-import { verdictOn } from "../../runtime/reports/verdict.js";
-import { openStore } from "../../runtime/stores/store.js";
-import { symbolizerOf } from "../../runtime/symbols/names.js";
 import { defineCommand } from "../arguments.js";
 import { VIEWING, variableEntries } from "../environment.js";
 import { filterOptions, readSuppressions } from "../filters.js";
-import { messages } from "../messages.js";
-import { print } from "../output.js";
-import { shownFindings, verdictText } from "../reports/verdict.js";
-import { verdictJson } from "../reports/verdict-json.js";
 import { EXITS, formatOption, helpOption, placeOptions, skipOf, storeOptions, storePath } from "../shared-options.js";
-import { terminalStyle } from "../terminal.js";
+import { verdictStyle } from "../terminal.js";
 import { integer, word } from "../values.js";
+import { printVerdict } from "../verdicts.js";
 
 export const verdict = defineCommand({
   meta: { name: "verdict", description: "tells where your own code holds memory, and which of it grows" },
@@ -61,24 +55,15 @@ export const verdict = defineCommand({
     const format = word("format", args.format ?? "text", ["text", "json"]);
     const top = args.all ? Number.MAX_SAFE_INTEGER : integer("top", args.top ?? "10", 1, 2 ** 32 - 1);
     const suppressions = args.suppressions === undefined ? [] : readSuppressions("suppressions", args.suppressions);
-    const options = {
+    await printVerdict(path, {
+      format,
+      style: verdictStyle(1, args),
+      top,
+      stacks: args["show-callstack"] ?? false,
       suppressions,
       knownSuppressed: !(args["no-default-suppressions"] ?? false),
       skip: skipOf(args),
-    };
-    const style = terminalStyle(1, args);
-    const store = await openStore(path);
-    try {
-      const symbolizer = symbolizerOf(store);
-      const judged = await verdictOn(store, symbolizer, options);
-      const shown = shownFindings(judged.verdict, top);
-      await judged.detail(shown);
-      const stacks = args["show-callstack"] ?? false;
-      print(format === "json" ? verdictJson(judged, shown) : verdictText(judged, { style, top, stacks }));
-      for (const note of symbolizer.notes) messages("memview").warn(note);
-      return 0;
-    } finally {
-      store.close();
-    }
+    });
+    return 0;
   },
 });

@@ -13,7 +13,16 @@ import { messages } from "../messages.js";
 import { print } from "../output.js";
 import { jsonReport } from "../reports/json.js";
 import { SWITCHED_OFF, storageText, textReport } from "../reports/text.js";
-import { EXITS, formatOption, helpOption, lookOptions, storeOptions, storePath } from "../shared-options.js";
+import {
+  EXITS,
+  formatOption,
+  helpOption,
+  lookOptions,
+  skipOf,
+  skipOption,
+  storeOptions,
+  storePath,
+} from "../shared-options.js";
 import { terminalStyle } from "../terminal.js";
 import { integer, word } from "../values.js";
 
@@ -39,8 +48,9 @@ const options = {
     type: "string",
     valueHint: "WHAT",
     description:
-      "One line for each stack (the same as -a), function, module, file, line or thread. All but thread are of " +
-      "the innermost frame, which asked for the memory.",
+      "One line for each stack (the same as -a), function, module, file, line, place or thread. place is the " +
+      "innermost function of your own code, past libraries and allocators; the others but thread are of the " +
+      "innermost frame, which asked for the memory.",
   },
   top: { type: "string", valueHint: "N", description: "Only the N largest in the chosen order." },
   ...formatOption,
@@ -81,6 +91,7 @@ const options = {
     section: "How it looks",
     description: "Three lines of source under each frame whose file is there; with call stacks unless -c0.",
   },
+  ...skipOption,
   ...lookOptions,
   "no-demangle": {
     type: "boolean",
@@ -138,6 +149,8 @@ export const view = defineCommand({
       ...filters.stacks,
       mangled: args["no-demangle"] ?? false,
       by: by === "stack" ? undefined : by,
+      // The variable is asked for where it matters: Deno refuses it without a flag.
+      skip: by === "place" || args["skip-frames"] !== undefined ? skipOf(args) : undefined,
     };
     const aggregate = (args.aggregate ?? false) || by !== undefined;
     const sort = order(args, aggregate);

@@ -19,7 +19,7 @@ import { cut } from "./columns.js";
 import { cutText } from "./cut.js";
 import { humanAge, humanSize, sizeName } from "./sizes.js";
 import { sourceText } from "./source.js";
-import { bold, dim, frameWords, functionName, NAME_START, PLAIN, type Style, shortPath } from "./style.js";
+import { bold, dim, fitted, frameWords, functionName, NAME_START, PLAIN, type Style, shortPath } from "./style.js";
 
 export interface TextOptions {
   /** The rows' frames. */
@@ -91,6 +91,11 @@ function groupText({ by, name: raw }: GroupRow, style: Style, width: number): st
     return style.short ? cut(readable, Math.max(NAME_START, width), "end") : readable;
   }
   if (!style.short) return name;
+  const at = by === "place" ? name.lastIndexOf(" at ") : -1;
+  if (at > 0) {
+    const { name: start, place } = fitted(name.slice(0, at), shortPath(name.slice(at + 4), style.folder), style, width);
+    return `${start} at ${place}`;
+  }
   return cut(shortPath(name, style.folder), Math.max(NAME_START, width), "front");
 }
 

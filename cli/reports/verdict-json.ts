@@ -9,10 +9,12 @@
 //   {"kind":"growing","own":true,"bytes":4300000,"count":20113,"rate":1992294,…}
 //   ]}
 //
-// Births are counted in 16 equal parts of the process's life. A rate is in bytes a minute, null where nothing grows.
+// Places that grow in step are one finding, with "inStep":[{"place","bytes","count","stacks"}] of each. Births are
+// counted in 16 equal parts of the process's life. A rate is in bytes a minute, null where nothing grows.
 
 import type { Frame } from "../../runtime/host/types.js";
-import type { Finding, Judged } from "../../runtime/reports/verdict.js";
+import type { Finding } from "../../runtime/reports/finding.js";
+import type { Judged } from "../../runtime/reports/verdict.js";
 
 export function* verdictJson({ verdict, stackOf }: Judged, findings: readonly Finding[]): Generator<string> {
   const { process: its, totals, end, life, matched, sample, suppressed, bypassed } = verdict;
@@ -42,6 +44,7 @@ export function* verdictJson({ verdict, stackOf }: Judged, findings: readonly Fi
       oldest,
       newest,
       stacks,
+      ...(finding.inStep && { inStep: finding.inStep.map(partOf) }),
       callers: callers.map(plain),
       stack: frames.map(plain),
       ...(cut && { cut }),
@@ -51,6 +54,10 @@ export function* verdictJson({ verdict, stackOf }: Judged, findings: readonly Fi
     separator = ",";
   }
   yield "\n]}\n";
+}
+
+function partOf({ frame, bytes, count, stacks }: Finding) {
+  return { place: frame && plain(frame), bytes, count, stacks };
 }
 
 function plain({ address, module, offset, function: name, file, line, inlined }: Frame) {

@@ -14,8 +14,10 @@
 import { basename } from "node:path";
 import { printable } from "../../runtime/host/printable.js";
 import type { Frame } from "../../runtime/host/types.js";
+import type { Finding } from "../../runtime/reports/finding.js";
 import { type BirthKind, isGrowing } from "../../runtime/reports/growth.js";
-import type { Finding, Judged, Verdict } from "../../runtime/reports/verdict.js";
+import { commonFunction } from "../../runtime/reports/instep.js";
+import type { Judged, Verdict } from "../../runtime/reports/verdict.js";
 import { columns, cut } from "./columns.js";
 import { cutText } from "./cut.js";
 import { callName, folded } from "./folding.js";
@@ -69,18 +71,42 @@ export function* verdictText(judged: Judged, look: VerdictLook): Generator<strin
   if (peak !== null) yield `${peak}\n`;
   const shown = shownFindings(verdict, top);
   if (shown.length > 0) yield "\n";
+  yield* verdictRows(judged, shown, look);
+  const rest = restLine(verdict, shown, stacks, hint);
+  if (rest !== null) yield `${rest}\n`;
+  if (verdict.suppressed) yield `${suppressedLine(verdict.suppressed, { ...style, human: true })}\n`;
+  const { sample, matched } = verdict;
+  const sampled = sampleLine({ ...(sample && { sample }), matched, stacks: [] }, { ...style, human: true });
+  if (sampled !== null) yield `${sampled}\n`;
+  if (verdict.switchedOff) yield `${SWITCHED_OFF}\n`;
+  if (verdict.bypassed) yield `${BYPASSED}\n`;
+  const missing = droppedLine(verdict.totals.dropped);
+  if (missing !== null) yield `${missing}\n`;
+}
+
+/** A line for each finding, or two where they are too long; with stacks under them if wanted. */
+export function* verdictRows(
+  judged: Judged,
+  shown: readonly Finding[],
+  { style, stacks, kinds = true }: Pick<VerdictLook, "style" | "stacks"> & { kinds?: boolean },
+  indent = "  ",
+): Generator<string> {
   const rows = shown.map((finding) => rowOf(finding, judged, style));
+  if (!kinds) for (const { cells } of rows) cells[0] = cells[3] = cells[4] = "";
   const widths = [0, 1, 2, 3, 4].map((i) => Math.max(0, ...rows.map(({ cells }) => cells[i]!.length)));
   const line = (cells: readonly string[]) =>
     cells.flatMap((cell, i) =>
       widths[i] === 0 ? [] : [i === 0 || i === 4 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)],
     );
-  const wide = Math.max(0, ...rows.map(({ cells, place }) => columns(`  ${[...line(cells), place].join("  ")}`)));
-  const frames = stackText(false, { ...style, short: style.short });
+  const wide = Math.max(
+    0,
+    ...rows.map(({ cells, place }) => columns(`${indent}${[...line(cells), place].join("  ")}`)),
+  );
+  const frames = stackText(false, style);
   for (const [i, { cells, place, callers }] of rows.entries()) {
     const finding = shown[i]!;
-    const start = `  ${line(cells).join("  ")}`;
-    const told = isGrowing(finding.kind) ? (text: string) => bold(style, text) : (text: string) => text;
+    const start = `${indent}${line(cells).join("  ")}`;
+    const told = kinds && isGrowing(finding.kind) ? (text: string) => bold(style, text) : (text: string) => text;
     if (wide <= style.width) {
       yield `${told(`${start}  ${place}`)}${dim(style, cut(callers, style.width - columns(`${start}  ${place}`)))}\n`;
     } else {
@@ -93,16 +119,6 @@ export function* verdictText(judged: Judged, look: VerdictLook): Generator<strin
     if (style.whole) yield frames({ stack, ...missing });
     else yield* foldedText(stack, missing, judged, style);
   }
-  const rest = restLine(verdict, shown, stacks, hint);
-  if (rest !== null) yield `${rest}\n`;
-  if (verdict.suppressed) yield `${suppressedLine(verdict.suppressed, { ...style, human: true })}\n`;
-  const { sample, matched } = verdict;
-  const sampled = sampleLine({ ...(sample && { sample }), matched, stacks: [] }, { ...style, human: true });
-  if (sampled !== null) yield `${sampled}\n`;
-  if (verdict.switchedOff) yield `${SWITCHED_OFF}\n`;
-  if (verdict.bypassed) yield `${BYPASSED}\n`;
-  const missing = droppedLine(verdict.totals.dropped);
-  if (missing !== null) yield `${missing}\n`;
 }
 
 const INDENT = "      ";
@@ -183,9 +199,22 @@ function rowOf(finding: Finding, judged: Judged, style: Style): Row {
   const by = callers.slice(0, CALLERS).map((caller) => ` ← ${name(caller)}`);
   return {
     cells: [WORDS[kind], size, blocks(count), rateText(finding, judged.verdict.life.span), sparkline(births.counts)],
-    place: placeText(frame, style),
+    place: placeText(frame, style) + togetherText(finding, style),
     callers: by.length === 0 ? "" : ` ${by.join("")}`,
   };
+}
+
+/** ", and 3 more in step, 304 blocks each, under serve" of places that grow together; "" of one. */
+function togetherText(finding: Finding, style: Style): string {
+  const { inStep, frame } = finding;
+  if (inStep === undefined) return "";
+  const each = inStep.every(({ count }) => count === inStep[0]!.count) ? `, ${blocks(inStep[0]!.count)} each` : "";
+  const common = commonFunction(finding);
+  const under =
+    common === null || common.function === frame?.function
+      ? ""
+      : `, under ${functionName(callName(printable(common.function!)), style)}`;
+  return `, and ${inStep.length - 1} more in step${each}${under}`;
 }
 
 /** "remember  sessions.c:22", "zlib_alloc  node" */

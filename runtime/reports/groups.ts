@@ -1,5 +1,5 @@
 // Live allocations grouped by something coarser than their call stack: by the function, module, file or line of the
-// innermost frame (who asked for the memory), or by thread.
+// innermost frame (who asked for the memory), by place (the innermost of the user's own), or by thread.
 //
 // The sums by stack come from core.wasm; what is left to do here is to add up as many rows as there are stacks. Threads
 // are not a property of a stack, so they are counted over the single allocations.
@@ -7,7 +7,7 @@
 import type { Frame, RawAllocation, RawStackRow } from "../host/types.js";
 import { margin } from "../stores/sample.js";
 
-export const GROUPINGS = ["function", "module", "file", "line", "thread"] as const;
+export const GROUPINGS = ["function", "module", "file", "line", "place", "thread"] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 
 export interface Group {
@@ -97,7 +97,7 @@ function largest(groups: Group[], sort: "count" | "size", top: number | undefine
  * What the allocations of a stack have in common, from its innermost frame;
  * where that is not known, what is known of it.
  */
-export function groupName(frame: Frame | undefined, by: Exclude<Grouping, "thread">): string {
+export function groupName(frame: Frame | undefined, by: Exclude<Grouping, "thread" | "place">): string {
   if (frame === undefined) return "(unknown stack)";
   const place = frame.module === "" ? frame.address : `${frame.module}+${frame.offset}`;
   switch (by) {
@@ -110,4 +110,12 @@ export function groupName(frame: Frame | undefined, by: Exclude<Grouping, "threa
     case "line":
       return frame.file === null || frame.line === null ? place : `${frame.file}:${frame.line}`;
   }
+}
+
+/** "on_event at src/events.c:9", "on_event at /srv/app": a place as the name of a group. */
+export function placeName(frame: Frame | null): string {
+  if (frame === null) return "(unknown stack)";
+  const { function: name, file, line, module } = frame;
+  if (name === null) return groupName(frame, "line");
+  return `${name} at ${file === null || line === null ? module || frame.address : `${file}:${line}`}`;
 }

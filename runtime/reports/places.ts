@@ -13,8 +13,7 @@
 import { basename } from "node:path";
 import type { Frame, RawFrame } from "../host/types.js";
 import type { Store } from "../stores/store.js";
-import { isLibraryModule, plainName, whose } from "./own.js";
-import type { StackResolver } from "./report.js";
+import { belowMain, isLibraryModule, plainName, whose } from "./own.js";
 import { isRuntimeModule, isRuntimeName } from "./suppressions.js";
 
 export interface Place {
@@ -23,6 +22,13 @@ export interface Place {
   /** null: nothing is known of the stack. */
   frame: Frame | null;
   own: boolean;
+}
+
+/** What gives frames their names: the report's StackResolver. */
+export interface FrameNames {
+  loadFrames(raws: Iterable<RawFrame>, names: boolean): Promise<void>;
+  /** What a frame that was loaded stands for: calls that were inlined there first. */
+  locations(raw: RawFrame): readonly Frame[];
 }
 
 /** A stack, and what is known of the sizes of its live blocks. */
@@ -48,7 +54,7 @@ const ROUNDS = 4;
 const UNKNOWN: Place = { key: "", frame: null, own: false };
 
 export class Places {
-  readonly #resolver: StackResolver;
+  readonly #resolver: FrameNames;
   readonly #skip: RegExp | undefined;
   /** Functions that were found to be wrappers. */
   readonly #found = new Set<string>();
@@ -58,7 +64,7 @@ export class Places {
 
   constructor(
     readonly store: Store,
-    resolver: StackResolver,
+    resolver: FrameNames,
     skip?: RegExp,
   ) {
     this.#resolver = resolver;
@@ -90,7 +96,7 @@ export class Places {
   callers(stack: readonly Frame[], frame: Frame | null): Frame[] {
     const at = frame === null ? stack.length : stack.indexOf(frame);
     const names = new Set([frame?.function]);
-    return stack.slice(at + 1).filter((caller) => {
+    return stack.slice(at + 1, Math.max(at + 1, stack.length - belowMain(stack))).filter((caller) => {
       if (!this.isOwn(caller) || names.has(caller.function)) return false;
       names.add(caller.function);
       return true;

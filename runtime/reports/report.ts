@@ -22,7 +22,8 @@ import { CONFIDENCE } from "../stores/sample.js";
 import type { Store } from "../stores/store.js";
 import { demangle } from "../symbols/demangle.js";
 import type { Names } from "../symbols/symbolize.js";
-import { type Group, type Grouping, groupName, groupStacks, groupThreads } from "./groups.js";
+import { type Group, type Grouping, groupName, groupStacks, groupThreads, placeName } from "./groups.js";
+import { Places } from "./places.js";
 import { isKnown, isListed, isRuntimeModule } from "./suppressions.js";
 
 /** A Report whose rows come one at a time. Each list can be iterated any number of times while the store is open. */
@@ -52,6 +53,8 @@ export interface ReportOptions {
   knownSuppressed?: boolean | undefined;
   /** Rows for each function, module, file, line or thread; in the order of count or size that the query asks for. */
   by?: Grouping | undefined;
+  /** Of places: frames that are not the user's own, by function, file or module. */
+  skip?: RegExp | undefined;
   /** Names as the compiler made them. */
   mangled?: boolean | undefined;
 }
@@ -77,6 +80,8 @@ export async function report(
   if (by) {
     asked.top = undefined;
     asked.aggregate = ofStacks;
+    // Of births only the sizes of blocks are wanted.
+    if (by === "place") asked.births = 1n;
     if (!ofStacks) asked.sort = "time";
   }
   const result = await store.query(asked);
@@ -101,7 +106,12 @@ export async function report(
     const order = query.sort === "size" ? "size" : "count";
     let groups: Group[];
     if (by === "thread") groups = groupThreads(result.allocations, store.sampleBytes, order, query.top);
-    else {
+    else if (by === "place") {
+      const sized = result.stacks.map(({ stackId, count, births }) => ({ stackId, count, ...births! }));
+      const found = await new Places(store, resolver, options.skip).of(sized);
+      const names = new Map(sized.map(({ stackId }, i) => [stackId, placeName(found[i]!.frame)]));
+      groups = groupStacks(result.stacks, (id) => names.get(id)!, order, query.top);
+    } else {
       const ids = result.stacks.map((row) => row.stackId);
       await resolver.load(ids, by !== "module", (frames) => frames.slice(0, 1));
       groups = groupStacks(result.stacks, (id) => groupName(resolver.innermost(id), by), order, query.top);

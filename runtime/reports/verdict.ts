@@ -9,32 +9,11 @@ import type { Births, Cut, Frame, Matched, ProcessInfo, RawStackRow, Totals } fr
 import { CONFIDENCE } from "../stores/sample.js";
 import type { Store, StoreInfo } from "../stores/store.js";
 import type { Names } from "../symbols/symbolize.js";
-import { addBirths, type BirthKind, isGrowing, kindOf, type Life, rateOf } from "./growth.js";
+import type { Finding } from "./finding.js";
+import { addBirths, isGrowing, kindOf, type Life, rateOf } from "./growth.js";
+import { joinInStep } from "./instep.js";
 import { type Place, Places } from "./places.js";
 import { type ReportOptions, StackResolver, select } from "./report.js";
-
-/** What a place holds, and how it came to that. */
-export interface Finding {
-  frame: Frame | null;
-  /** In the user's own code. */
-  own: boolean;
-  kind: BirthKind;
-  bytes: number;
-  /** ± of `bytes`, only when it is an estimate. */
-  margin?: number;
-  count: number;
-  /** Bytes a minute, of what grows. */
-  rate: number | null;
-  births: Births;
-  oldest: string;
-  newest: string;
-  /** How many call stacks have this place. */
-  stacks: number;
-  /** The one that holds most. */
-  stackId: number;
-  /** Own functions that lead there, from the inside out. */
-  callers: Frame[];
-}
 
 export interface Verdict {
   process: ProcessInfo;
@@ -93,7 +72,16 @@ export async function verdictOn(store: Store, symbolizer: Names, options: Verdic
   const totals = store.totals();
   const info = store.info();
   const known = { span: life.span, timeline: info.timeline, liveBytes: totals.liveBytes };
-  const findings = gathered(stacks, placeOf).map((sum) => findingOf(sum, known, store));
+  const apart = gathered(stacks, placeOf).map((sum) => findingOf(sum, known, store));
+  apart.sort(byWeight);
+  const detail = async (those: readonly Finding[]) => {
+    await resolver.load(new Set(those.map(({ stackId }) => stackId)), true);
+    for (const finding of those)
+      finding.callers = places.callers(resolver.stack(finding.stackId).frames, finding.frame);
+  };
+  const foremost = apart.slice(0, FOREMOST).filter(({ own }) => own);
+  await detail(foremost);
+  const findings = [...joinInStep(foremost), ...apart.slice(foremost.length)];
   findings.sort(byWeight);
   const verdict: Verdict = {
     process: store.process,
@@ -110,15 +98,14 @@ export async function verdictOn(store: Store, symbolizer: Names, options: Verdic
   };
   return {
     verdict,
-    async detail(those) {
-      await resolver.load(new Set(those.map(({ stackId }) => stackId)), true);
-      for (const finding of those)
-        finding.callers = places.callers(resolver.stack(finding.stackId).frames, finding.frame);
-    },
+    detail,
     stackOf: ({ stackId }) => resolver.stack(stackId),
     isOwn: (frame) => places.isOwn(frame),
   };
 }
+
+/** Findings among which some are looked for that belong together. */
+const FOREMOST = 64;
 
 /** How long the process has lived: until its end, until now, or until it was last written where nobody knows. */
 function lifeOf(store: Store): { span: number; known: boolean } {

@@ -54,6 +54,29 @@ test("memhook run shows what is live, worst last", { skip }, () => {
   );
 });
 
+test("memhook run opens with the places in the program's own code, and has settings that are none told", {
+  skip,
+}, () => {
+  const { stderr } = run("memhook", ["run", "--", obedient, "leak", "1000", "leak", "24"], {
+    env: { ...env, MEMHOOK_SIZE_MBS: "9" },
+  });
+  const [setting, place, head] = stderr.split("\n");
+  assert.equal(setting, "memhook: MEMHOOK_SIZE_MBS is no setting of memhook's: is MEMHOOK_SIZE_MB meant?");
+  assert.match(place!, /^ {4}1\.0 KiB {2}2 blocks {2}leak {2}\S*obedient\.c:\d+ {2}← main$/);
+  assert.match(head!, /^memhook: \S*obedient /);
+});
+
+test("memhook run tells equal processes once, and a shell only where nothing else has anything to tell", {
+  skip,
+}, () => {
+  const script = '"$1" leak 111; "$1" leak 111; exit 0';
+  const { stderr } = run("memhook", ["run", "--", "sh", "-c", script, "sh", obedient], { env });
+  const opening = stderr.split("\n").filter((line) => line.startsWith("    ") && / {2}leak {2}|\(pid \d+\)/.test(line));
+  assert.equal(opening.length, 2, stderr);
+  assert.match(opening[0]!, /^ {4}obedient \(pid \d+\), and the same in 1 more:$/);
+  assert.match(opening[1]!, /^ {4}111 bytes {2}1 block {2}leak /);
+});
+
 test("memhook run --top", { skip }, () => {
   const leaks = build("leaks.c");
   const sizes = (...options: string[]) =>

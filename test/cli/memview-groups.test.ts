@@ -43,6 +43,18 @@ const outputs: [string[], string][] = [
     "size=1000, times=1, module=/nowhere/libx.so\nsize=10000, times=1, module=(no module)\n" +
       "size=100000, times=1, module=(unknown stack)\nsize=111, times=3, module=/nowhere/app\n",
   ],
+  [
+    ["--by=place", "-s"],
+    "size=11, times=2, place=/nowhere/app+0x10\nsize=100, times=1, place=/nowhere/app+0x20\n" +
+      "size=1000, times=1, place=/nowhere/libx.so+0x10\nsize=10000, times=1, place=0x999\n" +
+      "size=100000, times=1, place=(unknown stack)\n",
+  ],
+  [
+    ["--by=place", "-s", "--skip-frames=app$"],
+    "size=11, times=2, place=/nowhere/app+0x10\nsize=100, times=1, place=/nowhere/app+0x20\n" +
+      "size=1000, times=1, place=/nowhere/libx.so+0x10\nsize=10000, times=1, place=0x999\n" +
+      "size=100000, times=1, place=(unknown stack)\n",
+  ],
   [["--by=module", "--top=1"], "size=111, times=3, module=/nowhere/app\n"],
   [["--by=module", "--top=1", "-s", "--max-size=1000"], "size=1000, times=1, module=/nowhere/libx.so\n"],
   [["--by=module", "--module=libx"], "size=1000, times=1, module=/nowhere/libx.so\n"],
@@ -126,7 +138,7 @@ test("memview refuses what it cannot group or sort by", () => {
   for (const [options, line] of [
     [
       ["--by=colour"],
-      /^memview: --by: 'colour' is unknown; write stack or function or module or file or line or thread\n$/,
+      /^memview: --by: 'colour' is unknown; write stack or function or module or file or line or place or thread\n$/,
     ],
     [
       ["--by=file", "--sort=peak"],

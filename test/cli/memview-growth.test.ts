@@ -121,3 +121,19 @@ test("memview growth: the store of a program that has ended is as old as its end
   const { hours, stacks } = JSON.parse(stdout);
   assert.deepEqual([hours, stacks[0].bytes], [2, [1000, 2000, 3000]]);
 });
+
+test("memview growth of one store is the verdict on it", () => {
+  const path = join(folder, "one.mem");
+  const store = new StoreBuilder({ exe: "/srv/app" });
+  const stack = store.stack([store.frame(store.module("/srv/app"), 0x10n)]);
+  for (let i = 0n; i < 160n; i++)
+    store.record({ address: 16n * (i + 1n), size: 1 << 20, time: (i * 60_000_000_000n) / 160n, stack });
+  store.write(path);
+  const { code, stdout } = memview(path);
+  assert.match(
+    stdout,
+    /\n {2}grows steadily {2}160\.0 MiB {2}160 blocks {2}\+160\.0 MiB\/min {2}████████ {2}app\+0x10\n/,
+  );
+  assert.deepEqual([code, run("memview", ["verdict", path]).stdout], [0, stdout]);
+  assert.equal(JSON.parse(memview("--format=json", path).stdout).findings[0].kind, "growing");
+});

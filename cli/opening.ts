@@ -1,0 +1,85 @@
+// What memhook run says first: of the program and of the processes that it started, the places in their own code that
+// hold memory. The call stacks follow (reports/summary.ts).
+//
+//       grows steadily  722.7 KiB  10,000 blocks  ▁▁▁▁▂██▂  pairs  leakmod.c:14
+//       grows steadily  399.3 KiB  20,000 blocks  ▁▁▁▁▂██▂  upper  leakmod.c:7
+//
+// Where several processes have something to tell, each has a title, and equal ones are told once. What has no own
+// code to tell of, such as a shell or a test runner, comes last, and only if nothing else is told.
+
+import { basename } from "node:path";
+import { printable } from "../runtime/host/printable.js";
+import { type Judged, verdictOn } from "../runtime/reports/verdict.js";
+import { openStore } from "../runtime/stores/store.js";
+import type { Names } from "../runtime/symbols/symbolize.js";
+import { bold, type Style } from "./reports/style.js";
+import { placeText, shownFindings, verdictRows } from "./reports/verdict.js";
+
+/** Of so many processes the verdict is asked for, and of so many it is told; a build under memhook has hundreds. */
+const ASKED = 16;
+const TOLD = 4;
+/** Places of a process, where it is alone and where it is not. */
+const ROWS = 5;
+const ROWS_OF_MANY = 3;
+
+/** A life in nanoseconds that is long enough to say how something came to be; a shorter one is all start. */
+const LONG = 1e9;
+
+interface Left {
+  path: string;
+  pid: number;
+  liveBytes: number;
+}
+
+/** @param left what the run has left: stores in which something is live; `main`: that of the program itself */
+export async function openingLines(
+  left: readonly Left[],
+  main: Left | undefined,
+  symbolizer: Names,
+  options: { style: Style; skip: RegExp | undefined },
+): Promise<string[]> {
+  const { style, skip } = options;
+  const others = left.filter((each) => each !== main).sort((a, b) => b.liveBytes - a.liveBytes);
+  const asked = [...(main ? [main] : []), ...others].slice(0, ASKED);
+  const told: { key: string; title: string; processes: number; lines: string[]; own: boolean }[] = [];
+  const rows = asked.length > 1 ? ROWS_OF_MANY : ROWS;
+  for (const { path } of asked) {
+    const store = await openStore(path);
+    try {
+      const judged = await verdictOn(store, symbolizer, { knownSuppressed: true, skip });
+      const shown = shownFindings(judged.verdict, rows);
+      await judged.detail(shown);
+      const key = keyOf(judged, style);
+      const same = told.find((each) => each.key === key);
+      if (same) same.processes++;
+      else {
+        told.push({
+          key,
+          title: `${basename(store.process.exe) || "a process"} (pid ${store.process.pid})`,
+          processes: 1,
+          lines: [
+            ...verdictRows(judged, shown, { style, stacks: false, kinds: judged.verdict.life.span >= LONG }, INDENT),
+          ],
+          own: shown.some(({ own }) => own),
+        });
+      }
+    } finally {
+      store.close();
+    }
+  }
+  const worth = told.filter(({ own }) => own);
+  const chosen = (worth.length > 0 ? worth : told.slice(0, 1)).slice(0, TOLD);
+  return chosen.flatMap(({ title, processes, lines }) => {
+    if (lines.length === 0 || (chosen.length === 1 && processes === 1)) return lines;
+    const several = processes > 1 ? `, and the same in ${processes - 1} more` : "";
+    return [`${INDENT}${bold(style, printable(`${title}${several}:`))}\n`, ...lines];
+  });
+}
+
+const INDENT = "    ";
+
+/** Two processes with the same key have the same to tell. */
+function keyOf({ verdict: { process: its, findings } }: Judged, style: Style): string {
+  const rows = findings.map(({ kind, count, bytes, frame }) => [kind, count, bytes, placeText(frame, style)]);
+  return JSON.stringify([its.exe, rows]);
+}

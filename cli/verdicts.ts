@@ -1,0 +1,37 @@
+// The verdict on one store, for the commands that print it: memview verdict, and memview growth of one store.
+
+import { type VerdictOptions, verdictOn } from "../runtime/reports/verdict.js";
+import { openStore } from "../runtime/stores/store.js";
+import { symbolizerOf } from "../runtime/symbols/names.js";
+import { messages } from "./messages.js";
+import { print } from "./output.js";
+import type { Style } from "./reports/style.js";
+import { shownFindings, verdictText } from "./reports/verdict.js";
+import { verdictJson } from "./reports/verdict-json.js";
+
+export interface VerdictPrint extends VerdictOptions {
+  format: "text" | "json";
+  style: Style;
+  /** Places, at most. */
+  top: number;
+  /** With call stacks. */
+  stacks: boolean;
+}
+
+/** @throws StoreError when the store cannot be read. */
+export async function printVerdict(
+  path: string,
+  { format, style, top, stacks, ...options }: VerdictPrint,
+): Promise<void> {
+  const store = await openStore(path);
+  try {
+    const symbolizer = symbolizerOf(store);
+    const judged = await verdictOn(store, symbolizer, options);
+    const shown = shownFindings(judged.verdict, top);
+    await judged.detail(shown);
+    print(format === "json" ? verdictJson(judged, shown) : verdictText(judged, { style, top, stacks }));
+    for (const note of symbolizer.notes) messages("memview").warn(note);
+  } finally {
+    store.close();
+  }
+}

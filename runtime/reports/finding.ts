@@ -1,0 +1,29 @@
+// What a verdict tells of one place. No code here.
+
+import type { Births, Frame } from "../host/types.js";
+import type { BirthKind } from "./growth.js";
+
+/** What a place holds, and how it came to that. */
+export interface Finding {
+  frame: Frame | null;
+  /** In the user's own code. */
+  own: boolean;
+  kind: BirthKind;
+  bytes: number;
+  /** ± of `bytes`, only when it is an estimate. */
+  margin?: number;
+  count: number;
+  /** Bytes a minute, of what grows. */
+  rate: number | null;
+  births: Births;
+  oldest: string;
+  newest: string;
+  /** How many call stacks have this place. */
+  stacks: number;
+  /** The one that holds most. */
+  stackId: number;
+  /** Own functions that lead there, from the inside out. */
+  callers: Frame[];
+  /** Places that grow in step under one caller, the one that holds most first; what is above is of all of them. */
+  inStep?: Finding[];
+}
