@@ -2,7 +2,8 @@
 # Builds memhook from a fresh clone, runs a program under it, runs its tests.
 #
 #   ./build.sh                       build everything that is missing or older than its sources
-#   ./build.sh targets               build, then the library for every target: x86_64 and aarch64, glibc and musl
+#   ./build.sh targets               build, then the library for every target: x86_64 and aarch64, glibc and musl;
+#                                    and memhook-look for both processors
 #   ./build.sh run PROGRAM [ARG…]    build, then run PROGRAM under memhook and print its leaks;
 #                                    a C or C++ source file is compiled first
 #   ./build.sh test [SUITE…]         build, then run every suite under Node, Bun and Deno
@@ -80,6 +81,12 @@ layout_header() {
   quietly "layout.h" node tools/layout-header.mjs asm/layout.ts build/layout.h
 }
 
+look_header() {
+  stale build/look_layout.h asm/reach/layout.ts tools/layout-header.mjs || return 0
+  mkdir -p build
+  quietly "look_layout.h" node tools/layout-header.mjs asm/reach/layout.ts build/look_layout.h
+}
+
 # What the library exports: made of the one list of its hooks, by the preprocessor.
 version_script() {
   stale build/libmemhook.map preload/life/functions.h preload/life/libmemhook.map.in || return 0
@@ -112,11 +119,18 @@ memdb_wasm() {
     -O3 --noAssert --runtime stub --bindings raw --enable bulk-memory
 }
 
+# What points to what in a process that was frozen.
+reach_wasm() {
+  stale build/reach.wasm asm/reach asm/layout.ts build.sh || return 0
+  quietly "reach.wasm" node_modules/.bin/asc asm/reach/reach.ts --outFile build/reach.wasm \
+    -O3 --noAssert --runtime stub --bindings raw --enable bulk-memory
+}
+
 # The modules as code, because a program that is bundled has no folder to look for them in.
 embedded_wasm() {
   local name module
   mkdir -p build/wasm
-  for name in core symbols memdb demangle; do
+  for name in core symbols memdb reach demangle; do
     module=build/$name.wasm
     [ $name != demangle ] || module=node_modules/gecko-profiler-demangle/index_bg.wasm
     stale build/wasm/$name.ts "$module" tools/embed-wasm.mjs || continue
@@ -156,6 +170,16 @@ library() {
   mv "$out.new" "$out"
 }
 
+# helper ARCHITECTURE: memhook-look, which needs nothing of the system that it runs on.
+helper() {
+  local out=build/lib/look-$1/memhook-look
+  stale "$out" look build/look_layout.h build.sh || return 0
+  find_zig
+  mkdir -p "$(dirname "$out")"
+  quietly "$out" "$zig" cc -target "$1-linux-musl" -std=gnu11 -O2 -g0 -s -static \
+    -Wall -Wextra -Wmissing-prototypes -Werror -Ibuild -o "$out" look/*.c
+}
+
 # Sets needed to empty libraries with the names that glibc's parts had before 2.34.
 # musl takes these names for itself; in a program of glibc that was started by one
 # of musl, and inherits LD_PRELOAD, they are where the musl build finds dlsym.
@@ -171,8 +195,7 @@ glibc_names() {
 }
 
 typescript() {
-  stale dist/.tsbuildinfo asm/layout.ts asm/symbols/layout.ts build/wasm runtime api cli test bench tsconfig.json ||
-    return 0
+  stale dist/.tsbuildinfo asm/layout.ts asm/*/layout.ts build/wasm runtime api cli test bench tsconfig.json || return 0
   mkdir -p dist
   quietly "TypeScript" node_modules/.bin/tsc
   # What has no source any more would be packed.
@@ -219,13 +242,16 @@ compile_example() {
 build() {
   packages
   layout_header
+  look_header
   version_script
   wasm
   symbols_wasm
   memdb_wasm
+  reach_wasm
   embedded_wasm
   find_own_target
   library "$own_target"
+  helper "$(uname -m)"
   typescript
   bundles
 }
@@ -234,6 +260,10 @@ all_targets() {
   local target job jobs=()
   for target in "${targets[@]}"; do
     library "$target" &
+    jobs+=($!)
+  done
+  for target in x86_64 aarch64; do
+    helper "$target" &
     jobs+=($!)
   done
   for job in "${jobs[@]}"; do wait "$job"; done

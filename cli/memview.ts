@@ -13,6 +13,7 @@ export const command: Command = {
     list: async () => (await import("./commands/list.js")).list,
     snapshot: async () => (await import("./commands/snapshot.js")).snapshot,
     export: async () => (await import("./commands/export.js")).exportCommand,
+    lost: async () => (await import("./commands/lost.js")).lost,
     growth: async () => (await import("./commands/growth.js")).growth,
     diff: async () => (await import("./commands/diff.js")).diff,
     top: async () => (await import("./commands/top.js")).top,

@@ -23,6 +23,22 @@ export function whyNotWritten(error: unknown): string {
   }
 }
 
+/** Why a store cannot be opened, and what to do, in a phrase. */
+export function whyNotOpened(error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return "no such file; start the program under memhook, or name its store";
+    case "EACCES":
+    case "EPERM":
+      return "not allowed to read it; use the account that the program runs under";
+    case "ENOTFILE":
+      return "is not a regular file; name the store itself";
+    default:
+      return `cannot be opened (${error.message})`;
+  }
+}
+
 /** A store that cannot be opened or read. */
 export class StoreError extends Error {
   override name = "StoreError";
@@ -41,4 +57,9 @@ export class SuppressionsError extends Error {
 /** A program that cannot be run, or not under memhook. */
 export class LaunchError extends Error {
   override name = "LaunchError";
+}
+
+/** A process that cannot be looked at. */
+export class LookError extends Error {
+  override name = "LookError";
 }

@@ -92,6 +92,11 @@ export function isRuntimeName(name: string): boolean {
   return LOADER.test(name) || RUNTIME.test(name);
 }
 
+/** Whether a module is the dynamic loader. */
+export function isLoader(path: string): boolean {
+  return LOADER.test(basename(path));
+}
+
 /** Whether a module is one of those whose allocations the built-in list may hide. */
 export function isRuntimeModule(path: string): boolean {
   const name = basename(path);

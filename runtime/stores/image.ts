@@ -10,6 +10,8 @@ import { StoreError } from "../host/errors.js";
 import type { ByteSource } from "../host/host.js";
 import type { StackTotals } from "../host/types.js";
 import { Core } from "./core.js";
+import { identityOf } from "./identity.js";
+import type { Identity } from "./liveness.js";
 
 /** How often a header that contradicts itself, or a piece that keeps changing, is read before it is taken as it is. */
 const TRIES = 5;
@@ -85,12 +87,29 @@ export class StoreImage {
     return this.core.bytes(this.core.constant.HEADER + offset, length).slice();
   }
 
+  /** Whose store it is. */
+  identity(): Identity {
+    return identityOf(new DataView(this.headerBytes(0, L.HEADER_BYTES).buffer));
+  }
+
   count(kind: number): number {
     return this.core.call.arrayCount(kind) >>> 0;
   }
 
   /** Passes every record to the scan that was begun in the core. */
   scanRecords(reading: Reading): void {
+    this.eachRecordPiece(reading, (first, count, stacks) =>
+      this.core.checked(this.core.call.scan(first, count, stacks)),
+    );
+  }
+
+  /** The bytes of so many records at PIECE. */
+  piece(count: number): Uint8Array {
+    return this.core.bytes(this.core.constant.PIECE, count * L.RECORD_BYTES);
+  }
+
+  /** Calls `use` with every piece of the records at PIECE; they refer to stacks below `stacks`. */
+  eachRecordPiece(reading: Reading, use: (first: number, count: number, stacks: number) => void): void {
     const { call, constant } = this.core;
     const total = this.count(L.KIND_RECORDS);
     let stacks = this.count(L.KIND_STACKS);
@@ -108,7 +127,7 @@ export class StoreImage {
         // Records refer to stacks that were published before them, so to none beyond what is published now.
         stacks = this.#publishedStacks();
       }
-      this.core.checked(call.scan(first, count, stacks));
+      use(first, count, stacks);
     }
   }
 

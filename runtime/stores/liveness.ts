@@ -24,15 +24,21 @@ export interface Identity {
 export type Liveness = "running" | "gone" | "invisible";
 
 export function liveness(identity: Identity): Liveness {
+  const found = whereIs(identity);
+  return typeof found === "number" ? "running" : found;
+}
+
+/** The number that the process has here. */
+export function whereIs(identity: Identity): number | "gone" | "invisible" {
   if (!sameBoot(identity.bootId)) return "gone";
   const mine = namespaceOf("self");
   if (identity.namespace === 0n || mine === 0n || identity.namespace === mine) {
-    return isProcess(String(identity.pid), identity) ? "running" : "gone";
+    return isProcess(String(identity.pid), identity) ? identity.pid : "gone";
   }
   for (const pid of listed("/proc")) {
     if (!/^\d+$/.test(pid) || namespaceOf(pid) !== identity.namespace) continue;
     const inside = /^NSpid:.*\s(\d+)$/m.exec(text(`/proc/${pid}/status`))?.[1];
-    if (inside === String(identity.pid) && isProcess(pid, identity)) return "running";
+    if (inside === String(identity.pid) && isProcess(pid, identity)) return Number(pid);
   }
   return "invisible";
 }

@@ -9,14 +9,14 @@
 // core of its own, and one core keeps the tables that frames() and modules() look at.
 
 import * as L from "../../asm/layout.js";
-import { StoreError } from "../host/errors.js";
+import { StoreError, whyNotOpened } from "../host/errors.js";
 import { kindOfFile } from "../host/filekind.js";
 import { type ByteSource, openFile } from "../host/host.js";
 import { isoTime } from "../host/time.js";
 import type { Cut, Matched, ModuleInfo, ProcessInfo, Query, QueryResult, RawFrame, Totals } from "../host/types.js";
 import { releaseCore } from "./core.js";
 import { type Reading, StoreImage } from "./image.js";
-import { type Liveness, liveness } from "./liveness.js";
+import { type Liveness, liveness, whereIs } from "./liveness.js";
 import { allocations, orderOf, setFilter, stackRows, withBirths } from "./queryrows.js";
 import { margin } from "./sample.js";
 import { StoreFrames } from "./storeframes.js";
@@ -62,21 +62,6 @@ export function openSource(source: ByteSource, path: string, core: WebAssembly.M
   } catch (error) {
     source.close();
     throw error;
-  }
-}
-
-function whyNotOpened(error: NodeJS.ErrnoException): string {
-  switch (error.code) {
-    case "ENOENT":
-    case "ENOTDIR":
-      return "no such file; start the program under memhook, or name its store";
-    case "EACCES":
-    case "EPERM":
-      return "not allowed to read it; use the account that the program runs under";
-    case "ENOTFILE":
-      return "is not a regular file; name the store itself";
-    default:
-      return `cannot be opened (${error.message})`;
   }
 }
 
@@ -239,6 +224,19 @@ export class Store {
     return this.#sampled ? { count, bytes, margin: margin(variance, spread) } : { count, bytes };
   }
 
+  /** Calls `use` with all records, a piece at a time, as they are in the file. The bytes are good until it returns. */
+  eachRecords(use: (records: Uint8Array) => void): void {
+    this.#checkOpen();
+    this.#look();
+    this.#borrow((image) => {
+      image.load(!this.#writing);
+      image.eachRecordPiece(this.#writing ? "settled" : "still", (_, count) => use(image.piece(count)));
+    });
+    // They may refer to stacks that were not there when the tables were read last.
+    this.#frames.forget();
+    this.#tables.load(!this.#writing);
+  }
+
   async #select(image: StoreImage, choose: NonNullable<Query["selectStacks"]>): Promise<void> {
     const { core } = image;
     const list = core.address(core.call.listStackIds());
@@ -250,6 +248,12 @@ export class Store {
     const mask = core.address(core.call.claimMask());
     core.bytes(mask, count).set(chosen);
     core.call.selectStacks(list, mask);
+  }
+
+  /** The number that the process has here, which a container makes another one; undefined where it is not seen. */
+  visiblePid(): number | undefined {
+    const found = whereIs(this.#tables.identity());
+    return typeof found === "number" ? found : undefined;
   }
 
   /** The process that was this one's parent when the store was made. */
@@ -343,14 +347,8 @@ export class Store {
 
   /** Asks whether the process is still there. */
   #look(): void {
-    const identity = {
-      pid: this.#tables.u32(L.HEADER_PID),
-      start: this.#tables.u64(L.HEADER_PROCESS_START),
-      namespace: this.#tables.u64(L.HEADER_PID_NAMESPACE),
-      bootId: this.#tables.headerBytes(L.HEADER_BOOT_ID, 16),
-    };
     try {
-      this.#liveness = liveness(identity);
+      this.#liveness = liveness(this.#tables.identity());
     } catch (error) {
       // Whoever has ended need not be looked for.
       if (!this.#ended) throw error;

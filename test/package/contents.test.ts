@@ -70,6 +70,8 @@ test("the package has the libraries, the header, the manual, and nothing of the 
       "README.md",
       "asm/FORMAT.md",
       ...libraries,
+      "build/lib/look-aarch64/memhook-look",
+      "build/lib/look-x86_64/memhook-look",
       "memdb",
       "memhook",
       "memview",

@@ -12,6 +12,7 @@ const RUNTIME = {
   exports: ["snapshots", "reports", "symbols", "stores", "host"],
   memdb: ["stores", "host"],
   programs: ["symbols", "stores", "host"],
+  reach: ["reports", "symbols", "stores", "host"],
 };
 
 const OUTSIDE_RUNTIME = [/^build\/wasm\//, /^asm\/(.*\/)?layout\.ts$/, /^node:/, /^npm:/];
@@ -19,7 +20,7 @@ const OUTSIDE_RUNTIME = [/^build\/wasm\//, /^asm\/(.*\/)?layout\.ts$/, /^node:/,
 /** @type {[room: RegExp, mayUse: RegExp[]][]} */
 export const ARROWS = [
   [/^asm\/layout\.ts$/, []],
-  ...["core", "symbols", "memdb"].map((room) => [
+  ...["core", "symbols", "memdb", "reach"].map((room) => [
     new RegExp(`^asm/${room}/`),
     [new RegExp(`^asm/(${room}/|layout\\.ts$)`)],
   ]),
