@@ -17,7 +17,7 @@ export const CONTROL = [
   [
     "free removes the record",
     "hooks_malloc.c",
-    "    mh_forget_and_leave(block, mh_pass.free, free_otherwise);",
+    "    mh_forget_and_leave(block, mh_pass.free, free_slow);",
     "    mh_finish(), mh_leave(), mh_pass.free(block);",
     "control",
     "own_new.cc with",
