@@ -1,7 +1,6 @@
 /* The shadow; see shadow.h. */
 #include "shadow.h"
 
-#include "index.h"
 #include "../store/store.h"
 
 struct mh_shadow_middle *mh_shadow_top[1 << MH_TOP_BITS];

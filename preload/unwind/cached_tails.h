@@ -31,7 +31,7 @@
 #pragma once
 #include "../base/sys.h"
 #include "cached_backtrace.h"
-#include "capture.h"
+#include "entry.h"
 #include "mutation.h"
 #include "stack_cache_data.h"
 

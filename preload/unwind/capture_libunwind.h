@@ -2,6 +2,8 @@
 #pragma once
 #include <stdint.h>
 
-#include "capture.h"
+#include "entry.h"
+
+struct mh_thread;
 
 uint32_t mh_capture_libunwind(struct mh_thread *thread, const struct mh_entry *entry);

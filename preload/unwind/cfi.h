@@ -6,32 +6,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cfi_expression.h"
-
-/* How a register of the caller is found. */
-enum mh_how {
-  MH_HOW_SAME,       /* not mentioned: it still has its value */
-  MH_HOW_UNDEFINED,  /* lost; for the return address: the outermost frame */
-  MH_HOW_AT_CFA,     /* the word at CFA + value */
-  MH_HOW_AT_TERM,    /* the word at term */
-  MH_HOW_IS_CFA,     /* CFA + value */
-  MH_HOW_OTHER,      /* more than a rule can say */
-};
-
-struct mh_register_rule {
-  enum mh_how how;
-  int64_t value;
-  struct mh_term term;
-};
-
-/* What the frame information says at one program counter, about the registers that a rule knows. */
-struct mh_cfi_row {
-  bool known; /* false: the CFA is in another register, or the like */
-  bool signal;
-  struct mh_term cfa;
-  struct mh_register_rule sp, fp, ra;
-};
-
 /* The rule for `pc`, without a frame id; see unwind_rule.h. `exact`: an interrupted instruction rather than a return
  * address. Never 0. Takes no lock. Depends on the modules loaded now. */
 uint64_t mh_cfi_rule(uintptr_t pc, bool exact);

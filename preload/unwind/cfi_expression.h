@@ -9,15 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum mh_base { MH_BASE_NONE, MH_BASE_SP, MH_BASE_FP, MH_BASE_CFA };
-
-/* base + add, or the word at (base + from), plus add. */
-struct mh_term {
-  enum mh_base base;
-  bool loaded;
-  int64_t from;
-  int64_t add;
-};
+#include "cfi_row.h"
 
 /* Evaluates `bytes` of expression. `pc`: the value of the program counter register. `with_cfa`: the CFA is on the
  * stack at the start, as for register rules. False: damaged, or more than a term can say. */

@@ -1,6 +1,7 @@
 /* Running the instructions of call frame information; see cfi_program.h. */
 #include "cfi_program.h"
 
+#include "cfi_expression.h"
 #include "step.h"
 
 #define REMEMBERED 8

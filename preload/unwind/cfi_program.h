@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cfi.h"
+#include "cfi_row.h"
 #include "cursor.h"
 
 /* What the descriptions of several functions have in common. */

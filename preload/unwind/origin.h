@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "capture.h"
+#include "entry.h"
 
 /* Code of the libraries behind the hooks. Told once, before the first of these is asked. */
 struct mh_origin {

@@ -63,7 +63,7 @@
 #include "../base/sys.h"
 #include "cached_backtrace.h"
 #include "cached_tails.h"
-#include "capture.h"
+#include "entry.h"
 #include "stack_cache_data.h"
 
 /* Most frames kept of a stack: the innermost ones. Set before the first walk, not changed afterwards. */

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cfi.h"
+#include "cfi_row.h"
 #include "unwind_rule.h"
 
 #define MH_DWARF_FP 29

@@ -11,6 +11,7 @@
 
 #include "../stacks/modules.h"
 #include "capture_libunwind.h"
+#include "cfi.h"
 #include "mutation.h"
 #include "outermost.h"
 #include "rule_table.h"

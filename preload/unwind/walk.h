@@ -4,7 +4,7 @@
 #pragma once
 #include <stdint.h>
 
-#include "capture.h"
+#include "entry.h"
 #include "stack_cache_data.h"
 
 struct mh_thread;

@@ -4,7 +4,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { circles } from "./circles.mjs";
-import { ENTANGLED, LIBRARY } from "./rooms.mjs";
+import { LIBRARY } from "./rooms.mjs";
 import { files, lineOf, read, withoutComments } from "./tree.mjs";
 
 /** @typedef {import("./tree.mjs").Violation} Violation */
@@ -46,6 +46,5 @@ export function checkIncludes(root) {
       if (roomOf(file) > roomOf(to)) found.push({ file, line, what: `must not include ${name}` });
     }
   }
-  for (const part of uses.keys()) if (ENTANGLED.includes(part.split("/")[1])) uses.delete(part);
   return [...found, ...circles(uses, "includes")];
 }

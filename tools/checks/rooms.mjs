@@ -40,8 +40,5 @@ export const ARROWS = [
 /** The library's rooms: each may use itself and those behind it. */
 export const LIBRARY = ["hooks", "life", "send", "records", "unwind", "stacks", "index", "threads", "store", "base"];
 
-/** Rooms of it where a header and its source still need another pair that needs them: to be taken apart, no more. */
-export const ENTANGLED = ["unwind", "index"];
-
 /** Whose files are all in rooms. */
 export const HALLS = [/^asm\//, /^runtime\//];
