@@ -24,7 +24,7 @@ export function whyNotWritten(error: unknown): string {
 }
 
 /** Why a store cannot be opened, and what to do, in a phrase. */
-export function whyNotOpened(error: NodeJS.ErrnoException): string {
+export function whyNotOpened(error: { code?: string | undefined; message: string }): string {
   switch (error.code) {
     case "ENOENT":
     case "ENOTDIR":

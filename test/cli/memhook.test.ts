@@ -314,7 +314,7 @@ test("memhook run and lib choose by the program", { skip: skip || muslTarget.mis
   assert.equal(run("memhook", ["lib", musl]).stdout, `${muslTarget.library}\n`);
   const { code, stderr } = run("memhook", ["run", musl, "leak", "77"], { env });
   assert.equal(code, 0);
-  assert.match(stderr, /^memhook: .*obedient \(pid \d+\) exited with code 0, 77 bytes live in 1 allocation\n/);
+  assert.match(stderr, /^memhook: .*obedient \(pid \d+\) exited with code 0, 77 bytes live in 1 allocation\n/m);
   // The shell is of another C library than its child.
   const below = run("memhook", ["run", "sh", "-c", '"$1" leak 78; exit 3', "sh", musl], { env });
   assert.equal(below.code, 3);

@@ -31,7 +31,7 @@ test("the package has every module that its programs and its API can load, and t
   skip,
 }, () => {
   const programs = readdirSync(join(root, "dist/bin")).map((file) => `dist/bin/${file}`);
-  const layouts = ["dist/asm/layout.js", "dist/asm/symbols/layout.js"];
+  const layouts = ["dist/asm/layout.js", "dist/asm/reach/layout.js", "dist/asm/symbols/layout.js"];
   const modules = [...["api", "runtime", "build/wasm"].flatMap(sources), ...layouts];
   assert.deepEqual(
     paths().filter((path) => path.endsWith(".js")),

@@ -52,7 +52,7 @@ const EXAMPLE = `{"format":"memhook snapshot","version":1,
 test("snapshot file: the example, byte for byte", () => {
   assert.equal(textOf(example), EXAMPLE);
   assert.deepEqual(said(parse(EXAMPLE)), said(example));
-  assert.ok(readFileSync(join(root, "asm/FORMAT.md"), "utf8").includes(EXAMPLE), "FORMAT.md shows it");
+  assert.ok(readFileSync(join(root, "docs/snapshot.md"), "utf8").includes(EXAMPLE), "docs/snapshot.md shows it");
 });
 
 test("snapshot file: a stack whose callers are lost, which older versions read as a whole one", () => {
