@@ -6,7 +6,7 @@
 // mean size; its highest amount is at least what it held at the peak and holds now.
 
 import { Known } from "./known.js";
-import { outsideIn, type Profile, type ProfileStack } from "./profile.js";
+import { commandOf, outsideIn, type Profile, type ProfileStack } from "./profile.js";
 import { callText } from "./valgrind.js";
 
 export function* dhat(profile: Profile, title: string): Generator<string> {
@@ -21,7 +21,7 @@ export function* dhat(profile: Profile, title: string): Generator<string> {
     tu: "ms",
     Mtu: "s",
     tuth: 1,
-    cmd: process === null ? title : process.command.join(" "),
+    cmd: commandOf(profile, title),
     pid: process?.pid ?? 0,
     tg: process?.peakTime ?? 0,
     te: process?.endTime ?? 0,

@@ -4,7 +4,7 @@
 //   main;serve;open_session 24576
 
 import { type Cost, costOf } from "./cost.js";
-import { outsideIn, type Profile } from "./profile.js";
+import { oneLine, outsideIn, type Profile } from "./profile.js";
 
 /** Lines; equal stacks are one, in the order of their text, and those that cost nothing are left out. */
 export function* folded(profile: Profile, cost: Cost): Generator<string> {
@@ -20,5 +20,5 @@ export function* folded(profile: Profile, cost: Cost): Generator<string> {
 
 /** A name without what separates frames and lines. */
 function plain(name: string): string {
-  return name.replaceAll(";", ":").replace(/[\r\n]+/g, " ");
+  return oneLine(name.replaceAll(";", ":"));
 }

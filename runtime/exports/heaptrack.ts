@@ -11,7 +11,15 @@
 // Blocks of one stack have its mean size, rounded so that the sum is exact.
 
 import { Known } from "./known.js";
-import { CALLERS_MISSING, type Profile, type ProfileFrame, type ProfileStack, STACK_UNKNOWN } from "./profile.js";
+import {
+  CALLERS_MISSING,
+  commandOf,
+  oneLine,
+  type Profile,
+  type ProfileFrame,
+  type ProfileStack,
+  STACK_UNKNOWN,
+} from "./profile.js";
 
 /** Some blocks of one kind. */
 interface Blocks {
@@ -22,7 +30,7 @@ interface Blocks {
 export function* heaptrack(profile: Profile, title: string): Generator<string> {
   const { process } = profile;
   const writer = new Writer();
-  yield `v 10500 3\nX ${process === null ? title : process.command.join(" ").replace(/[\r\n]+/g, " ")}\n`;
+  yield `v 10500 3\nX ${commandOf(profile, title)}\n`;
   const atPeak: Blocks[] = [];
   const freed: Blocks[] = [];
   const later: Blocks[] = [];
@@ -113,7 +121,7 @@ class Writer {
 
   #string(text: string): number {
     if (text === "") return 0;
-    const line = text.replace(/[\r\n]+/g, " ");
+    const line = oneLine(text);
     return this.#numbered(this.#strings, `s ${hex(Buffer.byteLength(line))} ${line}\n`);
   }
 

@@ -2,7 +2,7 @@
 // newest of them and at the peak.
 
 import { Known } from "./known.js";
-import { outsideIn, type Profile } from "./profile.js";
+import { commandOf, oneLine, outsideIn, type Profile } from "./profile.js";
 import { callText } from "./valgrind.js";
 
 /** A function in the tree of callers, innermost at the top. */
@@ -21,8 +21,7 @@ interface Look {
 const ALLOCATING = "(heap allocation functions) malloc, operator new, mmap";
 
 export function* massif(profile: Profile, title: string): Generator<string> {
-  const { process } = profile;
-  yield `desc: memhook\ncmd: ${oneLine(process === null ? title : process.command.join(" "))}\ntime_unit: ms\n`;
+  yield `desc: memhook\ncmd: ${commandOf(profile, title)}\ntime_unit: ms\n`;
   const now = tree(profile, (stack) => stack.live.bytes);
   const then = tree(profile, (stack) => stack.totals?.peakBytes ?? 0);
   let number = 0;
@@ -72,8 +71,4 @@ function* lines(text: string, node: Node, depth: number): Generator<string> {
   yield `${" ".repeat(depth)}n${node.children.size}: ${node.bytes} ${oneLine(text)}\n`;
   const children = [...node.children].sort(([, a], [, b]) => b.bytes - a.bytes);
   for (const [name, child] of children) yield* lines(name, child, depth + 1);
-}
-
-function oneLine(text: string): string {
-  return text.replace(/[\r\n]+/g, " ");
 }

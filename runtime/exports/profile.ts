@@ -244,3 +244,13 @@ export function outsideIn(profile: Profile, { program, frames, cut }: ProfileSta
   if (profile.programs.length > 1) names.unshift(program);
   return names;
 }
+
+/** What a profile is of, for formats that say it: a process's command line, otherwise `title`. */
+export function commandOf({ process }: Profile, title: string): string {
+  return oneLine(process === null ? title : process.command.join(" "));
+}
+
+/** For formats in which a line ends something. */
+export function oneLine(text: string): string {
+  return text.replace(/[\r\n]+/g, " ");
+}
