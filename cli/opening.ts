@@ -9,11 +9,11 @@
 
 import { basename } from "node:path";
 import { printable } from "../runtime/host/printable.js";
-import { type Judged, verdictOn } from "../runtime/reports/verdict.js";
+import { verdictOn } from "../runtime/reports/verdict.js";
 import { openStore } from "../runtime/stores/store.js";
 import type { Names } from "../runtime/symbols/symbolize.js";
 import { bold, type Style } from "./reports/style.js";
-import { placeText, shownFindings, verdictRows } from "./reports/verdict.js";
+import { shownFindings, verdictRows } from "./reports/verdict.js";
 
 /** Of so many processes the verdict is asked for, and of so many it is told; a build under memhook has hundreds. */
 const ASKED = 16;
@@ -41,6 +41,7 @@ export async function openingLines(
   const { style, skip } = options;
   const others = left.filter((each) => each !== main).sort((a, b) => b.liveBytes - a.liveBytes);
   const asked = [...(main ? [main] : []), ...others].slice(0, ASKED);
+  // Two processes with the same key have the same to tell.
   const told: { key: string; title: string; processes: number; lines: string[]; own: boolean }[] = [];
   const rows = asked.length > 1 ? ROWS_OF_MANY : ROWS;
   for (const { path } of asked) {
@@ -49,19 +50,15 @@ export async function openingLines(
       const judged = await verdictOn(store, symbolizer, { knownSuppressed: true, skip });
       const shown = shownFindings(judged.verdict, rows);
       await judged.detail(shown);
-      const key = keyOf(judged, style);
+      const kinds = judged.verdict.life.span >= LONG;
+      const lines = [...verdictRows(judged, shown, { style, stacks: false, kinds }, INDENT)];
+      const { exe, pid } = store.process;
+      const key = [exe, ...lines].join("\n");
       const same = told.find((each) => each.key === key);
       if (same) same.processes++;
       else {
-        told.push({
-          key,
-          title: `${basename(store.process.exe) || "a process"} (pid ${store.process.pid})`,
-          processes: 1,
-          lines: [
-            ...verdictRows(judged, shown, { style, stacks: false, kinds: judged.verdict.life.span >= LONG }, INDENT),
-          ],
-          own: shown.some(({ own }) => own),
-        });
+        const title = `${basename(exe) || "a process"} (pid ${pid})`;
+        told.push({ key, title, processes: 1, lines, own: shown.some(({ own }) => own) });
       }
     } finally {
       store.close();
@@ -77,9 +74,3 @@ export async function openingLines(
 }
 
 const INDENT = "    ";
-
-/** Two processes with the same key have the same to tell. */
-function keyOf({ verdict: { process: its, findings } }: Judged, style: Style): string {
-  const rows = findings.map(({ kind, count, bytes, frame }) => [kind, count, bytes, placeText(frame, style)]);
-  return JSON.stringify([its.exe, rows]);
-}

@@ -54,7 +54,7 @@ export function buildVariant(library, edits, how) {
   }
   const digest = digestOf(folder, names, how);
   const known = `${library}.digest`; // of what the library there was made of
-  if (existsSync(known) && readFileSync(known, "utf8") === digest) return { library };
+  if (existsSync(library) && existsSync(known) && readFileSync(known, "utf8") === digest) return { library };
   rmSync(known, { force: true });
   const machine = arch() === "arm64" ? "aarch64" : "x86_64";
   // As in build.sh, but for what `how` says.
