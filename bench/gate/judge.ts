@@ -9,6 +9,8 @@ export interface Changed {
   status: "new" | "grown" | "shrunk" | "fixed";
   /** "function file:line", innermost first. */
   frames: string[];
+  /** Those of stacks that it could be instead. */
+  or: string[];
 }
 
 export interface Verdict {
@@ -16,8 +18,10 @@ export interface Verdict {
   changed: Changed[];
 }
 
+type Frames = { function: string | null; file: string | null; line: number | null }[];
+
 interface Telling {
-  changes: { status: string; stack: { function: string | null; file: string | null; line: number | null }[] }[];
+  changes: { status: string; stack: Frames; or?: Frames[] }[];
 }
 
 // What CI systems set would forbid to write a baseline, and write to their summaries.
@@ -44,9 +48,12 @@ export function judge(program: string, baseline: string, head: string): Verdict 
   const changed = changes.filter(({ status }) => status !== "unchanged");
   return {
     code,
-    changed: changed.map(({ status, stack }) => ({
+    changed: changed.map(({ status, stack, or = [] }) => ({
       status: status as Changed["status"],
-      frames: stack.map(({ function: name, file, line }) => `${name} ${file}:${line}`),
+      frames: texts(stack),
+      or: or.flatMap(texts),
     })),
   };
 }
+
+const texts = (stack: Frames) => stack.map(({ function: name, file, line }) => `${name} ${file}:${line}`);

@@ -77,9 +77,10 @@ function unnamed(plants: readonly Plant[], project: Project, { code, changed }: 
   if (!hasLines) return red;
   const lines = plantedLines(project);
   const names = (place: string) => (frame: string) => frame.endsWith(` ${place}`);
-  const missing = lines.filter((place) => !changed.some(({ frames }) => frames.some(names(place))));
+  const missing = lines.filter((place) => !changed.some(({ frames, or }) => [...frames, ...or].some(names(place))));
   const besides = changed.filter(
-    ({ status, frames }) => !/new|grown/.test(status) || !lines.some((place) => frames.some(names(place))),
+    ({ status, frames, or }) =>
+      !/new|grown/.test(status) || !lines.some((place) => [...frames, ...or].some(names(place))),
   );
   const misnamed = plants.filter(
     (plant) => !changed.some(({ frames }) => frames.some((frame) => frame.includes(plant.function))),

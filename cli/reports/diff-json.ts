@@ -7,11 +7,13 @@
 //   "stacks":{"new":1,"grown":0,"shrunk":0,"fixed":0,"unchanged":2},
 //   "changes":[
 //   {"status":"new","regression":true,"moved":false,"program":"app","base":{…},"head":{…},
-//    "stack":[{"module","function","file","line"}]}
+//    "stack":[{"module","function","file","line"}],"or":[[{…}]]}
 //   ]}
+//
+// "or": stacks of the same functions that hold as much; one of them may be the new or fixed one instead.
 
 import { STATUSES } from "../../runtime/snapshots/diff.js";
-import { readableName } from "../../runtime/snapshots/snapshot.js";
+import { readableName, type SnapshotStack } from "../../runtime/snapshots/snapshot.js";
 import type { DiffAnswer } from "./diff-words.js";
 
 export function* diffJson({ diff, regressions }: DiffAnswer): Generator<string> {
@@ -28,14 +30,18 @@ export function* diffJson({ diff, regressions }: DiffAnswer): Generator<string> 
   yield '"changes":[';
   let separator = "";
   for (const change of diff.changes) {
-    const { status, row, movedFrom, base, head } = change;
-    const { program, stack, cut, lost } = row;
+    const { status, row, movedFrom, base, head, or } = change;
+    const { program, cut, lost } = row;
     const moved = movedFrom !== undefined;
     if (status === "unchanged" && !moved) continue;
-    const frames = stack.map((frame) => ({ ...frame, function: readableName(frame) }));
-    const told = { status, regression: failing.has(change), moved, program, base, head, stack: frames };
-    yield `${separator}\n${JSON.stringify(cut ? { ...told, cut, lost } : told)}`;
+    const told = { status, regression: failing.has(change), moved, program, base, head, stack: framesOf(row) };
+    const ends = cut ? { cut, lost } : {};
+    yield `${separator}\n${JSON.stringify({ ...told, ...ends, ...(or ? { or: or.map(framesOf) } : {}) })}`;
     separator = ",";
   }
   yield "\n]}\n";
+}
+
+function framesOf({ stack }: SnapshotStack) {
+  return stack.map((frame) => ({ ...frame, function: readableName(frame) }));
 }

@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { type Change, more } from "../../runtime/snapshots/diff.js";
 import { readableName, type SnapshotFrame } from "../../runtime/snapshots/snapshot.js";
-import { type DiffAnswer, ownFrame, placeText, signed } from "./diff-words.js";
+import { type DiffAnswer, otherFrames, ownFrame, placeText, signed } from "./diff-words.js";
 
 const RULES = {
   new: "A call stack holds memory at the end that held none in the baseline.",
@@ -12,6 +12,8 @@ const RULES = {
   shrunk: "A call stack holds less memory at the end than in the baseline.",
   fixed: "A call stack of the baseline holds no memory any more.",
 };
+
+const OTHER = "This holds as much: one of them was there before.";
 
 export function* diffSarif({ regressions }: DiffAnswer): Generator<string> {
   const document = {
@@ -45,10 +47,17 @@ function resultOf(change: Change) {
     level: "error",
     message: { text: `${program}: ${signed(more(change))}, ${placeText(own)}` },
     locations: own?.file ? [locationOf(own)] : [],
+    ...relatedTo(change),
     stacks: stack.length === 0 ? [] : [{ message: { text: "where it was allocated" }, frames: stack.map(frameOf) }],
     // Without lines: the same leak in a file that was edited above it is the same.
     partialFingerprints: { "memhookStack/v1": fingerprint(program, stack) },
   };
+}
+
+/** Where it could be instead. */
+function relatedTo(change: Change) {
+  const others = otherFrames(change).map((frame) => ({ ...locationOf(frame), message: { text: OTHER } }));
+  return others.length === 0 ? {} : { relatedLocations: others };
 }
 
 function frameOf(frame: SnapshotFrame) {

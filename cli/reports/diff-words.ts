@@ -83,9 +83,19 @@ function moduleText({ module, function: name }: SnapshotFrame): string {
   return module === "" ? "?" : name?.startsWith("+") ? `${module}${name}` : module;
 }
 
-/** The frames of a changed stack, one a line. */
-export function stackLines({ row }: Change, style = PLAIN, width = Infinity): Generator<string> {
-  return frameLines(row, style, width);
+/** The frames of a changed stack, one a line, and which others it could be instead. */
+export function* stackLines(change: Change, style = PLAIN, width = Infinity): Generator<string> {
+  yield* frameLines(change.row, style, width);
+  const others = otherFrames(change);
+  if (others.length === 0) return;
+  yield `or, since ${others.length === 1 ? "this holds" : "these hold"} as much:`;
+  for (const frame of others) yield placeText(frame, style, width);
+}
+
+/** Of each stack that a new or fixed one could be instead, the innermost frame that tells them apart. */
+export function otherFrames({ row, or = [] }: Change): SnapshotFrame[] {
+  const texts = row.stack.map((frame) => JSON.stringify(frame));
+  return or.flatMap(({ stack }) => stack.find((frame, i) => JSON.stringify(frame) !== texts[i]) ?? []);
 }
 
 /** The frames of a stack, one a line. */

@@ -19,6 +19,8 @@ export interface Change {
   row: SnapshotStack;
   /** Only where lines moved: the same as in base. */
   movedFrom?: SnapshotStack;
+  /** Of a new or fixed one: others of the same functions that hold as much. One of them may be it instead. */
+  or?: readonly SnapshotStack[];
   /** 0 and 0 of a new one. */
   base: Amount;
   /** 0 and 0 of a fixed one. */
@@ -60,11 +62,11 @@ export function more(change: Pick<Change, "base" | "head">): Amount {
 
 const growth = ({ base, head }: Pick<Change, "base" | "head">, of: keyof Amount) => head[of] - base[of];
 
-function changeOf({ was, is, moved }: Pair): Change {
+function changeOf({ was, is, moved, or }: Pair): Change {
   const { row } = (is ?? was)!;
   const base = was ? { count: was.count, bytes: was.bytes } : NOTHING;
   const head = is ? { count: is.count, bytes: is.bytes } : NOTHING;
   const grown = head.bytes - base.bytes || head.count - base.count;
   const status = !was ? "new" : !is ? "fixed" : grown > 0 ? "grown" : grown < 0 ? "shrunk" : "unchanged";
-  return { status, row, ...(moved ? { movedFrom: was!.row } : {}), base, head };
+  return { status, row, ...(moved ? { movedFrom: was!.row } : {}), ...(or ? { or } : {}), base, head };
 }

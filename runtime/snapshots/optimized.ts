@@ -4,7 +4,9 @@
 //   base   make  fill  work  main          the one is the other with some frames left out,
 //   head         fill  work  main          and both hold the same
 //
-// What holds more or less is never paired, so that no growth hides behind this.
+// What holds more or less is never paired, so that no growth hides behind this. Where both have lines, what was inlined
+// is told, and only a call that became a jump leaves a function out: its neighbours are on the lines where they were.
+// Otherwise one leak has gone and another, as large, has come.
 
 import type { Amount, SnapshotStack } from "../host/types.js";
 import { byText } from "./snapshotrow.js";
@@ -20,7 +22,12 @@ export interface Functions {
   /** Of each frame, innermost first: a number for its name, and one for its place, 0 where that is not known. */
   names: readonly number[];
   places: readonly number[];
+  /** The line of each in the user's own code: 0 where that is not known, STANDARD in a standard library. */
+  lines: readonly number[];
 }
+
+/** Compilers inline functions of standard libraries, and leave them out, as they like. */
+export const STANDARD = -1;
 
 export interface Held extends Amount {
   readonly row: SnapshotStack;
@@ -138,18 +145,30 @@ function comparison(was: Functions, is: Functions): { moved: number; missing: nu
   if (short.names.length === 0 && long.names.length > 0) return undefined;
   let moved = 0;
   let at = short.names.length - 1;
+  /** Whether the user's own functions are missing just outside, and whether the last one found is on another line. */
+  let gap = false;
+  let elsewhere = false;
   // From the outside in: a function that calls itself loses its inner calls.
-  for (let i = long.names.length - 1; i >= 0 && at >= 0; i--) {
-    if (long.names[i] !== short.names[at]) continue;
-    const [one, other] = [long.places[i]!, short.places[at]!];
-    if (one !== other && one !== 0 && other !== 0) moved++;
-    at--;
+  for (let i = long.names.length - 1; i >= 0; i--) {
+    if (at < 0 || long.names[i] !== short.names[at]) {
+      gap ||= long.lines[i] !== STANDARD;
+    } else {
+      if (gap && elsewhere) return undefined;
+      elsewhere = isElsewhere(long.lines[i]!, short.lines[at]!);
+      if (gap && elsewhere) return undefined;
+      gap = false;
+      const [one, other] = [long.places[i]!, short.places[at]!];
+      if (one !== other && one !== 0 && other !== 0) moved++;
+      at--;
+    }
   }
-  if (at >= 0) return undefined;
+  if (at >= 0 || (gap && elsewhere)) return undefined;
   const missing = long.names.length - short.names.length;
   // Where places moved too, it must be clear enough by what is left.
   return moved > 0 && missing > short.names.length ? undefined : { moved, missing };
 }
+
+const isElsewhere = (line: number, other: number) => line > 0 && other > 0 && line !== other;
 
 /** Whether a snapshot has a function in any stack, by the number of its bare name. */
 type Has = (name: number) => boolean;
@@ -169,9 +188,11 @@ export function mayBeOf(was: Compared, is: Compared, inBase: Has, inHead: Has): 
   );
 }
 
-/** Whether a stack whose callers are lost is another's inner part. */
+/** Whether a stack whose callers are lost is another's inner part, as far as it goes. */
 function isBeginning(part: Functions, whole: Functions): boolean {
-  return part.lost && part.names.length > 0 && part.names.every((name, i) => name === whole.names[i]);
+  const last = part.names.length - 1;
+  if (!part.lost || last < 0 || !part.names.every((name, i) => name === whole.names[i])) return false;
+  return !isElsewhere(part.lines[last]!, whole.lines[last]!);
 }
 
 /**
@@ -187,8 +208,8 @@ function isInitializer(all: SnapshotStack, one: SnapshotStack): boolean {
 }
 
 /**
- * Whether they are the same but for one function, called from the same place, and for callers that were left out: one
- * of the two has its code from the other then, which both builds have.
+ * Whether they are the same but for one function, called from the same place and calling in the same one, and for
+ * callers that were left out: one of the two has its code from the other then, which both builds have.
  */
 function isFolded(was: Functions, is: Functions, isInBoth: Has): boolean {
   const at = was.names.findIndex((name, i) => name !== is.names[i]);
@@ -196,6 +217,7 @@ function isFolded(was: Functions, is: Functions, isInBoth: Has): boolean {
     names.slice(at + 1).map((name, i) => `${name} ${places[at + 1 + i]}`),
   ) as [string[], string[]];
   if (at < 0 || callers.length === 0 || callers[0] !== others[0]) return false;
+  if (at > 0 && isElsewhere(was.lines[at - 1]!, is.lines[at - 1]!)) return false;
   const [long, short] = callers.length >= others.length ? [callers, others] : [others, callers];
   let next = 0;
   for (const caller of long) if (caller === short[next]) next++;

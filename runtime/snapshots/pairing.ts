@@ -7,6 +7,9 @@
 //            5. several that hold as much (balanced.ts)      ─▶ a pair, its lines moved
 //            6. what is left                                 ─▶ in head only, in base only
 //
+// Of what is left may be said which others it could be: those of the same functions that hold as much. A leak inserted
+// above one as large has that one's line, and nothing in a stack tells which of the two is new.
+//
 // A checkout in another place is the same code. In step 3 the frames of the C and C++ runtime count as one without a
 // name: whether they have names, lines and inlined calls depends on which debug files a machine has. Where a function
 // has no name, its place in the program counts as its name; in a library, which changes without the program, it counts
@@ -24,7 +27,12 @@ export interface Pair {
   is: Held | undefined;
   /** Whether their lines differ. */
   moved: boolean;
+  /** Where one side alone has it: stacks of that side which are in both, one of which may be the one instead. */
+  or?: readonly SnapshotStack[];
 }
+
+/** As many are told of each. */
+const MOST_OTHERS = 16;
 
 /** A stack with all rows that differ from it in nothing that counts. */
 interface Group extends Held {
@@ -42,6 +50,7 @@ export function pairsOf(base: readonly SnapshotStack[], head: readonly SnapshotS
   pairing.pairSameFunctions();
   pairing.pairBuilds();
   pairing.pairSums(base, head);
+  pairing.findOthers();
   return pairing.pairs;
 }
 
@@ -126,6 +135,24 @@ class Pairing {
     this.pairs = this.pairs.filter((pair) => !grouped.has(pair));
     for (const group of groups)
       this.#pair(sum(group.flatMap(({ was }) => was ?? [])), sum(group.flatMap(({ is }) => is ?? [])), true);
+  }
+
+  /** Step 6: of what only one side has, which others it could be. */
+  findOthers(): void {
+    const open = this.pairs.filter(({ was, is }) => !was || !is);
+    const sizes = new Set(open.map(({ was, is }) => (is ?? was)!.bytes));
+    const likeness = ({ row, ...amount }: Held) => `${this.#keys.of(row).loose} ${amountKey(amount)}`;
+    const [inBase, inHead] = [new Map<string, SnapshotStack[]>(), new Map<string, SnapshotStack[]>()];
+    for (const { was, is } of open.length === 0 ? [] : this.pairs) {
+      if (!was || !is || !sizes.has(is.bytes) || !holdsTheSame(was, is)) continue;
+      gather(inBase, likeness(was), was.row);
+      gather(inHead, likeness(is), is.row);
+    }
+    for (const others of [...inBase.values(), ...inHead.values()]) others.sort(inOrder).splice(MOST_OTHERS);
+    for (const pair of open) {
+      const others = pair.is ? inHead.get(likeness(pair.is)) : inBase.get(likeness(pair.was!));
+      if (others) pair.or = others;
+    }
   }
 
   /** Whether calls that were inlined may be missing: with lines they would be there, too. */
@@ -272,8 +299,10 @@ function pairsOfGroups(old: readonly Group[], now: readonly Group[]): [Group | u
   return pairs;
 }
 
+const byLines = (a: Group, b: Group) => inOrder(a.row, b.row);
+
 /** From the outside in: the order in which a function calls others, wherever these allocate. */
-function byLines({ row: a }: Group, { row: b }: Group): number {
+function inOrder(a: SnapshotStack, b: SnapshotStack): number {
   for (let i = 1; i <= a.stack.length && i <= b.stack.length; i++) {
     const difference = (a.stack.at(-i)!.line ?? 0) - (b.stack.at(-i)!.line ?? 0);
     if (difference !== 0) return difference;

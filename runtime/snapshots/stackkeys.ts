@@ -15,7 +15,7 @@ import { demangle } from "../symbols/demangle.js";
 import { mayHaveKey, moduleKey, nameKey, readableKey } from "../symbols/namekeys.js";
 import { bareName, isStandard } from "./barenames.js";
 import { partsOf, QUOTE } from "./frametext.js";
-import type { Functions } from "./optimized.js";
+import { type Functions, STANDARD } from "./optimized.js";
 import { Frames } from "./snapshotframes.js";
 import { numberFrames } from "./snapshotrow.js";
 
@@ -83,31 +83,47 @@ export class StackKeys {
 
   /** The functions of a stack that has been numbered, without the runtime's: see optimized.ts. @throws SnapshotError */
   functionsOf(row: SnapshotStack): Functions {
-    const count = numberFrames(row, this.#frames);
     const keys = this.#keys;
-    const names: number[] = [];
-    const places: number[] = [];
-    for (const number of this.#frames.numbers.subarray(0, count)) {
+    const functions = this.#functionsFor(row);
+    for (const number of this.#numbersOf(row)) {
       const at = FIELDS * number;
       if (keys[at + 2] === 1) continue;
-      names.push(keys[at + 1]!);
-      places.push(keys[at]! + 1);
+      functions.names.push(keys[at + 1]!);
+      functions.places.push(keys[at]! + 1);
+      functions.lines.push(this.#bareOf(number) < 0 ? STANDARD : this.#lineOf(number));
     }
-    return { program: this.#program(row.program), cut: isTooDeep(row), lost: row.lost === true, names, places };
+    return functions;
   }
 
   /** The same by their bare names and lines, without those of standard libraries. @throws SnapshotError */
   bareFunctionsOf(row: SnapshotStack): Functions {
-    const count = numberFrames(row, this.#frames);
-    const names: number[] = [];
-    const places: number[] = [];
-    for (const number of this.#frames.numbers.subarray(0, count)) {
-      this.#bare[number] ??= this.#bareNumber(number);
-      if (this.#bare[number] < 0) continue;
-      names.push(this.#bare[number]);
-      places.push(this.#frames.at(number).line ?? 0);
+    const functions = this.#functionsFor(row);
+    for (const number of this.#numbersOf(row)) {
+      const bare = this.#bareOf(number);
+      if (bare < 0) continue;
+      functions.names.push(bare);
+      functions.places.push(this.#lineOf(number));
+      functions.lines.push(this.#lineOf(number));
     }
-    return { program: this.#program(row.program), cut: isTooDeep(row), lost: row.lost === true, names, places };
+    return functions;
+  }
+
+  #functionsFor(row: SnapshotStack) {
+    const lists = { names: [] as number[], places: [] as number[], lines: [] as number[] };
+    return { program: this.#program(row.program), cut: isTooDeep(row), lost: row.lost === true, ...lists };
+  }
+
+  #numbersOf(row: SnapshotStack): Uint32Array {
+    return this.#frames.numbers.subarray(0, numberFrames(row, this.#frames));
+  }
+
+  #lineOf(frame: number): number {
+    return this.#frames.at(frame).line ?? 0;
+  }
+
+  #bareOf(frame: number): number {
+    this.#bare[frame] ??= this.#bareNumber(frame);
+    return this.#bare[frame];
   }
 
   /** −1 for the runtime, and for what a standard library consists of. */

@@ -149,21 +149,50 @@ test("memview diff --format json", () => {
   );
 });
 
-test("memview diff --format sarif is what the standard's schema asks for", () => {
-  const { code, stdout } = memview(["diff", "--format", "sarif", "base.snap", "head.snap"]);
-  assert.equal(code, 1);
-  const document = JSON.parse(stdout);
+/** What the standard's schema says of a document. */
+const sarif = (() => {
   const schema: AnySchema = JSON.parse(
     readFileSync(createRequire(import.meta.url).resolve("schemastore/schemas/json/sarif-2.1.0.json"), "utf8"),
   );
   const ajv = new Ajv({ strict: false, unicodeRegExp: false });
   addFormats.default(ajv);
-  const validate = ajv.compile(schema);
-  assert.ok(validate(document), JSON.stringify(validate.errors));
+  return ajv.compile(schema);
+})();
+
+test("memview diff: where a new leak could be another that is as large, both are told, in each format", () => {
+  const was = held(1, 24, "make@src/a.c:5", "work@src/a.c:20", "main@src/main.c:9");
+  const is = held(1, 24, "make@src/a.c:5", "work@src/a.c:21", "main@src/main.c:9");
+  writeSnapshot(join(folder, "one.snap"), snapshot(was), false);
+  writeSnapshot(join(folder, "two.snap"), snapshot(was, is), false);
+  const told = (format: string) => memview(["diff", "--format", format, "one.snap", "two.snap"]).stdout;
+  const frames = "make at src/a.c:5\nwork at src/a.c:21\nmain at src/main.c:9\n";
+  const lines = `${frames}or, since this holds as much:\nwork at src/a.c:20\n`;
+  assert.ok(told("text").includes(lines.replace(/^(?=.)/gm, "    ")), told("text"));
+  assert.ok(told("markdown").includes(lines));
+  assert.ok(told("junit").includes(lines.trimEnd().replaceAll("\n", "&#10;")));
+  assert.ok(told("github").includes(lines.trimEnd().replaceAll("\n", "%0A")));
+  const [change] = JSON.parse(told("json")).changes;
+  assert.deepEqual(change.or, [
+    [
+      { module: "app", function: "make", file: "src/a.c", line: 5 },
+      { module: "app", function: "work", file: "src/a.c", line: 20 },
+      { module: "app", function: "main", file: "src/main.c", line: 9 },
+    ],
+  ]);
+  const [result] = JSON.parse(told("sarif")).runs[0].results;
+  assert.deepEqual(result.relatedLocations[0].physicalLocation.region, { startLine: 20 });
+  assert.ok(sarif(JSON.parse(told("sarif"))), JSON.stringify(sarif.errors));
+});
+
+test("memview diff --format sarif is what the standard's schema asks for", () => {
+  const { code, stdout } = memview(["diff", "--format", "sarif", "base.snap", "head.snap"]);
+  assert.equal(code, 1);
+  const document = JSON.parse(stdout);
+  assert.ok(sarif(document), JSON.stringify(sarif.errors));
   // The schema does say no.
   const wrong = structuredClone(document);
   wrong.runs[0].results[0].level = "terrible";
-  assert.equal(validate(wrong), false);
+  assert.equal(sarif(wrong), false);
 
   const [grown, added] = document.runs[0].results;
   assert.equal(grown.ruleId, "memory-grown");

@@ -12,7 +12,8 @@ function told(base: Snapshot, head: Snapshot): string[] {
   return diff(base, head).changes.map((change) => {
     const { function: name, line } = change.row.stack[0] ?? { function: "?", line: null };
     const moved = change.movedFrom ? `, from ${change.movedFrom.stack[0]?.line}` : "";
-    return `${change.status} ${more(change).bytes} ${name}:${line}${moved}`;
+    const or = (change.or ?? []).map(({ stack }) => ` or ${stack.map((frame) => frame.line).join("<")}`).join("");
+    return `${change.status} ${more(change).bytes} ${name}:${line}${moved}${or}`;
   });
 }
 
@@ -61,7 +62,7 @@ const cases: [string, Snapshot, Snapshot, string[]][] = [
     "the order of lines is that of the calls, wherever what they call allocates",
     snapshot(held(1, 8, "grow@vec.h:90", "a@a.c:10", MAIN)),
     snapshot(held(1, 8, "grow@vec.h:90", "a@a.c:12", MAIN), held(1, 8, "grow@vec.h:80", "a@a.c:13", MAIN)),
-    ["new 8 grow:80", "unchanged 0 grow:90, from 90"],
+    ["new 8 grow:80 or 90<12<9", "unchanged 0 grow:90, from 90"],
   ],
   [
     "lines that moved, and one more where the known one was",
@@ -201,6 +202,51 @@ const cases: [string, Snapshot, Snapshot, string[]][] = [
       held(1, 8, "a", "run", "main"),
     ),
     ["unchanged 0 a:null", "unchanged 0 body:null, from null"],
+  ],
+  ...[
+    ["on another line of its caller", ["make@a.c:1", "work@a.c:5", MAIN], ["work@a.c:6", MAIN]],
+    ["before what it called", ["make@a.c:1", "work@a.c:5", MAIN], ["make@a.c:2", MAIN]],
+    ["behind a call more", ["work@a.c:5", MAIN], ["make@a.c:1", "work@a.c:6", MAIN]],
+    ["by another line of main", ["make@a.c:1", "work@a.c:5", MAIN], ["make@a.c:1", "main@src/main.c:10"]],
+    ["in code whose callers are lost", ["make@a.c:1", "work@a.c:5", MAIN], ["make@a.c:2"]],
+    [
+      "in a template, by another line",
+      ["operator new@/usr/include/c++/12/new:9", "_Z4makev@a.cc:1", "_Z4workv@a.cc:5", MAIN],
+      ["operator new@/usr/include/c++/12/new:9", "_Z4workv@a.cc:6", MAIN],
+    ],
+  ].map(([where, was, is]): [string, Snapshot, Snapshot, string[]] => {
+    const lost = where === "in code whose callers are lost" ? LOST : {};
+    const [had, has] = [held(1, 24, ...(was as string[])), { ...held(1, 24, ...(is as string[])), ...lost }];
+    const at = ({ stack: [frame] }: typeof had) => `${frame!.function}:${frame!.line}`;
+    return [
+      `with lines, a leak that has gone and one as large ${where as string} are two`,
+      snapshot(had),
+      snapshot(has),
+      [`new 24 ${at(has)}`, `fixed -24 ${at(had)}`],
+    ];
+  }),
+  [
+    "with lines, a call from the same line as before may have become a jump",
+    snapshot(held(1, 24, "make@a.c:1", "work@a.c:5", "main@a.c:9")),
+    snapshot(held(1, 24, "work@a.c:5", "main@a.c:12")),
+    ["unchanged 0 work:5, from 1"],
+  ],
+  [
+    "a leak above one as large has its line: which of them is new, nothing tells",
+    snapshot(held(1, 24, "a@a.c:5", MAIN), held(1, 8, "a@a.c:7", MAIN), held(1, 24, "b@a.c:1", MAIN)),
+    snapshot(
+      held(1, 24, "a@a.c:5", MAIN),
+      held(1, 24, "a@a.c:6", MAIN),
+      held(1, 8, "a@a.c:8", MAIN),
+      held(1, 24, "b@a.c:1", MAIN),
+    ),
+    ["new 24 a:6 or 5<9", "unchanged 0 a:5", "unchanged 0 b:1", "unchanged 0 a:8, from 7"],
+  ],
+  [
+    "and which of several has gone",
+    snapshot(held(1, 24, "a@a.c:5", MAIN), held(1, 24, "a@a.c:6", MAIN), held(1, 24, "a@a.c:7", MAIN)),
+    snapshot(held(1, 24, "a@a.c:5", MAIN), held(1, 24, "a@a.c:6", MAIN)),
+    ["unchanged 0 a:5", "unchanged 0 a:6", "fixed -24 a:7 or 5<9 or 6<9"],
   ],
   [
     "functions of the same code, folded into one that both builds have",
