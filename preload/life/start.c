@@ -110,7 +110,7 @@ void mh_end(uint32_t kind, int status) {
   uintptr_t guard = mh_guard_raise();
   if (__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) {
     struct mh_header *header = mh_header();
-    mh_count_fold_all();
+    mh_count_flush_all();
     mh_calendar_turn();
     MH_SET(header->end_status, (uint32_t)status & 0xff);
     MH_SET(header->end_time, mh_clock_now());

@@ -96,9 +96,9 @@ __attribute__((noinline)) void mh_slots_settle(struct mh_thread *thread) {
   thread->freed_counted = 0;
   thread->free_count = free_count + count;
   mh_count_freed_bytes(thread, bytes);
-  if (MH_UNLIKELY(thread->live_bytes <= -MH_FOLD_BYTES ||
-                  thread->counters->frees - thread->folded_frees >= MH_FOLD_CALLS))
-    mh_count_fold(thread);
+  if (MH_UNLIKELY(thread->live_bytes <= -MH_FLUSH_BYTES ||
+                  thread->counters->frees - thread->flushed_frees >= MH_FLUSH_CALLS))
+    mh_count_flush(thread);
 }
 
 __attribute__((noinline)) uint32_t mh_slots_take_more(struct mh_thread *thread) {

@@ -2,7 +2,7 @@
  *
  * Times are counted by CLOCK_MONOTONIC (clock.h), which nobody sets and which stands still while the machine is
  * suspended. A reader knows what time it is by CLOCK_BOOTTIME, which goes on meanwhile; and tells a time by the wall
- * clock, which is set, and goes on meanwhile as well. So once a second at most, when counters are folded, the writer
+ * clock, which is set, and goes on meanwhile as well. So once a second at most, when counters are flushed, the writer
  * looks at both, and notes how long the machine has been suspended and each jump of the wall clock.
  */
 #pragma once

@@ -9,7 +9,7 @@
 
 static int64_t live_bytes, live_count;
 static uint64_t allocations;
-static int64_t shared_live_count; /* what the shared slot's threads have made of it */
+static int64_t shared_live_count; /* the part of it that is due to threads of the shared slot */
 static struct mh_lock timeline_lock;
 static uint64_t timeline_next;
 
@@ -31,7 +31,7 @@ static void set_entry(struct mh_timeline_entry *entry, struct mh_timeline_entry 
   MH_SET(entry->allocations, value.allocations);
 }
 
-/* Keeps every second entry, so that the time they cover doubles. */
+/* Keeps every second entry. The entries then cover twice the time. */
 static void halve_timeline(struct mh_header *header) {
   struct mh_timeline_entry *entries = mh_timeline();
   for (uint32_t i = 0; i < MH_TIMELINE_MAX_COUNT / 2; i++) set_entry(&entries[i], entries[2 * i + 1]);
@@ -63,7 +63,7 @@ static void add_entry(uint64_t time) {
   __atomic_store_n(&timeline_next, time + header->timeline_step, __ATOMIC_RELAXED);
 }
 
-/* Nobody waits for the lock, and so nobody would find out that a signal handler ended the thread that holds it. */
+/* Signals are held back. Nobody waits for this lock, so nobody would notice that a signal handler ended its holder. */
 static void extend_timeline(uint64_t time) {
   if (time < __atomic_load_n(&timeline_next, __ATOMIC_RELAXED)) return;
   uint64_t signals = mh_signals_hold();
@@ -74,7 +74,7 @@ static void extend_timeline(uint64_t time) {
   mh_signals_release(signals);
 }
 
-/* Counts what the thread freed last, and leaves it where it is. */
+/* Counts the blocks that the thread freed last. Their slots stay in `freed`. */
 static void count_freed(struct mh_thread *thread) {
   uint32_t end = __atomic_load_n(&thread->freed_count, __ATOMIC_ACQUIRE);
   uint64_t bytes = 0;
@@ -84,35 +84,35 @@ static void count_freed(struct mh_thread *thread) {
   mh_count_freed_bytes(thread, bytes);
 }
 
-static void fold(struct mh_thread *thread, uint64_t time) {
+static void flush(struct mh_thread *thread, uint64_t time) {
   int64_t bytes = thread->live_bytes, highest = bytes > thread->live_bytes_max ? bytes : thread->live_bytes_max;
-  int64_t count = thread->live_count - thread->folded_live_count;
-  uint64_t made = thread->counters->allocations - thread->folded_allocations;
-  /* Taken away here before it is added there: what a signal handler jumps out of is lost, and not added again and
-   * again. */
+  int64_t count = thread->live_count - thread->flushed_live_count;
+  uint64_t made = thread->counters->allocations - thread->flushed_allocations;
+  /* Subtracted here before it is added there. So a flush that a signal handler jumps out of loses counts, and never
+   * adds them twice. */
   thread->live_bytes = thread->live_bytes_max = 0;
-  thread->folded_live_count = thread->live_count;
-  thread->folded_allocations += made;
-  thread->folded_frees = thread->counters->frees;
+  thread->flushed_live_count = thread->live_count;
+  thread->flushed_allocations += made;
+  thread->flushed_frees = thread->counters->frees;
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   highest += __atomic_fetch_add(&live_bytes, bytes, __ATOMIC_RELAXED);
   __atomic_fetch_add(&live_count, count, __ATOMIC_RELAXED);
   __atomic_fetch_add(&allocations, made, __ATOMIC_RELAXED);
-  mh_totals_fold(&thread->totals);
+  mh_totals_flush(&thread->totals);
   if (highest > 0 && raise_peak((uint64_t)highest, time)) mh_totals_peak();
   extend_timeline(time);
   mh_calendar_look(time);
 }
 
 static bool is_due(const struct mh_thread *thread) {
-  return thread->live_bytes >= MH_FOLD_BYTES || thread->live_bytes <= -MH_FOLD_BYTES ||
-         thread->counters->allocations - thread->folded_allocations >= MH_FOLD_CALLS ||
-         thread->counters->frees - thread->folded_frees >= MH_FOLD_CALLS;
+  return thread->live_bytes >= MH_FLUSH_BYTES || thread->live_bytes <= -MH_FLUSH_BYTES ||
+         thread->counters->allocations - thread->flushed_allocations >= MH_FLUSH_CALLS ||
+         thread->counters->frees - thread->flushed_frees >= MH_FLUSH_CALLS;
 }
 
-__attribute__((noinline)) void mh_count_fold(struct mh_thread *thread) {
+__attribute__((noinline)) void mh_count_flush(struct mh_thread *thread) {
   count_freed(thread);
-  if (is_due(thread)) fold(thread, mh_clock_now());
+  if (is_due(thread)) flush(thread, mh_clock_now());
 }
 
 __attribute__((noinline)) void mh_count_shared_allocation(uint32_t stack, struct mh_amount amount, uint64_t time) {
@@ -151,18 +151,18 @@ void mh_count_free(struct mh_thread *thread, uint32_t stack, struct mh_amount am
   if (thread->live_bytes > thread->live_bytes_max) thread->live_bytes_max = thread->live_bytes;
   thread->live_count -= (int64_t)amount.count;
   thread->live_bytes -= (int64_t)amount.bytes;
-  if (is_due(thread)) fold(thread, mh_clock_now());
+  if (is_due(thread)) flush(thread, mh_clock_now());
 }
 
-/* A thread without a slot of its own has folded everything: it counted in the shared one. */
-static void fold_one(struct mh_thread *thread) {
+/* A thread without a slot of its own has nothing to flush: it counted in the shared one. */
+static void flush_one(struct mh_thread *thread) {
   if (!thread->slot) return;
   count_freed(thread);
-  fold(thread, mh_clock_now());
+  flush(thread, mh_clock_now());
 }
 
-void mh_count_fold_all(void) {
-  mh_thread_each(fold_one);
+void mh_count_flush_all(void) {
+  mh_thread_each(flush_one);
 }
 
 static int64_t threads_live_count;

@@ -1,14 +1,14 @@
 /* Counting: allocations and frees, live totals, the peak, the timeline.
  *
- * Each thread counts in its own slot of the store, so the sum over the slots is true at every instant and costs nobody
- * a shared cache line. Peak and timeline need the sum itself: each thread keeps what its live bytes changed since it
- * last said so, with the highest point in between, and folds that into the process's total after MH_FOLD_BYTES or
- * MH_FOLD_CALLS. With one thread the peak is exact; with more it is off by at most MH_FOLD_BYTES for each.
+ * Each thread counts in its own slot of the store. The sum over the slots is true at every instant, and no cache line
+ * is shared. Peak and timeline need the sum itself. So each thread keeps the change of its live bytes since its last
+ * flush, and the maximum in between. A flush adds both to the process's totals. It is due after MH_FLUSH_BYTES or
+ * MH_FLUSH_CALLS. With one thread the peak is exact. With more it is off by at most MH_FLUSH_BYTES for each.
  *
- * The record of a block that is freed is in no cache as a rule, and its size and stack are wanted for counting only. So
- * a free does not wait for them: the empty record is noted, and counted with MH_FREED others, when it has come. What
- * was live at the free is noted too, which keeps the peak exact. The number of frees is right at once, their bytes are
- * behind by those MH_FREED of each thread.
+ * A freed block's record is rarely in a cache, and its size and stack are needed for counting only. So a free does not
+ * wait for them: it notes the empty record, and counts MH_FREED of them together, when the memory has arrived. It also
+ * notes the live bytes of that moment, which keeps the peak exact. The number of frees is right at once. Their bytes
+ * lag behind by at most MH_FREED blocks for each thread.
  */
 #pragma once
 #include <stdint.h>
@@ -16,13 +16,13 @@
 #include "sample.h"
 #include "thread.h"
 
-#define MH_FOLD_BYTES (64 << 10)
-#define MH_FOLD_CALLS 1024 /* as many allocations, or as many frees */
+#define MH_FLUSH_BYTES (64 << 10)
+#define MH_FLUSH_CALLS 1024 /* allocations, or frees */
 
-/* Folds if that is due, now that everything is counted. */
-void mh_count_fold(struct mh_thread *thread);
+/* Counts what the thread freed last, and flushes if that is due. */
+void mh_count_flush(struct mh_thread *thread);
 
-/* The rare way of the next. */
+/* The slow path of mh_count_allocation. */
 void mh_count_shared_allocation(uint32_t stack, struct mh_amount amount, uint64_t time);
 
 /* For a thread with a slot of its own. */
@@ -35,8 +35,8 @@ MH_INLINE void mh_count_own_allocation(struct mh_thread *thread, uint32_t stack,
   thread->live_count += (int64_t)amount.count;
   int64_t live = thread->live_bytes + (int64_t)amount.bytes;
   thread->live_bytes = live;
-  if (MH_UNLIKELY(live >= MH_FOLD_BYTES || allocations - thread->folded_allocations >= MH_FOLD_CALLS))
-    mh_count_fold(thread);
+  if (MH_UNLIKELY(live >= MH_FLUSH_BYTES || allocations - thread->flushed_allocations >= MH_FLUSH_CALLS))
+    mh_count_flush(thread);
 }
 
 /* `thread` may be NULL: then the shared slot counts, atomically. `time` is the relative time of the allocation. */
@@ -47,8 +47,8 @@ MH_INLINE void mh_count_allocation(struct mh_thread *thread, uint32_t stack, str
     mh_count_shared_allocation(stack, amount, time);
 }
 
-/* Whether this thread made the allocation, and no other before it freed it: its last one then was at `newest_time`.
- * Told by the time and not by the slot, which may have been freed and taken anew by other threads. */
+/* Whether this thread made the allocation, and no other one before it freed it: then its newest allocation was at
+ * `newest_time`. The slot would not tell: other threads may have freed and reused it. */
 MH_INLINE bool mh_is_temporary(const struct mh_thread *thread, const struct mh_record *record, uint64_t newest_time) {
   return record->time == newest_time && record->thread == thread->tid;
 }
@@ -56,7 +56,7 @@ MH_INLINE bool mh_is_temporary(const struct mh_thread *thread, const struct mh_r
 /* `stack` made the allocation. `temporary`: see mh_is_temporary. */
 void mh_count_free(struct mh_thread *thread, uint32_t stack, struct mh_amount amount, bool temporary);
 
-/* The same, of the record `slot`, for a plain thread that has room for one more. */
+/* The same for the record `slot`, on the fast path. The thread has room for one more. */
 MH_INLINE void mh_count_free_later(struct mh_thread *thread, uint32_t slot) {
   struct mh_thread_slot *counters = thread->counters;
   uint32_t count = thread->freed_count;
@@ -68,8 +68,8 @@ MH_INLINE void mh_count_free_later(struct mh_thread *thread, uint32_t slot) {
   __atomic_store_n(&thread->freed_count, count + 1, __ATOMIC_RELEASE);
 }
 
-/* Counts one of those, all but its bytes, which are added to `bytes` and counted together, after the last. Between
- * frees the live bytes only grow: where they were highest is known at the frees. */
+/* Counts one of those blocks. Its bytes are added to `bytes`, for mh_count_freed_bytes after the last. Between frees
+ * the live bytes only grow, so their maximum is at one of the frees. */
 MH_INLINE void mh_count_freed(struct mh_thread *thread, const struct mh_freed *freed, const struct mh_record *record,
                               uint64_t *bytes) {
   struct mh_amount amount = {.count = 1, .bytes = mh_record_size(record)};
@@ -83,11 +83,11 @@ static inline void mh_count_freed_bytes(struct mh_thread *thread, uint64_t bytes
   MH_SET(thread->counters->freed_bytes, thread->counters->freed_bytes + bytes);
 }
 
-/* Folds what every thread has counted into peak and timeline (at the end of the process). */
-void mh_count_fold_all(void);
+/* Flushes the counts of every thread, at the end of the process. */
+void mh_count_flush_all(void);
 
-/* Live allocations, by what this process's threads have counted. A child of fork asks this of its parent's threads, any
- * of which may have been in the middle of a fold: so it is the sum of what no fold changes. */
+/* The number of live allocations, from the counts of this process's threads. A child of fork asks for those of its
+ * parent's, any of which may have been in the middle of a flush. So this is a sum of numbers that no flush changes. */
 int64_t mh_count_live(void);
 
 void mh_count_reset(void);

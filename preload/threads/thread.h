@@ -37,12 +37,12 @@ struct mh_thread {
   uint32_t free_count;
   uint32_t run_next, run_end;
 
-  /* Since the last fold: what became of live bytes, and the most of them at a free. Since ever: what became of live
-   * blocks; private, so that a child of fork finds what was live then. And this and the counters, as they were at the
-   * last fold. See counters.h. */
+  /* See counters.h. Since the last flush: the change of the live bytes, and their maximum at any free. */
   int64_t live_bytes, live_bytes_max;
-  int64_t live_count, folded_live_count;
-  uint64_t folded_allocations, folded_frees;
+  /* Since the thread began: the change of the number of live blocks. Private memory, so a child of fork finds the value
+   * at the fork. Then this and the counters as they were at the last flush. */
+  int64_t live_count, flushed_live_count;
+  uint64_t flushed_allocations, flushed_frees;
 
   /* What it freed last: the first `freed_counted` are counted, and only wait for their slots to be given back. */
   uint32_t freed_count, freed_counted;

@@ -1,8 +1,8 @@
 /* Totals for every stack; see totals.h.
  *
- * The share of each stack in the peak costs no pass over the stacks. Peaks are numbered, and a stack remembers the
- * number of the peak that its `peak_bytes` belongs to. Nothing changed in a stack whose number is old since before
- * the newest peak; so its live bytes then are its live bytes now, and they are noted the moment before they change.
+ * Each stack's share of the peak is known without a pass over the stacks. Peaks are numbered, and a stack keeps the
+ * number of the peak that its `peak_bytes` belongs to. A stack with an older number has not changed since before the
+ * newest peak. So its live bytes at the peak are its live bytes now, and are noted just before they change.
  */
 #include "totals.h"
 
@@ -21,7 +21,7 @@ static void add(uint32_t id, struct mh_amount allocated, struct mh_amount freed,
       __atomic_compare_exchange_n(&stack->peak_number, &noted, newest, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
     uint64_t came = __atomic_load_n(&stack->allocated_bytes, __ATOMIC_RELAXED),
              went = __atomic_load_n(&stack->freed_bytes, __ATOMIC_RELAXED);
-    /* More has gone than has come where one thread has folded its frees, and another not yet what it allocated. */
+    /* More went than came where one thread has flushed its frees, and another one not yet its allocations. */
     __atomic_store_n(&stack->peak_bytes, came > went ? came - went : 0, __ATOMIC_RELAXED);
   }
   add64(&stack->allocations, allocated.count);
@@ -31,7 +31,7 @@ static void add(uint32_t id, struct mh_amount allocated, struct mh_amount freed,
   add64(&stack->temporaries, temporaries);
 }
 
-static void bring(const struct mh_delta *delta) {
+static void flush_delta(const struct mh_delta *delta) {
   if (!delta->stack) return;
   add(delta->stack, (struct mh_amount){delta->allocations, delta->allocated_bytes},
       (struct mh_amount){delta->frees, delta->freed_bytes}, delta->temporaries);
@@ -43,16 +43,16 @@ void mh_total_directly(uint32_t stack, struct mh_amount allocated, struct mh_amo
 
 __attribute__((noinline)) void mh_delta_change(struct mh_totals *totals, struct mh_delta *delta, uint32_t stack) {
   uint32_t place = stack % MH_DELTAS;
-  bring(delta);
+  flush_delta(delta);
   *delta = (struct mh_delta){.stack = stack};
   totals->used[place / 64] |= (uint64_t)1 << place % 64;
 }
 
-void mh_totals_fold(struct mh_totals *totals) {
+void mh_totals_flush(struct mh_totals *totals) {
   for (uint32_t word = 0; word < MH_DELTAS / 64; word++) {
     for (uint64_t used = totals->used[word]; used; used &= used - 1) {
       struct mh_delta *delta = &totals->deltas[word * 64 + (uint32_t)__builtin_ctzll(used)];
-      bring(delta);
+      flush_delta(delta);
       delta->stack = 0;
     }
     totals->used[word] = 0;

@@ -1,8 +1,8 @@
 /* Totals for every stack: allocations, bytes, frees, temporaries, and the live bytes at the process's peak.
  *
- * A thread first counts in a small table of its own; what it counted goes to the stacks in the store when counters.c
- * folds, or when another stack needs the place. So a stack that many threads use costs none of them a shared cache line
- * for each call, and what a viewer sees is at most one fold behind.
+ * A thread first counts in a small table of its own, a delta for each stack. The deltas are added to the stacks in the
+ * store when the thread flushes (counters.h), or when another stack needs the place. So a stack that many threads use
+ * costs no shared cache line for each call, and what a viewer sees is at most one flush behind.
  */
 #pragma once
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 
 #define MH_DELTAS 256
 
-/* What an allocation counts as: itself, or what it stands for where only a sample is recorded. */
+/* What an allocation counts as: itself, or while sampling the allocations that it stands for. */
 struct mh_amount {
   uint64_t count, bytes;
 };
@@ -20,7 +20,7 @@ struct mh_delta {
   uint32_t allocations, frees, temporaries;
   uint64_t allocated_bytes, freed_bytes;
 };
-/* what counts as more goes to the store at once: 32 bits last from fold to fold */
+/* A larger count goes to the store directly. So 32 bits suffice from flush to flush. */
 #define MH_DELTA_MOST_COUNT (1u << 20)
 
 struct mh_totals {
@@ -28,7 +28,7 @@ struct mh_totals {
   struct mh_delta deltas[MH_DELTAS] __attribute__((aligned(32)));
 };
 
-/* Gives the place of `delta` to `stack`, and brings what was counted there to the store. */
+/* Flushes `delta` to the store, and gives its place to `stack`. */
 void mh_delta_change(struct mh_totals *totals, struct mh_delta *delta, uint32_t stack);
 
 /* Counts what a delta cannot hold. */
@@ -40,7 +40,7 @@ static inline struct mh_delta *mh_delta_of(struct mh_totals *totals, uint32_t st
   return delta;
 }
 
-/* `stack` 0, a stack that could not be kept, is counted nowhere. */
+/* `stack` 0 is a stack that could not be kept: it is not counted. */
 static inline void mh_total_allocation(struct mh_totals *totals, uint32_t stack, struct mh_amount amount) {
   if (__builtin_expect(amount.count > MH_DELTA_MOST_COUNT, 0)) {
     mh_total_directly(stack, amount, (struct mh_amount){0}, false);
@@ -62,8 +62,8 @@ static inline void mh_total_free(struct mh_totals *totals, uint32_t stack, struc
   delta->temporaries += temporary ? (uint32_t)amount.count : 0;
 }
 
-/* Brings everything counted in `totals` to the store. */
-void mh_totals_fold(struct mh_totals *totals);
+/* Flushes all deltas of `totals` to the store. */
+void mh_totals_flush(struct mh_totals *totals);
 
 /* The process's live bytes reached a new peak: what each stack has live now is its share of it. */
 void mh_totals_peak(void);

@@ -21,10 +21,9 @@
  * - Pages of outgrown tables that are given back to the kernel (MADV_DONTNEED)
  * under a reader: it finds zeros, which is a miss.
  * - Rules are exchanged by one 16-byte instruction in assembly. Readers load key, rule and key again, atomically.
- * - mh_count_fold_all, at the end of the process, folds the counts of threads
- * that still run, as nobody can stop them: what such a thread counts
- *   at that very moment may be missing in peak and stack totals. Live records are not concerned. Not called here before
- *   all have ended.
+ * - mh_count_flush_all, at the end of the process, flushes the counts of threads that still run, as nobody can stop
+ *   them. What such a thread counts at that very moment may be missing in peak and stack totals. Live records are not
+ *   concerned. It is not called here before all threads have ended.
  *
  * Helgrind is no help: it replaces malloc, so that the hooks are never called; told not to
  * (--soname-synonyms=somalloc=nouserintercepts) it runs, but knows no atomics, and calls each of them a race.
@@ -429,7 +428,7 @@ static void check_records(void) {
 }
 
 static void check_counts(void) {
-  mh_count_fold_all();
+  mh_count_flush_all();
   const struct mh_thread_slot *slots = mh_thread_slots();
   uint64_t made = 0, freed = 0, made_bytes = 0, freed_bytes = 0;
   for (uint32_t i = 0; i < mh_header()->thread_slots; i++) {
@@ -441,7 +440,8 @@ static void check_counts(void) {
   if (made - freed != live_count) fault("threads counted %lu live, not %lu", made - freed, live_count);
   if (made_bytes - freed_bytes != live_bytes)
     fault("threads counted %lu bytes live, not %lu", made_bytes - freed_bytes, live_bytes);
-  if ((uint64_t)mh_count_live() != live_count) fault("%ld are live by the folds, not %lu", mh_count_live(), live_count);
+  if ((uint64_t)mh_count_live() != live_count)
+    fault("%ld are live by the threads' counts, not %lu", mh_count_live(), live_count);
 
   uint32_t count = mh_header()->arrays[MH_KIND_STACKS].count;
   struct mh_amount *live = calloc(count, sizeof *live);

@@ -43,12 +43,12 @@ export const PROCESSES = [
     "children by fork",
   ],
   [
-    "no fold changes what a child counts",
+    "no flush changes what a child counts",
     "counters.c",
-    "  thread->folded_live_count = thread->live_count;",
+    "  thread->flushed_live_count = thread->live_count;",
     "  __atomic_fetch_add(&shared_live_count, thread->live_count, __ATOMIC_RELAXED);\n" +
       "  for (int i = 0; i < 200; i++) mh_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);\n" +
-      "  thread->folded_live_count = thread->live_count = 0;",
+      "  thread->flushed_live_count = thread->live_count = 0;",
     "processes",
     "children by fork",
   ],
