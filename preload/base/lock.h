@@ -1,11 +1,13 @@
-/* A lock for rare, short work. Taking it is bounded: after a while the caller gives up, drops the record it wanted to
- * write, and the program goes on. It is never held across a call into the program or the loader.
+/* A lock for rare, short work. Acquiring it is bounded: after some time the caller gives up and drops the record that
+ * it wanted to write, and the program goes on. It is never held across a call into the program or the loader.
  *
- * Whoever holds it may be preempted, so a taker that spun in vain sleeps a little, some tens of milliseconds in all.
- * When even that was in vain, the holder may be gone for good (a signal handler jumped out of it): from then on nobody
- * waits long, until somebody gets it again. A holder's lock whose thread has ended is taken over. One that has jumped
- * out and lives on says so at its next hook (mh_lock_leave_all). It may call none for long: what can stand it is taken
- * over all the same (mh_lock_take_anyway).
+ * The holder may be preempted. So a waiter first spins, then yields, then sleeps some tens of milliseconds in all. If
+ * that was in vain, the holder may be gone for good: a signal handler jumped out of it. From then on nobody waits long,
+ * until somebody acquires the lock again.
+ *
+ * A lock whose holder's thread has ended is taken over. A holder that was jumped out of, in a thread that goes on,
+ * abandons its locks at the thread's next hook (mh_lock_abandon_all). That may be long in coming. So work that two
+ * threads may do at once steals the lock instead (mh_lock_acquire_or_steal).
  */
 #pragma once
 #include <stdbool.h>
@@ -15,11 +17,11 @@
 #include "sys.h"
 
 struct mh_lock {
-  uint32_t held; /* 0: free, else by whom: a thread's id */
+  uint32_t held; /* 0: free; else the holder's thread id */
   uint32_t given_up;
 };
 
-#define MH_LOCK_LEFT UINT32_MAX /* held by somebody who jumped out of the middle */
+#define MH_LOCK_ABANDONED UINT32_MAX /* a signal handler jumped out of the holder */
 
 static inline void mh_pause(void) {
 #if defined(__x86_64__)
@@ -31,14 +33,14 @@ static inline void mh_pause(void) {
 
 enum mh_lock_result {
   MH_LOCK_REFUSED,
-  MH_LOCK_TAKEN,
-  MH_LOCK_TAKEN_OVER, /* somebody was in the middle of changing what it guards, and will not go on */
+  MH_LOCK_ACQUIRED,
+  MH_LOCK_TAKEN_OVER, /* acquired, but its last holder was in the middle of a change, and will not finish it */
 };
 
-enum mh_lock_result mh_lock_wait(struct mh_lock *lock, uint32_t self, bool anyway);
+enum mh_lock_result mh_lock_wait(struct mh_lock *lock, uint32_t self, bool steal);
 
-/* What this thread is taking or holds, as far as there is room: noted before it is taken, as a signal handler may jump
- * out at any instruction. */
+/* The locks that this thread holds or is about to acquire, as far as there is room. They are noted before they are
+ * acquired, because a signal handler may jump out at any instruction. */
 #define MH_LOCKS_NOTED 4
 struct mh_locks_noted {
   uint32_t count;
@@ -58,26 +60,26 @@ static inline void mh_lock_forget(void) {
   if (mh_locks_noted.count) mh_locks_noted.count--;
 }
 
-/* A signal handler jumped out of a hook of this thread, `self`: it holds nothing any more. */
-void mh_lock_leave_all(uint32_t self);
+/* A signal handler jumped out of a hook of this thread, `self`: its locks are marked as abandoned. */
+void mh_lock_abandon_all(uint32_t self);
 
-/* For work that can be begun anew, or what it changes mended, when a signal handler jumped out of the middle or ended
- * the thread there: what this very thread, `self`, still holds is its own again. (A hook that is called inside a hook
- * takes no lock, so nobody else can be at it.) */
-static inline enum mh_lock_result mh_lock_try_again(struct mh_lock *lock, uint32_t self) {
+/* Reentrant: a lock that this very thread, `self`, still holds is its own again. A signal handler has jumped out of its
+ * holder. A hook that is called inside another one acquires no lock, so nobody else is in the middle of that work. The
+ * work must be one that can be restarted, or whose data can be repaired. */
+static inline enum mh_lock_result mh_lock_try_reentrant(struct mh_lock *lock, uint32_t self) {
   mh_lock_note(lock);
   uint32_t held = MH_GET(lock->held);
   if (MH_UNLIKELY(held == self)) return MH_LOCK_TAKEN_OVER;
-  /* Whose it is, and that it is held, is said at once. */
-  if ((!held || held == MH_LOCK_LEFT) &&
+  /* One exchange both acquires the lock and says for whom. */
+  if ((!held || held == MH_LOCK_ABANDONED) &&
       __atomic_compare_exchange_n(&lock->held, &held, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-    return held ? MH_LOCK_TAKEN_OVER : MH_LOCK_TAKEN;
+    return held ? MH_LOCK_TAKEN_OVER : MH_LOCK_ACQUIRED;
   mh_lock_forget();
   return MH_LOCK_REFUSED;
 }
 
-static inline enum mh_lock_result mh_lock_take_again(struct mh_lock *lock, uint32_t self) {
-  enum mh_lock_result taken = mh_lock_try_again(lock, self);
+static inline enum mh_lock_result mh_lock_acquire_reentrant(struct mh_lock *lock, uint32_t self) {
+  enum mh_lock_result taken = mh_lock_try_reentrant(lock, self);
   return MH_LIKELY(taken != MH_LOCK_REFUSED) ? taken : mh_lock_wait(lock, self, false);
 }
 
@@ -87,10 +89,11 @@ static inline void mh_lock_release(struct mh_lock *lock) {
   mh_lock_forget();
 }
 
-/* For work that two threads can be at, as long as that is rare: when one thread has held the lock all the while that
- * this one waited, it is taken away from it. What it releases then is its own alone. */
-static inline enum mh_lock_result mh_lock_take_anyway(struct mh_lock *lock, uint32_t self) {
-  enum mh_lock_result taken = mh_lock_try_again(lock, self);
+/* For work that two threads may do at once, if that is rare. When one thread has held the lock for all the time that
+ * this one waited, the lock is stolen from it. Both then release it with mh_lock_release_own, which leaves a stolen lock
+ * to its new holder. */
+static inline enum mh_lock_result mh_lock_acquire_or_steal(struct mh_lock *lock, uint32_t self) {
+  enum mh_lock_result taken = mh_lock_try_reentrant(lock, self);
   return MH_LIKELY(taken != MH_LOCK_REFUSED) ? taken : mh_lock_wait(lock, self, true);
 }
 

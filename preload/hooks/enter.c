@@ -12,7 +12,7 @@ bool mh_guard_is_stale(uintptr_t frame) {
   stack_t alternate;
   if (mh_syscall(SYS_sigaltstack, 0, (long)&alternate, 0, 0, 0, 0) < 0 || alternate.ss_flags & SS_ONSTACK) return false;
   if (mh_tls.disarms && alternate.ss_flags & SS_DISABLE) return false;
-  mh_lock_leave_all(mh_self_id());
+  mh_lock_abandon_all(mh_self_id());
   mh_tls.guard = 0;
   return true;
 }

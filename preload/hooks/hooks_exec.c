@@ -124,7 +124,8 @@ static bool lend_copy(void) {
 }
 
 static bool lend_folder(void) {
-  if (MH_LIKELY(!mh_settings.file_entry) || mh_lock_take_again(&lent.lock, (uint32_t)mh_gettid()) == MH_LOCK_REFUSED)
+  if (MH_LIKELY(!mh_settings.file_entry) ||
+      mh_lock_acquire_reentrant(&lent.lock, (uint32_t)mh_gettid()) == MH_LOCK_REFUSED)
     return false;
   bool borrowed = lent.borrowers && environ == lent.copy;
   if (!borrowed && !lent.borrowers) borrowed = lend_copy();
@@ -144,7 +145,7 @@ static void put_entry_back(void) {
 }
 
 static void take_folder_back(void) {
-  if (mh_lock_take_again(&lent.lock, (uint32_t)mh_gettid()) == MH_LOCK_REFUSED) return;
+  if (mh_lock_acquire_reentrant(&lent.lock, (uint32_t)mh_gettid()) == MH_LOCK_REFUSED) return;
   char **copy = lent.copy;
   if (--lent.borrowers == 0 &&
       !__atomic_compare_exchange_n(&environ, &copy, lent.original, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))

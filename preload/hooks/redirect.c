@@ -118,7 +118,7 @@ static bool rebind(const struct mh_loaded *module, void *unused) {
 static void once(void (*work)(struct mh_changes changes), uint64_t *seen) {
   struct mh_changes changes = mh_loaded_changes();
   uint64_t now = changes.loads + changes.unloads;
-  if (MH_GET(*seen) == now || mh_lock_take_again(&lock, (uint32_t)mh_gettid()) == MH_LOCK_REFUSED) return;
+  if (MH_GET(*seen) == now || mh_lock_acquire_reentrant(&lock, (uint32_t)mh_gettid()) == MH_LOCK_REFUSED) return;
   if (MH_GET(*seen) != now) work(changes);
   MH_SET(*seen, now);
   mh_lock_release(&lock);

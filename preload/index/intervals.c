@@ -23,7 +23,7 @@ static bool is_reserved(const struct mh_range *reservation) {
   return reservation->number < mh_header()->arrays[MH_KIND_STACKS].count;
 }
 
-/* Where somebody was in the middle of a change. Returns how many mappings are gone. */
+/* Repairs both where a change was interrupted for good. Returns how many mappings are lost. */
 static uint32_t keep_whole(void) {
   mh_intervals_changing();
   mh_ranges_keep(&mh_reservations, is_reserved);
@@ -33,13 +33,13 @@ static uint32_t keep_whole(void) {
   return mh_ranges_keep(&mh_mappings, has_record);
 }
 
-static bool mended(enum mh_lock_result taken) {
+static bool repaired(enum mh_lock_result taken) {
   if (MH_UNLIKELY(taken == MH_LOCK_TAKEN_OVER) && keep_whole()) mh_store_drop(0);
   return taken != MH_LOCK_REFUSED;
 }
 
 bool mh_intervals_lock(void) {
-  return mended(mh_lock_take_again(&lock, mh_self_id()));
+  return repaired(mh_lock_acquire_reentrant(&lock, mh_self_id()));
 }
 
 void mh_intervals_unlock(void) {
@@ -48,7 +48,7 @@ void mh_intervals_unlock(void) {
 
 bool mh_intervals_around(uintptr_t address, uintptr_t *low, uintptr_t *high) {
   *low = *high = 0;
-  if (!mended(mh_lock_try_again(&lock, mh_self_id()))) return false;
+  if (!repaired(mh_lock_try_reentrant(&lock, mh_self_id()))) return false;
   uint32_t at = mh_ranges_behind(&mh_mappings, address);
   bool inside = at < mh_mappings.count && mh_mappings.at[at].start <= address;
   *low = inside ? mh_mappings.at[at].start : at ? mh_mappings.at[at - 1].end : 0;

@@ -11,8 +11,8 @@
 
 extern struct mh_ranges mh_mappings, mh_reservations;
 
-/* Takes the lock of both. Where somebody was in the middle of a change, they are mended first: what is in order and has
- * its record is kept, what is lost is counted as dropped. False: not to be had in time. */
+/* Acquires the lock of both. If a change was interrupted for good, they are repaired first: ranges that are in order
+ * and have their record are kept, lost ones are counted as dropped. False: the lock was not free in time. */
 bool mh_intervals_lock(void);
 void mh_intervals_unlock(void);
 

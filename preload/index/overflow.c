@@ -82,7 +82,7 @@ static bool make_room(struct shard *shard) {
 }
 
 static bool take(struct shard *shard) {
-  enum mh_lock_result taken = mh_lock_take_again(&shard->lock, mh_self_id());
+  enum mh_lock_result taken = mh_lock_acquire_reentrant(&shard->lock, mh_self_id());
   if (MH_UNLIKELY(taken == MH_LOCK_TAKEN_OVER) && shard->table && !rebuild(shard, shard->table->capacity)) {
     mh_lock_release(&shard->lock);
     return false;
@@ -137,7 +137,7 @@ uint32_t mh_overflow_peek(uint64_t key) {
 }
 
 void mh_overflow_clone(void) {
-  /* What another thread was changing at the fork is put in order, as after a jump out of the middle. */
+  /* A table that another thread was changing at the fork is repaired, as after a jump out of the middle. */
   for (uint32_t i = 0; i < SHARDS; i++) {
     struct shard *shard = &shards[i];
     if (shard->lock.held && shard->table && !rebuild(shard, shard->table->capacity)) *shard = (struct shard){0};

@@ -1,5 +1,5 @@
-/* Ranges of addresses: a sorted array of some that do not overlap, each with a number. Whoever uses one has a lock
- * for it.
+/* Ranges of addresses: a sorted array of ranges that do not overlap, each with a number. Its users have a lock for
+ * it.
  *
  * Ranges are few (the kernel allows 65,530 mappings by default) and each costs a system call, next to which moving
  * the array's tail is small.
@@ -69,11 +69,11 @@ static inline void mh_ranges_remove(struct mh_ranges *ranges, uint32_t at) {
   __builtin_memmove(&ranges->at[at], &ranges->at[at + 1], (ranges->count - at) * sizeof(struct mh_range));
 }
 
-/* Keeps those that are in order, and that `is_whole` knows, where somebody was in the middle of a change. Returns how
- * many are gone. */
+/* Repairs the array where a change was interrupted for good: keeps the ranges that are in order and that `is_whole`
+ * accepts. Returns how many are lost. */
 static inline uint32_t mh_ranges_keep(struct mh_ranges *ranges, bool (*is_whole)(const struct mh_range *range)) {
   uint32_t kept = 0, before = ranges->count;
-  /* while one is taken out there is one behind the last */
+  /* While a range is being removed, the array still has one more behind the last. */
   uint32_t written = before < ranges->capacity ? before + 1 : before;
   for (uint32_t i = 0; i < written; i++) {
     struct mh_range range = ranges->at[i];

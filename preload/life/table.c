@@ -1,13 +1,13 @@
-/* Who has something to do at which moment of a process's life (life.h), and what becomes of a lock whose holder is
+/* What each file does at which moment of a process's life (life.h), and what becomes of its lock when the holder is
  * gone.
  *
- * Each file that keeps something from one call to the next has its row here; tools/checks/life.mjs looks for those that
- * have none. The rows stand in the order of the rooms, from base up, so that what a row uses has been called before it;
- * one row stands elsewhere, and says why. A row says of its lock, when a signal handler has jumped out while it was
- * held, or its holder has ended:
+ * Each file that keeps state from one call to the next has a row here. tools/checks/life.mjs finds files without one.
+ * The rows are in the order of the rooms, from base up, so whatever a row uses was called before it. One row stands
+ * elsewhere, and says why. A row's second word is for the case that a signal handler jumped out while the file's lock
+ * was held, or ended the holder's thread. Then the next thread to acquire the lock takes it over:
  *
- *   BEGUN_ANEW  whoever takes it over begins the work anew; what was half done does no harm
- *   MENDED      whoever takes it over first puts in order what it guards
+ *   RESTARTED  it does the work from the beginning; what was half done does no harm
+ *   REPAIRED   it first repairs the data that the lock protects
  */
 #include <stddef.h>
 
@@ -47,33 +47,33 @@ static void (*const table[][MH_MOMENTS])(void) = {
 
     /* start.c and clone.c make the store and forget it, between these moments. With it go its calendar, where it is
      * mapped, and what stands in for it. */
-    ROW(store/store, BEGUN_ANEW)
+    ROW(store/store, RESTARTED)
     ROW(store/format, NO_LOCK)
     ROW(store/calendar, NO_LOCK)
     ROW(store/stand_in, NO_LOCK, [MH_FORKED] = mh_stand_in_forked)
 
-    ROW(threads/thread, BEGUN_ANEW, [MH_CLONE] = mh_thread_reset, [MH_RESET] = mh_thread_reset)
-    ROW(threads/counters, BEGUN_ANEW, [MH_CLONE] = mh_count_reset, [MH_RESET] = mh_count_reset)
+    ROW(threads/thread, RESTARTED, [MH_CLONE] = mh_thread_reset, [MH_RESET] = mh_thread_reset)
+    ROW(threads/counters, RESTARTED, [MH_CLONE] = mh_count_reset, [MH_RESET] = mh_count_reset)
     ROW(threads/sample, NO_LOCK, [MH_FORKED] = mh_sample_redraw, [MH_CHILD] = mh_sample_reseed)
 
     ROW(index/shadow, NO_LOCK, [MH_CLONE] = mh_shadow_clone, [MH_RESET] = mh_shadow_reset)
-    ROW(index/overflow, MENDED, [MH_CLONE] = mh_overflow_clone, [MH_DROP_MISSING] = mh_overflow_drop_missing,
+    ROW(index/overflow, REPAIRED, [MH_CLONE] = mh_overflow_clone, [MH_DROP_MISSING] = mh_overflow_drop_missing,
         [MH_RESET] = mh_overflow_reset)
-    ROW(index/intervals, MENDED, [MH_CLONE] = mh_intervals_clone, [MH_DROP_MISSING] = mh_intervals_drop_missing,
+    ROW(index/intervals, REPAIRED, [MH_CLONE] = mh_intervals_clone, [MH_DROP_MISSING] = mh_intervals_drop_missing,
         [MH_RESET] = mh_intervals_reset)
 
     ROW(stacks/keep, NO_LOCK, [MH_START] = mh_keep_start)
-    ROW(stacks/modules, BEGUN_ANEW, [MH_STORE] = mh_modules_start, [MH_CLONE] = mh_modules_clone,
+    ROW(stacks/modules, RESTARTED, [MH_STORE] = mh_modules_start, [MH_CLONE] = mh_modules_clone,
         [MH_RESET] = mh_modules_reset)
-    ROW(stacks/intern, BEGUN_ANEW, [MH_CLONE] = mh_intern_clone, [MH_RESET] = mh_intern_reset)
+    ROW(stacks/intern, RESTARTED, [MH_CLONE] = mh_intern_clone, [MH_RESET] = mh_intern_reset)
 
     ROW(unwind/stack_cache, NO_LOCK, [MH_START] = mh_capture_start)
-    ROW(unwind/rule_table, BEGUN_ANEW, [MH_CHILD] = mh_rule_table_child)
+    ROW(unwind/rule_table, RESTARTED, [MH_CHILD] = mh_rule_table_child)
     ROW(unwind/cfi, NO_LOCK, [MH_CHILD] = mh_cfi_child)
 
     ROW(records/slots, NO_LOCK, [MH_CLONE] = mh_slots_reset, [MH_DROP_MISSING] = mh_slots_rebuild,
         [MH_RESET] = mh_slots_reset)
-    ROW(records/fork_log, BEGUN_ANEW, [MH_FORKED] = mh_fork_log_forked, [MH_BEGUN] = mh_fork_log_forget)
+    ROW(records/fork_log, RESTARTED, [MH_FORKED] = mh_fork_log_forked, [MH_BEGUN] = mh_fork_log_forget)
 
     ROW(send/sender, NO_LOCK, [MH_FORKED] = mh_sender_forget, [MH_CHILD] = mh_sender_forget)
     ROW(send/sender_difference, NO_LOCK) /* the sender forgets it */
@@ -81,8 +81,8 @@ static void (*const table[][MH_MOMENTS])(void) = {
     /* The modules are known by then, and so whose the functions behind the hooks are. */
     ROW(life/allocator, NO_LOCK, [MH_START] = mh_allocator_start, [MH_STORE] = mh_allocator_judge)
 
-    ROW(hooks/redirect, BEGUN_ANEW, [MH_STORE] = mh_redirect_start, [MH_FORKED] = mh_redirect_forked)
-    ROW(hooks/hooks_exec, BEGUN_ANEW, [MH_FORKED] = mh_exec_forked)
+    ROW(hooks/redirect, RESTARTED, [MH_STORE] = mh_redirect_start, [MH_FORKED] = mh_redirect_forked)
+    ROW(hooks/hooks_exec, RESTARTED, [MH_FORKED] = mh_exec_forked)
 
     /* The same in every process of a program, and so in children: found or decided once, and filters that stay for
      * good. */

@@ -96,7 +96,7 @@ void mh_fork_log_prepare(void) {
   if (parents || !__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) return;
   if (!make_log()) return;
   uint64_t signals = mh_signals_hold();
-  bool locked = mh_lock_take_again(&lock, mh_self_id()) != MH_LOCK_REFUSED;
+  bool locked = mh_lock_acquire_reentrant(&lock, mh_self_id()) != MH_LOCK_REFUSED;
   mh_tls.fork_place = take_place(kept, UNBORN);
   __atomic_add_fetch(&preparing, 1, __ATOMIC_SEQ_CST);
   __atomic_store_n(&kept->newest, UINT64_MAX, __ATOMIC_SEQ_CST);
@@ -167,7 +167,7 @@ static void end_unless_wanted(struct mh_fork_log *log) {
 
 static void end(struct mh_fork_log *log) {
   uint64_t signals = mh_signals_hold();
-  if (mh_lock_try_again(&lock, mh_self_id()) != MH_LOCK_REFUSED) {
+  if (mh_lock_try_reentrant(&lock, mh_self_id()) != MH_LOCK_REFUSED) {
     end_unless_wanted(log);
     mh_lock_release(&lock);
   }

@@ -7,10 +7,10 @@
  * Readers take no lock. A larger table is published by one pointer; the old one's pages are then given back to the
  * kernel but stay mapped: a reader still in it finds zeros, which is a miss, and looks again under the lock.
  *
- * A set's lock is for economy: one thread alone adds to it, and nothing is in it twice. A signal handler may jump out
- * and leave it held, so after a while it is taken away from whoever has it, who may yet be at it. That does no harm:
- * each element has an id that was given out once, words change by comparison, and what comes to a table that is no
- * longer used is merely not found, and added anew.
+ * A set's lock is for economy: one thread adds to the set at a time, so no element is in it twice. A signal handler may
+ * jump out of the holder. So a waiter steals the lock after some time, although the holder may still be working. That
+ * does no harm: each id is given out once, words change by compare and exchange, and an entry that goes into an
+ * outgrown table is merely not found, and added again.
  */
 #include "intern.h"
 
@@ -143,7 +143,7 @@ uint32_t mh_intern_node(uint32_t parent, uint32_t frame, uint32_t hash) {
   LOOK_UP(&nodes, hash, id, SAME_NODE);
   if (MH_LIKELY(id != 0)) return id;
   uint32_t self = mh_self_id();
-  if (!mh_lock_take_anyway(&nodes.lock, self)) return 0;
+  if (!mh_lock_acquire_or_steal(&nodes.lock, self)) return 0;
   LOOK_UP(&nodes, hash, id, SAME_NODE);
   if (!id && (id = new_id(&nodes))) {
     MH_ASSERT(parent < id && frame && frame < mh_header()->arrays[MH_KIND_FRAMES].count);
@@ -168,7 +168,7 @@ uint32_t mh_intern_stack(uint32_t node, bool cut, uint32_t hash) {
   LOOK_UP(&stacks, hash, id, SAME_STACK);
   if (MH_LIKELY(id != 0)) return id;
   uint32_t self = mh_self_id();
-  if (!node || !mh_lock_take_anyway(&stacks.lock, self)) return 0;
+  if (!node || !mh_lock_acquire_or_steal(&stacks.lock, self)) return 0;
   LOOK_UP(&stacks, hash, id, SAME_STACK);
   if (!id && (id = new_id(&stacks))) {
     MH_ASSERT(node < mh_header()->arrays[MH_KIND_NODES].count);
@@ -192,7 +192,7 @@ uint32_t mh_intern_frame(uintptr_t pc, uint32_t flags) {
   LOOK_UP(&frames, hash, id, SAME_FRAME);
   if (MH_LIKELY(id != 0)) return id;
   uint32_t self = mh_self_id();
-  if (!mh_lock_take_anyway(&frames.lock, self)) return 0;
+  if (!mh_lock_acquire_or_steal(&frames.lock, self)) return 0;
   LOOK_UP(&frames, hash, id, SAME_FRAME);
   if (!id && (id = new_id(&frames))) {
     *mh_frame(id) = (struct mh_frame){.offset = offset, .module = module_id, .flags = flags};

@@ -281,7 +281,7 @@ static void publish_list(void) {
 
 /* True if there is a module more, or less. */
 static bool refresh(void) {
-  if (mh_stands_in() || !mh_lock_take_again(&lock, mh_self_id())) return false;
+  if (mh_stands_in() || !mh_lock_acquire_reentrant(&lock, mh_self_id())) return false;
   uint64_t began = mh_clock_now();
   MH_SET(refreshed_generation, MH_GET(mh_generation));
   bool changed = false, complete = false;

@@ -141,7 +141,7 @@ bool mh_store_publish(uint32_t kind, uint32_t count) {
 /* Both that write to the file hold signals back: a child forked in the middle would go on writing, to its parent's. */
 bool mh_store_back_header(uint32_t offset, uint32_t bytes) {
   uint64_t signals = mh_signals_hold();
-  bool backed = !mh_stands_in() && mh_lock_take_again(&block_lock, mh_self_id());
+  bool backed = !mh_stands_in() && mh_lock_acquire_reentrant(&block_lock, mh_self_id());
   if (backed) {
     backed = back(mh_store + offset, offset, bytes);
     mh_lock_release(&block_lock);
@@ -215,7 +215,7 @@ static bool grow(uint32_t kind) {
 static bool grow_for(uint32_t kind, uint32_t count, uint32_t self) {
   const struct mh_array *array = &mh_header()->arrays[kind];
   while (count > array->committed - array->committed / 8) {
-    if (!mh_lock_take_again(&block_lock, self)) return false;
+    if (!mh_lock_acquire_reentrant(&block_lock, self)) return false;
     bool grown = grow(kind);
     mh_lock_release(&block_lock);
     if (!grown) return false;
@@ -235,7 +235,7 @@ bool mh_store_reserve(uint32_t kind, uint32_t count) {
   struct mh_lock *lock = &grow_locks[kind];
   if (enough && MH_GET(lock->held) && MH_GET(lock->held) != self) return true;
   uint64_t signals = mh_signals_hold();
-  if (!mh_stands_in() && (enough ? mh_lock_try_again(lock, self) : mh_lock_take_again(lock, self))) {
+  if (!mh_stands_in() && (enough ? mh_lock_try_reentrant(lock, self) : mh_lock_acquire_reentrant(lock, self))) {
     bool grown = grow_for(kind, count, self);
     /* A full store stays full for a while: asking at every allocation would cost the program a system call each. */
     __atomic_store_n(&retry_time[kind], grown ? 0 : mh_clock_now() + RETRY_NANOSECONDS, __ATOMIC_RELAXED);

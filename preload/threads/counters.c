@@ -67,7 +67,7 @@ static void add_entry(uint64_t time) {
 static void extend_timeline(uint64_t time) {
   if (time < __atomic_load_n(&timeline_next, __ATOMIC_RELAXED)) return;
   uint64_t signals = mh_signals_hold();
-  if (mh_lock_try_again(&timeline_lock, mh_self_id())) {
+  if (mh_lock_try_reentrant(&timeline_lock, mh_self_id())) {
     add_entry(time);
     mh_lock_release(&timeline_lock);
   }

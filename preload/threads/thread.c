@@ -69,7 +69,7 @@ struct mh_thread *mh_thread_acquire(void) {
   int id = mh_gettid();
   if (id < 0) return NULL; /* a sandbox forbids it */
   uint32_t tid = (uint32_t)id;
-  if (!mh_lock_take_again(&lock, tid)) return NULL;
+  if (!mh_lock_acquire_reentrant(&lock, tid)) return NULL;
   struct mh_thread *state = orphan(tid);
   if (!state) state = new_state();
   if (state) {

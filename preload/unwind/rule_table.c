@@ -67,7 +67,7 @@ static void grow(struct mh_rule_table *full, uint64_t generation) {
   uint32_t slots = full->mask + 1;
   if (slots >= MOST_SLOTS || MH_GET(growing.held)) return;
   uint64_t signals = mh_signals_hold();
-  if (mh_lock_try_again(&growing, (uint32_t)mh_gettid())) {
+  if (mh_lock_try_reentrant(&growing, (uint32_t)mh_gettid())) {
     if (__atomic_load_n(&mh_rule_table, __ATOMIC_RELAXED) == full) {
       struct mh_rule_table *table = larger_table(full, slots * 4, generation);
       if (table) __atomic_store_n(&mh_rule_table, table, __ATOMIC_RELEASE);

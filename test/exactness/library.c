@@ -148,7 +148,7 @@ static int add_module(struct dl_phdr_info *info, size_t size, void *data) {
 }
 
 void mh_modules_refresh(void) {
-  if (!mh_lock_take_again(&list_lock, (uint32_t)mh_gettid())) return;
+  if (!mh_lock_acquire_reentrant(&list_lock, (uint32_t)mh_gettid())) return;
   struct module_list *next = list == &lists[0] ? &lists[1] : &lists[0];
   next->count = 0;
   next->generation = __atomic_load_n(&mh_generation, __ATOMIC_RELAXED);
@@ -488,7 +488,7 @@ uint32_t mh_intervals_changes;
 
 bool mh_intervals_around(uintptr_t address, uintptr_t *low, uintptr_t *high) {
   *low = *high = 0;
-  if (!mh_lock_take_again(&regions_lock, (uint32_t)mh_gettid())) return false;
+  if (!mh_lock_acquire_reentrant(&regions_lock, (uint32_t)mh_gettid())) return false;
   for (unsigned i = 0; i < REGIONS; i++) {
     if (address < regions[i].start || address >= regions[i].end) continue;
     *low = regions[i].start;
@@ -500,7 +500,7 @@ bool mh_intervals_around(uintptr_t address, uintptr_t *low, uintptr_t *high) {
 
 /* Notes [start, end) in the place of what is in its way. */
 static void change_regions(uintptr_t start, uintptr_t end, bool mapped) {
-  if (!mh_lock_take_again(&regions_lock, (uint32_t)mh_gettid())) return;
+  if (!mh_lock_acquire_reentrant(&regions_lock, (uint32_t)mh_gettid())) return;
   __atomic_add_fetch(&mh_intervals_changes, 1, __ATOMIC_ACQ_REL);
   for (unsigned i = 0; i < REGIONS; i++) {
     if (regions[i].start < end && regions[i].end > start) regions[i].start = regions[i].end = 0;

@@ -39,13 +39,13 @@ uint32_t mh_capture_libunwind(struct mh_thread *thread, const struct mh_entry *e
 }
 
 __thread struct mh_locks_noted mh_locks_noted __attribute__((tls_model("initial-exec")));
-void mh_lock_leave_all(uint32_t self) {
+void mh_lock_abandon_all(uint32_t self) {
   (void)self;
 }
 enum mh_lock_result mh_lock_wait(struct mh_lock *lock, uint32_t self, bool anyway) {
   (void)anyway;
-  while (mh_lock_try_again(lock, self) == MH_LOCK_REFUSED) sched_yield();
-  return MH_LOCK_TAKEN;
+  while (mh_lock_try_reentrant(lock, self) == MH_LOCK_REFUSED) sched_yield();
+  return MH_LOCK_ACQUIRED;
 }
 
 void *races_map_private(size_t bytes) {

@@ -33,4 +33,4 @@ void races_let_others(void);
     races_let_others();                               \
     seen_;                                            \
   })
-#define mh_lock_take_again(lock, self) (races_let_others(), mh_lock_take_again(lock, self))
+#define mh_lock_acquire_reentrant(lock, self) (races_let_others(), mh_lock_acquire_reentrant(lock, self))

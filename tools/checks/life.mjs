@@ -50,9 +50,9 @@ export function checkLife(root) {
     const lock = LOCK.test(code);
     if (lock && row.lock === "NO_LOCK") says("has a lock");
     if (!lock && row.lock !== "NO_LOCK") says("has no lock");
-    const mends = code.includes("MH_LOCK_TAKEN_OVER");
-    if (lock && row.lock === "MENDED" && !mends) says("does not look whether its lock was taken over");
-    if (lock && row.lock === "BEGUN_ANEW" && mends) says("mends what its lock guards");
+    const repairs = code.includes("MH_LOCK_TAKEN_OVER");
+    if (lock && row.lock === "REPAIRED" && !repairs) says("does not look whether its lock was taken over");
+    if (lock && row.lock === "RESTARTED" && repairs) says("repairs what its lock protects");
   }
   return found;
 }

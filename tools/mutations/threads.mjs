@@ -3,18 +3,18 @@
 /** @type {import("../mutations.mjs").Mutation[]} */
 export const THREADS = [
   [
-    "a change of the mappings that was jumped out of is mended",
+    "a change of the mappings that was jumped out of is repaired",
     "intervals.c",
     "  return taken != MH_LOCK_REFUSED;",
-    "  return taken == MH_LOCK_TAKEN;",
+    "  return taken == MH_LOCK_ACQUIRED;",
     "threads",
     "signal_storm.c jump",
   ],
   [
-    "a change of the overflow table that was jumped out of is mended",
+    "a change of the overflow table that was jumped out of is repaired",
     "overflow.c",
     "  return taken != MH_LOCK_REFUSED;",
-    "  return taken == MH_LOCK_TAKEN;",
+    "  return taken == MH_LOCK_ACQUIRED;",
     "threads",
     "signal_storm.c jump",
   ],
