@@ -1,4 +1,4 @@
-/* Hooks: anonymous mappings. Mappings of files are not memory that leaks, but they may replace some that is. */
+/* Hooks: anonymous mappings. A mapping of a file is no memory that leaks, but it may replace such memory. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -8,22 +8,22 @@
 #include "hook.h"
 #include "../records/regions.h"
 
-/* Takes what the call will unmap out of the regions before it does. */
-static void cut(const void *start, size_t size, struct mh_cut *taken) {
+/* Removes what the call will unmap from the mappings, before the call. */
+static void split(const void *start, size_t size, struct mh_split *taken) {
   mh_begin();
-  mh_region_cut((uintptr_t)start, size, taken);
+  mh_mapping_split((uintptr_t)start, size, taken);
   mh_finish();
 }
 
-static void restore(const struct mh_cut *taken) {
+static void restore(const struct mh_split *taken) {
   mh_begin();
-  mh_region_restore(taken);
+  mh_mapping_restore(taken);
   mh_finish();
 }
 
 static void add(const void *start, size_t size, bool accessible, const struct mh_entry *entry) {
   mh_begin();
-  mh_region_add((uintptr_t)start, size, accessible, entry);
+  mh_mapping_add((uintptr_t)start, size, accessible, entry);
   mh_finish();
 }
 
@@ -36,7 +36,8 @@ static bool replaces(int flags) {
   return flags & MAP_FIXED;
 }
 
-/* Each of these is the hook's body for one way to make the call. `entry`: of the hook. */
+/* The hooks' bodies. `call` is the way that the program makes the call: by libc's function, or by syscall(). `entry` is
+ * the hook's. */
 
 typedef void *map_function(void *address, size_t size, int protection, int flags, int fd, off_t offset);
 typedef int unmap_function(void *start, size_t size);
@@ -52,9 +53,9 @@ MH_INLINE void *map(map_function *call, void *address, size_t size, int protecti
       mh_nested_allocation(nested, size, entry);
     return nested;
   }
-  struct mh_cut taken;
+  struct mh_split taken;
   taken.count = 0;
-  if (replaces(flags)) cut(address, size, &taken);
+  if (replaces(flags)) split(address, size, &taken);
   void *start = call(address, size, protection, flags, fd, offset);
   if (start == MAP_FAILED)
     restore(&taken);
@@ -65,11 +66,11 @@ MH_INLINE void *map(map_function *call, void *address, size_t size, int protecti
 }
 
 MH_INLINE int unmap(unmap_function *call, void *start, size_t size) {
-  /* What the kernel will refuse at once takes nothing away. */
+  /* The kernel refuses these calls at once: nothing is unmapped. */
   bool refused = size == 0 || (uintptr_t)start % 4096 != 0;
   if (MH_UNLIKELY(refused || !mh_enter(MH_HOOK_MAP))) return call(start, size);
-  struct mh_cut taken;
-  cut(start, size, &taken);
+  struct mh_split taken;
+  split(start, size, &taken);
   int result = call(start, size);
   if (MH_UNLIKELY(result != 0)) restore(&taken);
   mh_leave();
@@ -79,12 +80,12 @@ MH_INLINE int unmap(unmap_function *call, void *start, size_t size) {
 MH_INLINE void *remap(remap_function *call, void *old, size_t old_size, size_t size, int flags, void *wanted,
                       struct mh_entry entry) {
   if (MH_UNLIKELY(!mh_enter(MH_HOOK_MAP))) return call(old, old_size, size, flags, wanted);
-  struct mh_cut moved, replaced;
+  struct mh_split moved, replaced;
   replaced.count = 0;
-  /* No bytes of shared memory are a second place for all of it, and the first place stays. */
+  /* With an old size of 0, shared memory is mapped a second time, and the first mapping stays. */
   bool stays = flags & MREMAP_DONTUNMAP || !old_size;
-  cut(old, old_size ? old_size : 1, &moved);
-  if (flags & MREMAP_FIXED) cut(wanted, size, &replaced);
+  split(old, old_size ? old_size : 1, &moved);
+  if (flags & MREMAP_FIXED) split(wanted, size, &replaced);
   void *start = call(old, old_size, size, flags, wanted);
   if (start == MAP_FAILED) {
     restore(&moved);
@@ -97,15 +98,16 @@ MH_INLINE void *remap(remap_function *call, void *old, size_t old_size, size_t s
   return start;
 }
 
-/* In a program that has reserved nothing, making memory accessible is the kernel's business alone: runtimes that
- * generate code do it often. */
+/* In a program without reservations, a call that makes memory accessible is passed on at once: runtimes that generate
+ * code make it often. */
 MH_INLINE int protect(protect_function *call, void *start, size_t size, int protection, int key) {
   bool accessible = is_accessible(protection);
-  if (!mh_region_minds(accessible) || MH_UNLIKELY(!mh_enter(MH_HOOK_MAP))) return call(start, size, protection, key);
+  if (!mh_mapping_concerns(accessible) || MH_UNLIKELY(!mh_enter(MH_HOOK_MAP)))
+    return call(start, size, protection, key);
   int result = call(start, size, protection, key);
   if (MH_LIKELY(result == 0)) {
     mh_begin();
-    mh_region_protected((uintptr_t)start, size, accessible);
+    mh_mapping_protected((uintptr_t)start, size, accessible);
     mh_finish();
   }
   mh_leave();
@@ -114,14 +116,14 @@ MH_INLINE int protect(protect_function *call, void *start, size_t size, int prot
 
 /* ── By libc's functions ───────────────────────────────────────────────────────────────────────── */
 
-/* An answer of the kernel's as libc's functions give it. */
+/* A result of the kernel as libc's functions return it. */
 static long answer(long result) {
   if (result >= 0 || result < -4095) return result;
   errno = (int)-result;
   return -1;
 }
 
-/* Before libc's are known. */
+/* Before libc's functions are known. */
 static void *map_early(void *address, size_t size, int protection, int flags, int fd, off_t offset) {
   return (void *)answer(mh_syscall(SYS_mmap, (long)address, (long)size, protection, flags, fd, offset));
 }

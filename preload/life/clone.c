@@ -58,7 +58,7 @@ static bool was_live(uint32_t slot, const struct mh_record *record) {
   unsigned kind = (unsigned)(record->size >> MH_RECORD_KIND_SHIFT);
   const struct progress *thread = progress_of(record->thread);
   if (record->time > (thread->tid ? thread->newest : newest_of_all)) return false;
-  if (kind == MH_MEMORY_MMAP) return mh_region_peek((uintptr_t)record->address, mh_record_size(record)) == slot;
+  if (kind == MH_MEMORY_MMAP) return mh_mapping_peek((uintptr_t)record->address, mh_record_size(record)) == slot;
   return mh_index_peek(kind == MH_MEMORY_CUSTOM ? record->address | MH_OVERFLOW_CUSTOM : record->address) == slot;
 }
 

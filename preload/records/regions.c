@@ -1,6 +1,6 @@
-/* Regions; see regions.h.
+/* Mappings; see regions.h.
  *
- *     mmap, with access  ──▶ region ◀── mprotect ──▶ reservation ◀── mmap, PROT_NONE
+ *     mmap, with access  ──▶ mapping ◀── mprotect ──▶ reservation ◀── mmap, PROT_NONE
  */
 #include "regions.h"
 
@@ -19,7 +19,7 @@ static uint64_t whole_pages(uint64_t bytes) {
   return (bytes + page - 1) & ~(page - 1);
 }
 
-static void write_record(uint32_t slot, const struct mh_piece *piece) {
+static void write_record(uint32_t slot, const struct mh_mapping_piece *piece) {
   struct mh_record *record = mh_record(slot);
   if (record->address) mh_record_retire(slot, record);
   MH_SET(record->size, piece->size | (uint64_t)MH_MEMORY_MMAP << MH_RECORD_KIND_SHIFT);
@@ -36,8 +36,8 @@ static void insert_reserved(struct mh_range range) {
   mh_intervals_count_reserved((int64_t)(range.end - range.start));
 }
 
-/* Inserts a region and its record, or a reservation. The lock is held, and nothing overlaps. */
-static void insert(struct mh_thread *thread, const struct mh_piece *piece) {
+/* Inserts a mapping and its record, or a reservation. The lock is held, and nothing overlaps. */
+static void insert(struct mh_thread *thread, const struct mh_mapping_piece *piece) {
   struct mh_range range = {piece->start, piece->start + whole_pages(piece->size), piece->stack};
   if (piece->reserved) {
     insert_reserved(range);
@@ -54,46 +54,46 @@ static void insert(struct mh_thread *thread, const struct mh_piece *piece) {
   mh_count_allocation(thread, piece->stack, (struct mh_amount){1, piece->size}, mh_clock_now());
 }
 
-static void note_piece(struct mh_cut *cut, const struct mh_piece *piece) {
-  if (cut->count < MH_CUT_PIECES) {
-    cut->pieces[cut->count++] = *piece;
+static void note_piece(struct mh_split *split, const struct mh_mapping_piece *piece) {
+  if (split->count < MH_SPLIT_PIECES) {
+    split->pieces[split->count++] = *piece;
   } else if (!piece->reserved) {
-    cut->missed++;
-    cut->missed_bytes += piece->size;
+    split->missed++;
+    split->missed_bytes += piece->size;
   }
 }
 
-/* Takes [start, end) out of the regions. The lock is held. */
-static void cut_out(struct mh_thread *thread, uintptr_t start, uintptr_t end, struct mh_cut *cut) {
+/* Removes [start, end) from the mappings: from each the whole, or one part, or the middle. The lock is held. */
+static void split_off(struct mh_thread *thread, uintptr_t start, uintptr_t end, struct mh_split *split) {
   for (uint32_t at = mh_ranges_behind(&mh_mappings, start); at < mh_mappings.count && mh_mappings.at[at].start < end;) {
-    struct mh_range *region = &mh_mappings.at[at];
+    struct mh_range *mapping = &mh_mappings.at[at];
     mh_intervals_changing();
-    const struct mh_record *record = mh_record(region->number);
-    struct mh_piece whole = {
-        .start = region->start,
+    const struct mh_record *record = mh_record(mapping->number);
+    struct mh_mapping_piece whole = {
+        .start = mapping->start,
         .size = mh_record_size(record),
         .time = record->time,
         .thread = record->thread,
         .stack = record->stack,
     };
-    uintptr_t whole_end = region->end;
-    uintptr_t from = start > region->start ? start : region->start, to = end < region->end ? end : region->end;
+    uintptr_t whole_end = mapping->end;
+    uintptr_t from = start > mapping->start ? start : mapping->start, to = end < mapping->end ? end : mapping->end;
     /* The size asked for may end within the last page. */
     uintptr_t used_end = whole.start + whole.size;
-    note_piece(cut, &whole);
+    note_piece(split, &whole);
     mh_count_free(thread, whole.stack, (struct mh_amount){1, whole.size}, false);
-    struct mh_piece head = whole, tail = whole;
+    struct mh_mapping_piece head = whole, tail = whole;
     head.size = from - whole.start;
     tail.start = to;
     tail.size = to < used_end ? used_end - to : 0;
     if (head.size) {
-      region->end = from;
-      write_record(region->number, &head);
+      mapping->end = from;
+      write_record(mapping->number, &head);
       mh_count_allocation(thread, head.stack, (struct mh_amount){1, head.size}, mh_clock_now());
       at++;
     } else {
-      mh_record_retire(region->number, mh_record(region->number));
-      mh_slot_give(thread, region->number);
+      mh_record_retire(mapping->number, mh_record(mapping->number));
+      mh_slot_give(thread, mapping->number);
       mh_ranges_remove(&mh_mappings, at);
     }
     MH_ASSERT(mh_ranges_in_order(&mh_mappings, at));
@@ -102,13 +102,13 @@ static void cut_out(struct mh_thread *thread, uintptr_t start, uintptr_t end, st
   }
 }
 
-/* Takes [start, end) out of the reservations. The lock is held. */
-static void cut_out_reserved(uintptr_t start, uintptr_t end, struct mh_cut *cut) {
+/* Removes [start, end) from the reservations. The lock is held. */
+static void split_off_reserved(uintptr_t start, uintptr_t end, struct mh_split *split) {
   for (uint32_t at = mh_ranges_behind(&mh_reservations, start);
        at < mh_reservations.count && mh_reservations.at[at].start < end;) {
     struct mh_range whole = mh_reservations.at[at];
-    note_piece(cut,
-               &(struct mh_piece){
+    note_piece(split,
+               &(struct mh_mapping_piece){
                    .start = whole.start, .size = whole.end - whole.start, .stack = whole.number, .reserved = true});
     uintptr_t from = whole.start < start ? start : whole.start;
     if (whole.start < start)
@@ -122,15 +122,15 @@ static void cut_out_reserved(uintptr_t start, uintptr_t end, struct mh_cut *cut)
   }
 }
 
-/* What becomes memory begins now; whose it is stays. The lock is held. */
+/* Reserved addresses become memory. Its time is now, its stack that of the reservation. The lock is held. */
 static void open_reserved(struct mh_thread *thread, uintptr_t start, uintptr_t end) {
   for (uint32_t at; (at = mh_ranges_behind(&mh_reservations, start)) < mh_reservations.count &&
                     mh_reservations.at[at].start < end;) {
     struct mh_range whole = mh_reservations.at[at];
     uintptr_t from = start > whole.start ? start : whole.start, to = end < whole.end ? end : whole.end;
-    struct mh_cut scrap = {0};
-    cut_out_reserved(from, to, &scrap);
-    struct mh_piece piece = {
+    struct mh_split scrap = {0};
+    split_off_reserved(from, to, &scrap);
+    struct mh_mapping_piece piece = {
         .start = from,
         .size = to - from,
         .time = thread ? mh_clock_tell(&thread->newest_time) : mh_clock_now(),
@@ -142,26 +142,26 @@ static void open_reserved(struct mh_thread *thread, uintptr_t start, uintptr_t e
   }
 }
 
-/* The lock is held. */
+/* The other way round. The lock is held. */
 static void reserve_again(struct mh_thread *thread, uintptr_t start, uintptr_t end) {
   for (uint32_t at;
        (at = mh_ranges_behind(&mh_mappings, start)) < mh_mappings.count && mh_mappings.at[at].start < end;) {
     struct mh_range whole = mh_mappings.at[at];
     uintptr_t from = start > whole.start ? start : whole.start, to = end < whole.end ? end : whole.end;
     uint32_t stack = mh_record(whole.number)->stack;
-    struct mh_cut scrap = {0};
-    cut_out(thread, from, to, &scrap);
-    insert(thread, &(struct mh_piece){.start = from, .size = to - from, .stack = stack, .reserved = true});
+    struct mh_split scrap = {0};
+    split_off(thread, from, to, &scrap);
+    insert(thread, &(struct mh_mapping_piece){.start = from, .size = to - from, .stack = stack, .reserved = true});
     start = to;
   }
 }
 
-bool mh_region_minds(bool accessible) {
+bool mh_mapping_concerns(bool accessible) {
   const struct mh_ranges *minding = accessible ? &mh_reservations : &mh_mappings;
   return MH_GET(minding->count) != 0;
 }
 
-void mh_region_protected(uintptr_t start, uint64_t size, bool accessible) {
+void mh_mapping_protected(uintptr_t start, uint64_t size, bool accessible) {
   struct mh_thread *thread = mh_thread_mine();
   uintptr_t end;
   if (__builtin_add_overflow(start, whole_pages(size), &end)) return;
@@ -176,12 +176,12 @@ void mh_region_protected(uintptr_t start, uint64_t size, bool accessible) {
   mh_intervals_unlock();
 }
 
-void mh_region_add(uintptr_t start, uint64_t size, bool accessible, const struct mh_entry *entry) {
+void mh_mapping_add(uintptr_t start, uint64_t size, bool accessible, const struct mh_entry *entry) {
   struct mh_thread *thread = mh_thread_mine();
-  struct mh_piece piece = {
+  struct mh_mapping_piece piece = {
       .start = start,
       .size = size,
-      /* By the thread's clock: a child of fork compares it with how far the thread had come. */
+      /* The thread's own time: a child of fork compares it with the thread's newest at the fork. */
       .time = thread ? mh_clock_tell(&thread->newest_time) : mh_clock_now(),
       .thread = mh_thread_id(thread),
       .stack = thread ? mh_capture(thread, entry) : 0,
@@ -192,46 +192,46 @@ void mh_region_add(uintptr_t start, uint64_t size, bool accessible, const struct
     mh_store_drop(accessible ? size : 0);
     return;
   }
-  struct mh_cut stale = {0}; /* unmapped where no hook saw it */
-  cut_out(thread, start, start + whole_pages(size), &stale);
-  cut_out_reserved(start, start + whole_pages(size), &stale);
+  struct mh_split stale = {0}; /* unmapped where no hook saw it */
+  split_off(thread, start, start + whole_pages(size), &stale);
+  split_off_reserved(start, start + whole_pages(size), &stale);
   if (MH_LIKELY(program)) insert(thread, &piece);
   mh_intervals_unlock();
 }
 
-void mh_region_cut(uintptr_t start, uint64_t size, struct mh_cut *cut) {
-  cut->count = cut->missed = 0;
-  cut->missed_bytes = 0;
+void mh_mapping_split(uintptr_t start, uint64_t size, struct mh_split *split) {
+  split->count = split->missed = 0;
+  split->missed_bytes = 0;
   struct mh_thread *thread = mh_thread_mine();
-  /* The kernel will refuse what does not begin with a page; and where there are no bytes, none are taken away. */
+  /* The kernel will refuse a start within a page. And no bytes remove nothing. */
   if (start & (mh_page_bytes() - 1) || !size) return;
-  if ((!mh_region_minds(true) && !mh_region_minds(false)) || !mh_intervals_lock()) return;
+  if ((!mh_mapping_concerns(true) && !mh_mapping_concerns(false)) || !mh_intervals_lock()) return;
   uintptr_t end;
   if (!__builtin_add_overflow(start, whole_pages(size), &end)) {
-    cut_out(thread, start, end, cut);
-    cut_out_reserved(start, end, cut);
+    split_off(thread, start, end, split);
+    split_off_reserved(start, end, split);
   }
   mh_intervals_unlock();
 }
 
-void mh_region_restore(const struct mh_cut *cut) {
+void mh_mapping_restore(const struct mh_split *split) {
   struct mh_thread *thread = mh_thread_mine();
-  if (!cut->count) return;
-  for (uint32_t i = 0; i < cut->missed; i++) mh_store_drop(i ? 0 : cut->missed_bytes);
+  if (!split->count) return;
+  for (uint32_t i = 0; i < split->missed; i++) mh_store_drop(i ? 0 : split->missed_bytes);
   if (!mh_intervals_lock()) {
-    for (uint32_t i = 0; i < cut->count; i++) mh_store_drop(cut->pieces[i].reserved ? 0 : cut->pieces[i].size);
+    for (uint32_t i = 0; i < split->count; i++) mh_store_drop(split->pieces[i].reserved ? 0 : split->pieces[i].size);
     return;
   }
-  for (uint32_t i = 0; i < cut->count; i++) {
-    const struct mh_piece *whole = &cut->pieces[i];
-    struct mh_cut parts = {0};
-    cut_out(thread, whole->start, whole->start + whole_pages(whole->size), &parts);
-    cut_out_reserved(whole->start, whole->start + whole_pages(whole->size), &parts);
+  for (uint32_t i = 0; i < split->count; i++) {
+    const struct mh_mapping_piece *whole = &split->pieces[i];
+    struct mh_split parts = {0};
+    split_off(thread, whole->start, whole->start + whole_pages(whole->size), &parts);
+    split_off_reserved(whole->start, whole->start + whole_pages(whole->size), &parts);
     insert(thread, whole);
   }
   mh_intervals_unlock();
 }
 
-uint32_t mh_region_peek(uintptr_t start, uint64_t size) {
+uint32_t mh_mapping_peek(uintptr_t start, uint64_t size) {
   return mh_intervals_peek(start, start + whole_pages(size));
 }

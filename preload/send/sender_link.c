@@ -162,7 +162,7 @@ static size_t read_token(const char **token) {
 
 static void make_mac(const char *role, const char *token, size_t length, const uint8_t *theirs, const uint8_t *ours,
                      uint8_t mac[MH_WIRE_MAC_BYTES]) {
-  const struct mh_piece pieces[3] = {
+  const struct mh_hmac_piece pieces[3] = {
       {role, mh_length(role)}, {theirs, MH_WIRE_NONCE_BYTES}, {ours, MH_WIRE_NONCE_BYTES}};
   mh_hmac_sha256(token, length, pieces, mac);
 }

@@ -63,7 +63,8 @@ void mh_sha256_end(struct mh_sha256 *sha, uint8_t digest[MH_SHA256_BYTES]) {
   for (int i = 0; i < 32; i++) digest[i] = (uint8_t)(sha->state[i / 4] >> (24 - 8 * (i % 4)));
 }
 
-void mh_hmac_sha256(const void *key, size_t key_length, const struct mh_piece pieces[3], uint8_t mac[MH_SHA256_BYTES]) {
+void mh_hmac_sha256(const void *key, size_t key_length, const struct mh_hmac_piece pieces[3],
+                    uint8_t mac[MH_SHA256_BYTES]) {
   uint8_t pad[64] = {0};
   struct mh_sha256 sha;
   if (key_length > sizeof(pad)) {

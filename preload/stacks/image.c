@@ -19,7 +19,7 @@ static unsigned segment_count;
 
 /* Where an image's bytes are. */
 struct source {
-  const struct mh_mapping *first;
+  const struct mh_maps_line *first;
   uintptr_t bias;
   int file;
 };
@@ -28,7 +28,7 @@ struct source {
 
 /* The file that is mapped, unless its path is another's by now. What is not a file may do anything when it is
  * opened. */
-static int open_file(const struct mh_mapping *first) {
+static int open_file(const struct mh_maps_line *first) {
   struct stat status;
   if (!first->inode || mh_stat(first->path, &status) != 0 || !S_ISREG(status.st_mode)) return NOT_THERE;
   int fd = mh_open(first->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0);
@@ -44,7 +44,7 @@ static bool holds(const ElfW(Phdr) *segment, uint64_t offset, uint64_t bytes) {
 }
 
 static bool read_at(struct source *source, uint64_t offset, void *into, size_t bytes) {
-  const struct mh_mapping *first = source->first;
+  const struct mh_maps_line *first = source->first;
   uintptr_t mapped = first->end - first->start;
   if (offset >= first->offset && bytes <= mapped && offset - first->offset <= mapped - bytes &&
       mh_peek(into, first->start + (offset - first->offset), bytes))
@@ -64,7 +64,7 @@ static uintptr_t page_of(uintptr_t address) {
 }
 
 /* The bias that a mapping has if it has this segment, or some of it. False: it has not. */
-static bool bias_by(const ElfW(Phdr) *segment, const struct mh_mapping *mapping, uintptr_t *bias) {
+static bool bias_by(const ElfW(Phdr) *segment, const struct mh_maps_line *mapping, uintptr_t *bias) {
   if (segment->p_type != PT_LOAD || !segment->p_filesz || mapping->offset >= segment->p_offset + segment->p_filesz ||
       page_of(segment->p_offset) >= mapping->offset + (mapping->end - mapping->start))
     return false;
@@ -74,7 +74,7 @@ static bool bias_by(const ElfW(Phdr) *segment, const struct mh_mapping *mapping,
 
 /* Two segments may share a page of the file; then the one that agrees with the mapping of the file's beginning is
  * meant. */
-static bool find_bias(const struct mh_mapping *first, const struct mh_mapping *code, uintptr_t *bias) {
+static bool find_bias(const struct mh_maps_line *first, const struct mh_maps_line *code, uintptr_t *bias) {
   bool found = false;
   for (unsigned turn = 0; turn < 2 && !found; turn++) {
     for (unsigned i = 0; i < segment_count; i++) {
@@ -125,7 +125,7 @@ static void read_build_id(struct source *source, const ElfW(Phdr) *notes, struct
   }
 }
 
-static bool read_image(struct source *source, const struct mh_mapping *code, struct mh_image *image) {
+static bool read_image(struct source *source, const struct mh_maps_line *code, struct mh_image *image) {
   *image = (struct mh_image){.start = UINTPTR_MAX, .text_start = UINTPTR_MAX};
   ElfW(Ehdr) *header = &image->header;
   segment_count = 0;
@@ -155,7 +155,7 @@ static bool read_image(struct source *source, const struct mh_mapping *code, str
   return true;
 }
 
-bool mh_image_read(const struct mh_mapping *first, const struct mh_mapping *code, struct mh_image *image) {
+bool mh_image_read(const struct mh_maps_line *first, const struct mh_maps_line *code, struct mh_image *image) {
   struct source source = {.first = first, .file = NOT_OPENED};
   bool read = read_image(&source, code, image);
   if (source.file >= 0) mh_close(source.file);
@@ -193,7 +193,8 @@ static uintptr_t frames_of(uintptr_t table) {
 
 /* A linker that was not told to makes no search table, and then only the file's sections tell where the frame
  * information is: so it is with Debian's musl-gcc. */
-static void find_frames(const struct mh_mapping *first, const struct mh_image *image, struct mh_frame_tables *tables) {
+static void find_frames(const struct mh_maps_line *first, const struct mh_image *image,
+                        struct mh_frame_tables *tables) {
   ElfW(Ehdr) now;
   uintptr_t address;
   size_t bytes;
@@ -211,7 +212,7 @@ static void find_frames(const struct mh_mapping *first, const struct mh_image *i
   tables->frames_part = part;
 }
 
-void mh_image_frame_tables(const struct mh_mapping *first, const struct mh_image *image,
+void mh_image_frame_tables(const struct mh_maps_line *first, const struct mh_image *image,
                            struct mh_frame_tables *tables) {
   *tables = (struct mh_frame_tables){0};
   if (!image->whole) return;
@@ -228,7 +229,7 @@ void mh_image_frame_tables(const struct mh_mapping *first, const struct mh_image
 
 /* ── Which file it is ──────────────────────────────────────────────────────────────────────────── */
 
-void mh_image_file(const struct mh_mapping *first, const struct mh_image *image, struct mh_stored_file *stored) {
+void mh_image_file(const struct mh_maps_line *first, const struct mh_image *image, struct mh_stored_file *stored) {
   struct stat status;
   *stored = (struct mh_stored_file){.layout = image->layout};
   if (!first->inode || mh_stat(first->path, &status) != 0 || status.st_ino != first->inode) return;

@@ -12,7 +12,7 @@
 #define MH_PATH_BYTES 4096
 
 /* One line of /proc/self/maps. */
-struct mh_mapping {
+struct mh_maps_line {
   uintptr_t start, end;
   uint64_t offset, inode, device;
   bool executable;
@@ -47,12 +47,11 @@ struct mh_frame_tables {
   struct mh_part frames_part; /* that holds .eh_frame, with a table or without */
 };
 
-
 /* Reads the image that `code` is mapped from. `first` is a mapping of the same file, of its beginning where there is
  * one. Called by one thread at a time. */
-bool mh_image_read(const struct mh_mapping *first, const struct mh_mapping *code, struct mh_image *image);
+bool mh_image_read(const struct mh_maps_line *first, const struct mh_maps_line *code, struct mh_image *image);
 
 /* More of the image that was read last. */
-void mh_image_frame_tables(const struct mh_mapping *first, const struct mh_image *image,
+void mh_image_frame_tables(const struct mh_maps_line *first, const struct mh_image *image,
                            struct mh_frame_tables *tables);
-void mh_image_file(const struct mh_mapping *first, const struct mh_image *image, struct mh_stored_file *stored);
+void mh_image_file(const struct mh_maps_line *first, const struct mh_image *image, struct mh_stored_file *stored);

@@ -116,7 +116,7 @@ void mh_keep_file(const char *path) {
   if (is_path && find(path, &status) && (is_temporary(path) || is_new(&status))) keep(path, -1, &status);
 }
 
-void mh_keep_module(const struct mh_mapping *first) {
+void mh_keep_module(const struct mh_maps_line *first) {
   struct stat status;
   if (!first->inode) return;
   if (find(first->path, &status) && status.st_ino == first->inode) {

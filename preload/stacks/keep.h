@@ -8,7 +8,7 @@
 #pragma once
 #include <stdbool.h>
 
-struct mh_mapping;
+struct mh_maps_line;
 
 /* Whether there is such a folder. */
 extern bool mh_keeps;
@@ -20,4 +20,4 @@ void mh_keep_start(void);
 void mh_keep_file(const char *path);
 
 /* A module that is loaded. Called by one thread at a time. */
-void mh_keep_module(const struct mh_mapping *first);
+void mh_keep_module(const struct mh_maps_line *first);

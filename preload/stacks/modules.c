@@ -54,8 +54,8 @@ struct maps {
 
 /* Working memory of a refresh, too large for the stacks of other people's threads. Guarded by the lock. */
 static struct maps maps;
-static struct mh_mapping mapping;
-static struct mh_mapping first; /* the file of `mapping`, at its beginning where that is mapped */
+static struct mh_maps_line mapping;
+static struct mh_maps_line first; /* the file of `mapping`, at its beginning where that is mapped */
 static char line[MH_PATH_BYTES + 128];
 static struct list *building;
 
@@ -184,7 +184,7 @@ static bool add_range(uintptr_t start, uintptr_t end, struct mh_module *module) 
 }
 
 /* The module that `code` is mapped from, known or new; NULL if that is no module. */
-static struct mh_module *identify(const struct mh_mapping *code, bool *changed) {
+static struct mh_module *identify(const struct mh_maps_line *code, bool *changed) {
   struct mh_image image;
   if (!mh_image_read(&first, code, &image)) return NULL;
   for (uint32_t i = module_count; i-- > 0;) {

@@ -478,38 +478,38 @@ EXPORT __attribute__((noinline)) int posix_memalign(void **block, size_t alignme
   return *block ? 0 : 12;
 }
 
-/* Regions: what the program maps for the stacks of its coroutines. */
+/* Mappings: what the program maps for the stacks of its coroutines. */
 static struct {
   uintptr_t start, end;
-} regions[256];
-#define REGIONS (sizeof regions / sizeof *regions)
-static struct mh_lock regions_lock;
+} mappings[256];
+#define MAPPINGS (sizeof mappings / sizeof *mappings)
+static struct mh_lock mappings_lock;
 uint32_t mh_intervals_changes;
 
 bool mh_intervals_around(uintptr_t address, uintptr_t *low, uintptr_t *high) {
   *low = *high = 0;
-  if (!mh_lock_acquire_reentrant(&regions_lock, (uint32_t)mh_gettid())) return false;
-  for (unsigned i = 0; i < REGIONS; i++) {
-    if (address < regions[i].start || address >= regions[i].end) continue;
-    *low = regions[i].start;
-    *high = regions[i].end;
+  if (!mh_lock_acquire_reentrant(&mappings_lock, (uint32_t)mh_gettid())) return false;
+  for (unsigned i = 0; i < MAPPINGS; i++) {
+    if (address < mappings[i].start || address >= mappings[i].end) continue;
+    *low = mappings[i].start;
+    *high = mappings[i].end;
   }
-  mh_lock_release(&regions_lock);
+  mh_lock_release(&mappings_lock);
   return *high != 0;
 }
 
 /* Notes [start, end) in the place of what is in its way. */
-static void change_regions(uintptr_t start, uintptr_t end, bool mapped) {
-  if (!mh_lock_acquire_reentrant(&regions_lock, (uint32_t)mh_gettid())) return;
+static void change_mappings(uintptr_t start, uintptr_t end, bool mapped) {
+  if (!mh_lock_acquire_reentrant(&mappings_lock, (uint32_t)mh_gettid())) return;
   __atomic_add_fetch(&mh_intervals_changes, 1, __ATOMIC_ACQ_REL);
-  for (unsigned i = 0; i < REGIONS; i++) {
-    if (regions[i].start < end && regions[i].end > start) regions[i].start = regions[i].end = 0;
-    if (!mapped || regions[i].end) continue;
-    regions[i].start = start;
-    regions[i].end = end;
+  for (unsigned i = 0; i < MAPPINGS; i++) {
+    if (mappings[i].start < end && mappings[i].end > start) mappings[i].start = mappings[i].end = 0;
+    if (!mapped || mappings[i].end) continue;
+    mappings[i].start = start;
+    mappings[i].end = end;
     mapped = false;
   }
-  mh_lock_release(&regions_lock);
+  mh_lock_release(&mappings_lock);
 }
 
 static long answer(long result) {
@@ -520,14 +520,14 @@ static long answer(long result) {
 
 EXPORT void *mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset) {
   long start = answer(mh_syscall(SYS_mmap, (long)address, (long)bytes, protection, flags, fd, offset));
-  if (start != -1) change_regions((uintptr_t)start, (uintptr_t)start + bytes, flags & MAP_ANONYMOUS);
+  if (start != -1) change_mappings((uintptr_t)start, (uintptr_t)start + bytes, flags & MAP_ANONYMOUS);
   return (void *)start;
 }
 EXPORT void *mmap64(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
     __attribute__((alias("mmap")));
 
 EXPORT int munmap(void *start, size_t bytes) {
-  change_regions((uintptr_t)start, (uintptr_t)start + bytes, false);
+  change_mappings((uintptr_t)start, (uintptr_t)start + bytes, false);
   return (int)answer(mh_syscall(SYS_munmap, (long)start, (long)bytes, 0, 0, 0, 0));
 }
 

@@ -4,7 +4,7 @@
  *     races ROUNDS        THREADS threads at a time, GENERATIONS times: states are handed from dead threads to new ones
  *
  * Every thread allocates, frees, reallocates and passes blocks to others, in the order in which the hooks call the
- * library; besides it interns frames and nodes, looks rules up, cuts regions, and one
+ * library; besides it interns frames and nodes, looks rules up, splits mappings, and one
  * thread has the modules read again and again. With MEMHOOK_NET_HOST the sender, which
  * reads all tables while they change, runs too, on a thread that ThreadSanitizer knows.
  *
@@ -163,7 +163,7 @@ struct worker {
   uint64_t random;
   /* Kept from one generation to the next. */
   struct block blocks[BLOCKS], customs[BLOCKS];
-  uint64_t regions[64]; /* pages that are mapped, one bit each */
+  uint64_t mappings[64]; /* pages that are mapped, one bit each */
   bool cells[CELLS / THREADS];
 };
 
@@ -203,29 +203,29 @@ static void pass(struct worker *me) {
   free(parcel);
 }
 
-static uintptr_t region_of(const struct worker *me, unsigned page) {
+static uintptr_t mapping_of(const struct worker *me, unsigned page) {
   return 0x600000000000 + ((uintptr_t)me->number << 32) + page * 4096ul;
 }
 
-static void use_regions(struct worker *me) {
+static void use_mappings(struct worker *me) {
   unsigned first = (unsigned)draw(me, 60), count = 1 + (unsigned)draw(me, 4);
   uint64_t row = draw(me, 64), mask = ((1ull << count) - 1) << first;
-  uintptr_t start = region_of(me, (unsigned)row * 64 + first);
+  uintptr_t start = mapping_of(me, (unsigned)row * 64 + first);
   mh_enter(MH_HOOK_MAP);
   struct mh_entry entry = MH_ENTRY();
   mh_begin();
-  struct mh_cut cut;
-  mh_region_cut(start, count * 4096, &cut);
+  struct mh_split split;
+  mh_mapping_split(start, count * 4096, &split);
   switch (draw(me, 3)) {
     case 0:
-      mh_region_restore(&cut);
+      mh_mapping_restore(&split);
       break;
     case 1:
-      me->regions[row] &= ~mask;
+      me->mappings[row] &= ~mask;
       break;
     default:
-      mh_region_add(start, count * 4096, true, &entry);
-      me->regions[row] |= mask;
+      mh_mapping_add(start, count * 4096, true, &entry);
+      me->mappings[row] |= mask;
   }
   mh_finish();
   mh_leave();
@@ -297,7 +297,7 @@ static void *work(void *argument) {
     struct block *block = &me->blocks[draw(me, BLOCKS)], *custom = &me->customs[draw(me, BLOCKS)];
     switch (draw(me, 12)) {
       case 0:
-        use_regions(me);
+        use_mappings(me);
         break;
       case 1:
         for (unsigned i = 0; i < 40; i++) use_rows(me);
@@ -364,22 +364,22 @@ static void expect(uint64_t key, uint64_t address, uint64_t size, unsigned kind)
 }
 
 /* Mapped pages: whatever the pieces that they are recorded in, they are covered once. */
-static void expect_regions(const struct worker *me) {
+static void expect_mappings(const struct worker *me) {
   uint64_t seen[64] = {0};
   uint32_t count = mh_header()->arrays[MH_KIND_RECORDS].count;
   for (uint32_t slot = 1; slot < count; slot++) {
     const struct mh_record *found = mh_record(slot);
     uint64_t size = mh_record_size(found);
-    if (!found->address || found->size >> MH_RECORD_KIND_SHIFT != MH_MEMORY_MMAP || found->address < region_of(me, 0) ||
-        found->address >= region_of(me, 64 * 64))
+    if (!found->address || found->size >> MH_RECORD_KIND_SHIFT != MH_MEMORY_MMAP ||
+        found->address < mapping_of(me, 0) || found->address >= mapping_of(me, 64 * 64))
       continue;
     expect(slot, found->address, size, MH_MEMORY_MMAP);
-    for (uint64_t page = (found->address - region_of(me, 0)) / 4096, end = page + size / 4096; page < end; page++) {
-      if (seen[page / 64] >> page % 64 & 1) fault("page %lu is in two regions", page);
+    for (uint64_t page = (found->address - mapping_of(me, 0)) / 4096, end = page + size / 4096; page < end; page++) {
+      if (seen[page / 64] >> page % 64 & 1) fault("page %lu is in two mappings", page);
       seen[page / 64] |= 1ull << page % 64;
     }
   }
-  if (memcmp(seen, me->regions, sizeof seen) != 0) fault("regions of thread %u", me->number);
+  if (memcmp(seen, me->mappings, sizeof seen) != 0) fault("mappings of thread %u", me->number);
 }
 
 static void count_free_slots(struct mh_thread *thread) {
@@ -407,7 +407,7 @@ static void check_records(void) {
     for (unsigned k = 0; k < CELLS / THREADS; k++)
       if (me->cells[k])
         expect((uintptr_t)&cells[k * THREADS + i], (uintptr_t)&cells[k * THREADS + i], 8, MH_MEMORY_HEAP);
-    expect_regions(me);
+    expect_mappings(me);
   }
   for (unsigned i = 0; i < MAILBOXES; i++)
     if (mailboxes[i])

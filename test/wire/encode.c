@@ -32,7 +32,7 @@ static void handshake(void) {
     ours[i] = (uint8_t)i;
     theirs[i] = (uint8_t)(255 - i);
   }
-  struct mh_piece pieces[3] = {{"memhook sender", 14}, {theirs, sizeof(theirs)}, {ours, sizeof(ours)}};
+  struct mh_hmac_piece pieces[3] = {{"memhook sender", 14}, {theirs, sizeof(theirs)}, {ours, sizeof(ours)}};
   mh_hmac_sha256(token, sizeof(token) - 1, pieces, mac);
   check(mh_wire_hello(&wire, ours) && mh_wire_proof(&wire, mac), "no room for the handshake");
   send();

@@ -30,7 +30,7 @@ static void sha(const char *text, size_t times, const char *expected) {
 static void hmac(const void *key, size_t key_length, const char *message, size_t length, const char *expected) {
   uint8_t mac[MH_SHA256_BYTES];
   size_t a = length / 3, b = length / 2;
-  struct mh_piece pieces[3] = {{message, a}, {message + a, b - a}, {message + b, length - b}};
+  struct mh_hmac_piece pieces[3] = {{message, a}, {message + a, b - a}, {message + b, length - b}};
   mh_hmac_sha256(key, key_length, pieces, mac);
   same(message, mac, expected);
   uint8_t other[MH_SHA256_BYTES];

@@ -52,10 +52,10 @@ export const PROGRAMS = [
     "functions.c with",
   ],
   [
-    "munmap takes the region away",
+    "munmap removes the mapping",
     "hooks_mmap.c",
-    "  struct mh_cut taken;\n  cut(start, size, &taken);",
-    "  struct mh_cut taken;\n  taken.count = 0;",
+    "  struct mh_split taken;\n  split(start, size, &taken);",
+    "  struct mh_split taken;\n  taken.count = 0;",
     "programs",
     "mmap.c with",
   ],
