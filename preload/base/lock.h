@@ -90,8 +90,8 @@ static inline void mh_lock_release(struct mh_lock *lock) {
 }
 
 /* For work that two threads may do at once, if that is rare. When one thread has held the lock for all the time that
- * this one waited, the lock is stolen from it. Both then release it with mh_lock_release_own, which leaves a stolen lock
- * to its new holder. */
+ * this one waited, the lock is stolen from it. Both then release it with mh_lock_release_own, which leaves a stolen
+ * lock to its new holder. */
 static inline enum mh_lock_result mh_lock_acquire_or_steal(struct mh_lock *lock, uint32_t self) {
   enum mh_lock_result taken = mh_lock_try_reentrant(lock, self);
   return MH_LIKELY(taken != MH_LOCK_REFUSED) ? taken : mh_lock_wait(lock, self, true);

@@ -30,7 +30,7 @@ struct mh_thread;
 
 struct mh_tls {
   struct mh_thread *thread; /* the thread's state, see threads/thread.h; NULL: it has none yet */
-  struct mh_thread *plain;  /* the same, if it has a slot of its own and a stack cache, and everything is recorded */
+  struct mh_thread *fast;   /* the same, if it may take the fast paths; else NULL: see mh_thread_update_fast */
   uintptr_t guard;          /* not 0: this thread is inside that hook; what it allocates there is not the program's */
   uint32_t tid;             /* in the kernel; 0: not asked yet */
   bool disarms;             /* its alternate signal stack has SS_AUTODISARM; see hooks_signal.c */

@@ -239,9 +239,9 @@ void mh_settings_read(void) {
   mh_settings.shm_name = "ShmMemHook";
   const char *name = variable("MEMHOOK_SHM_NAME");
   if (name) {
-    bool plain = name[0] != '.' && mh_length(name) <= 200;
-    for (const char *at = name; *at; at++) plain = plain && *at != '/';
-    if (plain)
+    bool is_file_name = name[0] != '.' && mh_length(name) <= 200;
+    for (const char *at = name; *at; at++) is_file_name = is_file_name && *at != '/';
+    if (is_file_name)
       mh_settings.shm_name = keep(name);
     else
       complain("MEMHOOK_SHM_NAME", name, "a file name without '/' of at most 200 bytes");

@@ -58,21 +58,21 @@ static int relative_entry(char *const *environment, unsigned *count) {
   for (unsigned i_ = 0; copy && i_ <= count_; i_++)                                  \
     copy[i_] = (int)i_ == place_ ? (char *)(uintptr_t)mh_settings.file_entry : (environment)[i_]
 
-/* `plain`: the call as it was made; `moved`: the same with the environment `copy`. */
-#define EXEC(name, parameters, environment, plain, moved) \
-  MH_HOOK int name parameters {                           \
-    if (MH_UNLIKELY(!mh_real.name)) mh_real_find();       \
-    if (MH_UNLIKELY(!mh_real.name)) {                     \
-      errno = ENOSYS;                                     \
-      return -1;                                          \
-    }                                                     \
-    WITH_FOLDER(copy, environment);                       \
-    bool noted = note();                                  \
-    if (copy)                                             \
-      mh_real.moved;                                      \
-    else                                                  \
-      mh_real.plain;                                      \
-    return failed(noted);                                 \
+/* `unchanged`: the call as it was made; `moved`: the same call with the environment `copy`. */
+#define EXEC(name, parameters, environment, unchanged, moved) \
+  MH_HOOK int name parameters {                               \
+    if (MH_UNLIKELY(!mh_real.name)) mh_real_find();           \
+    if (MH_UNLIKELY(!mh_real.name)) {                         \
+      errno = ENOSYS;                                         \
+      return -1;                                              \
+    }                                                         \
+    WITH_FOLDER(copy, environment);                           \
+    bool noted = note();                                      \
+    if (copy)                                                 \
+      mh_real.moved;                                          \
+    else                                                      \
+      mh_real.unchanged;                                      \
+    return failed(noted);                                     \
   }
 
 EXEC(execve, (const char *path, char *const arguments[], char *const environment[]), environment,

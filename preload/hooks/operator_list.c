@@ -18,7 +18,7 @@ const uint8_t mh_operators_next[] = {
 #undef O
 };
 
-bool mh_operators_runtime(const struct mh_loaded *module) {
+bool mh_operators_is_runtime(const struct mh_loaded *module) {
   const char *file = module->file;
   return mh_starts(file, "libstdc++.so") || mh_starts(file, "libc++.so") || mh_starts(file, "libc++abi.so");
 }
@@ -30,6 +30,6 @@ static bool allocates_aligned(enum mh_operator_id id) {
 }
 
 /* Which alignments are refused, and who is asked for how much, each runtime knows for itself. */
-enum mh_way mh_operators_plain_way(enum mh_operator_id id) {
+enum mh_way mh_operators_runtime_way(enum mh_operator_id id) {
   return MH_GET(mh_operators_heap_before) || allocates_aligned(id) ? MH_WAY_AROUND : MH_WAY_DIRECT;
 }

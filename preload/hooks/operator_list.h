@@ -44,8 +44,8 @@ extern const uint8_t mh_operators_next[MH_OPERATOR_COUNT];
 /* Whether a malloc or free comes before memhook's: who calls those does not call the hooks. */
 extern bool mh_operators_heap_before;
 
-/* What a hook does where its operator, and each that it leads to, is a runtime's own. */
-enum mh_way mh_operators_plain_way(enum mh_operator_id id);
+/* What a hook does where its operator, and each that it leads to, is a C++ runtime's own. */
+enum mh_way mh_operators_runtime_way(enum mh_operator_id id);
 
 /* Whether the module is a C++ runtime, whose own operators do nothing but call each other, malloc and free. */
-bool mh_operators_runtime(const struct mh_loaded *module);
+bool mh_operators_is_runtime(const struct mh_loaded *module);

@@ -17,8 +17,8 @@
 extern void *mh_own_malloc(size_t size);
 
 struct found {
-  bool before; /* before memhook: who asks for it gets that one, not the hook */
-  bool plain;  /* the one behind is a runtime's own */
+  bool before;      /* before memhook: who asks for it gets that one, not the hook */
+  bool is_runtimes; /* the one behind is a C++ runtime's own */
   void *behind;
 };
 
@@ -41,7 +41,7 @@ static bool survey_module(const struct mh_loaded *module, void *data) {
     if (!symbol) continue;
     if (survey->passed) {
       found->behind = (void *)mh_loaded_address(module, symbol);
-      found->plain = mh_operators_runtime(module);
+      found->is_runtimes = mh_operators_is_runtime(module);
     } else {
       found->before = survey->any_before = true;
     }
@@ -65,7 +65,8 @@ static enum mh_way decide(const struct survey *survey, unsigned id) {
   bool hooks = ON_THE_WAY(survey, id, !found->before);
   /* It may come with what is loaded later, and be another one for each. */
   if (hooks && !ON_THE_WAY(survey, id, found->behind)) return MH_WAY_BY_CALLER;
-  if (hooks && ON_THE_WAY(survey, id, found->plain) && !mh_operators_heap_before) return mh_operators_plain_way(id);
+  if (hooks && ON_THE_WAY(survey, id, found->is_runtimes) && !mh_operators_heap_before)
+    return mh_operators_runtime_way(id);
   return survey->any_before && survey->found[id].behind ? MH_WAY_THROUGH : MH_WAY_AROUND;
 }
 
@@ -81,7 +82,7 @@ static void decide_all(void) {
     const struct found *found = &survey.found[id];
     enum mh_way way = decide(&survey, id);
     if (MH_GET(mh_operators[id].way) != MH_WAY_UNKNOWN) continue;
-    if (found->behind && !found->plain) mh_index_no_grid();
+    if (found->behind && !found->is_runtimes) mh_index_no_grid();
     if (way == MH_WAY_BY_CALLER) MH_SET(mh_operators_late, true);
     __atomic_store_n(&mh_operators[id].function, found->behind, __ATOMIC_RELAXED);
     __atomic_store_n(&mh_operators[id].way, way, __ATOMIC_RELEASE);

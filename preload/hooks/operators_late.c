@@ -47,7 +47,7 @@ static uint32_t distance(const struct search *search, const struct mh_loaded *mo
     uint32_t place = mh_loaded_needs(caller, module->file);
     if (place != UINT32_MAX) return LINKED_WITH + place;
   }
-  return mh_operators_runtime(module) ? OF_A_RUNTIME : OF_ANYBODY;
+  return mh_operators_is_runtime(module) ? OF_A_RUNTIME : OF_ANYBODY;
 }
 
 static bool find_nearest(const struct mh_loaded *module, void *data) {
@@ -69,7 +69,8 @@ typedef uintptr_t word;
 
 static struct mh_operator operator_of(enum mh_operator_id id, word found) {
   void *function = (void *)(found & ~DIRECT);
-  return (struct mh_operator){.function = function, .way = found & DIRECT ? mh_operators_plain_way(id) : MH_WAY_AROUND};
+  uint32_t way = found & DIRECT ? mh_operators_runtime_way(id) : MH_WAY_AROUND;
+  return (struct mh_operator){.function = function, .way = way};
 }
 
 struct own {
@@ -94,15 +95,15 @@ static word global[MH_OPERATOR_COUNT];
 
 struct owner {
   void *function;
-  bool plain; /* it is a runtime's own */
+  bool is_runtimes; /* it is a C++ runtime's own */
 };
 
 /* Whose blocks are not malloc's may begin anywhere. */
 static bool find_owner(const struct mh_loaded *module, void *data) {
   struct owner *owner = data;
   if (!mh_loaded_holds(module, (uintptr_t)owner->function)) return true;
-  owner->plain = mh_operators_runtime(module);
-  if (!owner->plain) mh_index_no_grid();
+  owner->is_runtimes = mh_operators_is_runtime(module);
+  if (!owner->is_runtimes) mh_index_no_grid();
   return false;
 }
 
@@ -116,7 +117,7 @@ void mh_operators_look_global(void) {
   }
   for (unsigned id = 0; id < MH_OPERATOR_COUNT; id++) {
     unsigned next = mh_operators_next[id], last = mh_operators_next[next];
-    bool direct = owners[id].plain && owners[next].plain && owners[last].plain;
+    bool direct = owners[id].is_runtimes && owners[next].is_runtimes && owners[last].is_runtimes;
     MH_SET(global[id], (word)owners[id].function | (direct ? DIRECT : 0));
   }
 }
@@ -151,9 +152,9 @@ static struct owner find(enum mh_operator_id id, uintptr_t caller) {
 /* The one for the caller, and each to which that leads. */
 static word find_all(enum mh_operator_id id, uintptr_t caller) {
   struct owner owner = find(id, caller), at = owner;
-  for (unsigned next; at.plain && (next = mh_operators_next[id]) != id; id = next)
+  for (unsigned next; at.is_runtimes && (next = mh_operators_next[id]) != id; id = next)
     at = find(next, (uintptr_t)at.function);
-  return (word)owner.function | (at.plain ? DIRECT : 0);
+  return (word)owner.function | (at.is_runtimes ? DIRECT : 0);
 }
 
 struct mh_operator mh_operator_late(enum mh_operator_id id, uintptr_t caller) {

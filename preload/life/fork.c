@@ -30,13 +30,13 @@ void mh_fork_ends(long child) {
 }
 
 void mh_fork_watch(void) {
-  /* glibc keeps pthread_atfork in a static part; this is what it calls there. musl has the plain one. */
+  /* glibc has pthread_atfork in a static library only, which calls this. musl exports pthread_atfork. */
   int (*glibc)(void (*)(void), void (*)(void), void (*)(void), void *);
-  int (*plain)(void (*)(void), void (*)(void), void (*)(void));
+  int (*musl)(void (*)(void), void (*)(void), void (*)(void));
   *(void **)&glibc = dlsym(RTLD_NEXT, "__register_atfork");
-  *(void **)&plain = glibc ? NULL : dlsym(RTLD_NEXT, "pthread_atfork");
+  *(void **)&musl = glibc ? NULL : dlsym(RTLD_NEXT, "pthread_atfork");
   if (glibc)
     glibc(mh_fork_begins, in_parent, in_child, NULL);
-  else if (plain)
-    plain(mh_fork_begins, in_parent, in_child);
+  else if (musl)
+    musl(mh_fork_begins, in_parent, in_child);
 }

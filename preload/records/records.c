@@ -26,8 +26,8 @@ static __attribute__((noinline)) void retire_stale(struct mh_thread *thread, uin
   mh_slot_give(thread, slot);
 }
 
-/* mh_capture for a plain thread: a stack that is the same again is known in here. The copy keeps the entry in registers
- * until then. */
+/* mh_capture on the fast path: looks the stack up in the thread's cache first. Only a copy's address is handed on, so
+ * that the entry itself stays in registers until then. */
 MH_INLINE uint32_t capture(struct mh_thread *thread, const struct mh_entry *entry) {
   uint32_t stack = mh_stack_cache_lookup(thread->stack_cache, entry);
   if (MH_LIKELY(stack != 0)) return stack;
@@ -68,10 +68,9 @@ static void publish(struct mh_thread *thread, uint32_t slot, const void *block, 
   mh_count_allocation(thread, stack, mh_sample_amount(size), time);
 }
 
-/* The same for a block of the heap, in a plain thread. In the order in which the least has to be kept at a time: the
- * clock is a call, and the stack takes all registers. Nobody finds the record before it is whole: a signal handler may
- * jump out of here and the program free the block, if it knows it already (from posix_memalign, or realloc that left it
- * where it was). */
+/* The fast path, for a block of the heap. The order keeps few values alive at a time: the clock is a call, and the
+ * stack takes all registers. The record is complete before it can be found. A signal handler may jump out of here, and
+ * the program then free the block, if it knows the block already: from posix_memalign, or from realloc in place. */
 MH_INLINE void publish_fast(struct mh_thread *thread, uint32_t slot, const void *block, uint64_t size,
                                const struct mh_entry *entry) {
   uint64_t time = mh_clock_tell(&thread->newest_time);
@@ -109,7 +108,7 @@ static __attribute__((noinline)) void record_slow(const void *block, uint64_t si
 }
 
 void *mh_record_and_leave(void *block, uint64_t size, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
-  struct mh_thread *thread = mh_tls.plain;
+  struct mh_thread *thread = mh_tls.fast;
   struct mh_entry entry = {.pc = pc, .sp = sp, .fp = fp};
   if (MH_LIKELY(thread != NULL)) {
     uint32_t slot = mh_slot_take(thread);
@@ -165,7 +164,7 @@ static __attribute__((noinline)) void forget_and_log(void *block, uint32_t slot,
 }
 
 void mh_forget_and_leave(void *block, void (*then)(void *), void (*slow)(void *)) {
-  struct mh_thread *thread = mh_tls.plain;
+  struct mh_thread *thread = mh_tls.fast;
   if (MH_UNLIKELY(!thread)) return slow(block);
   /* Asked first and not after the last one was noted: a signal handler may jump out of settling. */
   if (MH_UNLIKELY(thread->freed_count == MH_FREED)) return settle_and_forget(thread, block, then, slow);
@@ -221,7 +220,7 @@ void mh_record_moved(const void *block, uint64_t size, const struct mh_taken *ta
     slot = mh_slot_take(thread);
   if (MH_UNLIKELY(!slot))
     mh_store_drop(size);
-  else if (MH_LIKELY(thread && thread == mh_tls.plain))
+  else if (MH_LIKELY(thread && thread == mh_tls.fast))
     publish_fast(thread, slot, block, size, entry);
   else
     publish(thread, slot, block, size, MH_MEMORY_HEAP, entry);

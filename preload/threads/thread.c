@@ -83,7 +83,7 @@ struct mh_thread *mh_thread_acquire(void) {
     state->stack_cache = NULL;
     mh_tls.thread = state;
     mh_tls.tid = tid;
-    mh_thread_judge();
+    mh_thread_update_fast();
   }
   mh_lock_release(&lock);
   return state;
@@ -102,6 +102,6 @@ void mh_thread_reset(void) {
   lock = (struct mh_lock){0};
   mh_tls.thread = NULL;
   mh_tls.tid = 0;
-  mh_thread_judge();
+  mh_thread_update_fast();
   mh_tls.pending_count = 0;
 }

@@ -61,10 +61,11 @@ struct mh_thread {
 /* The calling thread's state; NULL if there is no memory for one (then it shares slot 0, without stacks). */
 struct mh_thread *mh_thread_acquire(void);
 
-/* To be called when what decides it has changed. */
-static inline void mh_thread_judge(void) {
+/* Decides whether the calling thread may take the fast paths: it has a slot of its own and a stack cache, and
+ * everything is recorded. To be called when one of these has changed. */
+static inline void mh_thread_update_fast(void) {
   struct mh_thread *thread = mh_tls.thread;
-  mh_tls.plain = thread && thread->slot && thread->stack_cache && !mh_settings.sample ? thread : NULL;
+  mh_tls.fast = thread && thread->slot && thread->stack_cache && !mh_settings.sample ? thread : NULL;
 }
 
 /* A state is its thread's alone. */

@@ -24,7 +24,7 @@ static __attribute__((noinline)) void begin(struct mh_thread *thread) {
     cache = mh_map_private(mh_stack_cache_bytes());
   thread->stack_cache = cache;
   thread->spare_cache = NULL;
-  mh_thread_judge();
+  mh_thread_update_fast();
 }
 
 uint32_t mh_capture(struct mh_thread *thread, const struct mh_entry *entry) {

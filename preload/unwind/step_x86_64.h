@@ -30,11 +30,11 @@ enum { MH_SAVED_NOT, MH_SAVED_AT_CFA, MH_SAVED_AT_FP };
 #define MH_SIGNAL_CODE_BYTES 9
 static inline bool mh_is_signal_code(const uint8_t *code) {
   static const uint8_t with_rex[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
-  static const uint8_t plain[] = {0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05};
-  bool same = true, same_plain = true;
+  static const uint8_t without_rex[] = {0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05};
+  bool same = true, same_without_rex = true;
   for (unsigned i = 0; i < sizeof with_rex; i++) same &= code[i] == with_rex[i];
-  for (unsigned i = 0; i < sizeof plain; i++) same_plain &= code[i] == plain[i];
-  return same || same_plain;
+  for (unsigned i = 0; i < sizeof without_rex; i++) same_without_rex &= code[i] == without_rex[i];
+  return same || same_without_rex;
 }
 
 /* Bytes of code that a return address has in front of it: call with an address, or by register or memory. */
