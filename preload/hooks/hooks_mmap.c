@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include "hook.h"
-#include "../records/regions.h"
+#include "../records/mappings.h"
 
 /* Removes what the call will unmap from the mappings, before the call. */
 static void split(const void *start, size_t size, struct mh_split *taken) {

@@ -23,7 +23,7 @@
 #include "../base/clock.h"
 #include "../index/index.h"
 #include "../records/fork_log.h"
-#include "../records/regions.h"
+#include "../records/mappings.h"
 #include "../store/calendar.h"
 #include "../store/parent.h"
 #include "../store/store.h"

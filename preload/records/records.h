@@ -7,7 +7,7 @@
 #include "../threads/thread.h"
 
 /* Records a block. Never fails for the caller: what cannot be kept is counted as dropped. For mappings see
- * regions.h. */
+ * mappings.h. */
 void mh_record_custom_allocation(const void *block, uint64_t size, const struct mh_entry *entry);
 
 /* Removes a block's record, before the block is given back: from then on its address may be another thread's. */

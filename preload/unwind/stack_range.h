@@ -8,7 +8,7 @@
  * locks.
  *
  * Any other stack is foreign (alternate signal stacks, coroutines). It may not be there any more in the next walk.
- * Where the program itself mapped it, it ends where that mapping ends at the latest (regions.h), and its pages up to
+ * Where the program itself mapped it, it ends where that mapping ends at the latest (mappings.h), and its pages up to
  * there are tested in each walk anew: some may be protected. Of all others nobody says where they end. A walk that
  * damaged frame information leads beyond the end gets among memory that another thread may unmap at any instant, also
  * between a test and a load. So only the page that the program runs on is read by loads, and all further words in

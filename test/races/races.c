@@ -42,7 +42,7 @@
 #include "../../preload/index/index.h"
 #include "../../preload/stacks/intern.h"
 #include "../../preload/stacks/modules.h"
-#include "../../preload/records/regions.h"
+#include "../../preload/records/mappings.h"
 #include "../../preload/unwind/rule_table.h"
 #include "races.h"
 

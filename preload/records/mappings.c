@@ -1,8 +1,8 @@
-/* Mappings; see regions.h.
+/* Mappings; see mappings.h.
  *
  *     mmap, with access  ──▶ mapping ◀── mprotect ──▶ reservation ◀── mmap, PROT_NONE
  */
-#include "regions.h"
+#include "mappings.h"
 
 #include "../base/clock.h"
 #include "../threads/counters.h"
