@@ -21,8 +21,8 @@ bool mh_alive_watch(void) {
   return true;
 }
 
-/* What the wiped page says already, where there is one: older kernels, some sandboxes and emulators do not wipe it, and
- * nothing of the parent's store is mapped here. */
+/* Does what the kernel has done already, where it wipes the page. Older kernels, some sandboxes and emulators do not,
+ * and nothing of the parent's store is mapped in the child. */
 void mh_alive_forked(void) {
   __atomic_store_n(&mh_alive->recording, 0, __ATOMIC_RELEASE);
   __atomic_store_n(&mh_alive->own_store, 0, __ATOMIC_RELEASE);

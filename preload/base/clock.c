@@ -1,5 +1,5 @@
 /* Finding the clock; see clock.h. The vDSO is a shared library that the kernel maps into each process. Its symbol table
- * is read here, since the loader would allocate to answer, on behalf of a program whose allocator may not be ready.
+ * is read here. The loader would allocate to look a symbol up, and the program's allocator may not be ready yet.
  */
 #include "clock.h"
 
@@ -23,7 +23,7 @@ int (*mh_clock_gettime)(clockid_t clock, struct timespec *now);
 static const ElfW(Ehdr) *vdso(void) {
   int before = errno;
   const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)getauxval(AT_SYSINFO_EHDR);
-  errno = before; /* it says when there is none */
+  errno = before; /* getauxval sets it when there is no vDSO */
   return header;
 }
 
@@ -53,7 +53,7 @@ void mh_clock_coarsen(void) {
   MH_SET(mh_clock_is_coarse, true);
 }
 
-/* Threads and children have it from whom they were made by. */
+/* Whether reading the processor's counter raises a signal. Threads and children inherit that mode. */
 static bool counter_traps(void) {
   int mode = PR_TSC_ENABLE;
   if (mh_syscall_filtered) return false; /* those filters cannot be asked */

@@ -1,9 +1,9 @@
 /* Time: nanoseconds since the start of this process's store, on CLOCK_MONOTONIC.
  *
- * An allocation's time is that of the kernel's last tick (1 to 10 ms ago), made unique within its thread by adding 1.
- * Finer times cost more than they tell: reading the processor's tick counter takes as long as half a malloc, where the
- * loads of the program's own work are still under way, and nobody asks of a leak which microsecond it began in. Order
- * within a thread is exact.
+ * An allocation's time is that of the kernel's last tick, 1 to 10 ms ago. Within a thread it is made unique by adding
+ * 1, so the order within a thread is exact. Finer times are not worth their cost: reading the processor's counter takes
+ * half as long as a malloc, because it waits for the loads of the program's own work. And nobody needs to know in which
+ * microsecond a leak began.
  */
 #pragma once
 #include <stdint.h>
@@ -13,17 +13,16 @@
 
 extern uint64_t mh_clock_start; /* CLOCK_MONOTONIC at the store's start */
 
-/* The kernel's clock_gettime: that of the vDSO, or the system call where there is none. Leaves errno alone, and fails
- * for none of these clocks; where a filter forbids the call they stand still. Never the function of that name that a
- * program or another preloaded library may have, which may tell another time, or allocate. */
+/* The kernel's clock_gettime: that of the vDSO, or the system call where there is none. It leaves errno alone, and
+ * fails for none of these clocks. Where a filter forbids the call, the clocks stand still. It is never a function of
+ * that name in the program or another preloaded library: that one may return another time, or allocate. */
 extern int (*mh_clock_gettime)(clockid_t clock, struct timespec *now);
 
 /* Called once, at the start. */
 void mh_clock_find(void);
 
-/* The exact clock reads the processor's counter, which a program can have trap (PR_SET_TSC), or makes a system call
- * where that counter is no good, for which a sandbox may kill. From this call on only the kernel's last tick is read,
- * which takes neither. */
+/* From this call on only the kernel's last tick is read. The exact clock reads the processor's counter, which raises a
+ * signal after PR_SET_TSC; or it makes a system call where the counter is unusable, for which a sandbox may kill. */
 void mh_clock_coarsen(void);
 extern bool mh_clock_is_coarse;
 
@@ -41,7 +40,7 @@ static inline uint64_t mh_clock_now(void) {
   return MH_LIKELY(time > 0) ? (uint64_t)time : 0; /* the last tick may be from before the start */
 }
 
-/* The time for an allocation, later than any given out before for this thread. `newest` is that one. */
+/* The time for an allocation. `newest` is the thread's last one; the result is later, and is stored there. */
 static inline uint64_t mh_clock_tell(uint64_t *newest) {
   /* less than 0 until the first tick after the start */
   int64_t time = (int64_t)(mh_clock_read(CLOCK_MONOTONIC_COARSE) - mh_clock_start);

@@ -1,5 +1,5 @@
-/* Assertions: what is true of the library's own tables, whatever the program does. Checked only in the build of
- * `./build.sh debug`, which traps: in somebody else's process a wrong record is better than an end. */
+/* Assertions: what holds for the library's own tables, whatever the program does. Only the build of `./build.sh debug`
+ * checks them, and traps. In a release a wrong record is better than the end of somebody else's process. */
 #pragma once
 #ifdef MH_DEBUG
 #include "alive.h"

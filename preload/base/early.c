@@ -4,7 +4,7 @@
 _Alignas(64) uint8_t mh_early[MH_EARLY_BYTES];
 static size_t early_used;
 
-/* Each block is preceded by its size, so that realloc can copy it. They are never given back. */
+/* Each block's size is in front of it, so that realloc can copy the block. Blocks are never freed. */
 void *mh_early_allocate(size_t size, size_t alignment) {
   size_t start, end, used = __atomic_load_n(&early_used, __ATOMIC_RELAXED);
   if (alignment < 16) alignment = 16;

@@ -1,5 +1,5 @@
-/* Early memory: a small static buffer, for what is allocated while the functions behind the hooks are looked up. The
- * lookup itself allocates. */
+/* Early memory: a small static buffer for allocations that happen while the functions behind the hooks are looked up.
+ * The lookup itself allocates. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -14,8 +14,8 @@ void mh_log_open(enum mh_log_target target, const char *path) {
   log_path = path;
 }
 
-/* Writes without SIGPIPE: a reader that has gone away is not the program's business. The signal comes to the thread
- * that wrote, so it waits there until it is taken away; one that was pending before stays. */
+/* Writes without SIGPIPE: a log that nobody reads any more is not the program's business. The signal is sent to the
+ * thread that wrote. So it is blocked, and removed if the write made it pending. */
 static void write_quietly(int fd, const char *bytes, size_t length) {
   const uint64_t pipe_signal = (uint64_t)1 << (SIGPIPE - 1);
   const struct timespec at_once = {0};
@@ -39,8 +39,8 @@ static void write_line(int fd, const char *first, const char *second, const char
   write_quietly(fd, line.data, line.length);
 }
 
-/* Where others can write, too, somebody may have put a file or a pipe of his own in the log's place, to read it, or a
- * link, to have something else written to. A terminal or the like is nobody's to put there. */
+/* In a folder that others can write to, somebody may have put a file or a pipe of his own at the log's path, to read
+ * the log; or a link, to have another file written to. Nobody can put a terminal or another device there. */
 static bool is_safe(int fd) {
   struct stat status;
   if (mh_fstat(fd, &status) < 0) return false;
@@ -48,8 +48,8 @@ static bool is_safe(int fd) {
   return (status.st_uid == mh_geteuid() || status.st_uid == 0) && (!S_ISREG(status.st_mode) || status.st_nlink == 1);
 }
 
-/* Opened for each line: messages are rare, and a kept descriptor is one more that the program may close.
- * Without waiting: it may be a pipe that nobody reads. */
+/* The log is opened for each line: messages are rare, and the program might close a descriptor that is kept. It is
+ * opened without waiting: it may be a pipe that nobody reads. */
 static int open_file(void) {
   enum { HOW = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK };
   int fd = mh_open(log_path, HOW, 0);

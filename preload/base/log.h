@@ -1,5 +1,5 @@
-/* Messages: one line each, to where MEMHOOK_LOG says. Without it memhook says nothing in other people's programs, but
- * for a setting that cannot be understood. */
+/* Messages, one line each, to the place that MEMHOOK_LOG names. Without MEMHOOK_LOG, memhook prints nothing in other
+ * people's programs, except about a setting that it cannot understand. */
 #pragma once
 #include "text.h"
 
@@ -11,5 +11,5 @@ void mh_log_open(enum mh_log_target target, const char *path);
 /* Writes "memhook: <parts…>\n" as one write. */
 void mh_log(const char *first, const char *second, const char *third);
 
-/* The same to stderr, asked for or not. */
+/* The same to stderr, whatever MEMHOOK_LOG says. */
 void mh_complain(const char *line);

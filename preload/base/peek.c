@@ -1,4 +1,4 @@
-/* Peeking; see peek.h. Both calls answer where a load would crash. */
+/* Peeking; see peek.h. Both system calls return an error where a load would crash. */
 #include "peek.h"
 
 #include <errno.h>
@@ -7,15 +7,15 @@
 
 #include "sys.h"
 
-/* The kernel reads the set before it looks at the (invalid) operation: EFAULT if there is nothing, else EINVAL.
- * Every process may make this call, it never blocks, and it changes nothing. */
+/* The kernel reads the signal set before it looks at the operation, which is invalid: EFAULT if the set is not
+ * readable, else EINVAL. Every process may make this call, it never blocks, and it changes nothing. */
 bool mh_readable(uintptr_t address) {
   uintptr_t page = address & ~(uintptr_t)(MH_PAGE - 1);
-  /* Page 0 would be taken for no set at all. */
+  /* A null pointer means no set at all. */
   return page && mh_syscall(SYS_rt_sigprocmask, -1, (long)page, 0, 8, 0, 0) == -EINVAL;
 }
 
-/* Nearly as good: asks whether a page is there, then reads it. */
+/* Nearly as good: asks whether a page is readable, then reads it. The page may be unmapped in between. */
 static size_t ask_then_read(void *into, uintptr_t address, size_t bytes) {
   size_t done = 0;
   while (done < bytes && mh_readable(address + done)) {

@@ -1,4 +1,4 @@
-/* Peeking: memory that may not be there, or that another thread may be unmapping, looked at without the risk of a
+/* Peeking: reading memory that may not be mapped, or that another thread may be unmapping, without the risk of a
  * crash. */
 #pragma once
 #include <stdbool.h>
@@ -11,8 +11,8 @@
 /* Whether the byte at `address` can be read, without reading it. */
 bool mh_readable(uintptr_t address);
 
-/* Copies from `address` what is wanted, `least` bytes, and what may be as well, up to `most` in all, if that is no
- * risk; of these only what is in front of the first page that cannot be read. Returns how many. */
+/* Copies `least` bytes from `address`, and more, up to `most` bytes, where that is possible without risk. Stops at the
+ * first page that cannot be read. Returns the number of bytes copied. */
 size_t mh_peek_ahead(void *into, uintptr_t address, size_t least, size_t most);
 
 /* Copies `bytes` from `address`; false if some of them cannot be read. */

@@ -1,4 +1,4 @@
-/* Who this process is; see process.h. Everything comes from /proc, and everything may be missing there. */
+/* Who this process is; see process.h. Everything comes from /proc, and anything may be missing there. */
 #include "process.h"
 
 #include <errno.h>
@@ -47,7 +47,7 @@ bool mh_process_stat_read(uint32_t pid, struct mh_process_stat *stat) {
 }
 
 bool mh_process_stat_lives(const struct mh_process_stat *stat, uint64_t start) {
-  /* A zombie has ended and only waits for its parent, unless it is a main thread that ended before others. */
+  /* A zombie has ended and waits for its parent; unless it is a main thread that ended before the others. */
   if ((stat->state == 'Z' || stat->state == 'X') && stat->threads <= 1) return false;
   return start == 0 || stat->start == start;
 }
@@ -86,7 +86,7 @@ static void read_time_offsets(void) {
   mh_process.boottime_offset = time_offset(text, "boottime");
 }
 
-/* A program keeps the name that it began with: by the time of a fork there may be a newer one in its place. */
+/* Called once: a program keeps the name that it began with. By the time of a fork, a newer file may be at the path. */
 static void identify_program(void) {
   long length = mh_readlink("/proc/self/exe", mh_process.exe, sizeof(mh_process.exe) - 1);
   mh_process.exe_length = length > 0 ? (size_t)length : 0;
@@ -98,8 +98,8 @@ static void identify(bool forked) {
   mh_process.forked = forked;
   read_time_offsets();
   struct mh_process_stat stat = {0};
-  /* By way of the first thread, whose start is the process's: an emulator may answer for /proc/self/stat itself, with a
-   * start of its own, and then every other process takes this one for dead. */
+  /* Read from the first thread, whose start is the process's. An emulator may answer for /proc/self/stat itself, with
+   * another start. Then every other process would take this one for dead. */
   MH_TEXT(first_thread, 48);
   mh_text_add(&first_thread, "self/task/");
   mh_text_add_number(&first_thread, mh_process.pid);

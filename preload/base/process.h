@@ -29,8 +29,8 @@ size_t mh_process_command(char *buffer, size_t bytes);
 
 #define MH_TICK_NANOSECONDS 10000000 /* on all machines */
 
-/* What /proc/PID/stat says of a process. Read, and not only parsed, its start is what it is outside of all time
- * namespaces. */
+/* What /proc/PID/stat says of a process. mh_process_stat_read corrects the start to that outside of all time
+ * namespaces; mh_process_stat_parse does not. */
 struct mh_process_stat {
   uint32_t parent_pid, threads;
   uint64_t start;
@@ -39,8 +39,8 @@ struct mh_process_stat {
 bool mh_process_stat_parse(const char *text, struct mh_process_stat *stat);
 bool mh_process_stat_read(uint32_t pid, struct mh_process_stat *stat);
 
-/* Whether that is the process that started at `start` ticks (0: any), and it has a thread that runs.
- * runtime/stores/liveness.ts is the other implementation; test/vectors/liveness holds both to one meaning. */
+/* Whether that is the process that started at `start` ticks (0: any), and has a thread that runs.
+ * runtime/stores/liveness.ts does the same; test/vectors/liveness tests that both agree. */
 bool mh_process_stat_lives(const struct mh_process_stat *stat, uint64_t start);
 
 /* Whether the process that started at `start` ticks with this pid lives. */

@@ -1,5 +1,5 @@
-/* Seccomp filters; see seccomp.h. The filters' language is classic BPF on a struct seccomp_data: jumps go forwards
- * only, so a run ends. */
+/* Seccomp filters; see seccomp.h. A filter is classic BPF code on a struct seccomp_data. Jumps only go forwards, so
+ * every run ends. */
 #include "seccomp.h"
 
 #include <linux/audit.h>
@@ -50,7 +50,7 @@ static bool holds(unsigned comparison, uint32_t a, uint32_t operand) {
   }
 }
 
-/* What a load gives: of the call, of the filter's own memory, or what the instruction says. */
+/* The value of a load: from the call's data, from the filter's memory, or from the instruction itself. */
 static uint32_t load(const struct sock_filter *step, const struct seccomp_data *call, const uint32_t *memory) {
   uint32_t word = 0;
   switch (BPF_MODE(step->code)) {
@@ -64,7 +64,7 @@ static uint32_t load(const struct sock_filter *step, const struct seccomp_data *
   }
 }
 
-/* What the filter answers. */
+/* Runs a filter, and returns its action. */
 static uint32_t run(const struct filter *filter, const struct seccomp_data *call) {
   uint32_t a = 0, x = 0, memory[BPF_MEMWORDS] = {0};
   for (uint64_t at = 0; at < filter->length; at++) {
@@ -106,7 +106,7 @@ static bool all_forbidden(const long words[7]) {
   return words[0] != SYS_read && words[0] != SYS_write && words[0] != SYS_exit;
 }
 
-/* What the loader has done to get this library here. */
+/* All but the calls that the loader made to load this library. */
 static bool beyond_loader(const long words[7]) {
   return words[0] != SYS_openat && words[0] != SYS_read && words[0] != SYS_close && words[0] != SYS_write;
 }
@@ -118,7 +118,7 @@ bool mh_seccomp_add(const void *program) {
   size_t bytes = named.len * sizeof(struct sock_filter);
   struct sock_filter *code = filter_count < FILTERS_MAX ? mh_map_private(bytes) : NULL;
   if (!code || !mh_peek(code, (uintptr_t)named.filter, bytes)) {
-    /* What cannot be asked may say no to everything. */
+    /* A filter that cannot be run may forbid everything. */
     mh_seccomp_strict();
     return false;
   }

@@ -1,7 +1,8 @@
 /* The calling thread: everything of memhook's that is thread-local, in one structure.
  *
- * The guard says what a thread is inside of. Hooks raise it, so that what the real functions do in them is not taken
- * for the program's. So does memhook's own work that may allocate. It is one word: no signal handler sees half of it.
+ * The guard says which hook a thread is inside of. Hooks raise it, so that calls that the real functions make are not
+ * recorded as the program's. Memhook's own work that may allocate raises it, too. It is one word, so no signal handler
+ * sees half of it.
  */
 #pragma once
 #include <stdbool.h>
@@ -12,17 +13,17 @@
 #include "process.h"
 #include "sys.h"
 
-/* What kind of hook a thread is in, which tells whose a call inside it is. */
+/* The kind of hook that a thread is in. It tells who makes a call inside of it. */
 enum mh_hook_kind {
-  MH_HOOK_HEAP, /* malloc and its family: libc's call none of the hooks */
-  MH_HOOK_MAP,  /* mmap and its family: nothing is called inside */
-  MH_HOOK_WRAP, /* operators, libc calls: they allocate through the hooks, and are recorded themselves or not at all */
+  MH_HOOK_HEAP, /* malloc and its family: libc's functions call none of the hooks */
+  MH_HOOK_MAP,  /* mmap and its family: they call nothing */
+  MH_HOOK_WRAP, /* operators, libc's functions: they allocate through the hooks, and only the outer call is recorded */
 };
 
 /* A guard is the frame address of a hook, which is aligned, and in its lowest bits the kind of hook and these. */
 enum {
   MH_GUARD_HOOK = 3,
-  MH_GUARD_RECORDING = 4, /* inside our own bookkeeping: whoever allocates now is a signal handler */
+  MH_GUARD_RECORDING = 4, /* memhook's own tables are being changed: only a signal handler can allocate now */
   MH_GUARD_BITS = 7,
 };
 
@@ -47,7 +48,7 @@ struct mh_tls {
 
 extern __thread struct mh_tls mh_tls __attribute__((tls_model("initial-exec")));
 
-/* Raises the guard around work of memhook's own that may allocate; returns what it was, for mh_guard_lower. */
+/* Raises the guard around work of memhook's own that may allocate. Returns the guard before, for mh_guard_lower. */
 MH_INLINE uintptr_t mh_guard_raise(void) {
   uintptr_t before = mh_tls.guard;
   mh_tls.guard = (uintptr_t)__builtin_frame_address(0) | MH_HOOK_WRAP | (before & MH_GUARD_RECORDING);
@@ -64,8 +65,8 @@ static inline bool mh_self_is(uint32_t tid) {
   return tid == (uint32_t)mh_gettid() || mh_process.pid != (uint32_t)mh_getpid();
 }
 
-/* The calling thread's id in the kernel. Not asked for as a rule: a program that finds new stacks all the time would
- * spend a twelfth of its time on that. */
+/* The calling thread's id in the kernel. It is kept, because asking is expensive: a program with new stacks all the
+ * time would spend a twelfth of its time on it. */
 static inline uint32_t mh_self_id(void) {
   uint32_t tid = mh_tls.tid;
   MH_ASSERT(!tid || mh_self_is(tid));

@@ -26,7 +26,7 @@ static const char *keep(const char *value) {
   return copy;
 }
 
-/* The same behind something else; "" for nothing. */
+/* Keeps `first`, `second` and `value` as one string. */
 static const char *keep_behind(const char *first, const char *second, const char *value) {
   struct mh_text text = {.data = strings + strings_used, .capacity = sizeof(strings) - strings_used};
   if (!text.capacity) return NULL;
@@ -38,8 +38,8 @@ static const char *keep_behind(const char *first, const char *second, const char
   return text.data;
 }
 
-/* The folder that relative paths begin in, "/" at its end: this process's at its start. The program may go elsewhere,
- * and its children may begin there. "" where it is not known. */
+/* The process's working directory at its start, with "/" at its end; "" where it is not known. Relative paths begin
+ * there, although the program may change its directory, and its children begin in that one. */
 static const char *folder(void) {
   static char path[4096];
   long length = mh_syscall(SYS_getcwd, (long)path, sizeof(path) - 1, 0, 0, 0, 0);
@@ -55,7 +55,7 @@ static const char *keep_path(const char *value) {
   return value[0] == '/' ? keep(value) : keep_behind("", folder(), value);
 }
 
-/* The environment as the kernel has it, "NAME=value\0…\0\0": for the time before libc has it. */
+/* The environment as the kernel keeps it, "NAME=value\0…\0\0": for the time before libc has set its own. */
 static char *early_environment;
 #define EARLY_BYTES (256 << 10)
 
@@ -210,7 +210,7 @@ static void read_log(void) {
   }
 }
 
-/* A relative path is kept as an entry of an environment, for the programs that this one becomes or starts
+/* A relative path is also kept as an environment entry, for the programs that this one executes or starts
  * (hooks_exec.c). */
 static void read_file(void) {
   const char *value = variable("MEMHOOK_FILE");
@@ -223,7 +223,7 @@ static void read_file(void) {
   }
   mh_settings.file = entry + sizeof(MH_FILE_ENTRY) - 1;
   mh_settings.file_folder = mh_length(before);
-  /* There the folder's own % would not be literal any more. */
+  /* In such an entry a % of the directory would be taken for a pattern. */
   bool literal = true;
   for (const char *at = before; *at; at++) literal = literal && *at != '%';
   if (*before && literal) mh_settings.file_entry = entry;

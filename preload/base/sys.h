@@ -1,5 +1,5 @@
-/* System calls made directly: they leave errno alone, are no cancellation points, and cannot be
- * interposed by another preloaded library. Each returns the kernel's answer: a value, or -errno. */
+/* System calls made directly: they leave errno alone, are no cancellation points, and cannot be interposed by another
+ * preloaded library. Each returns the kernel's result: a value, or -errno. */
 #pragma once
 #include <fcntl.h>
 #include <signal.h>
@@ -21,12 +21,12 @@
 #define MH_GET(place) __atomic_load_n(&(place), __ATOMIC_RELAXED)
 #define MH_SET(place, value) __atomic_store_n(&(place), (value), __ATOMIC_RELAXED)
 
-/* Whether the program's own seccomp filters may kill it for a call (number and arguments); NULL while it has none. See
- * seccomp.c; weak, as parts of the library are also built without that. */
+/* Whether the program's own seccomp filters may kill it for a call (number and arguments); NULL while it has no filter.
+ * See seccomp.c. Weak, because parts of the library are also built without that file. */
 __attribute__((weak, visibility("hidden"))) bool (*mh_syscall_forbidden)(const long call[7]);
 
-/* Whether there were filters before the program began, which cannot be asked: then no call is made that can be done
- * without. */
+/* Whether there are filters from before the program began, which cannot be run. Then memhook makes only the calls that
+ * it cannot do without. */
 __attribute__((weak, visibility("hidden"))) bool mh_syscall_filtered;
 
 static inline long mh_syscall(long number, long a, long b, long c, long d, long e, long f) {
@@ -70,9 +70,9 @@ static inline uintptr_t mh_page_bytes(void) {
 #define MADV_REMOVE 9
 #endif
 
-/* Holds back the signals that may come at any moment, for rare work that no handler is to leave by a jump, to fork in,
- * or to end the thread in. Not those that an instruction raises itself: the kernel ends a process for one of these that
- * is held back. Returns what was held back before, for mh_signals_release. */
+/* Blocks the signals that may come at any moment. It is for rare work in the middle of which no handler may jump away,
+ * fork, or end the thread. The signals that an instruction raises itself stay unblocked: the kernel ends a process that
+ * blocks such a signal. Returns the signals blocked before, for mh_signals_release. */
 static inline uint64_t mh_signals_hold(void) {
 #define MH_SIGNAL(number) ((uint64_t)1 << ((number)-1))
   const uint64_t held = ~(MH_SIGNAL(SIGILL) | MH_SIGNAL(SIGTRAP) | MH_SIGNAL(SIGBUS) | MH_SIGNAL(SIGFPE) |
@@ -116,7 +116,7 @@ static inline int mh_stat(const char *path, struct stat *result) {
 static inline int mh_fchmod(int fd, unsigned mode) {
   return (int)mh_syscall(SYS_fchmod, fd, mode, 0, 0, 0, 0);
 }
-/* Where filters cannot be asked: whose the process was when it began, which the kernel has told. */
+/* Under filters that cannot be run it is the user at the process's start, which the kernel has passed on. */
 static inline uint32_t mh_geteuid(void) {
   if (mh_syscall_filtered) return (uint32_t)getauxval(AT_EUID);
   return (uint32_t)mh_syscall(SYS_geteuid, 0, 0, 0, 0, 0, 0);
@@ -157,7 +157,7 @@ static inline void *mh_map(size_t bytes, int protection, int flags, int fd, uint
   return result < 0 && result > -4096 ? NULL : (void *)result;
 }
 
-/* Zeroed memory of our own, NULL if there is none. It is never given back but by mh_munmap. */
+/* Zeroed private memory, NULL if there is none. Only mh_munmap gives it back. */
 static inline void *mh_map_private(size_t bytes) {
   return mh_map(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }

@@ -19,8 +19,8 @@ void mh_text_add(struct mh_text *text, const char *string);
 void mh_text_add_bytes(struct mh_text *text, const char *bytes, size_t length);
 void mh_text_add_number(struct mh_text *text, uint64_t number);
 
-/* Text from elsewhere, as it may be shown: what a terminal obeys, and what is no UTF-8, is written as \x1b or \u202e
- * (runtime/host/printable.ts). */
+/* Adds text from elsewhere so that it can be shown: characters that a terminal obeys, and bytes that are no UTF-8,
+ * become \x1b or \u202e, as in runtime/host/printable.ts. */
 void mh_text_add_printable(struct mh_text *text, const char *string);
 
 size_t mh_length(const char *string);
@@ -34,6 +34,5 @@ bool mh_parse_hex(const char **cursor, uint64_t *number);
 /* Reads a whole small file into a NUL-terminated buffer. Returns its length, or -errno. */
 long mh_read_file(const char *path, char *buffer, size_t bytes);
 
-/* The number behind a word of /proc/PID/status, or the one at `index` of those behind it. The word begins with the
- * newline before it. */
+/* The number at `index` behind a word of /proc/PID/status. The word includes the newline in front of it. */
 bool mh_status_number(const char *status, const char *word, unsigned index, uint64_t *number);
