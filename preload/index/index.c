@@ -15,7 +15,8 @@ static void count_in_page(uintptr_t address, int change) {
   }
 }
 
-/* No other block begins in the granule of one that begins with it and reaches into its last 8 bytes. */
+/* Whether no other block can begin in the granule: the block begins with the granule and reaches into its last 8
+ * bytes. */
 static bool is_alone(uintptr_t address, uint64_t size) {
   return !(address & mh_index.off_grid) && size >= mh_index.least;
 }
@@ -47,7 +48,7 @@ void mh_index_clone(void) {
   mh_index.slots = 0;
 }
 
-static bool irregular; /* some blocks are not the C library's after all */
+static bool irregular; /* some blocks are not the C library's */
 
 static void suit(uint32_t off_grid, uint32_t least) {
   MH_SET(mh_index.least, least);
@@ -62,7 +63,7 @@ void mh_index_no_grid(void) {
 }
 
 void mh_index_start(void) {
-  /* Whoever frees a block of these has to look closer: the real function does not know them. */
+  /* A free of a block there must always be looked at: the real free does not know such blocks. */
   for (uintptr_t page = 0; page <= MH_EARLY_BYTES; page += 4096) *mh_index_page((uintptr_t)mh_early + page) = UINT8_MAX;
 }
 

@@ -1,4 +1,4 @@
-/* Which addresses are mapped; see intervals.h. */
+/* The interval table; see intervals.h. */
 #include "intervals.h"
 
 #include "../base/lock.h"

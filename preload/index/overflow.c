@@ -1,8 +1,8 @@
 /* The overflow table: a hash table from address to record slot, for large blocks, for blocks that share a granule of
  * the shadow, and for memory of custom allocators.
  *
- * Large blocks are few and their cost lies elsewhere, so this is simple: shards, each with a lock and an open-addressed
- * table (linear probing, deletion by shifting back), doubled when three quarters full.
+ * Large blocks are few, and making one is expensive anyway. So the table is simple. It has shards, each with a lock and
+ * an open-addressed table: linear probing, deletion by shifting back, doubled when three quarters full.
  */
 #include "index.h"
 #include "../base/lock.h"
@@ -42,14 +42,14 @@ static size_t table_bytes(const struct table *table) {
   return sizeof *table + table->capacity * sizeof *table->entries;
 }
 
-/* Where `key` is, or the empty place where it would be. */
+/* The entry with `key`, or the empty one where it would be. */
 static struct entry *find(struct table *table, uint64_t key) {
   uint32_t mask = table->capacity - 1, at = (uint32_t)hash(key) & mask;
   while (table->entries[at].key && table->entries[at].key != key) at = (at + 1) & mask;
   return &table->entries[at];
 }
 
-/* A signal handler may jump out of here: there is never a key with the slot of another one. */
+/* A signal handler may jump out between any two stores: no key ever has another key's slot. */
 static void set(struct entry *entry, uint64_t key, uint32_t slot) {
   entry->key = 0;
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -58,7 +58,7 @@ static void set(struct entry *entry, uint64_t key, uint32_t slot) {
   entry->key = key;
 }
 
-/* Puts all entries into a table of this capacity. It need not be in order before. */
+/* Moves all entries into a new table of this capacity. The old one may be damaged by an interrupted change. */
 static bool rebuild(struct shard *shard, uint32_t capacity) {
   struct table *old = shard->table, *table = mh_map_private(sizeof *table + capacity * sizeof *table->entries);
   if (!table) return false;
@@ -109,7 +109,7 @@ bool mh_overflow_put(uint64_t key, uint32_t slot, uint32_t *stale) {
 
 uint32_t mh_overflow_take(uint64_t key) {
   struct shard *shard = shard_of(key);
-  /* What this thread may take out, it or the thread that handed the block over has put in: the count is up to date. */
+  /* The count is up to date for this block: this thread put it in, or the thread from which it got the block. */
   if (!__atomic_load_n(&shard->count, __ATOMIC_RELAXED) || !take(shard)) return 0;
   uint32_t slot = 0;
   struct table *table = shard->table;
@@ -145,7 +145,7 @@ void mh_overflow_clone(void) {
   }
 }
 
-/* Whether the record that an entry leads to is the block's. */
+/* Whether the entry's record describes the block. */
 static bool is_recorded(const struct entry *entry) {
   uint32_t count = mh_header()->arrays[MH_KIND_RECORDS].count;
   return entry->slot < count && mh_record(entry->slot)->address == (entry->key & ~MH_OVERFLOW_CUSTOM);

@@ -1,8 +1,8 @@
 /* Ranges of addresses: a sorted array of ranges that do not overlap, each with a number. Its users have a lock for
  * it.
  *
- * Ranges are few (the kernel allows 65,530 mappings by default) and each costs a system call, next to which moving
- * the array's tail is small.
+ * Ranges are few: the kernel allows 65,530 mappings by default. Each costs a system call; moving the array's tail costs
+ * little in comparison.
  */
 #pragma once
 #include <stdbool.h>
@@ -48,7 +48,7 @@ static inline uint32_t mh_ranges_behind(const struct mh_ranges *ranges, uintptr_
   return low;
 }
 
-/* In order: at `at` and around it. */
+/* Whether the array is in order at `at` and around it. */
 static inline bool mh_ranges_in_order(const struct mh_ranges *ranges, uint32_t at) {
   const struct mh_range *all = ranges->at;
   if (at >= ranges->count || all[at].start >= all[at].end) return at >= ranges->count;

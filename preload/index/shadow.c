@@ -5,7 +5,7 @@
 
 struct mh_shadow_middle *mh_shadow_top[1 << MH_TOP_BITS];
 uint8_t mh_granule_bits = 4;
-static bool inherited; /* from the parent process: entries may be left over */
+static bool inherited; /* from the parent process: some entries may have no record */
 
 static size_t chunk_bytes(void) {
   return sizeof(uint32_t) << (MH_CHUNK_BITS - mh_granule_bits);

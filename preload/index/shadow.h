@@ -6,15 +6,17 @@
  *
  *     top[a] ──▶ middle[b] ──▶ chunk[c]: slot of the record and place in the granule; 0: no recorded block starts here
  *
- * A granule is as small as the smallest block that the allocator makes: then each has one owner, and its entry needs
- * no lock. With glibc that is 32 bytes, else 16 (then c has 16 bits and q 4). A chunk mirrors 1 MiB of addresses with
- * 128 KiB (256), of which only the pages that blocks touch cost memory: an eighth of a byte (a quarter) for a byte of
- * heap. Neighbours in the heap are neighbours here, and the fewer cache lines that is, the more the program keeps of
- * its own: with a second cache of 512 KB, which a mebibyte of blocks and granules of 16 bytes overflow, that is a
- * tenth of what memhook adds. Only blocks that may share their granule, those of other allocators that are smaller or
- * off the grid, take the entry by compare and swap, and go to the overflow table when it is taken. The entry's two
- * upper bits say where in the granule its block starts (in steps of 8 bytes), so that nobody has to wait for the
- * record itself.
+ * A granule is as small as the smallest block that the allocator makes. So each granule has one owner, and its entry
+ * needs no lock. With glibc that is 32 bytes, else 16 (then c has 16 bits and q 4).
+ *
+ * A chunk covers 1 MiB of addresses with 128 KiB (256 KiB with granules of 16 bytes). Only the pages that blocks touch
+ * cost memory: an eighth of a byte (a quarter) for each byte of heap. Neighbours in the heap are neighbours here. The
+ * fewer cache lines the entries need, the more of its own data the program keeps in the caches. With a second-level
+ * cache of 512 KB and a mebibyte of blocks, granules of 32 bytes instead of 16 save a tenth of what memhook adds.
+ *
+ * Blocks of other allocators that are smaller than a granule or off the grid may share one. They take the entry by
+ * compare and swap, and go to the overflow table if it is taken. The entry's two upper bits say where in the granule
+ * the block begins, in steps of 8 bytes. So a look-up need not wait for the record itself.
  */
 #pragma once
 #include <stdbool.h>
@@ -22,7 +24,7 @@
 
 #include "../base/sys.h"
 
-#define MH_SHADOW_SLOTS ((uint32_t)1 << 30) /* slots below this one have room in an entry */
+#define MH_SHADOW_SLOTS ((uint32_t)1 << 30) /* slots below this one fit into an entry */
 #define MH_CHUNK_BITS 20 /* addresses */
 #define MH_MIDDLE_BITS 13
 #define MH_TOP_BITS 15
@@ -33,7 +35,7 @@ struct mh_shadow_middle {
 };
 extern struct mh_shadow_middle *mh_shadow_top[1 << MH_TOP_BITS];
 
-/* Bits of an address within a granule, 4 or 5. Set before the first entry is made, not changed afterwards. */
+/* Bits of an address within a granule, 4 or 5. Set before the first entry is made, and never changed afterwards. */
 extern uint8_t mh_granule_bits;
 
 /* The entry for an address, NULL if there is none yet. */
@@ -52,8 +54,8 @@ static inline uint32_t mh_shadow_place(uintptr_t address) {
   return (uint32_t)address >> 3 << 30;
 }
 
-/* As those of index.h. Put answers false where a block has to go to the overflow table. `alone`: no other block can
- * start in its granule. */
+/* Like those of index.h. Put returns false where the block must go to the overflow table. `alone`: no other block can
+ * begin in its granule. */
 bool mh_shadow_put(uintptr_t address, bool alone, uint32_t slot, uint32_t *stale);
 uint32_t mh_shadow_take(uintptr_t address);
 uint32_t mh_shadow_peek(uintptr_t address);

@@ -1,11 +1,11 @@
 /* The log of frees after a fork; see fork_log.h.
  *
- * Why nothing is missed, although a free looks at `mh_fork_log` once, without a fence: it takes the block out of the
- * index first, which is private memory, and looks then. If it saw no log, it looked before the forking thread set it,
- * so before the fork. The fork write-protects the parent's pages and has every processor forget what it knew of them,
- * which waits until all that was written under the old protection is there (an interrupt on x86-64, TLBI and DSB on
- * aarch64). So the child's copy of the index does not have that block. If the index was written to only after that, the
- * write faulted, and what comes behind it in the program is done after the fault: it saw the log.
+ * A free looks at `mh_fork_log` once, without a fence. Why nothing is missed all the same: it first takes the block out
+ * of the index, which is private memory, and looks then. If it saw no log, it looked before the forking thread set the
+ * log, so before the fork. The fork write-protects the parent's pages and flushes them from the TLB of every processor.
+ * The flush waits for all writes under the old protection (an interrupt on x86-64, TLBI and DSB on aarch64). So the
+ * child's copy of the index does not have that block. If instead the write to the index came after the flush, it
+ * faulted. What follows it in the program ran after the fault, and saw the log.
  */
 #include "fork_log.h"
 
@@ -18,8 +18,8 @@
 
 #define ENTRIES (1u << 20)
 #define CHILDREN 256
-#define LOOKED_AT 8 /* of them at a time; divides CHILDREN */
-#define PASSES 256 /* so many frees of a thread are counted together */
+#define LOOKED_AT 8 /* children checked at a time; divides CHILDREN */
+#define PASSES 256 /* a thread counts so many frees together */
 #define FIRST_LOOK 1024
 #define UNBORN UINT32_MAX
 
@@ -35,8 +35,8 @@ struct mh_fork_log {
   uint64_t until;  /* nobody wants entries from this number on */
   uint64_t newest; /* time of the last fork: nobody wants what was allocated later */
   uint32_t wanting;  /* children that may still want it */
-  uint32_t crowded;  /* not 0: and others, for which there was no place */
-  /* their process ids; UNBORN from before the fork until the child's first words; 0: free */
+  uint32_t crowded;  /* not 0: more children want it than there are places */
+  /* Their process ids; UNBORN from before the fork until the child's fork handler; 0: free. */
   uint32_t children[CHILDREN];
   struct logged entries[ENTRIES];
 };
@@ -44,11 +44,11 @@ struct mh_fork_log {
 struct mh_fork_log *mh_fork_log;
 
 static struct mh_fork_log *kept; /* this process's own, whether wanted or not; NULL until its first fork */
-static struct mh_lock lock;      /* mh_fork_log changes; signals are held back, as a handler may fork */
-static uint64_t passes;          /* frees since the last fork that were not as fast as others */
-static uint64_t next_look;       /* at so many of them it is asked who of the children lives */
-/* Forks between prepare and their return in the parent; so: not 0 in a child made by fork, nor in a child of such a
- * child that has not begun either, for which the log is the same. */
+static struct mh_lock lock;      /* of changes of mh_fork_log; signals are blocked, because a handler may fork */
+static uint64_t passes;          /* frees since the last fork that checked whether the log is still wanted */
+static uint64_t next_look;       /* at so many of them it is checked which children live */
+/* Forks between mh_fork_log_prepare and their return in the parent. So it is not 0 in a child made by fork, and in a
+ * child of a child that has not begun, which uses the same log. */
 static uint32_t preparing;
 static uint64_t prepared_at; /* time of the newest of them */
 static uint64_t forked_at;   /* the log's next number just before it */
@@ -57,7 +57,7 @@ static uint64_t forked_at;   /* the log's next number just before it */
 static struct mh_fork_log *parents;
 static uint32_t own_place;
 
-/* A place among the children, from 1 on; 0: there is none, and it is waited for as for one that never begins. */
+/* A place among the children, from 1 on. 0: there is none. Then the log is kept as for a child that never begins. */
 static uint32_t take_place(struct mh_fork_log *log, uint32_t pid) {
   for (uint32_t i = 0; i < CHILDREN; i++) {
     uint32_t nobody = 0;
@@ -90,8 +90,8 @@ static bool make_log(void) {
 }
 
 void mh_fork_log_prepare(void) {
-  /* A child that has not begun has allocated and freed nothing: its own children go back to the parent's fork as it
-   * does. */
+  /* A child that has not begun has allocated and freed nothing. So its own children begin with the parent's state at
+   * the same fork. */
   mh_tls.fork_place = parents ? take_place(parents, UNBORN) : 0;
   if (parents || !__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) return;
   if (!make_log()) return;
@@ -119,8 +119,8 @@ void mh_fork_log_in_parent(bool made) {
   if (__atomic_load_n(&preparing, __ATOMIC_SEQ_CST)) __atomic_store_n(&kept->newest, UINT64_MAX, __ATOMIC_SEQ_CST);
 }
 
-/* Gives the places back of children that were killed. A few of them, as this is within a free of the program's; true
- * after the last ones. */
+/* Frees the places of children that were killed. It checks only a few children, because the program waits for it in a
+ * free. True: the last ones have been checked. */
 static bool clear_some_places(struct mh_fork_log *log) {
   static uint32_t next;
   uint64_t signals = mh_signals_hold();
@@ -142,7 +142,7 @@ static bool somebody_wants(const struct mh_fork_log *log) {
   return __atomic_load_n(&log->wanting, __ATOMIC_SEQ_CST) || MH_GET(log->crowded);
 }
 
-/* Whether some child still wants it, asked at every free while that is not known. */
+/* Whether some child still wants the log. Every free asks this while there is a log. */
 static bool is_wanted(struct mh_fork_log *log) {
   if (++mh_tls.fork_passes % PASSES == 0) {
     uint64_t now = __atomic_add_fetch(&passes, PASSES, __ATOMIC_RELAXED), look = MH_GET(next_look);
@@ -155,7 +155,7 @@ static bool is_wanted(struct mh_fork_log *log) {
   return somebody_wants(log);
 }
 
-/* Whoever forks meanwhile wants it again, and has the lock, or gets it afterwards. The lock is held. */
+/* The lock is held. A thread that forks meanwhile needs the lock, too, and makes the log wanted again. */
 static void end_unless_wanted(struct mh_fork_log *log) {
   if (MH_GET(passes) >= ENTRIES) clear_all_places(log);
   if (!somebody_wants(log)) {
@@ -178,15 +178,15 @@ void mh_fork_log_add(uint32_t slot, const struct mh_record *record) {
   struct mh_fork_log *log = MH_GET(mh_fork_log);
   if (!log || mh_stands_in()) return;
   if (MH_UNLIKELY(!is_wanted(log))) return end(log);
-  /* Copied first: a handler may fork here, and the child writes the same entry, where the record is not its parent's
-   * any more. */
+  /* Copied first. A handler may fork here; then the child also writes this entry, and must not read the record, which
+   * is no longer its parent's. */
   struct mh_record copy = *record;
   if (copy.time > __atomic_load_n(&log->newest, __ATOMIC_RELAXED) ||
       __atomic_load_n(&log->next, __ATOMIC_RELAXED) >= __atomic_load_n(&log->until, __ATOMIC_RELAXED))
     return;
   uint64_t number = __atomic_fetch_add(&log->next, 1, __ATOMIC_ACQ_REL);
   struct logged *entry = &log->entries[number % ENTRIES];
-  /* A reader that sees any of the new words sees, when it looks at the number again, the 0 or what comes after. */
+  /* A reader that has seen any of the new words then sees the number as 0, or as the new one. */
   __atomic_store_n(&entry->number, 0, __ATOMIC_RELAXED);
   __atomic_thread_fence(__ATOMIC_RELEASE);
   entry->record = copy;
@@ -210,7 +210,7 @@ uint64_t mh_fork_log_time(void) {
 
 void mh_fork_log_replay(void (*visit)(uint32_t slot, const struct mh_record *record)) {
   if (!preparing || !parents) return;
-  __atomic_thread_fence(__ATOMIC_ACQUIRE); /* what was copied from the file was read before the log is */
+  __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the file was copied before the log is read */
   uint64_t end = __atomic_load_n(&parents->next, __ATOMIC_ACQUIRE);
   for (uint64_t number = forked_at; number < end; number++) {
     const struct logged *entry = &parents->entries[number % ENTRIES];

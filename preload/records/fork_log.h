@@ -1,10 +1,10 @@
-/* The log of records that a process removes while a child of fork may still want them: what was live at the fork is
- * known in the child, but it copies the records later from the file (clone.c), where those are gone that its parent has
- * freed meanwhile.
+/* The log of records that a process removes while a child of fork may still want them. A child knows which blocks were
+ * live at the fork. But it copies their records from the parent's file only later (clone.c). By then the records are
+ * gone whose blocks the parent has freed meanwhile.
  *
- * A child says so when it wants the log no more: it has begun, executes another program, or ends. One that was killed
- * is found to be gone, and one that neither begins nor ends is not waited for any longer after as many frees as the log
- * has entries. Then frees are as fast as before the fork.
+ * A child says when it no longer wants the log: it has begun, executes another program, or ends. A killed child is
+ * found to be gone. A child that neither begins nor ends is given up after as many frees as the log has entries. Then
+ * frees are as fast as before the fork.
  */
 #pragma once
 #include <stdbool.h>
@@ -20,8 +20,8 @@ extern struct mh_fork_log *mh_fork_log;
 /* Notes a record that is about to be removed. */
 void mh_fork_log_add(uint32_t slot, const struct mh_record *record);
 
-/* Empties a record, whichever way its block went. Whoever reads the file sees the address gone before anything else
- * changes: the slot may be taken anew at once. */
+/* Empties a record. A reader of the file sees the address become 0 before anything else changes: the slot may be reused
+ * at once. */
 static inline void mh_record_retire(uint32_t slot, struct mh_record *record) {
   if (MH_UNLIKELY(MH_GET(mh_fork_log) != NULL)) mh_fork_log_add(slot, record);
   __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
@@ -33,13 +33,14 @@ void mh_fork_log_prepare(void);
 void mh_fork_log_in_parent(bool made);
 void mh_fork_log_forked(void);
 
-/* In a child that has not begun. The time of the fork, 0 if nobody saw it; and what was removed since. */
+/* In a child that has not begun: the time of the fork, 0 if it is unknown; and the records removed since. */
 uint64_t mh_fork_log_time(void);
 void mh_fork_log_replay(void (*visit)(uint32_t slot, const struct mh_record *record));
 
-/* The same: it will not want the log, as it ends or executes another program; and it may again, as that failed. */
+/* The same: it no longer wants the log, because it ends or executes another program; it wants it again, because that
+ * failed. */
 void mh_fork_log_renounce(void);
 void mh_fork_log_want(void);
 
-/* The same: it has begun. */
+/* The same: it has begun, and no longer wants the log. */
 void mh_fork_log_forget(void);

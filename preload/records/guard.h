@@ -4,7 +4,7 @@
 
 #include "../base/self.h"
 
-/* Whoever interrupts from here on is a signal handler, and finds our tables as they are. */
+/* From here on only a signal handler can allocate, and it may find memhook's tables in the middle of a change. */
 MH_INLINE void mh_begin(void) {
   MH_ASSERT(mh_tls.guard && !(mh_tls.guard & MH_GUARD_RECORDING));
   mh_tls.guard |= MH_GUARD_RECORDING;

@@ -18,7 +18,7 @@ static uint64_t key_of(const void *block) {
   return (uintptr_t)block | MH_OVERFLOW_CUSTOM;
 }
 
-/* The record at this address says of a block what was freed where no hook saw it. */
+/* Removes a record whose block was freed without a hook being called. */
 static __attribute__((noinline)) void retire_stale(struct mh_thread *thread, uint32_t slot) {
   struct mh_record *record = mh_record(slot);
   mh_record_retire(slot, record);
@@ -122,7 +122,8 @@ void *mh_record_and_leave(void *block, uint64_t size, uintptr_t pc, uintptr_t sp
   }
   mh_finish();
   mh_leave();
-  /* if the compiler knew what is returned, it would keep that for the hook, which could not jump here */
+  /* Hides from the compiler that `block` is returned: it would have the hook keep it, and the hook could not jump
+   * here. */
   __asm__("" : "+r"(block));
   return block;
 }
@@ -166,11 +167,12 @@ static __attribute__((noinline)) void forget_and_log(void *block, uint32_t slot,
 void mh_forget_and_leave(void *block, void (*then)(void *), void (*slow)(void *)) {
   struct mh_thread *thread = mh_tls.fast;
   if (MH_UNLIKELY(!thread)) return slow(block);
-  /* Asked first and not after the last one was noted: a signal handler may jump out of settling. */
+  /* Checked before the block is noted, not after: a signal handler may jump out of settling. */
   if (MH_UNLIKELY(thread->freed_count == MH_FREED)) return settle_and_forget(thread, block, then, slow);
   uint32_t slot = mh_index_take_fast((uintptr_t)block);
   if (MH_UNLIKELY(!slot)) return slow(block);
-  /* Asked when the index says so no more: a child of a fork before that knows the block, and one after it does not. */
+  /* Read after the block has left the index. The child of an earlier fork knows the block, that of a later one does
+   * not. */
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   if (MH_UNLIKELY(MH_GET(mh_fork_log) != NULL)) return forget_and_log(block, slot, then);
   MH_ASSERT(mh_record(slot)->address == (uintptr_t)block);

@@ -6,23 +6,22 @@
 #include "../unwind/capture.h"
 #include "../threads/thread.h"
 
-/* Records a block. Never fails for the caller: what cannot be kept is counted as dropped. For mappings see
- * mappings.h. */
+/* Records a block. A record that cannot be kept is counted as dropped. For mappings see mappings.h. */
 void mh_record_custom_allocation(const void *block, uint64_t size, const struct mh_entry *entry);
 
-/* Removes a block's record, before the block is given back: from then on its address may be another thread's. */
+/* Removes a block's record. Called before the block is freed: afterwards another thread may have its address. */
 void mh_record_heap_free(const void *block);
 void mh_record_custom_free(const void *block);
 
-/* The same for the heap's, by far the most: the last that a hook does, which has called mh_begin. Both end the hook and
- * go on where it would go, so that nothing needs to be kept for it. The first returns the block; its entry comes in
- * registers. The second gives the block to `then`, or, with nothing done yet, to `slow` where the block is no
- * ordinary one. */
+/* The hot path, for blocks of the heap. A hook that has called mh_begin ends with a jump to one of these. Each ends the
+ * hook and goes on where the hook would go, so no register needs to be saved for the hook. The first returns the block;
+ * the entry comes in registers. The second calls `then` with the block; or, where the block is no ordinary one, it does
+ * nothing and calls `slow`. */
 void *mh_record_and_leave(void *block, uint64_t size, uintptr_t pc, uintptr_t sp, uintptr_t fp);
 void mh_forget_and_leave(void *block, void (*then)(void *), void (*slow)(void *));
 
-/* Takes a block's record away for a call that may move the block (realloc), and afterwards puts it in again: for
- * the new block, or, when the call failed, as it was. */
+/* Removes a block's record for a call that may move the block (realloc). Afterwards the record is put in again: for the
+ * new block, or as it was if the call failed. */
 struct mh_taken {
   uint32_t slot; /* 0: the block had no record */
   uint64_t size, time;

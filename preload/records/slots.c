@@ -26,8 +26,8 @@ static void push_batch(const uint32_t slots[BATCH_SLOTS]) {
   } while (!__atomic_compare_exchange_n(&free_list, &old, now, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }
 
-/* All slots of the batch that begins with slots[0]. Nearly all of these records are in no cache, but after the first
- * few they do not wait for each other. */
+/* Reads all slots of the batch that begins with slots[0]. Few of these records are in a cache. But after the first few,
+ * the reads do not wait for each other. */
 static void unpack_batch(uint32_t slots[BATCH_SLOTS]) {
   for (uint32_t i = 0; i < BATCH_SLOTS / KEPT_SLOTS; i++) {
     const struct mh_record *record = mh_record(slots[i]);
@@ -80,11 +80,11 @@ __attribute__((noinline)) void mh_slots_settle(struct mh_thread *thread) {
   uint64_t bytes = 0;
   if (MH_UNLIKELY(thread->free_count > MH_FREE_SLOTS - MH_FREED)) mh_slots_release_batch(thread);
   uint32_t free_count = thread->free_count, *free_slots = thread->free_slots + MH_FETCHED;
-  thread->freed_counted = count; /* begun anew after a jump out of here, this counts nothing twice */
+  thread->freed_counted = count; /* if a handler jumps out of here, the next call counts nothing twice */
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   for (uint32_t i = counted; i < count; i++)
     mh_count_freed(thread, &thread->freed[i], mh_record(thread->freed[i].slot), &bytes);
-  /* Once for all of them: the address is gone before the slot's next owner writes, for whoever reads the file. */
+  /* One fence for all: a reader of the file sees each address become 0 before the slot's next owner writes. */
   __atomic_thread_fence(__ATOMIC_RELEASE);
   for (uint32_t i = 0; i < count; i++) {
     MH_ASSERT(!mh_record(thread->freed[i].slot)->address);
@@ -151,5 +151,5 @@ void mh_slots_rebuild(void) {
     push_batch(batch);
     length = 0;
   }
-  /* The rest, less than a batch, is left. */
+  /* The rest, less than a batch, stays unused. */
 }

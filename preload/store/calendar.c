@@ -11,7 +11,7 @@
 #define TRIES 4
 
 uint64_t mh_calendar_next;
-static uint32_t busy; /* a thread looks: the others have no need to */
+static uint32_t busy; /* one thread reads the clocks: the others need not */
 
 struct clocks {
   uint64_t monotonic, wall;
@@ -19,16 +19,16 @@ struct clocks {
   uint64_t suspended;
 };
 
-/* The three at one instant, or nearly: false where this thread had to wait in between. */
+/* Reads the three clocks at nearly one instant. False: this thread was interrupted in between. */
 static bool read_at_once(struct clocks *now) {
   now->monotonic = mh_clock_read(CLOCK_MONOTONIC);
   now->wall = mh_clock_read(CLOCK_REALTIME);
   now->boottime = now->suspended = 0;
-  /* The kernel's last tick is not to be had of this one. */
+  /* This clock has no coarse form. */
   if (!MH_GET(mh_clock_is_coarse)) {
     now->boottime = mh_clock_read(CLOCK_BOOTTIME) - (uint64_t)mh_process.boottime_offset;
     now->suspended = now->boottime - (now->monotonic - (uint64_t)mh_process.monotonic_offset);
-    if ((int64_t)now->suspended < 0) now->boottime = now->suspended = 0; /* not in the namespace that /proc tells of */
+    if ((int64_t)now->suspended < 0) now->boottime = now->suspended = 0; /* a namespace that /proc does not describe */
   }
   return mh_clock_read(CLOCK_MONOTONIC) - now->monotonic < AT_ONCE_NANOSECONDS;
 }
@@ -53,7 +53,7 @@ void mh_calendar_go_on(struct mh_header *header, const struct mh_calendar *calen
   header->start_monotonic = mh_clock_start = calendar->start_boottime ? start : monotonic;
 }
 
-/* Of the two with the least time between them the earlier goes. */
+/* Removes a jump: the earlier one of the two with the least time between them. */
 static void make_room(struct mh_calendar *calendar) {
   struct mh_jump *jumps = calendar->jumps;
   uint32_t least = 0;
@@ -79,7 +79,7 @@ static void note_jump(struct mh_header *header, struct mh_jump now) {
   __atomic_store_n(&calendar->jump_count, count + 1, __ATOMIC_RELEASE);
 }
 
-/* By one thread. What cannot be read at once is read the next time. */
+/* Called by one thread at a time. If the clocks cannot be read at one instant, it is left to the next call. */
 static void note(void) {
   struct mh_header *header = mh_header();
   struct clocks now;

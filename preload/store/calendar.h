@@ -1,9 +1,10 @@
-/* The calendar: what the clocks say that relative times do not count by.
+/* The calendar: how relative times relate to the other clocks.
  *
- * Times are counted by CLOCK_MONOTONIC (clock.h), which nobody sets and which stands still while the machine is
- * suspended. A reader knows what time it is by CLOCK_BOOTTIME, which goes on meanwhile; and tells a time by the wall
- * clock, which is set, and goes on meanwhile as well. So once a second at most, when counters are flushed, the writer
- * looks at both, and notes how long the machine has been suspended and each jump of the wall clock.
+ * Relative times count CLOCK_MONOTONIC (clock.h), which nobody sets, and which stands still while the machine is
+ * suspended. A reader needs two more clocks. CLOCK_BOOTTIME, which goes on in a suspended machine, tells it how old
+ * something is. The wall clock, which also goes on, and which people set, tells it the time of day. So when counters
+ * are flushed, at most once a second, the writer reads both. It notes how long the machine has been suspended, and each
+ * jump of the wall clock.
  */
 #pragma once
 #include <stdint.h>
@@ -13,11 +14,11 @@
 
 extern uint64_t mh_calendar_next; /* relative time of the next look */
 
-/* Of a new store: where relative times begin. */
+/* For a new store: relative times begin now. */
 void mh_calendar_start(struct mh_header *header);
 
-/* Of a store that goes on with another one's times, which says so: where these began by the wall clock and by
- * CLOCK_MONOTONIC. */
+/* For a store that continues another one's relative times: they began at `wall` and `monotonic`, and `calendar` is the
+ * other store's. */
 void mh_calendar_go_on(struct mh_header *header, const struct mh_calendar *calendar, uint64_t wall, uint64_t monotonic);
 
 void mh_calendar_turn(void);

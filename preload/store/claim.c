@@ -1,9 +1,9 @@
 /* Claiming a path; see claim.h.
  *
- * flock on the file itself decides between newcomers: whoever has it may look at the header and replace the file;
- * whoever does not get it at once treats the file as a living process's. It is held only until the header is written:
- * afterwards the header tells who the owner is. To processes in other pid namespaces, where the owner's number is
- * somebody else's, a lock that it keeps on the file's first byte tells that it lives.
+ * flock on the file decides between two processes that start at once. The one that has the lock may read the header and
+ * replace the file. The other one treats the file as a living process's. The lock is held only until the header is
+ * written: then the header tells who the owner is. In another pid namespace the owner's pid is another process's. There
+ * a lock on the file's first byte, which the owner keeps, tells that the owner lives.
  *
  * Paths and headers are static: only the thread that starts memhook comes here, and its stack may be small.
  */
@@ -22,8 +22,8 @@
 #include "../base/sys.h"
 #include "../base/text.h"
 
-/* TAKEN: by somebody else, so that this process goes beside it. REFUSED: what is there is this user's own, and no
- * store; or there can be none. */
+/* TAKEN: somebody else's, so this process tries the next name. REFUSED: the file is this user's own and no store, or no
+ * file can be made there. */
 enum verdict { MINE, TAKEN, REFUSED, AGAIN };
 
 /* The name as it was given, with %p and %e replaced behind its first `literal` bytes. */
@@ -65,8 +65,8 @@ static void add_name(struct mh_text *text, const char *path, unsigned number) {
   mh_text_add(text, path + stem);
 }
 
-/* The owner's mark: a lock of the open file itself, which ends with the process (or when the program closes the
- * descriptor). */
+/* The owner's mark: an open file description lock. It ends with the process, or when the program closes the
+ * descriptor. */
 #ifndef F_OFD_GETLK
 #define F_OFD_GETLK 36
 #define F_OFD_SETLK 37
@@ -76,13 +76,13 @@ static int mark(int fd, int command, struct flock *lock) {
   return mh_fcntl(fd, command, (long)lock);
 }
 
-/* Where such locks are not known, better one store too many than a living process's replaced. */
+/* A kernel without such locks cannot tell: better one store too many than a living process's store replaced. */
 static bool is_marked(int fd) {
   struct flock lock;
   return mark(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
 }
 
-/* Whether a header is of another boot of the machine. What is unknown is not compared. */
+/* Whether a header is from another boot of the machine. An unknown boot id is taken for this boot's. */
 static bool is_of_another_boot(const struct mh_header *header) {
   static const uint8_t unknown[16];
   return __builtin_memcmp(header->boot_id, unknown, 16) != 0 &&
@@ -117,7 +117,7 @@ static bool read_header(int fd, struct mh_header *header) {
 
 static char wanted[4096]; /* the path of the first name */
 
-/* Whether a store of this very process is at one of the names behind `number`, as far as there are any. */
+/* Whether a store of this very process is at one of the names after `number`, up to the first name without a file. */
 static bool has_own_behind(unsigned number) {
   static struct mh_header header;
   static char data[sizeof(wanted)];
@@ -136,14 +136,14 @@ static bool has_own_behind(unsigned number) {
   return own;
 }
 
-/* Whether a dead owner's store, at this number's name, may go. One with this process's number is of a run that has
- * ended: an ancestor has another one. */
+/* Whether a dead owner's store, at the name with this number, may be replaced. One with this process's pid is from a
+ * run that has ended: an ancestor has another pid. */
 static bool is_old(const struct mh_header *header, unsigned number) {
   if (is_of_another_boot(header) || (header->pid == mh_process.pid && !has_own_behind(number))) return true;
   return !mh_process.forked && !mh_family_may_include(header) && !has_own_behind(number);
 }
 
-/* Nobody else can open it, or could have: neither by its permissions nor by another name. */
+/* Nobody else can open the file, now or before: neither by its permissions nor by another name. */
 static bool is_private(const struct stat *status) {
   return status->st_nlink == 1 && (status->st_mode & 077) == 0;
 }
@@ -166,18 +166,18 @@ static enum verdict judge(int fd, const char *path, bool made, unsigned number) 
   if (!complete && (header.magic[0] || header.magic[1] || header.version_major != MH_STORE_VERSION_MAJOR))
     return REFUSED;
   if (complete && (owner_lives(fd, &header) || !is_old(&header, number))) return TAKEN;
-  /* An old run's store, or one whose maker died before it was complete. A viewer that has it open keeps it. */
+  /* An old run's store, or one whose maker died before it was complete. A viewer that has it open can still read it. */
   return remove_old(path);
 }
 
-/* What may not be opened: another user's, or a store of this user's that the program may not write to any more. */
+/* A file that may not be opened: another user's, or a store of this user that the program may no longer write to. */
 static enum verdict judge_closed(const char *path, int error) {
   struct stat named;
   if (mh_stat(path, &named) < 0) return REFUSED;
   return named.st_uid != mh_geteuid() || (error == -EACCES && S_ISREG(named.st_mode)) ? TAKEN : REFUSED;
 }
 
-/* Nothing that is there is opened in making a file, so that nobody can put something of his own in its place. */
+/* Makes the file, and never opens one that is already there: nobody can put a file of his own in its place. */
 static int make_file(const char *path) {
   int fd = mh_open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   struct stat status;

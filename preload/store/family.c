@@ -1,6 +1,6 @@
-/* Families of processes; see family.h. A process's start is known to a hundredth of a second, in which a shell starts a
- * program and ends, or one run ends and the next begins. Process ids, which are given out in order, tell these
- * apart. */
+/* Families of processes; see family.h. A process's start is known to a hundredth of a second. In that time a shell
+ * starts a program and ends, or one run ends and the next begins. Process ids, which are given out in order, tell which
+ * came first. */
 #include "family.h"
 
 #include "../base/clock.h"
@@ -9,9 +9,9 @@
 #include "../base/text.h"
 
 #define ANCESTORS_MAX 64
-#define MAPS_MAX (4u << 20) /* bytes of maps that are read in all; whose is not read is taken for one with memhook */
+#define MAPS_MAX (4u << 20) /* bytes of maps that are read in all; an unread process counts as one with memhook */
 #define LEAST_MAPS 4096 /* at a time */
-/* Ids begin anew from a low number when they have come to the end, which is 32768 or higher. */
+/* After the highest pid, which is at least 32768, pids start again at a low number. */
 #define PIDS_IN_A_TICK 16384
 
 uint32_t mh_family_newest_pid(void) {
@@ -33,13 +33,13 @@ static bool came_first(uint32_t pid, uint32_t other) {
   return pid < other ? other - pid < PIDS_IN_A_TICK : pid - other >= PIDS_IN_A_TICK;
 }
 
-/* Whether `dead` was there when the process was made that has this pid and start. */
+/* Whether `dead` lived when the process with this pid and start was made. */
 static bool was_there(const struct mh_header *dead, uint32_t pid, uint64_t start) {
   if (!start || start < dead->process_start) return false;
   if (start == dead->process_start && dead->pid_namespace == mh_process.pid_namespace && came_first(pid, dead->pid))
     return false;
   if (!end_is_known(dead)) return true;
-  /* Stores before 1.4 have not the time of the machine's sleep. */
+  /* Stores before 1.4 do not say how long the machine was suspended. */
   const struct mh_calendar *calendar = &dead->calendar;
   uint64_t suspended = mh_clock_read(CLOCK_BOOTTIME) - mh_clock_read(CLOCK_MONOTONIC);
   uint64_t began = calendar->start_boottime ? calendar->start_boottime - calendar->start_suspended + calendar->suspended
@@ -123,8 +123,8 @@ static bool is_watched(uint32_t pid) {
   return find_place(name.data, is_same_file, &library, &theirs) || maps_left < LEAST_MAPS;
 }
 
-/* A process group or session is named after the process that began it, and keeps the name when that is gone. Where that
- * was begun while `dead` lived, or by it, this process may have its place there from its parents. */
+/* A process group or session has the pid of the process that began it, also when that process is gone. If `dead` began
+ * it, or lived when it was begun, this process may have inherited it from `dead`. */
 static bool is_of_its_time(const struct mh_header *dead, uint32_t leader) {
   struct mh_process_stat stat;
   if (leader <= 1 || leader == mh_process.pid || dead->pid_namespace != mh_process.pid_namespace) return false;

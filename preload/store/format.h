@@ -23,7 +23,7 @@ MH_PIN(mh_array, committed, MH_ARRAY_COMMITTED);
 MH_PIN(mh_array, blocks, MH_ARRAY_BLOCKS);
 _Static_assert(sizeof(struct mh_array) == MH_ARRAY_BYTES, "layout.ts: array descriptor");
 
-/* What the clocks said that relative times do not count by; see calendar.h. */
+/* How relative times relate to other clocks; see calendar.h. */
 struct mh_jump {
   uint64_t time, wall;
 };

@@ -7,7 +7,7 @@
 #include "store.h"
 #include "../base/sys.h"
 
-/* Reads as much of the file as there is; what a sparse file does not have is zeros. */
+/* Reads all `bytes`, however many calls that takes. */
 static bool read_fully(int fd, void *target, uint64_t bytes, uint64_t offset) {
   for (uint64_t done = 0; done < bytes;) {
     long got = mh_pread(fd, (uint8_t *)target + done, bytes - done, offset + done);
@@ -25,7 +25,7 @@ bool mh_parent_store_open(struct mh_parent_store *parent) {
   if (parent->fd < 0 || !read_fully(parent->fd, &header, sizeof(header), 0)) return false;
   for (uint32_t kind = 0; kind < MH_KIND_COUNT; kind++) parent->counts[kind] = mh_store_published[kind];
   parent->counts[MH_KIND_RECORDS] = header.arrays[MH_KIND_RECORDS].count;
-  /* What an interrupted hook dropped since the fork, if there was one. */
+  /* Plus what an interrupted hook has dropped since the fork, in memory that stands in for the store. */
   uint64_t dropped = 0, dropped_bytes = 0;
   if (!mh_peek(&dropped, (uintptr_t)&mh_header()->dropped, sizeof(dropped))) dropped = 0;
   if (!mh_peek(&dropped_bytes, (uintptr_t)&mh_header()->dropped_bytes, sizeof(dropped_bytes))) dropped_bytes = 0;

@@ -1,4 +1,4 @@
-/* The parent's store, seen by a child of fork: nothing of it is mapped there, and the parent goes on writing. */
+/* The parent's store, read by a child of fork. It is not mapped in the child, and the parent goes on writing to it. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +15,7 @@ struct mh_parent_store {
   uint32_t *blocks; /* block table */
 };
 
-/* Looks at the parent's store, while it is still this process's. False if it cannot be read. */
+/* Reads the header and block table of the parent's store, before the child forgets it. False if it cannot be read. */
 bool mh_parent_store_open(struct mh_parent_store *parent);
 
 /* Makes room for the parent's elements of one kind, and copies them as they are in its file now. */

@@ -31,8 +31,8 @@ void mh_stand_in_give_place(uint8_t *block) {
   mh_munmap(block - page, MH_BLOCK_BYTES + 2 * page);
 }
 
-/* Zeros, which are the unknown element of every array: whatever the hook reads there is valid. Some may be there
- * already, as the hook went on. A kernel before 4.17 takes the address for a wish, and does not grant it then. */
+/* Maps zeros, the unknown element of every array: whatever the hook reads there is valid. The block may exist already,
+ * because the page above it has grown. Then the call fails; before Linux 4.17 it maps another address instead. */
 static void map_zeros(uint8_t *block) {
   const int flags = MAP_FIXED_NOREPLACE | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   long at = mh_syscall(SYS_mmap, (long)block, MH_BLOCK_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0);
@@ -47,7 +47,7 @@ static void each_block(void (*visit)(uint8_t *)) {
 }
 
 static void begin(void) {
-  /* A child of such a child has a copy of what stands in already. */
+  /* A child of such a child has inherited the memory that stands in. */
   if (mapped) return;
   each_block(map_zeros);
   interrupted = &mh_tls;
@@ -73,7 +73,7 @@ bool mh_stand_in_is_there(void) {
 bool mh_stand_in_is_over(void) {
   if (interrupted == &mh_tls) return true;
   if (!interrupted) return told || is_first_thread();
-  /* The thread may have ended meanwhile, and its memory be gone. */
+  /* The thread may have ended meanwhile, and its memory may be unmapped. */
   uintptr_t guard;
   return !mh_peek(&guard, (uintptr_t)&interrupted->guard, sizeof(guard)) || !guard;
 }

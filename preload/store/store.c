@@ -38,8 +38,8 @@ static struct {
   char path[4096];
 } file = {.fd = -1};
 
-/* The store's descriptor. The program may have closed it, and even reused its number: then opens the file again, or,
- * when that is in memory only, does without: no child of fork can inherit it then. */
+/* The store's descriptor. The program may have closed it, and even reused its number. Then the file is opened again. A
+ * store in memory cannot be: it goes on without a descriptor, and no child of fork can clone it. */
 int mh_store_fd(void) {
   struct stat now;
   if (file.fd >= 0 && mh_fstat(file.fd, &now) == 0 && now.st_ino == file.inode && now.st_dev == file.device)
@@ -59,8 +59,8 @@ int mh_store_fd(void) {
   return file.fd = fd;
 }
 
-/* Zeros that are written have their place in the file system, and are in the page cache in large pieces, which take a
- * quarter of the time to populate (ext4). */
+/* Writing zeros reserves the space in the file system. It also brings the zeros into the page cache in large pieces,
+ * which take a quarter of the time to populate (ext4). */
 static bool write_zeros(int fd, uint64_t offset, uint64_t bytes) {
   static uint8_t zeros[65536]; /* not const: those would be in the library's file */
   while (bytes) {
@@ -72,8 +72,8 @@ static bool write_zeros(int fd, uint64_t offset, uint64_t bytes) {
   return true;
 }
 
-/* Asks the file system for the bytes. Under a filter that cannot be asked (seccomp.h) as few calls are made as do:
- * fallocate, where there is that. */
+/* Asks the file system for the bytes. Under a filter that cannot be run (seccomp.h) as few calls as possible are made:
+ * fallocate, where the file system has it. */
 static bool ask_for_bytes(int fd, uint64_t offset, uint64_t bytes) {
   if (!mh_syscall_filtered) return write_zeros(fd, offset, bytes);
   int result = mh_fallocate(fd, offset, bytes);
@@ -122,7 +122,7 @@ static uint8_t *map_block(uint64_t block) {
 
 uint32_t mh_store_published[MH_KIND_COUNT];
 
-/* Never the other way: whoever is late has published what is below. */
+/* Never lowers it: a thread that comes late has published lower elements. */
 static void raise_to(uint32_t *word, uint32_t to) {
   uint32_t now = MH_GET(*word);
   while (now < to && !__atomic_compare_exchange_n(word, &now, to, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
@@ -130,15 +130,16 @@ static void raise_to(uint32_t *word, uint32_t to) {
 }
 
 bool mh_store_publish(uint32_t kind, uint32_t count) {
-  /* Asked after the elements are written: if the answer is no, they are in the store, and not in what stands in for
-   * it. */
+  /* Checked after the elements are written: if it is false, they were written to the store, and not to memory that
+   * stands in for it. */
   if (MH_UNLIKELY(mh_stands_in())) return false;
   raise_to(&mh_store_published[kind], count);
   raise_to(&mh_header()->arrays[kind].count, count);
   return true;
 }
 
-/* Both that write to the file hold signals back: a child forked in the middle would go on writing, to its parent's. */
+/* This and mh_store_reserve write to the file, and block signals: a child that a handler forks in the middle would go
+ * on writing to its parent's file. */
 bool mh_store_back_header(uint32_t offset, uint32_t bytes) {
   uint64_t signals = mh_signals_hold();
   bool backed = !mh_stands_in() && mh_lock_acquire_reentrant(&block_lock, mh_self_id());
@@ -175,9 +176,9 @@ static bool add_block(uint32_t kind) {
   return true;
 }
 
-/* What a signal handler jumped out of begins anew. A block that is in the table and in its array, but not counted, is
- * counted now; one that is not in its array yet is given away again. The first entry of a page of the table is left
- * alone: that page may have no memory yet, and where the file system has none left, to read it would be SIGBUS. */
+/* Completes what a signal handler jumped out of. A block that is in the table and in its array, but not counted, is
+ * counted now. A block that is not in its array yet is used for the next one. The first entry of a page of the table is
+ * not read: that page may have no backing yet, and on a full file system reading it would raise SIGBUS. */
 static void finish_block(void) {
   struct mh_header *header = mh_header();
   uint32_t block = header->block_count;
@@ -226,7 +227,7 @@ static bool grow_for(uint32_t kind, uint32_t count, uint32_t self) {
 bool mh_store_reserve(uint32_t kind, uint32_t count) {
   struct mh_array *array = &mh_header()->arrays[kind];
   uint32_t committed = __atomic_load_n(&array->committed, __ATOMIC_ACQUIRE);
-  /* Within the last eighth one thread grows the array, if it gets the lock at once; the others go on. */
+  /* In the last eighth, the thread that gets the lock at once grows the array; the others go on. */
   bool enough = count <= committed;
   if (MH_LIKELY(enough && (count <= committed - committed / 8))) return true;
   uint64_t retry = __atomic_load_n(&retry_time[kind], __ATOMIC_RELAXED);
@@ -237,7 +238,7 @@ bool mh_store_reserve(uint32_t kind, uint32_t count) {
   uint64_t signals = mh_signals_hold();
   if (!mh_stands_in() && (enough ? mh_lock_try_reentrant(lock, self) : mh_lock_acquire_reentrant(lock, self))) {
     bool grown = grow_for(kind, count, self);
-    /* A full store stays full for a while: asking at every allocation would cost the program a system call each. */
+    /* A full file system is asked again only after some time: otherwise each allocation would cost a system call. */
     __atomic_store_n(&retry_time[kind], grown ? 0 : mh_clock_now() + RETRY_NANOSECONDS, __ATOMIC_RELAXED);
     mh_lock_release(lock);
     enough = count <= array->committed;
@@ -317,11 +318,11 @@ static bool make_first_elements(void) {
   return true;
 }
 
-/* A file that is nowhere, for a store that memdb keeps: the same as ever for everybody else, and children of fork can
- * inherit. */
+/* A file in memory, for a store that memdb keeps. Everything else treats it like any store's file, and children of fork
+ * can clone it. */
 static int make_memory_file(void) {
   int fd = (int)mh_syscall(SYS_memfd_create, (long)"memhook", 1 /* MFD_CLOEXEC */, 0, 0, 0, 0);
-  /* As in mh_claim: a high number is in nobody's way. */
+  /* As in mh_claim: programs do not expect a high number. */
   int high = fd < 0 ? fd : mh_fcntl(fd, F_DUPFD_CLOEXEC, 500);
   if (high < 0) return fd;
   mh_close(fd);

@@ -1,8 +1,8 @@
-/* The store: the mapped file that holds everything memhook knows about this process. This part makes it and has its
- * arrays grow; what is in it is format.h's.
+/* The store: the mapped file that holds everything that memhook knows about this process. This file makes it and grows
+ * its arrays; format.h describes its contents.
  *
- * Nothing is touched that has no backing: growth asks the file system for the bytes first (writes zeros) and the
- * memory second (populate), so a full disk is an answer and never a SIGBUS.
+ * No page is touched that has no backing. Growth first asks the file system for the bytes (by writing zeros), then for
+ * the memory (populate). So a full disk is an error that is returned, and never a SIGBUS.
  */
 #pragma once
 #include <stdbool.h>
@@ -19,15 +19,15 @@ void mh_store_forget(void);
 /* The store's descriptor, -1 if there is none. */
 int mh_store_fd(void);
 
-/* The elements published, as they are known in private memory: in a child of fork, what they were at the fork. */
+/* The counts of published elements, in private memory. In a child of fork these are the counts at the fork. */
 extern uint32_t mh_store_published[MH_KIND_COUNT];
 
-/* Makes sure that `kind` has backing for at least `count` elements. False when the store is full. Lock-free when it
- * has; otherwise takes the growth lock. Grows ahead of need, so that other threads seldom meet the edge. */
+/* Makes sure that `kind` has backing for at least `count` elements. False: the store is full. Takes no lock if there is
+ * enough backing, else the growth lock. It grows ahead of need, so that other threads seldom have to wait. */
 bool mh_store_reserve(uint32_t kind, uint32_t count);
 
-/* Publishes elements below `count`. Keeps the count in private memory too, where a child of fork finds what it was
- * then. False: this is a child's stand-in, where nothing is kept. */
+/* Publishes the elements below `count`, in the store and in mh_store_published. False: in a child of fork that has not
+ * begun, nothing is kept. */
 bool mh_store_publish(uint32_t kind, uint32_t count);
 
 /* Appends bytes to the strings array and returns their offset, 0 if there is no room. The caller serialises. */
@@ -36,7 +36,7 @@ uint32_t mh_store_add_string(const void *bytes, uint32_t length);
 /* Makes sure that `bytes` of the header block from `offset` on have backing. */
 bool mh_store_back_header(uint32_t offset, uint32_t bytes);
 
-/* Says whether the program's calls of malloc go past memhook, in this store and in those of children of fork. */
+/* Notes whether the program's calls of malloc bypass memhook, in this store and in those of children of fork. */
 void mh_store_bypassed(bool bypassed);
 
 /* Counts an allocation that could not be recorded. */

@@ -23,7 +23,7 @@ static double minus_log(double number) {
   return -(series + exponent * 0.69314718055994531);
 }
 
-/* What is another for every thread of every process, and not 0. */
+/* A seed that differs between all threads of all processes, and is not 0. */
 static uint64_t new_seed(const struct mh_tls *tls) {
   uint64_t seed = (uint64_t)mh_gettid() * 0x9e3779b97f4a7c15u ^ mh_clock_read(CLOCK_MONOTONIC) ^ (uintptr_t)tls;
   return seed ? seed : 1;
@@ -49,7 +49,7 @@ bool mh_sample_draw(struct mh_tls *tls) {
   int64_t overshoot = tls->until_sample;
   tls->until_sample = distance(tls);
   if (MH_LIKELY(!first)) return true;
-  /* A thread starts with no distance drawn: the bytes so far are held against the first one. */
+  /* A thread's first distance is drawn here. The bytes that it has allocated so far are subtracted from it. */
   tls->until_sample += overshoot;
   return tls->until_sample < 0 && mh_sample_draw(tls);
 }

@@ -1,7 +1,7 @@
-/* Sampling: recording only some allocations, so that each byte allocated is as likely to be noticed as any other.
+/* Sampling: only some allocations are recorded. Each allocated byte is equally likely to be noticed.
  *
- * The bytes a thread allocates are a line on which samples fall at random, MEMHOOK_SAMPLE bytes apart on average
- * (a Poisson process); an allocation is recorded when a sample falls into it, that is with probability
+ * The bytes that a thread allocates form a line. Samples fall on it at random, MEMHOOK_SAMPLE bytes apart on average (a
+ * Poisson process). An allocation is recorded if a sample falls into it. The probability of that is
  * 1 − e^(−size / mean). So a viewer that counts a recorded allocation as 1 / (1 − e^(−size / mean)) has unbiased
  * estimates. An allocation that is not recorded costs a subtraction and a comparison.
  */
@@ -20,20 +20,19 @@ static inline struct mh_amount mh_sample_amount(uint64_t size) {
   return mh_sample_scale(size);
 }
 
-/* Draws the distance to the next sample; true, because one fell into the allocation that asked. */
+/* Draws the distance to the next sample. True: a sample fell into the current allocation. */
 bool mh_sample_draw(struct mh_tls *tls);
 
-/* In a child of fork, which would otherwise notice the same bytes as its parent and its siblings. The distance to the
- * next sample does not depend on where the last one was, so it may be drawn anew at any moment that is not chosen by
- * it. */
+/* In a child of fork, which would otherwise notice the same bytes as its parent and its siblings. Draws the distance
+ * again. In a Poisson process that is correct at any moment that does not depend on the distance itself. */
 void mh_sample_redraw(void);
 
-/* The same in a child that was noticed by its first hook alone. The distance that it came with may have led there, so
- * it stays: the first sample is common to such siblings, those that follow are not. */
+/* The same in a child that was only noticed at its first hook. That moment may depend on the distance, so the distance
+ * stays. Such siblings share their first sample, but not the following ones. */
 void mh_sample_reseed(void);
 
-/* Whether no sample falls into an allocation of `size` bytes, asked before anything else is done: then it is the real
- * function's business alone. Never so without sampling: `until_sample` is 0 then. */
+/* Whether no sample falls into an allocation of `size` bytes. Hooks ask this first, and then only call the real
+ * function. Always false without sampling: `until_sample` is 0 then. */
 MH_INLINE bool mh_sample_passes(uint64_t size) {
   struct mh_tls *tls = &mh_tls;
   int64_t until = tls->until_sample;

@@ -22,8 +22,8 @@ static struct mh_thread *state_at(uint32_t index) {
   return &states[index / STATES_AT_ONCE][index % STATES_AT_ONCE];
 }
 
-/* Whether the store's page with this slot has its backing: asked for with the first slot that needs it, and again with
- * each further one while it is refused. */
+/* Whether the store's page with this slot has backing. It is asked for with the first slot that needs it, and again
+ * with each further slot while it is refused. */
 static bool slot_is_backed(uint32_t slot) {
   enum { PER_PAGE = 4096 / MH_THREAD_BYTES };
   while (slot >= backed_slots) {
@@ -51,8 +51,8 @@ static struct mh_thread *new_state(void) {
   return state;
 }
 
-/* A state whose owner is gone. A few are looked at, so that a search stays cheap with many threads; that finds one soon
- * enough to keep the states to little more than the threads that ever lived at once. */
+/* A state whose owner is gone. Only a few states are looked at, so that the search stays cheap with many threads. That
+ * is enough to keep the number of states little above the largest number of threads at one time. */
 static struct mh_thread *orphan(uint32_t tid) {
   for (unsigned probe = 0; probe < PROBES && probe < state_count; probe++) {
     cursor = cursor + 1 < state_count ? cursor + 1 : 0;
@@ -63,8 +63,8 @@ static struct mh_thread *orphan(uint32_t tid) {
 }
 
 struct mh_thread *mh_thread_acquire(void) {
-  /* A child of vfork runs in its parent's memory, on its parent's thread: what it acquired, the parent would go on
-   * using after the child is gone, and with it the next owner. */
+  /* A child of vfork runs in its parent's memory, as its parent's thread. The parent would go on using a state that the
+   * child acquired; and the child's end would make that state free for another thread as well. */
   if ((uint32_t)mh_getpid() != mh_process.pid) return NULL;
   int id = mh_gettid();
   if (id < 0) return NULL; /* a sandbox forbids it */
@@ -78,7 +78,7 @@ struct mh_thread *mh_thread_acquire(void) {
       MH_SET(state->counters->tid, tid);
       MH_SET(state->counters->state, MH_THREAD_LIVE);
     }
-    /* What the unwinder remembers is of another stack: its first capture decides what becomes of that. */
+    /* The stack cache is of the former owner's stack. The first capture decides what becomes of it. */
     if (state->stack_cache) state->spare_cache = state->stack_cache;
     state->stack_cache = NULL;
     mh_tls.thread = state;

@@ -1,7 +1,7 @@
 /* Per-thread state: what a thread needs to record allocations without meeting another thread.
  *
- * States are pooled. There is no thread-exit hook: allocation goes on after every destructor a library could register,
- * so a state stays its thread's until the kernel says that the thread is gone, and only then is given to a new one.
+ * States are pooled. There is no thread-exit hook: a thread may allocate after every destructor that a library could
+ * register. So a state stays its thread's until the kernel says that the thread is gone. Then a new thread may get it.
  */
 #pragma once
 #include <stdbool.h>
@@ -17,16 +17,16 @@
 
 struct mh_stack_cache;
 
-/* A block just freed, not counted yet, with what was so then; see counters.h. */
+/* A block that was just freed and is not counted yet, with the state at the free; see counters.h. */
 struct mh_freed {
   int64_t live_bytes;   /* of its thread; see below */
   uint64_t newest_time; /* the same */
-  uint32_t slot;        /* of the record, which is still there, all but its address */
+  uint32_t slot;        /* of the record, whose address is 0 by now */
 };
 #define MH_FREED 16
 
 #define MH_FREE_SLOTS 768
-#define MH_FETCHED 8 /* so many allocations before its slot is used is a record fetched */
+#define MH_FETCHED 8 /* a record is fetched so many allocations before its slot is used */
 
 struct mh_thread {
   uint32_t tid;
@@ -44,17 +44,17 @@ struct mh_thread {
   int64_t live_count, flushed_live_count;
   uint64_t flushed_allocations, flushed_frees;
 
-  /* What it freed last: the first `freed_counted` are counted, and only wait for their slots to be given back. */
+  /* The blocks freed last. The first `freed_counted` are counted; their slots are not given back yet. */
   uint32_t freed_count, freed_counted;
   struct mh_freed freed[MH_FREED];
 
-  uint64_t newest_time; /* of the thread's last allocation, and of no other of this thread; see clock.h */
+  uint64_t newest_time; /* of the thread's last allocation; no other one of this thread has it; see clock.h */
   struct mh_totals totals;
 
   uint32_t free_slots[MH_FETCHED + MH_FREE_SLOTS]; /* from MH_FETCHED on, newest last; see records.c */
 
   struct mh_stack_cache *stack_cache; /* NULL until the first capture */
-  struct mh_stack_cache *spare_cache; /* of the state's owner before, until then */
+  struct mh_stack_cache *spare_cache; /* the former owner's, until then */
   uintptr_t *frames; /* room for the frames of one stack, NULL until it is wanted */
 } __attribute__((aligned(128))); /* neighbours belong to other threads: pairs of cache lines of their own */
 
