@@ -1,4 +1,4 @@
-/* What references are bound to; see bindings.h. */
+/* Bound references; see bindings.h. */
 #include "bindings.h"
 
 #include <elf.h>
@@ -52,15 +52,15 @@ static int protection_of(const struct mh_loaded *module, uintptr_t place) {
   return -1;
 }
 
-/* Writes where the page may be written to, or else says so by -EFAULT. In a module that another thread is loading, that
- * is so until the loader has bound everything: what is to become read-only must not become so earlier. */
+/* Writes if the page is writable; else returns -EFAULT. While another thread is loading a module, its pages are
+ * writable until the loader has bound everything. They must not become read-only earlier. */
 static long write_as_is(uintptr_t *place, uintptr_t value) {
   struct iovec from = {&value, sizeof value}, to = {place, sizeof value};
   return mh_syscall(SYS_process_vm_writev, mh_getpid(), (long)&from, 1, (long)&to, 1, 0);
 }
 
-/* Writes as a debugger does, whatever the page's protection is, which stays as it is: code does not become writable,
- * not even for a moment, and what else the page has (PROT_BTI) is not lost. */
+/* Writes as a debugger does, whatever the page's protection is. The protection stays: code never becomes writable, and
+ * flags like PROT_BTI are not lost. */
 static bool write_as_debugger(uintptr_t *place, uintptr_t value) {
   int memory = mh_open("/proc/self/mem", O_RDWR | O_CLOEXEC, 0);
   if (memory < 0) return false;
@@ -69,7 +69,7 @@ static bool write_as_debugger(uintptr_t *place, uintptr_t value) {
   return written;
 }
 
-/* Where nothing else is allowed: for a page that is not code. */
+/* Makes the page writable for the moment. For pages that are not code, where nothing else is allowed. */
 static bool write_opened(uintptr_t *place, uintptr_t value, int protection) {
   long page = (long)((uintptr_t)place & -mh_page_bytes()), bytes = (long)mh_page_bytes();
   if (mh_syscall(SYS_mprotect, page, bytes, protection | PROT_WRITE, 0, 0, 0) < 0) return false;
@@ -81,7 +81,8 @@ static bool write_opened(uintptr_t *place, uintptr_t value, int protection) {
 bool mh_bindings_write(const struct mh_loaded *module, uintptr_t *place, uintptr_t value) {
   int protection = protection_of(module, (uintptr_t)place);
   if (protection < 0) return false;
-  /* Filters from before the program began cannot be asked; the loader's own calls are allowed. */
+  /* Filters from before the program began cannot be run. They allow the loader's own calls, of which mprotect is
+   * one. */
   long written = mh_syscall_filtered ? -EFAULT : write_as_is(place, value);
   if (written == sizeof value || (!mh_syscall_filtered && write_as_debugger(place, value))) return true;
   if (written == -EFAULT && !(protection & PROT_EXEC) && write_opened(place, value, protection)) return true;

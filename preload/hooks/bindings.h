@@ -1,4 +1,4 @@
-/* What a module's references are bound to, and changes of that and of other words in its memory. For visitors of
+/* A module's bound references, and changes of them and of other words in the module's memory. For visitors of
  * mh_loaded_each. */
 #pragma once
 #include <stdbool.h>
@@ -6,10 +6,10 @@
 
 #include "../life/loaded.h"
 
-/* Calls `replace` with what each reference by name is bound to, but for those that are bound when they are first
- * used. It returns what the reference is to be bound to. */
+/* Calls `replace` with the address that each reference by name is bound to. It returns the address to bind it to. A
+ * reference that is only bound at its first use still leads into the module itself. */
 void mh_bindings_each(const struct mh_loaded *module, uintptr_t (*replace)(uintptr_t bound));
 
-/* Changes a word of the module's memory, read-only or not. False: it cannot be changed, which is counted as something
- * dropped. */
+/* Changes a word of the module's memory, read-only or not. False: it cannot be changed. That is counted as a dropped
+ * record. */
 bool mh_bindings_write(const struct mh_loaded *module, uintptr_t *place, uintptr_t value);

@@ -11,7 +11,7 @@
 /* A function that programs call instead of the real one. It keeps its frame: MH_ENTRY starts there. */
 #define MH_HOOK __attribute__((visibility("default"), noinline))
 
-/* All of them. A header of libc that declares one otherwise (unistd.h: syscall) cannot be included besides. */
+/* Declares all hooks. A libc header that declares one differently (unistd.h: syscall) cannot be included as well. */
 #define F(name, result, parameters) MH_HOOK result name parameters;
 #define NONE(name, result, parameters)
 MH_FUNCTIONS(F, F, NONE)
@@ -44,7 +44,7 @@ MH_INLINE void mh_hook_forget(const void *block) {
   mh_leave();
 }
 
-/* For what may move a block: takes its record away before the call, */
+/* For calls that may move a block: removes its record before the call, */
 MH_INLINE struct mh_taken mh_hook_take(void *block) {
   mh_begin();
   struct mh_taken taken = mh_record_take(block);
@@ -52,8 +52,8 @@ MH_INLINE struct mh_taken mh_hook_take(void *block) {
   return taken;
 }
 
-/* and says afterwards what has become of it. NULL: the call failed, and the old block is as it was, or `size` is 0
- * and it is freed. */
+/* and records the result afterwards. `block` NULL: the call failed and the old block is as it was; or `size` is 0 and
+ * it was freed. */
 MH_INLINE void mh_hook_moved(void *old, void *block, size_t size, const struct mh_taken *taken,
                              const struct mh_entry *entry) {
   mh_begin();
@@ -72,15 +72,17 @@ MH_INLINE void mh_hook_moved(void *old, void *block, size_t size, const struct m
 /* The personality of a hook whose real function may throw; see hooks_new.c. 0x1b: pc-relative, four bytes. */
 #define MH_ENDS_WHEN_THROWN __asm__ volatile(".cfi_personality 0x1b, mh_new_personality")
 
-/* The hook free, for others that do the same. */
+/* The hook free, under a name that no other library has. */
 void mh_own_free(void *block);
 
-/* Notes the end of this process if a call of syscall() is one: true, then. Should it fail, mh_end_not takes it back. */
+/* Notes the end of this process if a call of syscall() ends it. True: it does; if it fails, mh_end_not takes that
+ * back. */
 bool mh_hook_exit(long number, int status);
 
 /* The hook syscall, where it is called for mmap, munmap, mremap or a change of protection. */
 long mh_hook_syscall_memory(long number, const long arguments[6], struct mh_entry entry);
 
-/* Whether a system call, by its number and first two arguments, is a fork of which libc tells nobody; and the call. */
+/* Whether a system call, by its number and first two arguments, is a fork, for which libc runs no handlers. And the
+ * call, with the handlers. */
 bool mh_fork_is(long number, long a, long b);
 long mh_fork_call(long number, long a, long b, long c, long d, long e, long f);

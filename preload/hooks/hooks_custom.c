@@ -1,10 +1,10 @@
-/* Hooks: what custom allocators tell; see memhook.h. */
+/* Hooks: memhook_alloc and memhook_free, for custom allocators; see memhook.h. */
 #include "hook.h"
 
 MH_HOOK void memhook_alloc(const void *block, size_t size) {
   if (!block || !mh_enter(MH_HOOK_HEAP)) return;
   struct mh_entry entry = MH_ENTRY();
-  /* The kind is kept above the size: what a program says must not run over into it. */
+  /* The record's kind is stored above the size: a size from the program must not overwrite it. */
   const size_t most = ((size_t)1 << MH_RECORD_KIND_SHIFT) - 1;
   if (size > most) size = most;
   mh_begin();

@@ -1,7 +1,7 @@
 /* Hooks: loading and unloading of modules.
  *
- * The loader looks at who calls dlopen (RUNPATH, namespaces), so those hooks jump there and leave no frame behind. What
- * they loaded is found when a program counter in it first turns up.
+ * The loader looks at the caller of dlopen (RUNPATH, namespaces). So those hooks end with a jump and leave no frame. A
+ * module that they loaded is found when a program counter in it first turns up.
  */
 #include <dlfcn.h>
 
@@ -25,7 +25,7 @@ MH_HOOK void *dlopen(const char *file, int mode) {
 
 MH_HOOK void *dlmopen(long namespace, const char *file, int mode) {
   if (MH_UNLIKELY(!mh_real.dlmopen)) mh_real_find();
-  if (MH_UNLIKELY(!mh_real.dlmopen)) return NULL; /* musl has none, but a weak reference finds this one */
+  if (MH_UNLIKELY(!mh_real.dlmopen)) return NULL; /* musl has none, but a weak reference finds this hook */
   mh_modules_advance();
   mh_operators_loading(false);
   mh_redirect_loading(mode & DEEPBIND);
@@ -35,10 +35,10 @@ MH_HOOK void *dlmopen(long namespace, const char *file, int mode) {
 
 MH_HOOK int dlclose(void *handle) {
   if (MH_UNLIKELY(!mh_real.dlclose)) mh_real_find();
-  mh_cfi_unloading(); /* nobody reads frame information that may be unmapped any moment */
+  mh_cfi_unloading(); /* frame information may be unmapped at any moment from here on */
   int result = mh_real.dlclose(handle);
   mh_modules_advance();
-  /* Where it failed, dlerror has something to tell. */
+  /* If it failed, dlerror's message must stay. */
   if (result == 0) mh_operators_loading(false);
   mh_cfi_unloaded();
   if (mh_enter(MH_HOOK_WRAP)) {

@@ -1,8 +1,10 @@
-/* Hooks: exec. The store of the image that is being replaced notes it; when the exec fails, takes it back. The new
- * image, if it is preloaded too, makes a store of its own (at the same path: see claim.h).
+/* Hooks: exec, and all other ways to start a program.
  *
- * And all ways to start a program: a relative path of the store means one folder for the whole family, wherever its
- * programs begin. So they are given the absolute one. */
+ * exec replaces the image. The old image's store notes that as its end, and takes it back if the exec fails. The new
+ * image, if memhook is preloaded in it too, makes a store of its own, at the same path (claim.h).
+ *
+ * A relative MEMHOOK_FILE means one folder for the whole family of processes, wherever its programs begin. So a program
+ * that is started gets the absolute path in its environment. */
 #include <errno.h>
 #include <stdarg.h>
 
@@ -14,7 +16,7 @@
 #include "../base/settings.h"
 #include "../base/text.h"
 
-/* Whether this process noted its end. A child of vfork runs in its parent's memory, whose end this is not. */
+/* Notes the end; returns whether it did. A child of vfork runs in its parent's memory, and must not note its end. */
 static bool note(void) {
   mh_fork_log_renounce();
   if ((uint32_t)mh_getpid() != mh_process.pid || !mh_enter(MH_HOOK_WRAP)) return false;
@@ -33,10 +35,10 @@ static int failed(bool noted) {
 
 extern char **environ;
 
-#define ENTRIES_MAX 512 /* of an environment that is copied onto the stack, which may be small */
+#define ENTRIES_MAX 512 /* of an environment, which is copied onto the stack, and that may be small */
 
-/* Where a program that is given this environment would look for the store: the number of the entry that says
- * MEMHOOK_FILE as this process found it, a relative path. -1: there is none. `count` becomes the number of entries. */
+/* The number of the entry with MEMHOOK_FILE, if it still has the relative path that this process began with; else -1.
+ * `count` receives the number of entries. */
 static int relative_entry(char *const *environment, unsigned *count) {
   int found = -1;
   *count = 0;
@@ -49,8 +51,8 @@ static int relative_entry(char *const *environment, unsigned *count) {
   return *count < ENTRIES_MAX ? found : -1;
 }
 
-/* Declares `copy`: that environment with an absolute path, since it may be another folder that the program begins in;
- * NULL if it can be as it is. On the stack, as a child of vfork has nothing else of its own. */
+/* Declares `copy`: the environment with the absolute path; NULL if nothing needs to change. It is on the stack, because
+ * a child of vfork has no other memory of its own. */
 #define WITH_FOLDER(copy, environment)                                               \
   unsigned count_;                                                                   \
   int place_ = relative_entry(environment, &count_);                                 \
@@ -85,7 +87,7 @@ EXEC(execvpe, (const char *file, char *const arguments[], char *const environmen
 EXEC(fexecve, (int fd, char *const arguments[], char *const environment[]), environment,
      fexecve(fd, arguments, environment), fexecve(fd, arguments, copy))
 
-/* Not the end of this image, but the beginning of another, perhaps in another folder. */
+/* These start another program, perhaps in another folder, and do not end this image. */
 #define SPAWN(name)                                                                                           \
   MH_HOOK int name(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,                   \
                    const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[]) { \
@@ -98,14 +100,14 @@ EXEC(fexecve, (int fd, char *const arguments[], char *const environment[]), envi
 SPAWN(posix_spawn)
 SPAWN(posix_spawnp)
 
-/* The environment that shells get, while at least one is being started. The program's own stays as it is: it may be in
- * read-only memory, and another thread may be reading it. So may one be reading the copy when that is over; it is never
- * given back. */
+/* system and popen give the shell the process's own environment. While one of them runs, `environ` is a copy with the
+ * absolute path. The program's array is not changed: it may be in read-only memory, and another thread may be reading
+ * it. The copy is never freed, for the same reason. */
 static struct {
   struct mh_lock lock;
   uint32_t borrowers;
   char **original, **copy;
-  char *entry; /* that is another one in the copy */
+  char *entry; /* the original one that the copy replaces */
 } lent;
 
 static bool lend_copy(void) {
@@ -138,7 +140,7 @@ void mh_exec_forked(void) {
   lent.lock = (struct mh_lock){0};
 }
 
-/* Another thread may have set a variable meanwhile, and so have made an environment of its own from the copy. */
+/* Another thread may have set a variable meanwhile, and so made a new environment from the copy. */
 static void put_entry_back(void) {
   for (int i = 0; environ && environ[i]; i++)
     if (environ[i] == mh_settings.file_entry) MH_SET(environ[i], lent.entry);
@@ -153,7 +155,7 @@ static void take_folder_back(void) {
   mh_lock_release(&lent.lock);
 }
 
-/* The shell gets the environment as it is: so long it is another one. */
+/* Runs a shell, with the absolute path in the environment. */
 #define SHELL(result_type, name, parameters, call, none) \
   MH_HOOK result_type name parameters {                  \
     if (MH_UNLIKELY(!mh_real.name)) mh_real_find();      \
@@ -170,7 +172,7 @@ static void take_folder_back(void) {
 SHELL(int, system, (const char *command), system(command), -1)
 SHELL(FILE *, popen, (const char *command, const char *mode), popen(command, mode), NULL)
 
-/* The list forms, turned into the vector forms above: "argument…, NULL" and for execle the environment behind it. */
+/* The list forms call the vector forms above. The list is "argument…, NULL", and for execle then the environment. */
 #define COLLECT(vector, argument, rest)                            \
   va_list rest;                                                    \
   size_t count_ = 1;                                               \

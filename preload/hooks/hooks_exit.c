@@ -1,5 +1,5 @@
-/* Hooks: the ways to end without destructors. They note in the store how the process ended. One that makes the system
- * call with an instruction of its own, as Go does, ends without a word. */
+/* Hooks: the ways to end without destructors. They note in the store how the process ended. A program that makes the
+ * system call with an instruction of its own, as Go does, is not noticed. */
 #include <sys/stat.h>
 
 #include "../records/fork_log.h"
@@ -15,14 +15,14 @@ static void note(int status) {
   }
 }
 
-/* A child of vfork ends with _exit in its parent's memory: that is not the parent's end. And a child of fork may not
- * have begun. */
+/* False in a child of vfork, which calls _exit in its parent's memory: that is not the parent's end. And false in a
+ * child of fork that has not begun. */
 static bool own_process(void) {
   mh_fork_log_renounce();
   return (uint32_t)mh_getpid() == mh_process.pid;
 }
 
-/* The directory of the threads has a link for each, besides its two. */
+/* The directory of the threads has one link for each thread, and two more. */
 static bool is_only_thread(void) {
   struct stat threads;
   return mh_stat("/proc/self/task", &threads) == 0 && threads.st_nlink == 3;
@@ -37,7 +37,7 @@ bool mh_hook_exit(long number, int status) {
 
 MH_HOOK _Noreturn void _exit(int status) {
   if (own_process()) note(status);
-  /* Another preloaded library may have something to do here. */
+  /* Another preloaded library may have a hook, too. */
   if (mh_real._exit) mh_real._exit(status);
   for (;;) mh_syscall(SYS_exit_group, status, 0, 0, 0, 0, 0);
 }

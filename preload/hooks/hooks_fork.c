@@ -1,6 +1,6 @@
-/* Hooks: the ways to fork that libc runs no handlers for, _Fork and the bare system calls. What pthread_atfork does for
- * the others, these do by themselves; a signal handler may use them, and so fork inside a hook. Calls whose child goes
- * on on another stack, or in its parent's memory, are none of these: hooks_seccomp.c passes them on by a jump.
+/* Hooks: the ways to fork for which libc runs no handlers, _Fork and the system calls by syscall(). These hooks call
+ * memhook's handlers themselves. A signal handler may make such calls, and so fork inside a hook. Calls whose child
+ * runs on another stack, or in its parent's memory, are not handled here: hooks_seccomp.c passes them on by a jump.
  */
 #include <linux/sched.h>
 
@@ -10,7 +10,7 @@
 
 MH_HOOK pid_t _Fork(void) {
   if (MH_UNLIKELY(!mh_real._Fork)) mh_real_find();
-  /* A C library before 2.34 has none, but a weak reference finds this one. */
+  /* glibc before 2.34 has none, but a weak reference finds this hook. */
   if (MH_UNLIKELY(!mh_real._Fork)) return mh_real.fork();
   mh_fork_begins();
   pid_t child = mh_real._Fork();

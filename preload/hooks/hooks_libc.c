@@ -1,6 +1,6 @@
-/* Hooks: libc calls that jump into a function of libc's own that keeps what it allocates: a time zone. A stripped libc
- * has no name for that, so nothing on the stack would say whose memory it is. Called from here, these leave a frame,
- * which has their name. Nothing else is done. */
+/* Hooks: libc's functions that jump to an internal function, which allocates a time zone and keeps it. A stripped libc
+ * has no name for that internal function, so no frame would say what the memory is for. The hooks call the real
+ * functions, and so leave a frame with their own name. They do nothing else. */
 #include "hook.h"
 
 #define NAMED(result, name, parameters, arguments)    \

@@ -1,8 +1,8 @@
 /* Hooks: malloc and its family.
  *
- * Each has the same shape: not to be recorded (nested in another hook, too early, off): straight to the real one.
- * Otherwise call the real one, then record what it returned; and for what gives memory back, remove the record first,
- * because the moment the real function returns another thread may own that address.
+ * All have the same form. A call that is not to be recorded (nested in another hook, too early, off) goes straight to
+ * the real function. Otherwise the hook calls the real function, then records the result. Where memory is freed, the
+ * record is removed first: when the real function returns, another thread may already own the address.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -10,7 +10,7 @@
 
 #include "hook.h"
 
-/* Before the real functions are known: the lookup's own allocations, from the static buffer. */
+/* While the real functions are being looked up, the lookup's own allocations come from early memory. */
 #define FIND_REAL(name)                             \
   do {                                              \
     if (MH_UNLIKELY(!mh_real.name)) mh_real_find(); \
@@ -29,8 +29,8 @@
     MH_RETURN_RECORDED(call, size);                               \
   } while (0)
 
-/* What malloc and calloc do where mh_enter_fast says no: in functions that they jump to, so that the frame is the
- * hook's all the same. `early`: what to return before the real functions are known. */
+/* The slow path of malloc and calloc, where mh_enter_fast returns false. The hooks jump to it, so its frame takes the
+ * place of the hook's. `early`: what to return before the real functions are known. */
 #define RECORDED_SLOW(name, size, call, early)    \
   do {                                            \
     FIND_REAL(name);                              \
@@ -64,7 +64,7 @@ static __attribute__((noinline)) void *calloc_slow(size_t count, size_t size) {
   RECORDED_SLOW(calloc, bytes, mh_real.calloc(count, size), mh_early_allocate(bytes, 16));
 }
 
-/* No block comes of a product that is too large. */
+/* If the product overflows, the real function returns NULL, and nothing is recorded. */
 MH_HOOK void *calloc(size_t count, size_t size) {
   if (mh_sample_passes(count * size)) return mh_pass.calloc(count, size);
   if (MH_UNLIKELY(!mh_enter_fast(MH_HOOK_HEAP))) __attribute__((musttail)) return calloc_slow(count, size);
@@ -114,7 +114,7 @@ MH_HOOK int posix_memalign(void **block, size_t alignment, size_t size) {
   return 0;
 }
 
-/* Gives back a block that is no ordinary one, or has no record at all. */
+/* The slow path of free for a block that is no ordinary one, or has no record. */
 static __attribute__((noinline)) void free_slow(void *block) {
   mh_record_heap_free(block);
   mh_finish();
@@ -122,7 +122,7 @@ static __attribute__((noinline)) void free_slow(void *block) {
   if (MH_LIKELY(!mh_early_owns(block))) mh_pass.free(block);
 }
 
-/* What free does with a block that may have a record, where mh_enter_fast says no. */
+/* The slow path of free for a block that may have a record, where mh_enter_fast returns false. */
 static __attribute__((noinline)) void forget_and_free(void *block) {
   if (MH_UNLIKELY(mh_early_owns(block))) return;
   FIND_REAL(free);
@@ -131,7 +131,7 @@ static __attribute__((noinline)) void forget_and_free(void *block) {
   mh_pass.free(block);
 }
 
-/* With a sample, nearly all blocks have no record, and nothing need be guarded for those. */
+/* While sampling, nearly all blocks have no record. For those the guard is not needed. */
 MH_HOOK void free(void *block) {
   if (MH_UNLIKELY(!block)) return;
   if (!mh_index_may_have(block))
@@ -148,7 +148,7 @@ MH_HOOK void cfree(void *block) {
   free(block);
 }
 
-/* A block of the static buffer, moved to the heap. */
+/* Moves a block of early memory to the heap. */
 static void *move_early(void *block, size_t size) {
   void *moved = malloc(size);
   size_t old = mh_early_size(block);
@@ -156,7 +156,8 @@ static void *move_early(void *block, size_t size) {
   return moved;
 }
 
-/* What realloc and reallocarray do alike, written into each: it takes the entry of the hook that it stands in. */
+/* The common part of realloc and reallocarray. It is inlined into both, because MH_ENTRY takes the enclosing function's
+ * frame. */
 MH_INLINE void *resize(void *old, size_t size) {
   if (MH_UNLIKELY(mh_early_owns(old))) return move_early(old, size);
   if (MH_UNLIKELY(!mh_real.realloc)) return old ? NULL : mh_early_allocate(size, 16);

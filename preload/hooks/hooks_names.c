@@ -1,7 +1,8 @@
-/* Hooks: second names of heaps (names.h). Nobody calls them by these names: redirect.c has the real ones lead here.
+/* Hooks: second names of heaps (names.h). These hooks are not exported: redirect.c redirects the real functions to
+ * them.
  *
- * Their parameters are not spelled out. All are pointers and integers, at most six: so each hook takes the six
- * registers in which they come, and passes them on as they are.
+ * The real functions' parameters are pointers and integers, at most six. So each hook takes the six registers that may
+ * hold parameters, and passes them on as they are.
  */
 #include "hook.h"
 #include "names.h"
@@ -19,14 +20,14 @@ enum {
 };
 #define CALL(name) ((word(*)(WORDS))mh_redirects[INDEX_##name].real)(a, b, c, d, e, f)
 
-/* A call inside another hook is that hook's business. In our own bookkeeping it is a signal handler's, which cannot
- * be recorded. */
+/* A call inside another hook is not recorded: that hook records its own. While memhook's tables are being changed, it
+ * is a signal handler's, and counted as dropped. */
 static void nested(const void *block, uint64_t size) {
   if (MH_UNLIKELY(block && mh_tls.guard & MH_GUARD_RECORDING)) mh_store_drop(size);
 }
 
-/* What comes before and after the call of the real function. It is not written into each of the many hooks, which
- * only give their frame and entry. */
+/* The work before and after the call of the real function. It is not inlined into the many hooks, which only pass their
+ * frame and entry. */
 static __attribute__((noinline)) bool enter(const void *frame) {
   return mh_enter_at(MH_HOOK_WRAP, (uintptr_t)frame);
 }
@@ -176,7 +177,7 @@ NAME_HOOK hook_mi_heap_destroy(WORDS) {
   return result;
 }
 
-/* It looks at who calls it: so that is a jump. */
+/* dlsym looks at its caller, so the hook jumps to it. */
 NAME_HOOK hook_dlsym(WORDS) {
   mh_redirect_asked();
   __attribute__((musttail)) return CALL(dlsym);

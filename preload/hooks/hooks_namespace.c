@@ -1,5 +1,5 @@
-/* Hooks: calls that the kernel allows only to a process of one thread (new namespaces). The sender's thread makes way
- * for them. */
+/* Hooks: calls that change the process's namespaces. The kernel allows some of them only in a process with one thread,
+ * so the sender's thread ends meanwhile. */
 #include "hook.h"
 #include "../send/sender.h"
 

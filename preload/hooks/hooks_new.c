@@ -1,9 +1,9 @@
 /* Hooks: the C++ operators new and delete, by their mangled names.
  *
- * operator new calls malloc; recorded here, a stack begins at the code that wrote `new`. What is behind an operator,
- * and so which of the ways below its hook goes, says operators.h. The real operator may throw through the hook's
- * frame. A personality routine of our own, which only ends the hook, keeps the guard right then, with no landing pad
- * and no dependency on a C++ runtime.
+ * operator new calls malloc. Recorded here, the stack begins at the code with the `new` expression. operators.h decides
+ * which definition is behind an operator, and so what its hook does. The real operator may throw through the hook's
+ * frame. Then a personality routine of memhook's ends the hook and lowers the guard. So no landing pad and no C++
+ * runtime is needed.
  */
 #include "operators.h"
 
@@ -26,7 +26,7 @@ extern void *mh_own_malloc(size_t size);
   MH_LIKELY(__atomic_load_n(&mh_operators[MH_OPERATOR(symbol)].way, __ATOMIC_ACQUIRE) == MH_WAY_DIRECT)
 #define BEHIND(symbol) mh_operator_behind(MH_OPERATOR(symbol), (uintptr_t)__builtin_return_address(0))
 
-/* A call, and not a jump: who is called inside finds out by it from where. */
+/* A call, and not a jump: the operator that is called next finds its caller in mh_tls.operator_. */
 #define CALL(call, arguments)                       \
   ({                                                \
     uintptr_t before_ = mh_tls.operator_;           \
@@ -36,8 +36,8 @@ extern void *mh_own_malloc(size_t size);
     result_;                                        \
   })
 
-/* The slow path: whatever the fast one below does not do. `direct`: what to do where nothing is behind the hook;
- * `early`: before that is known. */
+/* The slow path: all that the fast path below does not do. `direct` is for a hook with nothing behind it, `early` for
+ * the time before that is known. */
 #define NEW_SLOW(symbol, parameters, arguments, direct, early)                              \
   static __attribute__((noinline)) void *symbol##_slow parameters {                         \
     MH_ENDS_WHEN_THROWN;                                                                    \
@@ -54,9 +54,10 @@ extern void *mh_own_malloc(size_t size);
     MH_RETURN_RECORDED(CALL(call, arguments), size);                                        \
   }
 
-/* Each is three functions: the fast path; the slow one, to which it jumps; and one for when malloc refuses. That has
- * the runtime's own do what is to be done then: call a new_handler, ask again, or throw. It begins with the same
- * question, to which malloc's hook knows the answer: the allocator is asked as often as alone. */
+/* Each hook is three functions: the fast path; the slow path, to which it jumps; and one for when malloc has failed.
+ * The last calls the C++ runtime's operator, which calls a new_handler, tries again, or throws. That operator begins
+ * with the same call of malloc. malloc's hook knows that it has just failed (mh_tls.refused), so the allocator is
+ * called as often as without memhook. */
 #define ORDINARY mh_pass.malloc(size ? size : 1)
 #define NEW(X, symbol, next, parameters, arguments)                                 \
   NEW_SLOW(symbol, parameters, arguments, ORDINARY, mh_own_malloc(size ? size : 1)) \
@@ -87,7 +88,7 @@ extern void *mh_own_malloc(size_t size);
     __attribute__((musttail)) return symbol##_slow arguments;                       \
   }
 
-/* Never direct: which alignments it refuses, and whom it asks for how much, is the runtime's to say. */
+/* Never direct: only the runtime knows which alignments it refuses, and which function it calls with which size. */
 #define ALIGNED(X, symbol, next, parameters, arguments)                                 \
   NEW_SLOW(symbol, parameters, arguments, mh_pass.memalign(alignment, size ? size : 1), \
                 mh_early_allocate(size, alignment))                                     \

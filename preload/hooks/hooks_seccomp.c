@@ -1,6 +1,6 @@
-/* Hooks: prctl and syscall, for the ways to install a seccomp filter (see seccomp.h; libseccomp calls seccomp(2) by
- * syscall()) and for memory that is mapped by syscall. Everything else that they are called for is passed on by a jump:
- * some of these calls return twice, or on another stack. */
+/* Hooks: prctl and syscall. Both can install a seccomp filter (see seccomp.h; libseccomp calls seccomp(2) by
+ * syscall()), and syscall can map memory, fork or exit. All other calls are passed on by a jump: some of them return
+ * twice, or on another stack. */
 #include <errno.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
@@ -14,20 +14,20 @@ static bool borrows_memory(void) {
   return __atomic_load_n(&mh_alive->recording, __ATOMIC_RELAXED) && (uint32_t)mh_getpid() != mh_process.pid;
 }
 
-/* Notes what is about to be installed. True if it has to be dropped again should that fail. */
+/* Copies a filter that is about to be installed. True: the copy must be dropped if the installation fails. */
 static bool expect(unsigned long mode, const void *program) {
   return mode == SECCOMP_MODE_FILTER && !borrows_memory() && mh_seccomp_add(program);
 }
 
-/* What has come of it. */
+/* Acts on the result of the installation. */
 static long came(long result, bool expected, bool strict) {
   if (result < 0 && expected) mh_seccomp_drop();
   if (result == 0 && strict) mh_seccomp_strict();
   return result;
 }
 
-/* Strict mode and a trapping counter are for this thread, at once: the clock is asked for no more than they allow
- * before the call, and after it. */
+/* Strict mode and a trapping counter take effect at once, for this thread. So the clock becomes coarse before the
+ * call. */
 static void before_prctl(long option, unsigned long a) {
   bool traps = option == PR_SET_TSC && a == PR_TSC_SIGSEGV;
   if (MH_UNLIKELY(traps || (option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT))) mh_clock_coarsen();
@@ -41,8 +41,8 @@ MH_HOOK int prctl(int option, unsigned long a, unsigned long b, unsigned long c,
   return (int)came(mh_real.prctl(option, a, b, c, d), expected, a == SECCOMP_MODE_STRICT);
 }
 
-/* Whether the thread's stack is made of pieces (gcc -fsplit-stack; glibc has a place for where the piece ends). When
- * one is used up to its last 1,000 bytes or so, libgcc maps the next by syscall: that is no place to record
+/* Whether the thread has a split stack (gcc -fsplit-stack; glibc keeps a word for the end of the current piece). When
+ * only about 1,000 bytes are left, libgcc maps the next piece by syscall. That is too little stack to record
  * anything. */
 static bool on_split_stack(void) {
 #if defined(__x86_64__)

@@ -1,6 +1,6 @@
-/* Hooks: sigaltstack, to know which threads have a stack that disarms itself. While a handler runs on such a stack
- * (SS_AUTODISARM) the kernel says that there is none, and the handler would look as if it had jumped out of the hook
- * that it interrupted; see mh_guard_is_stale.
+/* Hooks: sigaltstack, to know which threads have an alternate stack with SS_AUTODISARM. While a handler runs on such a
+ * stack, the kernel says that there is none. Then mh_guard_is_stale would take the interrupted hook for one that was
+ * jumped out of.
  */
 #include <errno.h>
 

@@ -1,16 +1,16 @@
-/* The list of second names of heaps: what allocators export besides malloc and free, and what C libraries call those
- * two besides. memhook defines none of these names, because programs ask whether they are there (`if (sdallocx) …`,
- * dlsym). It takes over the ones that are: see redirect.h.
+/* The list of second names of heaps: what allocators export besides malloc and free, and other names of these two in C
+ * libraries. memhook exports none of these names, because programs test whether they exist (`if (sdallocx) …`, dlsym).
+ * It redirects the ones that exist: see redirect.h.
  *
  * MH_NAMES(NEW, STORE, RESIZE, FREE). All parameters of these functions are pointers and integers; a, b, c … are the
  * first of them.
  *
  *   NEW(name, size)          returns a block of `size` bytes
  *   STORE(name, size)        stores it at *a and returns 0
- *   RESIZE(name, old, size)  returns the block that became of `old`; NULL: it could not, and `old` is as it was
+ *   RESIZE(name, old, size)  returns the new block for `old`; NULL: it failed, and `old` is as it was
  *   FREE(name, block)
  *
- * What is none of these has a hook written by hand, in hooks_names.c: MH_ODD_NAMES.
+ * A function of another kind has a hook written by hand, in hooks_names.c: MH_ODD_NAMES.
  */
 #pragma once
 
@@ -181,9 +181,9 @@
   MH_NAMES_TBB(NEW, STORE, RESIZE, FREE)      \
   MH_NAMES_LIBC(NEW, STORE, RESIZE, FREE)
 
-/* Names that begin alike are one allocator's where an object has this pair of them, one that takes a block and one that
- * gives it back. Other libraries have a tc_new or free_sized, too, which are something else and take other parameters.
- * Names of no family are reserved for the C library. */
+/* Families of names, by prefix: a prefix, and a pair of functions, one that allocates and one that frees. A name with
+ * the prefix is the allocator's only in an object that has both functions. Other libraries also have a tc_new or
+ * free_sized, with other parameters. Names of no family are reserved for the C library. */
 #define MH_NAME_FAMILIES(F)                          \
   F("mallocx", "mallocx", "dallocx")                 \
   F("rallocx", "mallocx", "dallocx")                 \
@@ -201,7 +201,7 @@
   F("__TBB_", "scalable_malloc", "scalable_free")    \
   F("free_", "free_sized", "free_aligned_sized")
 
-/* dlsym is here because the functions that it is asked for may have been loaded just now. */
+/* dlsym is here because it may be called for functions that were loaded just now. */
 #define MH_ODD_NAMES(HOOK, REAL) \
   HOOK(dlsym)                    \
   HOOK(xallocx)                  \

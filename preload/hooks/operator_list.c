@@ -29,7 +29,8 @@ static bool allocates_aligned(enum mh_operator_id id) {
   return id >= MH_OPERATOR(_ZnwmSt11align_val_t) && id <= MH_OPERATOR(_ZnamSt11align_val_tRKSt9nothrow_t);
 }
 
-/* Which alignments are refused, and who is asked for how much, each runtime knows for itself. */
+/* Aligned allocations always go to the runtime's operator: only it knows which alignments it refuses, and which
+ * function it calls with which size. */
 enum mh_way mh_operators_runtime_way(enum mh_operator_id id) {
   return MH_GET(mh_operators_heap_before) || allocates_aligned(id) ? MH_WAY_AROUND : MH_WAY_DIRECT;
 }

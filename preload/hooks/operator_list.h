@@ -1,5 +1,5 @@
-/* The C++ operators new and delete, and what is known of each. Each may be replaced by the program, and the C++
- * runtime's own call each other, so that to replace one is to replace those that lead to it:
+/* The C++ operators new and delete, and what is known of each. A program may replace any of them. The C++ runtime's own
+ * operators call each other, so replacing one also replaces those that lead to it:
  *
  *     new[](nothrow) ──▶ new[] ──▶ new ──▶ malloc          delete[](sized) ──▶ delete[] ──▶ delete ──▶ free
  *     new(nothrow) ────────────▶ new                       delete(sized), delete(nothrow) ──▶ delete
@@ -20,15 +20,15 @@ enum mh_operator_id {
   MH_OPERATOR_COUNT,
 };
 
-/* What a hook does. */
+/* What an operator's hook does. */
 enum mh_way {
   MH_WAY_UNKNOWN, /* not decided */
-  MH_WAY_DIRECT,  /* nobody replaced any operator on the way to malloc or free: their real ones are called */
-  MH_WAY_AROUND,  /* calls what is behind it; the block is what comes of that, whatever is allocated inside */
-  /* Leaves it to what is behind it: the program has operators of its own that it calls past the hooks. What these take
-   * from malloc is recorded there, and forgotten there, whoever calls them. */
+  MH_WAY_DIRECT,  /* calls the real malloc or free: no operator on the way to them was replaced */
+  MH_WAY_AROUND,  /* calls the operator behind it and records its result; allocations inside are not recorded */
+  /* Jumps to the operator behind it: the program calls operators of its own, bypassing the hooks. What these allocate
+   * by malloc is recorded and forgotten in malloc's and free's hooks. */
   MH_WAY_THROUGH,
-  MH_WAY_BY_CALLER, /* depends on who calls */
+  MH_WAY_BY_CALLER, /* depends on the caller */
 };
 
 struct mh_operator {
@@ -37,15 +37,15 @@ struct mh_operator {
 };
 extern struct mh_operator mh_operators[MH_OPERATOR_COUNT];
 
-/* Their symbols; and to which one a runtime's own forwards, itself if to none. */
+/* Their symbols; and the operator to which a C++ runtime's own forwards, itself if to none. */
 extern const char *const mh_operator_names[MH_OPERATOR_COUNT];
 extern const uint8_t mh_operators_next[MH_OPERATOR_COUNT];
 
-/* Whether a malloc or free comes before memhook's: who calls those does not call the hooks. */
+/* Whether another malloc or free precedes memhook's: then calls of them do not reach the hooks. */
 extern bool mh_operators_heap_before;
 
 /* What a hook does where its operator, and each that it leads to, is a C++ runtime's own. */
 enum mh_way mh_operators_runtime_way(enum mh_operator_id id);
 
-/* Whether the module is a C++ runtime, whose own operators do nothing but call each other, malloc and free. */
+/* Whether the module is a C++ runtime, whose operators only call each other, malloc and free. */
 bool mh_operators_is_runtime(const struct mh_loaded *module);

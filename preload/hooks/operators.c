@@ -1,10 +1,10 @@
 /* Who defines the C++ operators; see operators.h.
  *
- * A module looks a symbol up in what the program started with, in that order, memhook among it, and then in what
- * dlopen brought together with the module. So what is behind a hook is the same for all callers where the program
- * started with a C++ runtime. In others, as in an interpreter that loads modules in C++, it depends on who calls: a
- * module may come with operators of its own at any moment, while other threads call theirs, and the end of its loading
- * is not seen.
+ * The loader looks a module's symbol up first in what the program started with, memhook included, and then in what
+ * dlopen loaded together with the module. So if the program started with a C++ runtime, the definition behind a hook is
+ * the same for all callers. In other programs, as in an interpreter that loads modules in C++, it depends on the
+ * caller: a module may bring operators of its own at any moment, while other threads call theirs. And memhook does not
+ * see when the loading has ended.
  */
 #include "operators.h"
 
@@ -17,7 +17,7 @@
 extern void *mh_own_malloc(size_t size);
 
 struct found {
-  bool before;      /* before memhook: who asks for it gets that one, not the hook */
+  bool before;      /* a definition precedes memhook's: calls reach that one, not the hook */
   bool is_runtimes; /* the one behind is a C++ runtime's own */
   void *behind;
 };
@@ -63,14 +63,14 @@ static bool survey_module(const struct mh_loaded *module, void *data) {
 
 static enum mh_way decide(const struct survey *survey, unsigned id) {
   bool hooks = ON_THE_WAY(survey, id, !found->before);
-  /* It may come with what is loaded later, and be another one for each. */
+  /* It may be loaded later, and differ between callers. */
   if (hooks && !ON_THE_WAY(survey, id, found->behind)) return MH_WAY_BY_CALLER;
   if (hooks && ON_THE_WAY(survey, id, found->is_runtimes) && !mh_operators_heap_before)
     return mh_operators_runtime_way(id);
   return survey->any_before && survey->found[id].behind ? MH_WAY_THROUGH : MH_WAY_AROUND;
 }
 
-/* Decides all, once and for all: what another thread loads in the middle of this, or later, changes nothing. */
+/* Decides for all operators, once: what another thread loads meanwhile, or later, changes nothing. */
 static void decide_all(void) {
   struct survey survey = {0};
   if (MH_GET(mh_operators[MH_OPERATOR_COUNT - 1].way) != MH_WAY_UNKNOWN) return;
@@ -106,7 +106,7 @@ void mh_operators_loading(bool global) {
   if (global) MH_SET(mh_operators_global, true);
 }
 
-/* What the program started with is all there, and nothing else yet. */
+/* Now all that the program starts with is loaded, and nothing else. */
 __attribute__((constructor)) static void note_start(void) {
   decide_all();
 }

@@ -1,9 +1,10 @@
-/* The operators of modules that dlopen brought; see operators_late.h.
+/* The operators of modules that dlopen loaded; see operators_late.h.
  *
- * The loader looks in the module that was opened, then in those that it is linked with, in their order: for each of
- * them alike, so a C++ runtime that came with a plugin calls the plugin's operators. Which one was opened is not known;
- * that is taken for it which is linked with the caller and was loaded before it. A runtime's operator may jump to the
- * next one, which then seems to be called by memhook. The answers are kept: there are few callers.
+ * For each of the modules that one dlopen loads, the loader looks first in the opened module, then in those that it is
+ * linked with, in their order. So a C++ runtime that came with a plugin calls the plugin's operators. Which module was
+ * opened is not known: one that is linked with the caller and was loaded before it is taken for it. A runtime's
+ * operator may jump to the next one, which then seems to be called by memhook. The results are cached: there are few
+ * callers.
  */
 #include "operators_late.h"
 
@@ -17,7 +18,7 @@
 enum {
   OF_THE_OPENED = 0,
   ITS_OWN = 1,
-  LINKED_WITH = 2, /* and its place among those */
+  LINKED_WITH = 2, /* plus its place among those */
   OF_A_RUNTIME = UINT32_MAX - 1,
   OF_ANYBODY = UINT32_MAX,
 };
@@ -63,7 +64,7 @@ static bool find_nearest(const struct mh_loaded *module, void *data) {
   return true;
 }
 
-/* What is found, in one word: the function, and DIRECT where it is a runtime's own, and so is each that it leads to. */
+/* A result in one word: the function, and DIRECT if it and each that it leads to are a C++ runtime's own. */
 typedef uintptr_t word;
 #define DIRECT ((word)1 << 63)
 
@@ -77,7 +78,7 @@ struct own {
   uintptr_t start, end;
 };
 
-/* A place is written by whoever changes its key to BUSY, and left alone by others. */
+/* An entry is written by the thread that has changed its key to BUSY. */
 struct answer {
   uint64_t key;
   uint32_t generation;
@@ -89,8 +90,9 @@ static struct answer answers[ANSWERS];
 
 bool mh_operators_late, mh_operators_global;
 
-/* With these the loader begins when it binds what is loaded next. Not asked for when an operator is called: a thread
- * that loads a module has the loader's lock while the module's constructors run, and may wait there for the caller. */
+/* The operators of modules loaded with RTLD_GLOBAL, which the loader binds first. They are not looked up when an
+ * operator is called: a thread that loads a module has the loader's lock while the module's constructors run, and these
+ * may wait for the caller. */
 static word global[MH_OPERATOR_COUNT];
 
 struct owner {
@@ -98,7 +100,7 @@ struct owner {
   bool is_runtimes; /* it is a C++ runtime's own */
 };
 
-/* Whose blocks are not malloc's may begin anywhere. */
+/* If it is not a runtime's, its blocks may begin anywhere. */
 static bool find_owner(const struct mh_loaded *module, void *data) {
   struct owner *owner = data;
   if (!mh_loaded_holds(module, (uintptr_t)owner->function)) return true;
@@ -149,7 +151,7 @@ static struct owner find(enum mh_operator_id id, uintptr_t caller) {
   return owner;
 }
 
-/* The one for the caller, and each to which that leads. */
+/* The operator for the caller, and each one to which it leads. */
 static word find_all(enum mh_operator_id id, uintptr_t caller) {
   struct owner owner = find(id, caller), at = owner;
   for (unsigned next; at.is_runtimes && (next = mh_operators_next[id]) != id; id = next)

@@ -1,4 +1,4 @@
-/* Second names of heaps, and hooks for what is bound deeply; see redirect.h. */
+/* Redirecting second names, and modules loaded with RTLD_DEEPBIND; see redirect.h. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1 /* dl_phdr_info */
 #endif
@@ -12,20 +12,21 @@
 #include "names.h"
 #include "../base/text.h"
 
-static uint64_t seen_changes; /* 0: not started */
-static uint64_t seen_unloads; /* until then: what was found in the first `searched` modules is as it was */
+static uint64_t seen_changes; /* loads and unloads at the last search; 0: not started */
+static uint64_t seen_unloads; /* unloads then: while they are the same, so are the first `searched` modules */
 static uint32_t searched;
-static bool loading;          /* since then something was loaded */
-static uint32_t started_in;   /* the process */
+static bool loading;          /* something has been loaded since then */
+static uint32_t started_in;   /* the pid of the process that started it */
 static struct mh_lock lock;
-static uint64_t maybe[64]; /* a bit for each real function, by its address: most of what is bound is none of them */
+static uint64_t maybe[64]; /* a filter: a bit for each redirected function, by a hash of its address */
 
 static bool is_own(const struct mh_loaded *module) {
   return mh_loaded_holds(module, (uintptr_t)mh_redirect_start);
 }
 
-/* Whose definitions are never changed. The program's own: its calls of them need no symbol, and to see half of the
- * calls is to see leaks where there are none. And the loader's, where it is not the C library: they are for itself. */
+/* Modules whose definitions are never changed. The program: its calls of its own functions need no symbol, and seeing
+ * only half of the calls would show leaks that are none. The loader, where it is not the C library: its definitions are
+ * for itself. And memhook. */
 static bool keeps_its_own(const struct mh_loaded *module) {
   bool loader = mh_real.gnu_get_libc_version && mh_loaded_holds(module, (uintptr_t)mh_real.__tls_get_addr);
   return module->index == 0 || loader || is_own(module);
@@ -36,7 +37,7 @@ static uintptr_t address_of(const struct mh_loaded *module, const char *name, ui
   return symbol ? mh_loaded_address(module, symbol) : 0;
 }
 
-/* Whether what the module has of this name is what names.h means by it. */
+/* Whether the module's function of this name is the one that names.h means. */
 static bool is_of_family(const struct mh_loaded *module, const char *name) {
   static const struct family {
     const char *start, *take, *give;
@@ -53,7 +54,7 @@ static bool is_of_family(const struct mh_loaded *module, const char *name) {
   return true;
 }
 
-/* Leads a name's definition, in all its versions that are this function, to the hook. */
+/* Redirects a name's definition to the hook, in all versions of the symbol that are this function. */
 static bool lead(const struct mh_loaded *module, const char *name, uint32_t hash, uintptr_t real, uintptr_t hook) {
   bool led = false;
   const ElfW(Sym) *symbol = mh_loaded_symbol(module, name, hash, NULL);
@@ -63,7 +64,7 @@ static bool lead(const struct mh_loaded *module, const char *name, uint32_t hash
   return led;
 }
 
-/* Which names lead to their hooks already. */
+/* Notes which names are redirected already. */
 static bool note_present(const struct mh_loaded *module, void *unused) {
   (void)unused;
   if (is_own(module)) return true;
@@ -81,7 +82,7 @@ static uint64_t *filter_of(uintptr_t function, uint64_t *bit) {
   return &maybe[hash / 64];
 }
 
-/* Takes over the names that this module is the first to define. */
+/* Redirects the names that this module is the first to define. */
 static bool take_over(const struct mh_loaded *module, void *more) {
   if (keeps_its_own(module)) return true;
   for (unsigned i = 0; i < mh_redirect_count; i++) {
@@ -97,7 +98,7 @@ static bool take_over(const struct mh_loaded *module, void *more) {
   return true;
 }
 
-/* The hook of a real function; any other address is its own. */
+/* The hook of a redirected function; any other address stays as it is. */
 static uintptr_t hook_of(uintptr_t address) {
   uint64_t bit;
   if (MH_LIKELY(!(*filter_of(address, &bit) & bit))) return address;
@@ -114,7 +115,7 @@ static bool rebind(const struct mh_loaded *module, void *unused) {
   return true;
 }
 
-/* All of it can be begun anew, should whoever is at it not come to the end. */
+/* Does the work once for each change of the modules. It can be restarted if it was interrupted for good. */
 static void once(void (*work)(struct mh_changes changes), uint64_t *seen) {
   struct mh_changes changes = mh_loaded_changes();
   uint64_t now = changes.loads + changes.unloads;
@@ -124,9 +125,8 @@ static void once(void (*work)(struct mh_changes changes), uint64_t *seen) {
   mh_lock_release(&lock);
 }
 
-/* What is loaded comes behind what was there, so while nothing is unloaded only that is searched: a program with many
- * plugins loads one after the other. References are gone through only when there is a name more that they may be bound
- * to. */
+/* New modules come behind the old ones. So while nothing is unloaded, only the new ones are searched: a program with
+ * many plugins loads one after the other. References are only rebound when another name has been redirected. */
 static void redirect(struct mh_changes changes) {
   if (!searched || changes.unloads != seen_unloads) {
     for (unsigned i = 0; i < mh_redirect_count; i++) {
@@ -138,7 +138,7 @@ static void redirect(struct mh_changes changes) {
   }
   uint32_t first = searched;
   bool more = first == 0;
-  searched = 0; /* until this has come to its end */
+  searched = 0; /* until this is complete */
   uint32_t count = mh_loaded_from(first, take_over, &more);
   if (more) mh_loaded_each(rebind, NULL);
   seen_unloads = changes.unloads;
@@ -146,7 +146,7 @@ static void redirect(struct mh_changes changes) {
 }
 
 void mh_redirect_start(void) {
-  if (MH_GET(started_in)) return; /* a child that starts empty: what this asks the loader for takes a lock */
+  if (MH_GET(started_in)) return; /* a child that starts empty: the loader's lock may be held for ever */
   MH_SET(started_in, (uint32_t)mh_getpid());
   once(redirect, &seen_changes);
 }
@@ -155,8 +155,8 @@ void mh_redirect_forked(void) {
   lock = (struct mh_lock){0};
 }
 
-/* The functions of functions.h. `real`: NULL where the table of the real functions has none, because it is libc's or
- * nobody's. */
+/* The hooks of functions.h. `real` is NULL where the table of the real functions has none: then only libc has the
+ * function, or nobody. */
 static struct exported {
   const char *name;
   void *const *real;
@@ -172,7 +172,7 @@ static struct exported {
 };
 #define EXPORTED_COUNT (sizeof exported / sizeof *exported)
 
-/* By name, C finds what the program has first. So the hooks' addresses are looked up, too. */
+/* In C a hook's name means the program's first definition. So the hooks' own addresses are looked up here. */
 static bool note_hooks(const struct mh_loaded *module, void *unused) {
   (void)unused;
   if (!is_own(module)) return true;
@@ -192,7 +192,7 @@ static bool lead_exported(const struct mh_loaded *module, void *unused) {
     if (!address || !exported[i].hook) continue;
     uintptr_t real = exported[i].real ? (uintptr_t)*exported[i].real : libc ? address : 0;
     if (lead(module, name, hash, real, exported[i].hook)) continue;
-    /* libc's malloc where another allocator's comes first: a heap of its own, also known as __libc_malloc. */
+    /* libc's malloc, where another allocator's malloc precedes it: a heap of its own, also called __libc_malloc. */
     uintptr_t hook = hook_of(address);
     if (hook != address) lead(module, name, hash, address, hook);
   }

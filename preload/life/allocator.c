@@ -1,8 +1,8 @@
 /* The allocator behind the hooks; see allocator.h.
  *
- * In a program that is not position independent, the loader may find an entry of the program's PLT where it only takes
- * the function's address: then the program has a symbol with a value, but none that is defined. Which of the two it is
- * stands in the program's own symbol table.
+ * A program that is not position independent may take malloc's address. Then the loader resolves the symbol to an entry
+ * of the program's PLT: the program's symbol has a value, but is not defined. The program's own symbol table tells such
+ * a reference from a definition.
  */
 #include "allocator.h"
 
@@ -19,7 +19,7 @@
 
 void *mh_own_malloc(size_t size);
 
-/* The program as it is in memory. False: it does not tell where it is. */
+/* The program's image in memory. False: it has no PT_PHDR segment, which tells its address. */
 static bool find_program(struct mh_mapped_image *image) {
   image->segments = (const ElfW(Phdr) *)getauxval(AT_PHDR);
   image->count = image->segments ? (unsigned)getauxval(AT_PHNUM) : 0;
@@ -31,7 +31,7 @@ static bool find_program(struct mh_mapped_image *image) {
   return false;
 }
 
-/* Whether the program names the symbol without defining it. */
+/* Whether the program refers to the symbol without defining it. */
 static bool program_only_refers(const char *name) {
   struct mh_mapped_image image = {0};
   struct mh_symbols symbols;
@@ -44,9 +44,9 @@ static bool is_in_program(uintptr_t pc) {
   return module && module == program;
 }
 
-/* Whether another malloc comes ahead of memhook's: a definition in the program itself, as with an allocator that is
- * linked into it, or in a library preloaded before. Calls then go there, and memhook sees those alone that it passes
- * on. */
+/* Whether another malloc precedes memhook's: one in the program itself, as with an allocator that is linked into it, or
+ * in a library that is preloaded before memhook. Then calls reach that one, and memhook only sees the calls that it
+ * passes on. */
 static bool comes_ahead(const void *first) {
   return first && first != (const void *)mh_own_malloc &&
          !(is_in_program((uintptr_t)first) && program_only_refers("malloc"));
@@ -63,7 +63,7 @@ void mh_allocator_start(void) {
 }
 
 void mh_allocator_judge(void) {
-  static bool judged; /* a child has it from its parent, and what was found out since */
+  static bool judged; /* a child inherits the answer from its parent */
   if (!judged && comes_ahead(mh_real_first_malloc)) mh_store_bypassed(true);
   judged = true;
   mh_index_suit(mh_libc_allocates(), mh_real.gnu_get_libc_version != NULL);

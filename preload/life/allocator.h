@@ -1,9 +1,9 @@
-/* What the allocator behind the hooks is, found out once and told to those who go by it: the index, how blocks are
- * passed on, whose a call is, and whether the store says that calls go past memhook. */
+/* Finds out once which allocator is behind the hooks, and tells all that depends on it: the index, pass.c, origin.c,
+ * and the store's flag for calls that bypass memhook. */
 #pragma once
 
-/* Tells where the libraries behind the hooks are. */
+/* Tells origin.c where the libraries behind the hooks are. */
 void mh_allocator_start(void);
 
-/* Finds out the rest, when the modules are known. */
+/* Does the rest, when the modules are known. */
 void mh_allocator_judge(void);

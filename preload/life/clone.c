@@ -1,9 +1,9 @@
-/* Inheriting; see clone.h.
+/* Cloning the store; see clone.h.
  *
- * A fork must cost nothing to those that only exec, so nothing is copied before the child's first hook. By then the
- * parent has gone on. What was live at the fork is known all the same: the index is private memory, so the child has it
- * as it was at that instant. The records themselves are in the parent's file, and the child copies them from there,
- * slot by slot:
+ * A fork must cost nothing for a child that only execs. So nothing is copied before the child's first hook, and by then
+ * the parent has gone on. The child still knows what was live at the fork: the index is private memory, and the child
+ * has it as it was at that instant. The records are in the parent's file. The child copies them from there, slot by
+ * slot:
  *
  *     record in the file            the child's index says    it is
  *     ──────────────────            ──────────────────────    ─────────────────────────────────────────────
@@ -11,10 +11,10 @@
  *                                                             thread had allocated by then
  *     anything else                 –                         the parent's later business: left out
  *
- * What the parent has freed since is in the fork log (fork_log.h): while a child may still want it, every removed
- * record is noted there first, in memory that both share. What was allocated after the last fork interests nobody and
- * is not noted. A child that comes later than the log lasts, or was made by a clone that is no call of a function,
- * misses what is not there, and counts it as dropped.
+ * Records that the parent has removed since are in the fork log (fork_log.h). While a child may still want it, each
+ * record is put there before it is removed, in memory that both share. Records from after the last fork are left out:
+ * nobody wants them. A child that begins when the log is over, or that was made by a bare clone instruction, lacks
+ * these records, and counts them as dropped.
  *
  * Slots keep their numbers, so index, modules, frames and stacks are valid as they are.
  */
@@ -32,7 +32,7 @@
 #include "../threads/thread.h"
 #include "life.h"
 
-/* How far each thread of the parent had come: the time of its newest allocation, by thread id. */
+/* The time of the newest allocation of each of the parent's threads, by thread id. */
 #define THREADS_CAPACITY 32768
 struct progress {
   uint32_t tid;
@@ -68,15 +68,15 @@ static void leave_out_others(void) {
     if (!was_live(slot, mh_record(slot))) mh_record(slot)->address = 0;
 }
 
-/* Puts back what the parent has removed since the fork, and what was copied while the parent wrote over it. Of two that
- * were in one slot before the fork, the newer one was there at the fork. */
+/* Puts a record back that the parent has removed since the fork, or whose slot was copied while the parent overwrote
+ * it. If two records were in one slot before the fork, the newer one was there at the fork. */
 static void put_back(uint32_t slot, const struct mh_record *record) {
   if (slot >= mh_header()->arrays[MH_KIND_RECORDS].count || !was_live(slot, record)) return;
   const struct mh_record *copied = mh_record(slot);
   if (!copied->address || copied->time <= record->time) *mh_record(slot) = *record;
 }
 
-/* The totals of a child begin with what it inherits. */
+/* A child's totals begin with the records that it has cloned. */
 static void count_inherited(int64_t expected) {
   uint32_t count = mh_header()->arrays[MH_KIND_RECORDS].count;
   uint32_t stacks = mh_header()->arrays[MH_KIND_STACKS].count;
@@ -99,7 +99,7 @@ static void count_inherited(int64_t expected) {
   for (; expected > 0; expected--) mh_store_drop(0);
 }
 
-/* Relative times go on from the parent's beginning; and what the parent could not record is missing here, too. */
+/* The child continues the parent's relative times, and its count of dropped records. */
 static void go_on_from(const struct mh_parent_store *parent) {
   struct mh_header *header = mh_header();
   mh_calendar_go_on(header, &parent->calendar, parent->start_wall, parent->start_monotonic);

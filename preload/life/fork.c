@@ -10,7 +10,7 @@
 #include "life.h"
 
 void mh_fork_begins(void) {
-  /* A child that has not begun has a parent's log, if that follows. */
+  /* MEMHOOK_CHILDREN=follow: children may want the log. */
   if (mh_settings.children == MH_CHILDREN_FOLLOW) mh_fork_log_prepare();
 }
 

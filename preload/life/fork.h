@@ -1,9 +1,9 @@
 /* Forks: what is done before one, and after it, in the parent and in the child. */
 #pragma once
 
-/* Called once in a process that may fork: has libc tell of it. */
+/* Called once: registers handlers with libc, which calls them around each fork. */
 void mh_fork_watch(void);
 
-/* Around a fork of which libc tells nobody. `child`: what it returned, 0 in the child. */
+/* Called around a fork for which libc calls no handlers. `child` is the fork's result, 0 in the child. */
 void mh_fork_begins(void);
 void mh_fork_ends(long child);

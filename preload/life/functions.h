@@ -1,16 +1,15 @@
-/* The one list of the functions that memhook takes over or calls. Made from it are the hooks' declarations (hook.h),
- * the operators' hooks (hooks_new.c) and what is known of them (operator_list.h), the table of the real functions
- * (real.h), and what the library exports (libmemhook.map.in). The last is made by the preprocessor alone, so no header
- * is included here.
+/* The one list of the functions that memhook hooks or calls. From it are made: the hooks' declarations (hook.h), the
+ * operators' hooks (hooks_new.c) and their table (operator_list.h), the table of the real functions (real.h), and the
+ * list of exports (libmemhook.map.in). The last is made by the preprocessor alone, so no header is included here.
  *
  * MH_FUNCTIONS(HOOKED, HOOK, REAL): each with name, result, parameters.
  *
- *   HOOKED  taken over; the real one is mh_real.name
- *   HOOK    taken over, or ours; it calls another of these, or nothing, or looks up what is behind it when first called
+ *   HOOKED  hooked; the real function is mh_real.name
+ *   HOOK    hooked, or memhook's own; it calls another one of these, or none, or looks the real one up when called
  *   REAL    only called
  *
- * MH_OPERATORS(NEW, ALIGNED, DELETE, X): the C++ operators, each with X, symbol, to which one a runtime's own forwards
- * (itself if to none), parameters, arguments.
+ * MH_OPERATORS(NEW, ALIGNED, DELETE, X): the C++ operators. Each has X, its symbol, the symbol to which a C++ runtime's
+ * own operator forwards (its own symbol if to none), parameters, arguments.
  */
 #pragma once
 
@@ -98,8 +97,8 @@
   HOOKED(strftime, size_t, (char *, size_t, const char *, const struct tm *))                                      \
   REAL(dl_iterate_phdr, int, (int (*)(struct dl_phdr_info *, size_t, void *), void *))                             \
   REAL(dlerror, char *, (void))                                                                                    \
-  REAL(pthread_create, int, (void)) /* never called: threads begin where it is */                                  \
-  REAL(gnu_get_libc_version, const char *, (void)) /* glibc alone has it */                                        \
-  REAL(getauxval, unsigned long, (unsigned long)) /* where it is, there is libc */                                 \
-  REAL(__tls_get_addr, void *, (void)) /* the same for the loader */                                               \
+  REAL(pthread_create, int, (void)) /* never called: threads begin in its library */                                  \
+  REAL(gnu_get_libc_version, const char *, (void)) /* only glibc has it */                                        \
+  REAL(getauxval, unsigned long, (unsigned long)) /* its address is in libc */                                 \
+  REAL(__tls_get_addr, void *, (void)) /* its address is in the loader */                                       \
   MH_OPERATORS(MH_NEW_FUNCTION, MH_NEW_FUNCTION, MH_DELETE_FUNCTION, HOOK)

@@ -1,4 +1,4 @@
-/* What the loader has loaded; see loaded.h. */
+/* The loader's modules; see loaded.h. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1 /* dl_phdr_info */
 #endif
@@ -47,7 +47,7 @@ static int each(struct dl_phdr_info *info, size_t bytes, void *data) {
   return mh_symbols_read(&module.image, &module.symbols) && !state->visit(&module, state->data);
 }
 
-/* A signal handler that jumps out, or forks, would leave the loader's lock held. */
+/* With signals blocked: a handler that jumps out, or forks, would leave the loader's lock held. */
 static void iterate(int (*visit)(struct dl_phdr_info *, size_t, void *), void *data) {
   uintptr_t guard = mh_guard_raise();
   uint64_t signals = mh_signals_hold();

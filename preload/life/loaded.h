@@ -1,8 +1,8 @@
-/* What the loader has loaded, and what that defines: read from the symbol tables in memory.
+/* The modules that the loader has loaded, and their symbols, read from the symbol tables in memory.
  *
- * dlsym would say it, too, but takes the lock that a thread holds while constructors run, which may wait for this
- * one; and it overwrites what dlerror has to tell. The lock of dl_iterate_phdr is held while the list changes, and no
- * longer.
+ * dlsym would find symbols, too. But it takes a lock that is held while constructors run, and a constructor may wait
+ * for this thread. It also overwrites dlerror's message. The lock of dl_iterate_phdr is only held while the list
+ * changes.
  */
 #pragma once
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 
 #include "../base/symbols.h"
 
-/* A loaded module that has symbols for others. Valid while it cannot be unloaded: for a visitor of mh_loaded_each. */
+/* A loaded module that exports symbols. Valid while it cannot be unloaded: for a visitor of mh_loaded_each. */
 struct mh_loaded {
   uint32_t index; /* in the loader's order */
   const char *file; /* its name without the folder */
@@ -18,11 +18,11 @@ struct mh_loaded {
   struct mh_symbols symbols;
 };
 
-/* Calls `visit` for each module of the program's namespace, in the loader's order, until it returns false. False:
- * that cannot be asked yet. */
+/* Calls `visit` for each module of the program's namespace, in the loader's order, until it returns false. False: the
+ * loader's function is not known yet. */
 bool mh_loaded_each(bool (*visit)(const struct mh_loaded *module, void *data), void *data);
 
-/* The same from the module with this number on; returns how many there were, the last one that was visited included. */
+/* The same from the module with this number on. Returns the number of modules up to the last visited one. */
 uint32_t mh_loaded_from(uint32_t first, bool (*visit)(const struct mh_loaded *module, void *data), void *data);
 
 /* How many modules were loaded so far, and unloaded. */
@@ -31,7 +31,7 @@ struct mh_changes {
 };
 struct mh_changes mh_loaded_changes(void);
 
-/* The function of this name that the module defines for others, or NULL. */
+/* The function of this name that the module exports, or NULL. */
 void *mh_loaded_function(const struct mh_loaded *module, const char *name);
 
 /* Its symbol, as mh_symbols_find says it. */

@@ -5,8 +5,8 @@
 #include "../base/self.h"
 #include "real.h"
 
-/* Where a hook is around this, its guard stays. Where nothing is recorded, in a child of fork that has not begun,
- * nothing is to be kept out. */
+/* Raises the guard around the call. If a hook has raised it already, it stays as it is. In a child of fork that has not
+ * begun, nothing is recorded, and the guard is not needed. */
 #define GUARDED(call)                                                                                                 \
   do {                                                                                                                \
     uintptr_t before_ = mh_tls.guard;                                                                                 \

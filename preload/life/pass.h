@@ -1,8 +1,8 @@
-/* Passing a call on with nothing recorded: a malloc that no sample falls into, and every free.
+/* Passing a call on without recording it: a malloc that no sample falls into, and every free.
  *
- * glibc's allocator calls none of our hooks, so its functions are called as they are. Any other may: for the memory
- * that it maps, for a thread that it starts, and musl's calloc calls malloc. What it does inside is not the program's,
- * so it is called with the guard up. */
+ * glibc's allocator calls no hook, so its functions are called directly. Other allocators may call hooks: they map
+ * memory and start threads, and musl's calloc calls malloc. Those calls are not the program's. So these allocators are
+ * called with the guard raised. */
 #pragma once
 #include <stddef.h>
 

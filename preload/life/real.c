@@ -10,14 +10,14 @@
 
 struct mh_real mh_real;
 
-/* Clears what the loader noted about a lookup that failed, and frees it, which takes a second call: otherwise the
- * program's next call of dlsym would free it, and a malloc wrapper that calls dlsym in its free never ends. */
+/* Clears the loader's message about a lookup that failed. The second call frees it. Otherwise the program's next call
+ * of dlsym would free it, and a malloc wrapper that calls dlsym in its free would never return. */
 static void clear_error(void) {
   if (mh_real.dlerror && mh_real.dlerror()) mh_real.dlerror();
 }
 
-/* Signals are not held back: the loader's lock may be another thread's for long, which may wait for one of this
- * thread's handlers. */
+/* Signals stay unblocked: another thread may hold the loader's lock for long, and may wait for one of this thread's
+ * handlers. */
 void *mh_real_next(const char *symbol) {
   uintptr_t guard = mh_guard_raise();
   void *found = dlsym(RTLD_NEXT, symbol);

@@ -1,4 +1,4 @@
-/* The functions behind the hooks: the next definition in the loader's search order, which is libc's, or another
+/* The real functions, behind the hooks: the next definitions in the loader's search order. They are libc's, another
  * allocator's, or another preloaded library's. */
 #pragma once
 #include <signal.h>
@@ -15,7 +15,7 @@
 struct dl_phdr_info;
 struct nothrow; /* std::nothrow_t */
 
-/* All are looked up at the start: a lookup later would overwrite what dlerror has to tell the program. */
+/* All are looked up at the start: a later lookup would overwrite dlerror's message for the program. */
 struct mh_real {
 #define F(name, result, parameters) result(*name) parameters;
 #define NONE(name, result, parameters)
@@ -26,16 +26,15 @@ struct mh_real {
 
 extern struct mh_real mh_real;
 
-/* Looks all of them up, once. While that goes on, allocations come from early memory. */
+/* Looks all of them up, once. Meanwhile, allocations come from early memory. */
 void mh_real_find(void);
 
-/* Which malloc the program's calls reach, found at the same time: memhook's own, unless another one comes ahead of
- * it. */
+/* The malloc that the program's calls reach, found at the same time: memhook's own, unless another one precedes it. */
 extern void *mh_real_first_malloc;
 
 /* Whether that has been done. */
 bool mh_real_found(void);
 
-/* The next definition of a symbol in the order that is the same for all of the program, NULL if there is none. Takes
- * the loader's lock, and a signal handler may run meanwhile: for calls of the program that are like that themselves. */
+/* The next definition of a symbol in the program's global order, NULL if there is none. Takes the loader's lock, and a
+ * signal handler may run meanwhile. So it is only called inside calls of the program that take that lock themselves. */
 void *mh_real_next(const char *symbol);

@@ -38,10 +38,11 @@ static void note_exit(int status, void *unused) {
   mh_end(MH_END_EXIT, status);
 }
 
-/* exit() tells its status to on_exit alone; musl has none, there the destructor notes the end without a status. */
+/* Only on_exit receives the status of exit(). musl has no on_exit: there the destructor notes the end without a
+ * status. */
 static void watch_exit(void) {
   int (*on_exit_function)(void (*)(int, void *), void *);
-  /* Behind us, not from the start: a program may have an on_exit of its own, which does something else. */
+  /* The next definition, not the first: a program may have a function of that name that does something else. */
   *(void **)&on_exit_function = dlsym(RTLD_NEXT, "on_exit");
   if (on_exit_function) on_exit_function(note_exit, NULL);
 }
@@ -81,13 +82,13 @@ static bool begin(void) {
 bool mh_start(void) {
   uint32_t now = __atomic_load_n(&phase, __ATOMIC_ACQUIRE);
   if (MH_LIKELY(now == OFF || now == STARTING)) {
-    /* A child that was forked while its parent started has no thread that will finish that. */
+    /* STARTING stays for ever in a child that was forked while another thread of its parent was starting memhook. */
     return false;
   }
   if (!mh_real_found()) return false;
   if (now == RECORDING && (mh_process.pid == (uint32_t)mh_getpid() || !mh_stand_in_is_over())) return false;
-  /* A handler that left by a jump would leave it STARTING for ever, and one that forked a child that does half of
-   * it. */
+  /* With signals blocked. A handler that jumps out would leave the phase STARTING for ever. One that forks would make a
+   * child that does the second half of it. */
   uint64_t signals = mh_signals_hold();
   bool begun = false;
   if (__atomic_compare_exchange_n(&phase, &now, STARTING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
@@ -105,7 +106,7 @@ bool mh_start(void) {
   return begun;
 }
 
-/* Each writes to the store like a hook, and with the guard up like one; see mh_enter. */
+/* mh_end and mh_end_not write to the store, with the guard raised as in a hook; see mh_enter. */
 void mh_end(uint32_t kind, int status) {
   uintptr_t guard = mh_guard_raise();
   if (__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) {
@@ -116,7 +117,7 @@ void mh_end(uint32_t kind, int status) {
     MH_SET(header->end_time, mh_clock_now());
     if (kind != MH_END_EXEC) MH_SET(header->end_newest_pid, mh_family_newest_pid());
     __atomic_store_n(&header->end_kind, kind, __ATOMIC_RELEASE);
-    /* After exit() there is still this library's destructor, and until then the program frees. */
+    /* After exit() this library's destructor still runs, and until then the program goes on freeing. */
     if (kind != MH_END_EXIT) mh_sender_end();
   }
   mh_guard_lower(guard);

@@ -3,7 +3,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Starts memhook, or restarts it in a child. False: not now (too early, another thread is at it) or never (off). */
+/* Starts memhook, or restarts it in a child. False: not now (it is too early, or another thread is starting it), or
+ * never (it is off). */
 bool mh_start(void);
 
 /* Notes how the process ends. */
