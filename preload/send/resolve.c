@@ -87,7 +87,7 @@ bool mh_address_parse(const char *text, uint16_t port, struct mh_address *addres
   return true;
 }
 
-/* "10.0.0.7,fd00::7": what `memhook run` makes of a name that libc's resolver knows. */
+/* "10.0.0.7,fd00::7": `memhook run` resolves names by libc, and hands on such a list. */
 static unsigned parse_list(const char *list, uint16_t port, struct mh_address *addresses, unsigned most) {
   char text[INET6_ADDRSTRLEN];
   unsigned found = 0;
@@ -129,7 +129,7 @@ static const char *next_line(const char *at) {
 /* One line of /etc/hosts, an address and its names, as far as it was read. */
 struct hosts_line {
   unsigned words;
-  size_t length; /* of the word now; NAME_BYTES: it is too long for a name */
+  size_t length; /* of the current word; NAME_BYTES: it is too long for a name */
   char word[NAME_BYTES];
   bool has_address, comment;
 };
@@ -149,7 +149,7 @@ static bool hosts_word_ends(struct hosts_line *line, const char *host, uint16_t 
   return is_host;
 }
 
-/* Piece by piece: block lists make it long. */
+/* Reads /etc/hosts piece by piece: block lists make it long. */
 static unsigned from_hosts(const char *host, uint16_t port, char *piece, struct mh_address *addresses, unsigned most) {
   int fd = mh_open("/etc/hosts", O_RDONLY | O_CLOEXEC, 0);
   if (fd < 0) return 0;
@@ -202,7 +202,7 @@ static void read_servers(char *file, struct servers *servers) {
   }
 }
 
-/* A query for the name; returns its length, 0 if the name is none. */
+/* Makes a query for the name. Returns its length, 0 if the name is not valid. */
 static size_t make_query(const char *name, uint16_t type, uint16_t id, uint8_t query[NAME_BYTES + 32]) {
   static const uint8_t recursion_one_question[] = {1, 0, 0, 1, 0, 0, 0, 0, 0, 0};
   query[0] = (uint8_t)(id >> 8);
@@ -224,7 +224,7 @@ static size_t make_query(const char *name, uint16_t type, uint16_t id, uint8_t q
   return at + sizeof(tail);
 }
 
-/* Behind a name in a message; `length` if it is not sound. */
+/* The offset behind a name in a message; `length` if the name is damaged. */
 static size_t skip_name(const uint8_t *message, size_t at, size_t length) {
   while (at < length) {
     if (!message[at]) return at + 1;
@@ -293,7 +293,8 @@ static unsigned from_servers(const char *host, uint16_t port, char *file, struct
   read_servers(file, &servers);
   bool dotted = false;
   for (const char *at = host; *at; at++) dotted = dotted || *at == '.';
-  /* A name with a dot is complete more often than not; one without never is. */
+  /* A name with a dot is usually complete, so it is asked for as it is first. One without a dot is tried with the
+   * search domains first. */
   unsigned found = dotted ? ask_all(&servers, host, port, addresses, most) : 0;
   for (unsigned i = 0; i < servers.search_count && !found; i++) {
     MH_TEXT(full, NAME_BYTES);

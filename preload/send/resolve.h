@@ -1,5 +1,5 @@
-/* Finding memdb: host names to addresses, without libc's resolver, which allocates, takes locks and needs a thread that
- * libc knows. Addresses are parsed, /etc/hosts is read, then the name servers of /etc/resolv.conf are asked over
+/* Resolving memdb's host name, without libc's resolver: that allocates, takes locks, and needs a thread that libc
+ * knows. Addresses are parsed. For a name, /etc/hosts is read, then the name servers of /etc/resolv.conf are asked over
  * UDP. */
 #pragma once
 #include <netinet/in.h>
@@ -20,6 +20,6 @@ struct mh_address {
 /* Parses an IPv4 or IPv6 address. */
 bool mh_address_parse(const char *text, uint16_t port, struct mh_address *address);
 
-/* Addresses of `host` ("unix:/path", addresses with commas between them, or a name), the preferred first; returns how
- * many, at most `most`. May take some seconds. */
+/* Finds the addresses of `host` ("unix:/path", addresses with commas between them, or a name), the preferred ones
+ * first. Returns their number, at most `most`. May take some seconds. */
 unsigned mh_resolve(const char *host, uint16_t port, struct mh_address *addresses, unsigned most);

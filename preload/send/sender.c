@@ -1,4 +1,4 @@
-/* The sender; see sender.h, and sender_parts.h for what is where. asm/FORMAT.md, "Wire", tells what it says. */
+/* The sender; see sender.h, and sender_parts.h for its parts. asm/FORMAT.md, "Wire", describes its messages. */
 #include "sender.h"
 
 #include <errno.h>
@@ -14,9 +14,9 @@
 #include "../base/sys.h"
 
 #define BACKOFF_FIRST (100 * MILLISECOND)
-/* Below the time for which memdb keeps the path of a process that it cannot see. */
+/* Less than the time for which memdb keeps the path of a process that is not connected. */
 #define BACKOFF_MOST (5 * SECOND)
-/* How long the end of the program may be held up: by a last flush, and by a first attempt to connect. */
+/* How long the program's end may wait for the last flush, and for the first attempt to connect. */
 #define END_MOST (2 * SECOND)
 #define END_ATTEMPT_MOST (250 * MILLISECOND)
 #define PAUSE_MOST SECOND
@@ -34,8 +34,8 @@ static void set_word(uint32_t *word, uint32_t value) {
   mh_syscall(SYS_futex, (long)word, FUTEX_WAKE, INT32_MAX, 0, 0, 0);
 }
 
-/* Waits until *word is not `value` any more, or so long. The kernel wakes waiters for a thread's end without
- * FUTEX_PRIVATE. */
+/* Waits until *word is no longer `value`, or until the time is over. Not FUTEX_PRIVATE: the kernel's wake at a thread's
+ * end is not private. */
 static bool wait_change(uint32_t *word, uint32_t value, uint64_t nanoseconds) {
   uint64_t start = mh_clock_read(CLOCK_MONOTONIC), passed = 0;
   while (__atomic_load_n(word, __ATOMIC_ACQUIRE) == value && passed < nanoseconds) {
@@ -45,13 +45,13 @@ static bool wait_change(uint32_t *word, uint32_t value, uint64_t nanoseconds) {
   return __atomic_load_n(word, __ATOMIC_ACQUIRE) != value;
 }
 
-/* The same for the sender's thread, which ends where it cannot wait. */
+/* The same for the sender's thread. False: it cannot wait, and must end. */
 static bool may_go_on(uint64_t pause) {
   uint64_t start = mh_clock_read(CLOCK_MONOTONIC);
   return wait_change(&mh_sender.command, RUN, pause) || mh_clock_read(CLOCK_MONOTONIC) - start >= pause;
 }
 
-/* Everything from a connection to its end. */
+/* Serves one connection until its end. */
 static void serve(void) {
   mh_link_say("connected to memdb at ", "");
   set_word(&mh_sender.connected, 1);
@@ -84,7 +84,7 @@ static void sender_main(void) {
   }
   set_word(&mh_sender.settled, 1);
   set_word(&mh_sender.finished, 1);
-  /* Where a sandbox kills for a thread's end, it sleeps on. */
+  /* If a sandbox kills for a thread's end, the thread sleeps for ever instead. */
   const long leave[7] = {SYS_exit};
   while (mh_syscall_forbidden && mh_syscall_forbidden(leave) && wait_word(&mh_sender.finished, 1, BACKOFF_MOST)) {
   }
@@ -93,7 +93,7 @@ static void sender_main(void) {
 /* ── For the program's threads ────────────────────────────────────────────────────────────────── */
 
 static void start(void) {
-  /* One that has sent its last flush is as good as gone. */
+  /* A thread that has sent its last flush will end soon: it is waited for. */
   uint32_t tid = __atomic_load_n(&mh_sender.tid, __ATOMIC_ACQUIRE);
   if (tid && !(__atomic_load_n(&mh_sender.finished, __ATOMIC_ACQUIRE) && wait_change(&mh_sender.tid, tid, PAUSE_MOST)))
     return;
@@ -110,7 +110,7 @@ static void start(void) {
   mh_sender.settled = mh_sender.connected = mh_sender.finished = 0;
   void **thread_pointer = (void **)(area->tls + sizeof(area->tls) / 2);
   *thread_pointer = thread_pointer;
-  /* The thread inherits the mask of whoever makes it. */
+  /* The new thread inherits the signal mask: all signals are blocked. */
   uint64_t all = UINT64_MAX, before;
   mh_syscall(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, (long)&all, (long)&before, sizeof(all), 0, 0);
   long result = mh_thread_clone(sender_main, area->stack + sizeof(area->stack), thread_pointer, &mh_sender.tid);
@@ -122,7 +122,7 @@ static void start(void) {
 }
 
 void mh_sender_start(void) {
-  /* Not in a child of fork that has not begun: it would send what is not there. */
+  /* Not in a child of fork that has not begun: its store does not exist yet. */
   if (!mh_settings.net_host || !mh_store || !__atomic_load_n(&mh_alive->recording, __ATOMIC_ACQUIRE)) return;
   uint64_t signals = mh_signals_hold();
   start();
@@ -134,7 +134,7 @@ void mh_sender_end(void) {
   uint32_t run = RUN;
   if (!__atomic_compare_exchange_n(&mh_sender.command, &run, END, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) return;
   set_word(&mh_sender.command, END);
-  /* A short program may be over before its first attempt to connect is. */
+  /* A short program may end before the first attempt to connect has ended. */
   wait_change(&mh_sender.settled, 0, END_ATTEMPT_MOST);
   if (__atomic_load_n(&mh_sender.connected, __ATOMIC_ACQUIRE)) wait_change(&mh_sender.finished, 0, END_MOST);
 }
@@ -143,12 +143,12 @@ bool mh_sender_pause(void) {
   uint32_t tid = __atomic_load_n(&mh_sender.tid, __ATOMIC_ACQUIRE);
   if (!tid || mh_sender_command() != RUN) return false;
   set_word(&mh_sender.command, STOP);
-  /* Gone in time, or waiting for a name server: then it may as well stay. */
+  /* The thread ends in time, unless it is waiting for a name server. Then it stays. */
   if (!wait_change(&mh_sender.tid, tid, PAUSE_MOST)) {
     set_word(&mh_sender.command, RUN);
     return false;
   }
-  /* The word is cleared early in the thread's end. It counts until its number is free. */
+  /* The kernel clears the word early in the thread's end. The thread counts as one until its id is free. */
   const struct timespec nap = {.tv_nsec = MILLISECOND / 10};
   for (int turn = 0; turn < 1000 && mh_tgkill(mh_getpid(), (int)tid, 0) == 0; turn++)
     mh_syscall(SYS_nanosleep, (long)&nap, 0, 0, 0, 0, 0);
@@ -160,6 +160,6 @@ void mh_sender_forget(void) {
   mh_difference_forget();
   mh_sender.area = NULL;
   mh_sender.tid = 0;
-  /* Whoever waits for it waits no more. */
+  /* Nobody may wait for it any longer. */
   mh_sender.settled = mh_sender.finished = 1;
 }

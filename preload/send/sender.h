@@ -1,17 +1,17 @@
-/* The sender: brings what the store holds to memdb, from a thread of its own.
+/* The sender: sends the store's contents to memdb, in a thread of its own.
  *
  *     program's threads ──▶ store in memory ◀── scan ── sender ──▶ memdb
  *
- * With MEMHOOK_NET_HOST set the store is the same as ever, but in anonymous memory. The hooks do not know the sender
- * and never wait for it. Every flush interval it compares each record slot with what it sent last and sends the
- * difference: what lived shorter is in none. It keeps eight bytes for a slot and a few buffers, however slow or absent
- * memdb is, because what is not sent yet is nothing but the store itself. After anything that went wrong it connects
- * again and sends everything.
+ * With MEMHOOK_NET_HOST the store is as without it, but in memory. The hooks do not know the sender, and never wait for
+ * it. At each flush interval the sender compares each record slot with what it sent last, and sends the difference. A
+ * block that lived shorter is in no difference. The sender needs eight bytes for each slot and a few buffers, however
+ * slow or absent memdb is: it queues nothing, because what is not sent yet is still in the store. After an error it
+ * connects again and sends everything.
  *
- * The thread is made by the clone system call, unknown to libc: it can be made anywhere (also inside malloc, in a child
- * of fork, before main), it never calls what needs a thread of libc's, and libc goes on treating a single-threaded
- * program as such. All signals are blocked in it. It has a table of descriptors of its own, so the program cannot close
- * its socket, and it cannot keep the program's pipes open.
+ * The thread is made by the clone system call, without libc's knowledge. So it can be made anywhere: inside malloc, in
+ * a child of fork, before main. It calls nothing that needs a thread of libc's. And libc still treats a single-threaded
+ * program as such. All signals are blocked in the thread. It has a descriptor table of its own: the program cannot
+ * close its socket, and it does not keep the program's pipes open.
  */
 #pragma once
 #include <stdbool.h>
@@ -19,10 +19,10 @@
 /* Starts the sender, if the settings ask for it and there is none. */
 void mh_sender_start(void);
 
-/* Lets the sender send what is left, if it is connected, or is just about to be. Waits at most two seconds. */
+/* Has the sender send the rest, if it is connected or just about to be. Waits at most two seconds. */
 void mh_sender_end(void);
 
-/* Ends the thread: for a call that only a process of one thread may make. True if there was one; then start it
+/* Ends the thread, for a call that only a process with one thread may make. True: there was one, and it must be started
  * again. */
 bool mh_sender_pause(void);
 

@@ -1,5 +1,5 @@
-/* What the sender sends: the difference between the store and what was sent last, for which it keeps a mark of 64 bits
- * for each slot and each element that may change. */
+/* What the sender sends: the difference between the store and what was sent last. For that it keeps a mark, a hash of
+ * 64 bits, for each slot and each element that may change. */
 #include "../store/calendar.h"
 #include "../base/clock.h"
 #include "sender_parts.h"
@@ -9,7 +9,7 @@
 
 #define MARKS_BLOCK(bytes) (MH_BLOCK_BYTES / (bytes) * sizeof(uint64_t))
 
-/* What was sent last, a mark for each element; 0: nothing. By block, as in the store. */
+/* The marks of what was sent last; 0: nothing was. By block, as in the store. */
 static uint64_t *record_marks[MH_BLOCK_MAX_COUNT];
 static uint64_t *stack_marks[MH_TABLE_BLOCKS], *module_marks[MH_TABLE_BLOCKS];
 
@@ -32,8 +32,7 @@ void mh_difference_begin(void) {
   progress.resume = 0;
 }
 
-/* 64 bits for an element's content, never 0. A change that gives the same bits in the same place happens once in
- * 2^64. */
+/* The mark of an element's contents, never 0. A change is missed with a probability of 2^-64. */
 static uint64_t mark_of(const uint64_t *words, unsigned count) {
   uint64_t mark = 0;
   for (unsigned i = 0; i < count; i++) {
@@ -52,8 +51,8 @@ static uint64_t *marks_in(uint64_t **blocks, uint32_t ordinal, size_t bytes) {
   return blocks[ordinal];
 }
 
-/* Two equal readings in ascending order are a record that was live between them. False: it is being changed right
- * now. */
+/* Reads the record twice, both times in ascending order. If both are equal, the record was like that in between. False:
+ * it is being changed. */
 static bool read_record(const struct mh_record *record, struct mh_record *copy) {
   union {
     uint64_t words[sizeof(struct mh_record) / 8];
@@ -82,8 +81,8 @@ static bool push(uint32_t kind, uint32_t bytes, uint32_t first, uint32_t end) {
   return true;
 }
 
-/* Sends the definitions that are new. Their numbers are read from the outside in, so that whatever an element refers to
- * is among what is sent before it. */
+/* Sends the new definitions. The counts are read in the opposite order: so all that an element refers to is sent before
+ * it. */
 static bool push_definitions(void) {
   static const struct {
     uint32_t kind, bytes;
@@ -103,7 +102,7 @@ static bool push_definitions(void) {
   return true;
 }
 
-/* Sends the elements again that have changed since: totals of stacks, modules that were unloaded. */
+/* Sends the elements again that have changed: totals of stacks, modules that were unloaded. */
 static bool push_changes(uint32_t kind, uint32_t bytes, uint64_t **blocks, uint32_t first) {
   uint32_t per_block = MH_BLOCK_BYTES / bytes;
   for (uint32_t i = first; i < progress.sent[kind]; i++) {
@@ -177,7 +176,7 @@ bool mh_difference_send(bool last) {
   struct mh_header *header = mh_header();
   bool whole = progress.sequence == 0 || last || !mh_settings.net_items, resumed = progress.resume != 0;
   if (!scan(whole ? UINT64_MAX : mh_settings.net_items)) return false;
-  /* A last flush that goes on where another one stopped still owes the slots before. */
+  /* A last flush that continued where the one before stopped must still send the slots before that. */
   if (last && resumed && !scan(UINT64_MAX)) return false;
   if (!send_records() || !send_removed()) return false;
   if (!push_changes(MH_KIND_STACKS, MH_STACK_BYTES, stack_marks, 0) ||

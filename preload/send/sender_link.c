@@ -16,14 +16,14 @@
 
 #define CONNECT_MOST (5 * SECOND)
 #define HANDSHAKE_MOST (10 * SECOND)
-/* Nobody can wake a thread that waits for a socket; so it looks up this often. */
+/* A thread that waits for a socket cannot be woken. So it checks its command this often. */
 #define GLANCE (50 * MILLISECOND)
 #define ADDRESSES_MAX 8
 #define TOKEN_BYTES_MIN 16
 
 struct mh_link mh_link;
 
-/* The program's standard error is not in this thread's table. It is opened for the one line. */
+/* The program's standard error is not in this thread's descriptor table. It is opened for each line. */
 void mh_link_say(const char *what, const char *detail) {
   int fd = mh_open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0);
   if (fd >= 0 && fd != 2) mh_syscall(SYS_dup3, fd, 2, O_CLOEXEC, 0, 0, 0);
@@ -39,7 +39,7 @@ static bool wait_socket(short events, uint64_t nanoseconds) {
   uint64_t start = mh_clock_read(CLOCK_MONOTONIC);
   while (mh_sender_command() != STOP) {
     struct pollfd wait = {.fd = mh_link.fd, .events = events};
-    struct timespec glance = {.tv_nsec = GLANCE}; /* the kernel writes into it what was left */
+    struct timespec glance = {.tv_nsec = GLANCE}; /* the kernel overwrites it with the time that was left */
     if (mh_syscall(SYS_ppoll, (long)&wait, 1, (long)&glance, 0, 0, 0) > 0) return true;
     if (nanoseconds && mh_clock_read(CLOCK_MONOTONIC) - start > nanoseconds) return false;
   }
@@ -110,7 +110,7 @@ static const char *reason_of(long error) {
   }
 }
 
-/* Says it once, and again when it is another reason, or there was a connection (NULL) in between. */
+/* Logs the reason, unless it was the last one logged. NULL: there is a connection. */
 static void say_why(const char *reason) {
   static const char *said;
   if (reason == said) return;
@@ -146,7 +146,7 @@ static bool is_space(char letter) {
   return letter == ' ' || (letter >= '\t' && letter <= '\r');
 }
 
-/* The token, read anew for every connection; its length, 0 if there is none to read. */
+/* Reads the token, for each connection again. Returns its length, 0 if it cannot be read. */
 static size_t read_token(const char **token) {
   char *text = mh_sender.area->token;
   long length = mh_read_file(mh_settings.net_token_file, text, sizeof(mh_sender.area->token));
@@ -183,11 +183,11 @@ static bool shake_hands(void) {
   uint32_t scheme;
   __builtin_memcpy(&scheme, challenge + MH_WIRE_CHALLENGE_SCHEME, sizeof(scheme));
   if ((scheme != MH_WIRE_SCHEME_NONE) != (token != NULL)) {
-    /* A memdb that does not ask is not the one that the token is for. */
+    /* A memdb that does not ask for the token is not the one that it is for. */
     mh_link_say(token ? "no token wanted by memdb at " : "MEMHOOK_NET_TOKEN_FILE is needed for memdb at ", "");
     return false;
   }
-  /* It has answered, so it has accepted the connection: now the kernel knows whose it is. */
+  /* It has answered, so it has accepted the connection: now the kernel knows the other end's user. */
   mh_link.stranger = !token && mh_peer_is_stranger(mh_link.fd);
   if (mh_link.stranger) return false;
   if (token) {

@@ -1,13 +1,13 @@
-/* Whose memdb it is that listens: what a program holds is not for another user who was first at the port.
+/* Which user's memdb is listening: another user may have been first at the port, and must not get a program's data.
  *
- * Of a Unix socket the kernel tells the user who listens. Of a TCP connection within this machine it lists both ends in
- * /proc/net/tcp and tcp6:
+ * For a Unix socket the kernel tells the listening user. For a TCP connection within this machine, /proc/net/tcp and
+ * tcp6 have an entry for each end:
  *
  *     sl  local_address rem_address   st tx:rx tr:when retrnsmt uid timeout inode
  *      7: 0100007F:4E2F 0100007F:C6A4 01 ...                    1000       0 88213
  *
- * The other end is the entry that has our addresses the other way round; runtime/memdb/peers.ts reads it in memdb. An
- * end that is in no table is on another machine, or in another network namespace. */
+ * The other end's entry has our addresses in the opposite order. runtime/memdb/peers.ts does the same in memdb. An end
+ * that is in no table is on another machine, or in another network namespace. */
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -15,7 +15,7 @@
 #include "../base/sys.h"
 #include "../base/text.h"
 
-/* The kernel gives a table in pieces, between which an entry may move: so it is looked for more than once. */
+/* The kernel returns a table in pieces, and an entry may move in between. So it is searched for more than once. */
 #define LOOKS 3
 
 union end {
@@ -47,8 +47,8 @@ static bool is_v4(const union end *end) {
   return end->any.sa_family == AF_INET || __builtin_memcmp(&end->v6.sin6_addr, mapped, sizeof(mapped)) == 0;
 }
 
-/* The user in an entry that begins with `ends`; false if it is another entry. A socket that is closed has no user:
- * *user is then UINT64_MAX. */
+/* Reads the user from the entry with these ends. False: it is another entry. A closed socket has no user: *user is then
+ * UINT64_MAX. */
 static bool parse_entry(const char *line, const char *ends, uint64_t *user) {
   while (*line && *line != ':') line++;
   if (line[0] != ':' || line[1] != ' ' || !mh_starts(line + 2, ends)) return false;
@@ -90,7 +90,7 @@ static bool find_in(const char *path, const char *ends, uint64_t *user) {
   return found;
 }
 
-/* False: the other end is not to be seen from here. */
+/* False: the other end is in no table. */
 static bool find_user(const union end *ours, const union end *theirs, uint64_t *user) {
   MH_TEXT(tcp, 64);
   MH_TEXT(tcp6, 128);

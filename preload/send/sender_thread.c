@@ -1,5 +1,4 @@
-/* The sender's thread as the kernel sees it: made without libc's knowledge, with descriptors of its own, as its
- * process's user. */
+/* The sender's thread: making it without libc, its own descriptors, and its user, which follows the process's. */
 #include <errno.h>
 #include <linux/sched.h>
 

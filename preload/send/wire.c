@@ -43,8 +43,8 @@ void mh_wire_finish(struct mh_wire *wire) {
   wire->frame = wire->run = 0;
 }
 
-/* Copies what the program's threads may be changing, 8 bytes at a time; whatever has not that measure is never
- * changed. */
+/* Copies memory that the program's threads may be changing, 8 bytes at a time. Memory that is not a multiple of 8 bytes
+ * is never changed. */
 static void copy_shared(void *target, const void *source, size_t bytes) {
   if (bytes % 8 || (uintptr_t)source % 8) {
     __builtin_memcpy(target, source, bytes);

@@ -1,13 +1,13 @@
-/* The wire's encoder: writes what a sender tells memdb as frames (asm/FORMAT.md, "Wire") into a buffer that the caller
- * gives. No allocation, no I/O, no state but the buffer.
+/* The wire's encoder: writes a sender's messages as frames (asm/FORMAT.md, "Wire") into the caller's buffer. It does
+ * not allocate, does no I/O, and has no state but the buffer.
  *
  *     struct mh_wire wire = {.data = buffer, .capacity = sizeof(buffer)};
  *     while (!mh_wire_record(&wire, slot, &record)) send_and_clear(&wire);
  *     mh_wire_finish(&wire);
  *     send_and_clear(&wire);
  *
- * A function that returns false had no room and changed nothing: send what is there, set `length` to 0, and call
- * again. A buffer of MH_WIRE_BUFFER_BYTES has room for any single frame.
+ * A function that returns false had no room, and changed nothing: send the buffer, set `length` to 0, and call again. A
+ * buffer of MH_WIRE_BUFFER_BYTES has room for any single frame.
  */
 #pragma once
 #include <stdbool.h>
@@ -27,7 +27,7 @@ struct mh_wire {
   size_t frame, run;
 };
 
-/* Completes the frame that records or removals are being added to. Before the buffer is sent. */
+/* Completes the frame to which records or removals are being added. To be called before the buffer is sent. */
 void mh_wire_finish(struct mh_wire *wire);
 
 bool mh_wire_hello(struct mh_wire *wire, const uint8_t nonce[MH_WIRE_NONCE_BYTES]);

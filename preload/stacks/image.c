@@ -13,7 +13,7 @@
 #define NOT_OPENED -1
 #define NOT_THERE -2
 
-/* Working memory, too large for the stacks of other people's threads. */
+/* Working memory: too large for the stack of a program's thread. */
 static ElfW(Phdr) segments[HEADERS_MAX];
 static unsigned segment_count;
 
@@ -26,8 +26,8 @@ struct source {
 
 /* ── Reading a file's bytes, wherever they are ─────────────────────────────────────────────────── */
 
-/* The file that is mapped, unless its path is another's by now. What is not a file may do anything when it is
- * opened. */
+/* Opens the file that is mapped, unless another file is at its path by now. Only regular files are opened: opening
+ * another kind of file may have side effects. */
 static int open_file(const struct mh_maps_line *first) {
   struct stat status;
   if (!first->inode || mh_stat(first->path, &status) != 0 || !S_ISREG(status.st_mode)) return NOT_THERE;
@@ -63,7 +63,7 @@ static uintptr_t page_of(uintptr_t address) {
   return address & ~(uintptr_t)(mh_page_bytes() - 1);
 }
 
-/* The bias that a mapping has if it has this segment, or some of it. False: it has not. */
+/* The bias that a mapping implies if it maps this segment, or a part of it. False: it does not. */
 static bool bias_by(const ElfW(Phdr) *segment, const struct mh_maps_line *mapping, uintptr_t *bias) {
   if (segment->p_type != PT_LOAD || !segment->p_filesz || mapping->offset >= segment->p_offset + segment->p_filesz ||
       page_of(segment->p_offset) >= mapping->offset + (mapping->end - mapping->start))
@@ -72,8 +72,8 @@ static bool bias_by(const ElfW(Phdr) *segment, const struct mh_maps_line *mappin
   return true;
 }
 
-/* Two segments may share a page of the file; then the one that agrees with the mapping of the file's beginning is
- * meant. */
+/* Two segments may share a page of the file. Then the one is meant that agrees with the mapping of the file's
+ * beginning. */
 static bool find_bias(const struct mh_maps_line *first, const struct mh_maps_line *code, uintptr_t *bias) {
   bool found = false;
   for (unsigned turn = 0; turn < 2 && !found; turn++) {
@@ -100,7 +100,7 @@ static uint64_t hash_of(const void *bytes, size_t count) {
   return hash;
 }
 
-/* One note after the other: they may be many, and larger than any buffer. */
+/* Reads one note after the other: there may be many, and they may be larger than any buffer. */
 static void read_build_id(struct source *source, const ElfW(Phdr) *notes, struct mh_image *image) {
   uint64_t mask = notes->p_align == 8 ? 7 : 3, at = 0;
   for (unsigned turn = 0; turn < NOTES_MAX; turn++) {
@@ -164,7 +164,7 @@ bool mh_image_read(const struct mh_maps_line *first, const struct mh_maps_line *
 
 /* ── Frame information ─────────────────────────────────────────────────────────────────────────── */
 
-/* The part that holds an address; an empty one if there is none. */
+/* The part that holds an address; an empty one if none does. */
 static struct mh_part part_with(uintptr_t bias, uintptr_t address) {
   for (unsigned i = 0; i < segment_count; i++) {
     uintptr_t low = bias + segments[i].p_vaddr, high = low + segments[i].p_filesz;
@@ -174,8 +174,8 @@ static struct mh_part part_with(uintptr_t bias, uintptr_t address) {
   return (struct mh_part){0, 0};
 }
 
-/* Where the search table says that .eh_frame begins: relative to that word or to the table, or as it is. 0: in some
- * other way. */
+/* The address of .eh_frame in the search table's header: relative to that word, relative to the table, or absolute. 0:
+ * in another encoding. */
 static uintptr_t frames_of(uintptr_t table) {
   struct {
     uint8_t version, frame_encoding, count_encoding, table_encoding;
@@ -191,8 +191,8 @@ static uintptr_t frames_of(uintptr_t table) {
   }
 }
 
-/* A linker that was not told to makes no search table, and then only the file's sections tell where the frame
- * information is: so it is with Debian's musl-gcc. */
+/* Without --eh-frame-hdr a linker makes no search table, as with Debian's musl-gcc. Then only the file's section
+ * headers tell where the frame information is. */
 static void find_frames(const struct mh_maps_line *first, const struct mh_image *image,
                         struct mh_frame_tables *tables) {
   ElfW(Ehdr) now;

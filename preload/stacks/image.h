@@ -1,7 +1,7 @@
-/* Images: what a mapped ELF file says of itself.
+/* Images: what the headers of a mapped ELF file say.
  *
- * An address in memory is found by the segment that holds its place in the file: no part of a file need be mapped
- * where the file's beginning is. What is not in memory, is read from the file itself.
+ * An offset in the file is found in memory by the segment that holds it, because no part of a file need be mapped next
+ * to its beginning. What is not in memory is read from the file itself.
  */
 #pragma once
 #include <link.h>
@@ -19,7 +19,7 @@ struct mh_maps_line {
   char path[MH_PATH_BYTES];
 };
 
-/* A part of an image that is read from the file, and so has no holes. */
+/* A part of an image that is mapped from the file, and so has no holes. */
 struct mh_part {
   uintptr_t low, high;
 };
@@ -31,7 +31,7 @@ struct mh_image {
   uintptr_t bias;       /* added by the loader to the addresses in the file */
   uintptr_t start, end; /* lowest mapped address, end of the highest segment */
   uintptr_t text_start, text_end;
-  bool whole;      /* mapped from its beginning on, as loaders do, not some code of it once more */
+  bool whole;      /* mapped from the file's beginning on, as loaders do; false: only some code is mapped once more */
   uint64_t layout; /* a hash of the program headers */
   uint8_t build_id[64];
   uint32_t build_id_bytes;
@@ -47,11 +47,11 @@ struct mh_frame_tables {
   struct mh_part frames_part; /* that holds .eh_frame, with a table or without */
 };
 
-/* Reads the image that `code` is mapped from. `first` is a mapping of the same file, of its beginning where there is
+/* Reads the image that `code` is mapped from. `first` is a mapping of the same file, that of its beginning if there is
  * one. Called by one thread at a time. */
 bool mh_image_read(const struct mh_maps_line *first, const struct mh_maps_line *code, struct mh_image *image);
 
-/* More of the image that was read last. */
+/* More about the image that was read last. */
 void mh_image_frame_tables(const struct mh_maps_line *first, const struct mh_image *image,
                            struct mh_frame_tables *tables);
 void mh_image_file(const struct mh_maps_line *first, const struct mh_image *image, struct mh_stored_file *stored);

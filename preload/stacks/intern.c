@@ -1,11 +1,11 @@
 /* Interning; see intern.h.
  *
- * Three sets, each a table of ids (open addressing, a power of two) over the elements in the store itself: an id is
- * compared by looking at the element it names. Beside it lies the element's hash: of elements that are not the one,
- * which are in no cache as a rule, none is looked at, and a larger table is filled without looking at any.
+ * There are three sets. Each is a table of ids (open addressing, a power of two) over the elements in the store itself.
+ * An entry has an id and the element's hash. Only an element with the right hash is read: the others are rarely in a
+ * cache. A larger table is filled from the hashes alone.
  *
- * Readers take no lock. A larger table is published by one pointer; the old one's pages are then given back to the
- * kernel but stay mapped: a reader still in it finds zeros, which is a miss, and looks again under the lock.
+ * Readers take no lock. A larger table is published by one pointer. The old table's pages are then returned to the
+ * kernel, but stay mapped. A reader that is still in it finds zeros, which is a miss, and looks again under the lock.
  *
  * A set's lock is for economy: one thread adds to the set at a time, so no element is in it twice. A signal handler may
  * jump out of the holder. So a waiter steals the lock after some time, although the holder may still be working. That
@@ -29,9 +29,9 @@ struct table {
 
 struct set {
   struct table *table;
-  struct table *larger; /* being filled, NULL mostly */
+  struct table *larger; /* being filled; usually NULL */
   uint32_t moved;       /* the first entry that may not be in it yet */
-  uint32_t next;        /* no id below it is given out again */
+  uint32_t next;        /* ids below it are never given out again */
   struct mh_lock lock;
   uint32_t kind;
 };
@@ -55,8 +55,8 @@ static void put(struct table *table, uint64_t entry) {
   }
 }
 
-/* Fills the larger table. When a signal handler jumped out of it, it goes on where it was, or it might never come to
- * an end; what came to the old table since is in both. */
+/* Fills the larger table. If a signal handler jumped out of this, it continues where it was: otherwise it might never
+ * finish. Entries that were added since are in both tables. */
 static void fill_larger(struct set *set, const struct table *old, struct table *larger) {
   for (uint32_t at = set->moved; old && at < old->capacity; at++) {
     uint64_t entry = MH_GET(old->entries[at]);
@@ -85,14 +85,14 @@ static bool make_room(struct set *set) {
   before = larger;
   __atomic_compare_exchange_n(&set->larger, &before, NULL, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
   if (!published) return true;
-  /* All but the first page, which holds the capacity that a reader may still use. */
+  /* All but the beginning, which holds the capacity that a reader may still use. */
   size_t bytes = old ? table_bytes(old->capacity) : 0;
   if (bytes > 65536) mh_madvise((uint8_t *)old + 65536, (bytes - 65536) & ~(size_t)65535, MADV_DONTNEED);
   return true;
 }
 
-/* Sets `id` to the element for which `same` holds, 0 if the table has none. A macro, as each set compares something
- * else: the compiler then sees one loop with one comparison, and the hot path, a hit, is a dozen instructions. */
+/* Sets `id` to the element for which `same` holds, 0 if the table has none. It is a macro because each set compares
+ * something else. So the compiler sees one loop with one comparison, and a hit takes a dozen instructions. */
 #define LOOK_UP(set, hash, id, same)                                                  \
   do {                                                                                \
     const struct table *table_ = __atomic_load_n(&(set)->table, __ATOMIC_ACQUIRE);    \
@@ -107,8 +107,8 @@ static bool make_room(struct set *set) {
     if (!entry_) id = 0;                                                              \
   } while (0)
 
-/* Publishes element `id`, already written, in array and table, and returns it; 0 where nothing is kept. The lock is
- * held and make_room said yes. */
+/* Publishes element `id`, which is written already, in array and table, and returns it; 0 where nothing is kept. The
+ * lock is held, and make_room returned true. */
 static uint32_t publish(struct set *set, uint32_t id, uint32_t hash) {
   uint64_t entry = (uint64_t)hash << 32 | id;
   if (MH_UNLIKELY(!mh_store_publish(set->kind, id + 1))) return 0;
@@ -154,8 +154,8 @@ uint32_t mh_intern_node(uint32_t parent, uint32_t frame, uint32_t hash) {
   return id;
 }
 
-/* What comes ahead of memhook's malloc has called it after all: it is a wrapper. Here, because no rarer place sees that
- * a hook of malloc was called. */
+/* The malloc that precedes memhook's has called memhook's: it is a wrapper. This is noted here because it is the rarest
+ * place that a call of malloc's hook reaches. */
 static void note_passed_on(void) {
   if (MH_UNLIKELY(mh_header()->flags & MH_FLAG_BYPASSED) && (mh_tls.guard & MH_GUARD_HOOK) == MH_HOOK_HEAP)
     mh_store_bypassed(false);
@@ -182,7 +182,7 @@ uint32_t mh_intern_stack(uint32_t node, bool cut, uint32_t hash) {
 }
 
 uint32_t mh_intern_frame(uintptr_t pc, uint32_t flags) {
-  /* A return address behind a call that does not return may be the first byte of the next function, even module. */
+  /* The return address of a call that does not return may be the first byte of the next function, or module. */
   const struct mh_module *module = mh_module_at(flags & MH_FRAME_FLAG_EXACT ? pc : pc - 1);
   uint32_t module_id = module ? module->id : 0;
   uint64_t offset = module_id ? pc - module->bias : pc;

@@ -1,12 +1,12 @@
-/* Interning: gives frames, stack nodes and stacks dense ids, the same id for the same thing, and publishes
- * each new one in the store before its id is returned.
+/* Interning: gives frames, stack nodes and stacks dense ids, equal things the same id. Each new one is published in the
+ * store before its id is returned.
  *
  *     pc ──▶ frame id ─┐
  *                      ├─▶ node id (parent, frame) ──▶ … ──▶ stack id
  *     parent node id ──┘
  *
- * Lookups take no lock; an insertion takes a short bounded one. Every function returns 0 when the thing
- * could not be kept (store full, lock not had in time): 0 is the "unknown" element of its array.
+ * Lookups take no lock; an insertion takes a short bounded one. Every function returns 0 when the thing could not be
+ * kept (the store is full, or the lock was not free in time). 0 is the "unknown" element of its array.
  */
 #pragma once
 #include <stdbool.h>
@@ -15,8 +15,8 @@
 /* Frame for a program counter as found while unwinding, with its MH_FRAME_FLAGs. Depends on the modules loaded now. */
 uint32_t mh_intern_frame(uintptr_t pc, uint32_t flags);
 
-/* Hashes of nodes and stacks come from the hash of what is outside of them and not from its id: so those of a whole
- * walk are known, and their places can be fetched, all at once, before the first is looked up. No parent has the hash
+/* The hash of a node or stack is computed from its parent's hash, and not from its parent's id. So all hashes of a walk
+ * are known, and their places can be fetched at once, before the first is looked up. Without a parent, its hash is
  * 0. */
 static inline uint32_t mh_hash_pair(uint64_t a, uint64_t b) {
   uint64_t hash = (a ^ b * 0xff51afd7ed558ccdu) * 0x9e3779b97f4a7c15u;
@@ -42,5 +42,5 @@ uint32_t mh_intern_stack(uint32_t node, bool cut, uint32_t hash);
 /* In a child of fork that goes on with its parent's stacks: frees the locks that other threads held. */
 void mh_intern_clone(void);
 
-/* Empties what depends on nothing but this process's store: after fork, when a child starts its own. */
+/* In a child of fork that starts with an empty store: forgets everything. */
 void mh_intern_reset(void);

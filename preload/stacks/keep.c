@@ -1,5 +1,5 @@
-/* Keeping files of modules; see keep.h. What is here is done with raw system calls and without a buffer: the stack
- * may be a coroutine's. */
+/* Keeping files of modules; see keep.h. It uses system calls only, and no buffer: the stack may be a small one of a
+ * coroutine. */
 #include "keep.h"
 
 #include <errno.h>
@@ -28,7 +28,7 @@ static uint64_t copied;
 void mh_keep_start(void) {
   struct mh_text text = {.data = folder, .capacity = sizeof(folder)};
   struct stat status;
-  /* Filters that were there before cannot be asked what they allow. */
+  /* Filters from before the program began may forbid these calls, and cannot be run. */
   if (!mh_settings.file || mh_syscall_filtered) return;
   mh_text_add(&text, mh_settings.file);
   mh_text_add(&text, ".modules");
@@ -53,7 +53,7 @@ static bool is_temporary(const char *path) {
   return false;
 }
 
-/* False where the kernel would end the program for so long a file, or there has been enough. */
+/* False: the kernel would end the program for so large a file (RLIMIT_FSIZE), or enough has been copied. */
 static bool may_copy(uint64_t bytes) {
   struct rlimit limit;
   if (bytes > COPY_MOST || MH_GET(copied) + bytes > COPIES_MOST) return false;
@@ -67,12 +67,12 @@ static bool copy(int from, const struct stat *status, int to_folder, const char 
   int to = (int)mh_syscall(SYS_openat, to_folder, (long)name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600, 0, 0);
   if (to < 0) return false;
   int64_t at = 0;
-  /* With an offset of its own, so that the one that the program may share stays. */
+  /* With an explicit offset: the program may share the descriptor's own one. */
   while ((uint64_t)at < bytes) {
     long sent = mh_syscall(SYS_sendfile, to, from, (long)&at, (long)(bytes - (uint64_t)at), 0, 0);
     if (sent <= 0 && sent != -EINTR) break;
   }
-  /* By its time, too, a file is known that has no build id. */
+  /* A file without a build id is recognized by its time, among others. */
   const struct timespec times[2] = {status->st_mtim, status->st_mtim};
   mh_syscall(SYS_utimensat, to, 0, (long)times, 0, 0, 0);
   mh_close(to);
@@ -84,7 +84,7 @@ static bool copy(int from, const struct stat *status, int to_folder, const char 
   return whole;
 }
 
-/* Keeps a file by a name of it, or by a descriptor where that is all there is. */
+/* Keeps a file, given by a path; or by a descriptor, if there is no path. */
 static void keep(const char *path, int descriptor, const struct stat *status) {
   if (MH_GET(files) >= FILES_MOST) return;
   int in = mh_open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);

@@ -1,9 +1,9 @@
 /* Modules; see modules.h.
  *
- * What is mapped is read from /proc/self/maps, and what a module is from its own ELF header in memory: the loader,
- * with its locks and its constructors that run under them, is not asked. The list that lookups use is an array sorted
- * by address, published by one pointer. The list before it is kept and the next refresh writes into that one: a
- * reader that is still in it sees by the number of the newest list that what it found does not count.
+ * The mappings are read from /proc/self/maps, and a module's properties from its ELF header in memory. The loader is
+ * not asked: it runs constructors with its locks held. Lookups use a list: an array sorted by address, published by one
+ * pointer. The list before it is kept, and the next refresh writes into that one. A reader that is still in it sees
+ * that the newest list's number has changed, and looks again.
  */
 #include "modules.h"
 
@@ -21,7 +21,7 @@
 
 #define MODULES_MAX 16384
 #define BUDGET_MOST 50000000u
-#define BUDGET_SHARE 50 /* one part of the time that passes */
+#define BUDGET_SHARE 50 /* refreshes may take this part, 1/50, of the time */
 
 struct range {
   uintptr_t start, end;
@@ -52,7 +52,7 @@ struct maps {
   char buffer[8192];
 };
 
-/* Working memory of a refresh, too large for the stacks of other people's threads. Guarded by the lock. */
+/* Working memory of a refresh: too large for the stack of a program's thread. Protected by the lock. */
 static struct maps maps;
 static struct mh_maps_line mapping;
 static struct mh_maps_line first; /* the file of `mapping`, at its beginning where that is mapped */
@@ -103,7 +103,7 @@ static struct mh_module *module_at(uint32_t index) {
   return &modules[index / 64][index % 64];
 }
 
-/* What the store says of a module, compared with what is mapped now. */
+/* Whether a known module is the one that is mapped now. */
 static bool same_module(const struct mh_module *module, const struct mh_image *image, const char *path) {
   if (!module->id || module->bias != image->bias || module->start != image->start || module->end != image->end ||
       module->layout != image->layout || __builtin_memcmp(&module->header, &image->header, sizeof(image->header)) != 0)
@@ -116,7 +116,7 @@ static bool same_module(const struct mh_module *module, const struct mh_image *i
          __builtin_memcmp(ids + stored->build_id_offset % MH_BLOCK_BYTES, image->build_id, image->build_id_bytes) == 0;
 }
 
-/* A build id, and which file it is in. One string, so that the two are not apart. */
+/* Stores a build id and the file's identity. It is one string, so that the two stay together. */
 static uint32_t add_identity(const struct mh_image *image) {
   uint8_t identity[sizeof(image->build_id) + sizeof(struct mh_stored_file)];
   struct mh_stored_file file;
@@ -174,7 +174,7 @@ static struct mh_module *new_module(const struct mh_image *image, const char *pa
 static bool add_range(uintptr_t start, uintptr_t end, struct mh_module *module) {
   if (building->count == building->capacity) return false;
   MH_ASSERT(start < end && (!building->count || building->ranges[building->count - 1].end <= start));
-  /* Whoever reads a list that is the spare one by now sees that afterwards. */
+  /* A reader may still be in this list. It will see that the list's number has changed. */
   struct range *range = &building->ranges[building->count];
   MH_SET(range->start, start);
   MH_SET(range->end, end);
@@ -201,8 +201,8 @@ static struct mh_module *identify(const struct mh_maps_line *code, bool *changed
   return new_module(&image, first.path);
 }
 
-/* The loaded module whose code was at `mapping` before something else was mapped there: programs move their code to
- * large pages. Where a module was unloaded its header is not, and the place is another's. */
+/* The loaded module whose code was at `mapping` before anonymous memory was mapped there: some programs move their code
+ * to large pages. If the module was unloaded, its header is gone, and the memory is something else. */
 static struct mh_module *moved_code(void) {
   for (uint32_t i = module_count; i-- > 0;) {
     struct mh_module *module = module_at(i);
@@ -225,7 +225,7 @@ static size_t list_bytes(uint32_t capacity) {
   return sizeof(struct list) + capacity * sizeof(struct range);
 }
 
-/* Reads the maps into `building`. Only files with code are modules; one that is mapped to be read is not. */
+/* Reads the maps into `building`. Only files with executable mappings are modules. */
 static bool read_maps(bool *changed) {
   maps = (struct maps){.fd = mh_open("/proc/self/maps", O_RDONLY | O_CLOEXEC, 0)};
   if (maps.fd < 0) return false;
@@ -238,7 +238,7 @@ static bool read_maps(bool *changed) {
     if (of_file && begins) module = NULL;
     if (of_file && (begins || mapping.offset == 0)) first = mapping;
     if (!mapping.executable) continue;
-    /* Beyond its end the same file is mapped once more. */
+    /* A mapping behind the module's end is of the same file, mapped a second time. */
     bool same = of_file && module && mapping.start < module->end;
     if (!same) module = of_file ? identify(&mapping, changed) : NULL;
     if (!module) module = moved_code();
@@ -248,7 +248,7 @@ static bool read_maps(bool *changed) {
   return complete;
 }
 
-/* Takes what a refresh has cost from the budget, which grows with time. The lock is held. */
+/* Subtracts a refresh's cost from the budget, which grows with time. The lock is held. */
 static void pay_refresh(uint64_t began, uint64_t ended) {
   uint64_t budget = refresh_budget + (began - last_refresh) / BUDGET_SHARE, cost = ended - began;
   if (budget > BUDGET_MOST) budget = BUDGET_MOST;
@@ -258,8 +258,8 @@ static void pay_refresh(uint64_t began, uint64_t ended) {
   MH_SET(next_refresh, ended + lacking * BUDGET_SHARE);
 }
 
-/* An empty list to write to: the spare one, if it is large enough. One that was too small may still be read, and
- * stays mapped; as does one that is the newest already, where a signal handler jumped out of publish_list. */
+/* An empty list to write to: the spare one, if it is large enough. A list that was too small stays mapped, because it
+ * may still be read. So does one that is the newest already, if a signal handler jumped out of publish_list. */
 static struct list *empty_list(uint32_t capacity) {
   if (spare == list) spare = NULL;
   struct list *empty = spare && spare->capacity >= capacity ? spare : mh_map_private(list_bytes(capacity));
@@ -270,7 +270,7 @@ static struct list *empty_list(uint32_t capacity) {
   return empty;
 }
 
-/* Makes what was built the newest list, and the newest the spare one. */
+/* Makes the list that was built the newest one, and the newest one the spare one. */
 static void publish_list(void) {
   struct list *old = list;
   __atomic_store_n(&list, building, __ATOMIC_RELEASE);
@@ -279,7 +279,7 @@ static void publish_list(void) {
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-/* True if there is a module more, or less. */
+/* True: modules were added or removed. */
 static bool refresh(void) {
   if (mh_stands_in() || !mh_lock_acquire_reentrant(&lock, mh_self_id())) return false;
   uint64_t began = mh_clock_now();
@@ -340,14 +340,14 @@ static bool find(uintptr_t pc, struct mh_module **module) {
         found = true;
       }
     }
-    /* A list that was replaced meanwhile may have been written to. Look only when all of it has been read. */
+    /* The list may have been replaced and overwritten meanwhile. The number is read after everything else. */
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     if (__atomic_load_n(&list_number, __ATOMIC_RELAXED) == number) return found;
   }
 }
 
-/* Programs that generate code would ask for a refresh at every turn; so those for unknown addresses have a budget.
- * Not so after a dlopen: then there is something to find. */
+/* Programs that generate code would cause refreshes all the time. So refreshes for unknown addresses have a budget.
+ * After a dlopen the budget does not count: then there is something to find. */
 static bool refresh_due(void) {
   return MH_GET(refreshed_generation) != MH_GET(mh_generation) || mh_clock_now() >= MH_GET(next_refresh);
 }
@@ -370,11 +370,11 @@ void mh_modules_start(void) {
   mh_modules_refresh();
 }
 
-/* Goes on with the modules of which `stored` are in the store. */
+/* Keeps the modules with ids below `stored`, which are in the store. */
 static void keep_stored(uint32_t stored) {
   lock = (struct mh_lock){0};
-  if (spare == list) spare = NULL; /* forked in the middle of publishing */
-  /* Forked when another thread had made a module, but not stored it yet. */
+  if (spare == list) spare = NULL; /* the fork was in the middle of publish_list */
+  /* At the fork another thread may have made a module without storing it. */
   while (module_count && module_at(module_count - 1)->id >= stored) module_count--;
 }
 

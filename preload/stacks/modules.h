@@ -1,7 +1,7 @@
 /* Modules: which file is mapped where, now and in the past.
  *
- * Our own table, so that nothing of the loader is locked while stacks are taken. It is read without
- * locks; it is refreshed after dlopen and dlclose, and when a program counter is in no known module.
+ * This is memhook's own table, so that no lock of the loader is taken while stacks are captured. It is read without
+ * locks. It is refreshed after dlopen and dlclose, and when a program counter is in no known module.
  */
 #pragma once
 #include <stdbool.h>
@@ -22,10 +22,11 @@ struct mh_module {
   bool loaded;            /* false once it was unloaded; the entry itself stays */
 };
 
-/* Advances before every dlopen and after every dlclose. What is cached about a PC is valid for one generation. */
+/* Advances before every dlopen and after every dlclose. What is cached for a program counter is valid for one
+ * generation. */
 extern uint32_t mh_generation;
 
-/* Advances it, and calls who wants to know: the unwinder, once it has started. */
+/* Advances it, and calls mh_modules_advanced, which the unwinder sets when it starts. */
 void mh_modules_advance(void);
 extern void (*mh_modules_advanced)(void);
 
@@ -35,14 +36,15 @@ void mh_modules_start(void);
  * unknown pc. The entry is never freed; its frame information is mapped as long as `loaded`. */
 const struct mh_module *mh_module_at(uintptr_t pc);
 
-/* Whether the table says what is at `pc`: a module, or code that is in none. False: perhaps a module not seen yet. */
+/* Whether the table covers `pc`: it is in a module, or in code of no module. False: it may be in a module not seen
+ * yet. */
 bool mh_module_known(uintptr_t pc);
 
-/* Rereads which modules are loaded. Called without any lock of ours held. */
+/* Reads again which modules are loaded. The caller holds no lock of memhook's. */
 void mh_modules_refresh(void);
 
-/* In a child of fork that goes on with its parent's modules, before it has forgotten the store. */
+/* In a child of fork that continues its parent's modules, before it has forgotten the store. */
 void mh_modules_clone(void);
 
-/* In a child of fork, which has a store of its own: forgets everything. */
+/* In a child of fork that starts with an empty store: forgets everything. */
 void mh_modules_reset(void);
