@@ -56,7 +56,7 @@ export const CONTROL = [
   ],
   [
     "a stack begins where the hook returns to",
-    "capture.h",
+    "entry.h",
     "+ 2 * sizeof(void *)",
     "+ 3 * sizeof(void *)",
     "control",
@@ -114,7 +114,7 @@ export const CONTROL = [
     "a coroutine's stack is read beyond its first page",
     "stack_range.c",
     "if (address < range->low) return false;",
-    "if (address < span->low || address) return false;",
+    "if (address < range->low || address) return false;",
     "control",
     "MEMHOOK_UNWIND=libunwind",
   ],
