@@ -63,7 +63,7 @@ static void add_entry(uint64_t time) {
   __atomic_store_n(&timeline_next, time + header->timeline_step, __ATOMIC_RELAXED);
 }
 
-/* Signals are held back. Nobody waits for this lock, so nobody would notice that a signal handler ended its holder. */
+/* Signals are blocked. Nobody waits for this lock, so nobody would notice that a signal handler ended its holder. */
 static void extend_timeline(uint64_t time) {
   if (time < __atomic_load_n(&timeline_next, __ATOMIC_RELAXED)) return;
   uint64_t signals = mh_signals_hold();

@@ -11,8 +11,8 @@ static inline uint32_t mh_stack_cache_generation(void) {
   return MH_MUTATION == MUTATION_NO_GENERATION ? 1 : __atomic_load_n(&mh_generation, __ATOMIC_ACQUIRE);
 }
 
-/* A witness that never holds: it ends a comparison that goes from the inside outwards, so that the loop has one
- * condition. It lies at itself, where no word of a stack does. */
+/* The guard: a witness that never holds. It ends a comparison from the inside outwards, so that the loop has one
+ * condition. Its address is its own, which no word of a stack has. */
 static inline void mh_witness_guard(struct mh_witness *guard) {
   *guard = (struct mh_witness){.at = (uintptr_t)&guard->at, .value = (uintptr_t)&guard->at + 1};
 }
@@ -35,7 +35,7 @@ MH_INLINE bool mh_witnesses_hold(const struct mh_stack_cache *cache, const struc
   return mh_witness_is_guard(mh_changed_witness((const struct mh_witness *)((const char *)cache->witnesses + bytes)));
 }
 
-/* Whether a walk is in that very frame: then the way out of it depends on the witnesses alone. */
+/* Whether a walk is in that very frame. Then the rest of the walk depends on the witnesses alone. */
 MH_INLINE bool mh_cached_frame_is(const struct mh_cached_frame *frame, uintptr_t pc, uintptr_t sp, uintptr_t fp) {
   return frame->sp == sp && frame->pc == pc && !(frame->witnesses & MH_FRAME_EXACT) &&
          (!(frame->witnesses & MH_FRAME_NEEDS_FP) || frame->fp == fp || MH_MUTATION == MUTATION_NO_FP);
@@ -48,7 +48,7 @@ MH_INLINE uint32_t mh_first_changed(const struct mh_witness *witnesses, uint32_t
   return (uint32_t)(mh_changed_witness(witnesses + count) - (witnesses - 1));
 }
 
-/* The same on a foreign stack, which cannot be read by loads alone. What cannot be read has changed. */
+/* The same on a foreign stack, which cannot be read by loads alone. A word that cannot be read counts as changed. */
 static __attribute__((noinline)) uint32_t mh_first_changed_foreign(const struct mh_witness *witnesses, uint32_t count,
                                                                    struct mh_stack_range *range) {
   uintptr_t word;
@@ -69,8 +69,9 @@ MH_INLINE void mh_meeting_set(struct mh_meeting *meeting, const struct mh_stack_
   meeting->below = outer ? cache->frames[outer - 1].sp : UINTPTR_MAX;
 }
 
-/* Whether the cached backtrace goes on from a frame that a walk has come to by `count` steps: then it does from the
- * innermost of the outer frames of `meeting` on. Of the frames that it cannot meet any more, `meeting` is told. */
+/* Whether a walk that has come to a frame by `count` steps is now on the cached backtrace. Then the rest of the stack
+ * is the cached frames from the innermost of `meeting`'s outer frames on. `meeting` also learns which frames the walk
+ * cannot meet any more. */
 MH_INLINE bool mh_stack_cache_lookup_rest(const struct mh_stack_cache *cache, struct mh_meeting *meeting, uintptr_t pc,
                                           uintptr_t sp, uintptr_t fp, bool exact, uint32_t count,
                                           struct mh_stack_range *range) {
@@ -88,7 +89,7 @@ MH_INLINE bool mh_stack_cache_lookup_rest(const struct mh_stack_cache *cache, st
       meeting->outer = outer;
       return true;
     }
-    /* Of the frames inside of the change none can be the same. */
+    /* No frame inside of the changed word can be met. */
     while (outer && mh_frame_witnesses(&frames[outer - 1]) >= changed) outer--;
   }
   mh_meeting_set(meeting, cache, outer);

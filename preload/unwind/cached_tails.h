@@ -1,9 +1,8 @@
 /* Cached stack tails: the ways taken not long ago from an innermost frame into the cached backtrace. Part of the stack
  * cache; stack_cache.h explains what is cached, and why comparing is enough.
  *
- * Programs go to and fro between a few places: the inner frames change with each allocation, while the backtrace
- * further out stays. A tail keeps, for an innermost frame (pc, sp), the witness words that led from there to a cached
- * frame:
+ * Programs alternate between a few places: the inner frames change with each allocation, while the backtrace further
+ * out stays. A tail keeps, for an innermost frame (pc, sp), the witness words that led from there to a cached frame:
  *
  *     the stack              cached backtrace        tail
  *   ┌─────────────┐
@@ -18,15 +17,14 @@
  * backtrace still has the joined frame, and compares the witnesses from there on. If all hold, so does the stack, by
  * the same induction as for the backtrace itself. Nothing is stepped or interned, and the backtrace stays as it is.
  *
- * The predictor: programs repeat themselves, so each tail keeps which one came next, the last time that the same ones
- * had come before it. That one is looked at first, and is fetched already. The others, which often begin at the same
- * frame, would have to be compared until a word differs. In a program that does not repeat itself most of that is in
- * vain: so it is done only while four of five come as predicted (the predictor score). A prediction decides where to
- * look first and nothing else: a signal handler that jumps out while it is made may leave it wrong.
+ * The predictor: programs repeat themselves. So each tail keeps which tail came next, the last time that the same tails
+ * had come before it. The predicted tail is looked at first, and has been fetched by then. Other tails, which often
+ * begin at the same frame, would have to be compared until a word differs. In a program that does not repeat itself,
+ * predicting is mostly in vain. So it is done only while four of five predictions are right (the predictor score). A
+ * prediction only decides where to look first: if a signal handler jumps out of it, a wrong one does no harm.
  *
- * Looking for a tail that is not there costs as much as a step or two. So a way becomes a tail when it is walked a
- * second time soon after the first. While the walks show that most ways do not come again soon (the miss score), no
- * tail is looked for or kept.
+ * Looking for a missing tail costs as much as a step or two. So a way becomes a tail when it is walked a second time
+ * soon after the first. While most ways are not walked again soon (the miss score), no tails are looked for or kept.
  */
 #pragma once
 #include "../base/sys.h"
@@ -59,7 +57,7 @@ MH_INLINE uint32_t mh_tail_same(const uint8_t tags[MH_TAIL_WAYS], uint8_t tag) {
 }
 _Static_assert(MH_TAIL_WAYS == 16, "a bit each");
 
-/* Whether the tail leads from there into the backtrace as it is now, and that goes on as it did. */
+/* Whether the tail leads from there into the backtrace as it is now, and the backtrace's rest holds. */
 MH_INLINE bool mh_tail_holds(const struct mh_stack_cache *cache, const struct mh_cached_tail *tail, uintptr_t pc,
                              uintptr_t sp, uintptr_t fp) {
   if (tail->pc != pc || tail->sp != sp || (tail->needs_fp && tail->fp != fp)) return false;
@@ -75,8 +73,8 @@ MH_INLINE bool mh_tail_holds(const struct mh_stack_cache *cache, const struct mh
   return mh_witnesses_hold(cache, joined);
 }
 
-/* The score rises by 1 with each tail that comes as predicted, and falls by MH_SCORE_LOSS with what comes instead. When
- * nothing is left of it nothing is predicted for MH_SCORE_PAUSE tails, while it is negative. */
+/* The predictor score rises by 1 with each right prediction, and falls by MH_SCORE_LOSS with each wrong one. At 0
+ * nothing is predicted for MH_SCORE_PAUSE tails, while the score is negative. */
 #define MH_SCORE_MOST 256
 #define MH_SCORE_TRIAL 128
 #define MH_SCORE_LOSS 4
@@ -104,7 +102,7 @@ static inline void mh_predictor_miss(struct mh_stack_cache *cache) {
   cache->predictor_score = score > MH_SCORE_LOSS ? score - MH_SCORE_LOSS : -MH_SCORE_PAUSE;
 }
 
-/* Tail `number` came and not the predicted one. */
+/* Tail `number` came, and not the predicted one. */
 static __attribute__((noinline)) void mh_predictor_learn(struct mh_stack_cache *cache, uint32_t number) {
   mh_predictor_miss(cache);
   *cache->prediction = (uint8_t)number;
@@ -137,10 +135,10 @@ MH_INLINE const struct mh_cached_tail *mh_tail_find(struct mh_stack_cache *cache
   return NULL;
 }
 
-/* How many walks later is soon: less than there are tails, as what comes again later would no longer be there. */
+/* Within so many walks is soon. It is less than the number of tails: later the tail would have been replaced. */
 #define MH_TAIL_SOON (MH_TAILS / 2)
-/* The miss score: walks of ways that did not come again soon, less those that did, since a tail was found. From how
- * many on none is looked for, and how many are counted. */
+/* The miss score: the number of walks of ways that did not come again soon, less those that did, since a tail was last
+ * found. From the first number on, no tails are looked for. The second is the score's maximum. */
 #define MH_MISSES_MOST 8
 #define MH_MISSES_COUNTED 16
 
@@ -148,7 +146,7 @@ MH_INLINE bool mh_tails_pay(const struct mh_stack_cache *cache) {
   return MH_LIKELY(cache->miss_score < MH_MISSES_MOST);
 }
 
-/* Whether to keep a tail of a way that was walked again after so many walks. */
+/* Whether to keep a tail for a way that was walked again after so many walks. */
 static inline bool mh_tail_wanted(struct mh_stack_cache *cache, uint32_t walks) {
   if (walks > MH_TAIL_SOON) {
     if (cache->miss_score < MH_MISSES_COUNTED) cache->miss_score++;

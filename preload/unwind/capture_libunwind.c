@@ -1,8 +1,8 @@
 /* Stack capture with LLVM's libunwind; see capture_libunwind.h.
  *
- * libunwind starts in this function, so it first steps out of memhook's own frames, to the one whose stack pointer is
- * the entry's. Frames come innermost first; nodes are interned from the outermost inwards, so the program counters
- * are kept in the thread's own room meanwhile (not on the stack: it may be small).
+ * libunwind starts in this function. So it first steps out of memhook's own frames, until the stack pointer is the
+ * entry's. Frames come innermost first, but nodes are interned from the outermost one inwards. So the program counters
+ * are kept in the thread's state meanwhile, and not on the stack, which may be small.
  */
 #include "capture_libunwind.h"
 
@@ -16,15 +16,15 @@
 #include "../base/settings.h"
 #include "../threads/thread.h"
 
-/* Marks of a program counter: it is no return address; nobody knows its caller. No address has these bits. */
+/* Flags of a program counter: it is no return address; its caller is unknown. No address has these bits. */
 #define EXACT ((uintptr_t)MH_FRAME_FLAG_EXACT << (sizeof(uintptr_t) * 8 - 2))
 #define LOST ((uintptr_t)MH_FRAME_FLAG_LOST << (sizeof(uintptr_t) * 8 - 2))
 #define OWN_FRAMES 16
 
-/* Helps libunwind out of a frame that a signal interrupted. It looks rules up as for a return address, one byte too
- * early, which matters just where a rule begins; there it goes astray, and may crash. Told the next byte it takes the
- * right rule; at a return instruction the next byte is another function, but what a return does can be done by hand.
- * True when that was done. */
+/* Helps libunwind out of a frame that a signal interrupted. libunwind looks up the rule as for a return address, one
+ * byte too early. Where a rule begins, it then takes the wrong one, and may crash. With the next byte's address it
+ * takes the right one. But behind a return instruction the next byte is another function's: so the return is done here.
+ * True: it was. */
 static bool correct(unw_cursor_t *cursor, unw_word_t *pc, unw_word_t *sp) {
   if (mh_cfi_rule(*pc, true) == mh_cfi_rule(*pc, false)) return false;
 #if defined(__x86_64__)
@@ -69,11 +69,11 @@ uint32_t mh_capture_libunwind(struct mh_thread *thread, const struct mh_entry *e
     }
     int result = unw_step(&cursor);
     if (result < 0) break;
-    exact = unw_is_signal_frame(&cursor) > 0; /* in LLVM's: whether the step just made came out of one */
+    exact = unw_is_signal_frame(&cursor) > 0; /* in LLVM's libunwind: whether the last step left a signal frame */
     unw_get_reg(&cursor, UNW_REG_IP, &pc);
     unw_get_reg(&cursor, UNW_REG_SP, &sp);
     if (result > 0) continue;
-    /* The end. If the cursor moved, it stands on a frame that nobody describes, the last. */
+    /* The end. If the cursor has moved, it is at a frame without frame information, the last one. */
     bool moved = pc != pc_before || sp != sp_before;
     if (!moved || !pc) break;
     if (count == limit)
@@ -82,7 +82,7 @@ uint32_t mh_capture_libunwind(struct mh_thread *thread, const struct mh_entry *e
       thread->frames[count++] = pc | (exact ? EXACT : 0);
     break;
   }
-  /* Behind a frame that is described as the outermost one there is no pc, nor where a signal interrupted a call of a
+  /* There is no pc behind a frame that is described as the outermost one, or where a signal interrupted a call of a
    * null pointer. */
   if (count && !cut && (pc ? !mh_is_end(pc, exact, sp) : exact)) thread->frames[count - 1] |= LOST;
   uint32_t node = 0, hash = 0;

@@ -13,14 +13,14 @@
 
 /* ── Reading a module's frame information ──────────────────────────────────────────────────────── */
 
-/* Threads that read frame information directly, and modules being unloaded. Whoever adds itself to one looks at the
- * other afterwards, so at least one of the two sees the other. */
+/* The numbers of threads that read frame information directly, and of modules being unloaded. A thread adds itself to
+ * one number, then reads the other. So of a reader and an unloading thread at least one sees the other. */
 static uint32_t readers, unloading;
 
 void mh_cfi_unloading(void) {
   __atomic_add_fetch(&unloading, 1, __ATOMIC_SEQ_CST);
   mh_tls.unloading++;
-  /* A reader is done within microseconds. One that was stopped in the middle is not waited for. */
+  /* A reader is done within microseconds. One that is stopped in the middle is not waited for any longer. */
   for (unsigned turn = 0; turn < 1000 && __atomic_load_n(&readers, __ATOMIC_SEQ_CST); turn++)
     mh_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 }
@@ -38,7 +38,7 @@ void mh_cfi_child(void) {
 /* The memory that may be read, and how. */
 struct source {
   uintptr_t low, high;
-  bool direct; /* false: through the kernel */
+  bool direct; /* false: by the kernel */
 };
 
 static bool copy(const struct source *source, uintptr_t address, void *into, size_t bytes) {
@@ -66,7 +66,7 @@ static bool open_record(const struct source *source, uintptr_t address, uint8_t 
   return true;
 }
 
-/* ── What functions have in common ─────────────────────────────────────────────────────────────── */
+/* ── Reading a CIE: what several functions share ───────────────────────────────────────────────── */
 
 static bool read_cie(const struct source *source, uintptr_t address, uint8_t *buffer, struct mh_cie *cie) {
   struct mh_cursor c;
@@ -156,7 +156,7 @@ static enum found find_fde(const struct source *source, const struct mh_frame_ta
   return FOUND;
 }
 
-/* The same without a table: looks at one description after the other. */
+/* The same without a table: reads one description after the other. */
 static enum found scan_fdes(const struct source *source, const struct mh_frame_tables *tables, uintptr_t pc,
                             uintptr_t *fde) {
   uint8_t fde_buffer[RECORD_BYTES], cie_buffer[RECORD_BYTES];
@@ -197,14 +197,14 @@ static uint64_t rule_of_fde(const struct source *source, uintptr_t fde, uintptr_
     c.at += skip;
   }
   if (c.bad) return MH_RULE_FALLBACK;
-  if (lookup < start || lookup - start >= bytes) return MH_RULE_LOST; /* a gap between described functions */
+  if (lookup < start || lookup - start >= bytes) return MH_RULE_LOST; /* between two functions that are described */
 
   struct mh_cfi_row row;
   if (!mh_cfi_run(&cie, &c, start, pc, lookup - start, &row)) return MH_RULE_FALLBACK;
   return mh_rule_pack(&row);
 }
 
-/* Holes between segments are not readable: what is read stays in the part that holds it. */
+/* Memory between segments may not be readable. So each source is limited to one part. */
 static struct source source_in(struct mh_part part, bool direct) {
   return (struct source){.low = part.low, .high = part.high, .direct = direct};
 }
@@ -219,15 +219,15 @@ static uint64_t rule_in_module(const struct mh_frame_tables *tables, bool direct
   }
 }
 
-/* Some C libraries and kernels do not describe the code that returns from a signal handler, and under emulation it is
- * in no module: known by its instructions. */
+/* Whether the code at `pc` returns from a signal handler. Some C libraries and kernels have no frame information for
+ * it, and under emulation it is in no module. So it is recognized by its instructions. */
 static bool signal_return(uintptr_t pc) {
   uint8_t bytes[MH_SIGNAL_CODE_BYTES];
   return mh_peek(bytes, pc, sizeof bytes) && mh_is_signal_code(bytes);
 }
 
-/* Whether no call is in front of a return address: then it was put there, as the end of a stack that the program
- * made, like glibc's makecontext or Boost. */
+/* Whether there is no call instruction in front of a return address. Then no call left it: it was written there as the
+ * end of a new stack, for example by glibc's makecontext or Boost. */
 static bool nobody_called(uintptr_t return_address) {
   uint8_t bytes[MH_CALL_BYTES];
   return mh_peek(bytes, return_address - sizeof bytes, sizeof bytes) && !mh_ends_with_call(bytes);

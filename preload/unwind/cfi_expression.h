@@ -1,8 +1,9 @@
-/* DWARF expressions in call frame information, evaluated once for a program counter with the registers left open.
+/* DWARF expressions in call frame information. An expression is evaluated once for a program counter, with the other
+ * registers left symbolic.
  *
- * What remains must be a constant, a register plus a constant, or a word loaded from there plus a constant. That is
- * all that compilers and the C library write: the lazy binding stubs (whose comparison with the program counter
- * folds), realigned frames, and signal frames.
+ * The result must be a constant, a register plus a constant, or a word loaded from such an address plus a constant.
+ * Compilers and the C library write nothing else: lazy binding stubs (which compare the program counter, a constant
+ * here), realigned frames, and signal frames.
  */
 #pragma once
 #include <stdbool.h>
@@ -11,6 +12,6 @@
 
 #include "cfi_row.h"
 
-/* Evaluates `bytes` of expression. `pc`: the value of the program counter register. `with_cfa`: the CFA is on the
- * stack at the start, as for register rules. False: damaged, or more than a term can say. */
+/* Evaluates an expression of so many bytes. `pc` is the program counter. `with_cfa`: the CFA is on the expression's
+ * stack at the start, as for register rules. False: it is damaged, or its result is no such term. */
 bool mh_cfi_expression(const uint8_t *expression, size_t bytes, uintptr_t pc, bool with_cfa, struct mh_term *result);

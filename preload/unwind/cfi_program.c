@@ -21,7 +21,7 @@ struct machine {
   uintptr_t pc; /* as expressions see it */
 };
 
-/* The rule for a register, or a place to forget it in. */
+/* The rule for a register; `unused` for a register that nobody needs. */
 static struct mh_register_rule *register_rule(struct machine *m, struct state *state, uint64_t number,
                                               struct mh_register_rule *unused) {
   if (number == m->ra_register) return &state->ra;

@@ -8,7 +8,7 @@
 #include "cfi_row.h"
 #include "cursor.h"
 
-/* What the descriptions of several functions have in common. */
+/* A CIE: what the descriptions of several functions share. */
 struct mh_cie {
   uint64_t code_align;
   int64_t data_align;
@@ -19,7 +19,7 @@ struct mh_cie {
   struct mh_cursor instructions;
 };
 
-/* Runs a CIE's instructions, and of a function's those that are about code at or before `upto`, an offset in it.
- * `pc`: the program counter as expressions see it. False if they are damaged. */
+/* Runs a CIE's instructions, then a function's as far as they are for code at or before the offset `upto`. `pc` is the
+ * program counter for expressions. False: the instructions are damaged. */
 bool mh_cfi_run(struct mh_cie *cie, struct mh_cursor *instructions, uintptr_t function, uintptr_t pc, uint64_t upto,
                 struct mh_cfi_row *row);

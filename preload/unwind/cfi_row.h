@@ -1,4 +1,4 @@
-/* What call frame information says at one program counter: a row of the table that its instructions make. */
+/* A row of call frame information: what its instructions say for one program counter. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

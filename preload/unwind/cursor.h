@@ -1,4 +1,4 @@
-/* Bytes of call frame information, read with bounds. A cursor that ran over its end is `bad` and reads zeroes. */
+/* Reading bytes of call frame information within bounds. A cursor that has passed its end is `bad`, and reads zeros. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* Where the program called a hook from: the end of the stack that is captured.
+/* The entry: where the program called a hook from. The captured stack begins there.
  *
  *     caller's frame        ◀── entry.sp: the stack pointer once the hook has returned
  *     ┌──────────────────┐      entry.pc: the return address, i.e. the innermost frame of the stack
@@ -15,7 +15,7 @@ struct mh_entry {
   uintptr_t fp;
 };
 
-/* The entry of the function it is expanded in. That function must keep its frame pointer and must not be inlined. */
+/* The entry of the enclosing function, which must keep its frame pointer and must not be inlined. */
 #if defined(__x86_64__) || defined(__i386__)
 #define MH_ENTRY()                                                                            \
   ((struct mh_entry){                                                                         \
@@ -24,7 +24,7 @@ struct mh_entry {
       .fp = *(uintptr_t *)__builtin_frame_address(0),                                         \
   })
 #elif defined(__aarch64__)
-/* The frame record may lie anywhere in the frame there: the hook's own frame information says how far below its end. */
+/* On aarch64 the frame record may be anywhere in the frame. The hook's frame information says how far below its end. */
 uintptr_t mh_entry_gap(void);
 #define MH_ENTRY()                                                                            \
   ({                                                                                          \

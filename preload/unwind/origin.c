@@ -1,4 +1,4 @@
-/* Whose a call is; see origin.h. */
+/* A call's origin; see origin.h. */
 #include "origin.h"
 
 #include <signal.h>
@@ -10,9 +10,9 @@
 #include "../store/store.h"
 #include "../threads/thread.h"
 
-#define NESTED_FRAMES 256 /* between a hook and one that is called inside of it */
+#define NESTED_FRAMES 256 /* at most, between a hook and another one that is called inside of it */
 
-static struct mh_origin behind; /* the hooks */
+static struct mh_origin behind; /* the libraries behind the hooks */
 
 void mh_origin_start(const struct mh_origin *origin) {
   behind = *origin;
@@ -35,8 +35,8 @@ bool mh_allocator_is_silent(void) {
   return behind.glibc && mh_libc_allocates();
 }
 
-/* Whether the code at `pc` is the allocator's own, where it is one that calls hooks. musl's memalign jumps to
- * aligned_alloc: then the caller is the hook that called memalign. */
+/* Whether the code at `pc` is the allocator's own, if the allocator is one that calls hooks. musl's memalign jumps to
+ * aligned_alloc, so there the caller is the hook that called memalign. */
 static bool allocator_calls(uintptr_t pc) {
   if (mh_allocator_is_silent()) return false;
   const struct mh_module *module = mh_module_at(pc - 1);
@@ -53,7 +53,7 @@ struct place {
   uintptr_t pc, sp, fp;
 };
 
-/* Steps out of an ordinary frame, one that made a call. False if more than a rule says is needed for that. */
+/* Steps out of an ordinary frame, one that made a call. False: a rule does not suffice for that. */
 static bool step_out(struct place *place, uint64_t rule, struct mh_stack_range *range) {
   unsigned kind = mh_rule_kind(rule);
   if (kind < MH_RULE_SP || kind > MH_RULE_FP_LOAD || MH_RA_IN_REGISTER(rule)) return false;
@@ -72,14 +72,14 @@ static bool step_out(struct place *place, uint64_t rule, struct mh_stack_range *
   return true;
 }
 
-/* The kernel puts a frame of its own between a handler and what it interrupted: there is none from here out to the
- * hook if the real function calls. Who cannot be followed is taken for a handler: what it allocates is counted as
- * dropped. */
+/* The kernel puts a signal frame between a handler and the code that it interrupted. If the real function makes the
+ * call, there is no signal frame between the call and the hook. A caller whose frames cannot be followed is taken for a
+ * handler: its allocation is counted as dropped. */
 bool mh_handler_calls(const struct mh_entry *entry) {
   if (allocator_calls(entry->pc)) return false;
   uintptr_t hook = mh_tls.guard & ~(uintptr_t)MH_GUARD_BITS;
   if (entry->sp > hook || on_alternate_stack()) return true;
-  /* The hook's frame, and all inside of it, is on this stack. */
+  /* All frames up to the hook's are on this stack. */
   struct mh_stack_range range = {.low = entry->sp, .high = hook + 2 * sizeof(void *)};
   struct place place = {entry->pc, entry->sp, entry->fp};
   for (unsigned frames = 0; place.sp <= hook; frames++) {

@@ -11,23 +11,23 @@
 #include "step.h"
 #include "../base/sys.h"
 
-/* What starts the C library in the program, of which only the beginning is known. */
+/* The size of _start, of which only the beginning is known. */
 #define START_BYTES 128
-/* Further in than this nothing is searched; a thread has its thread-local variables in between. */
+/* The search goes no further than so many bytes from the end. A thread's thread-local variables are among them. */
 #define MOST_BYTES 16384u
 #define WORDS 64
 
 extern char **environ;
 
 static uintptr_t program_start;
-/* the main thread's stack pointer as the kernel set it, where the number of arguments is; 0: not known */
+/* The main thread's initial stack pointer, where the number of arguments is; 0: not known. */
 static uintptr_t main_stack_start;
 
 void mh_outermost_start(void) {
-  if (program_start) return; /* a child of fork; the environment may be another one now */
+  if (program_start) return; /* a child of fork: the environment may have changed by now */
   program_start = getauxval(AT_ENTRY);
   if (mh_gettid() != mh_getpid()) return;
-  /* Arguments and a null pointer are in front of the environment. Nobody has moved it yet, if it is on the stack. */
+  /* The arguments and a null pointer are in front of the environment, if that is still the one on the stack. */
   const uintptr_t *own = __builtin_frame_address(0), *at = (const uintptr_t *)environ;
   if (at <= own || (uintptr_t)at >= getauxval(AT_EXECFN) || at[-1]) return;
   uintptr_t count = 0;

@@ -1,4 +1,4 @@
-/* The table of rules; see rule_table.h. */
+/* The rule table; see rule_table.h. */
 #include "rule_table.h"
 
 #include "../base/lock.h"
@@ -62,7 +62,7 @@ static struct mh_rule_table *larger_table(const struct mh_rule_table *full, uint
   return table;
 }
 
-/* Nobody waits for the lock, and so nobody would find out that a signal handler ended the thread that holds it. */
+/* Signals are blocked. Nobody waits for this lock, so nobody would notice that a signal handler ended its holder. */
 static void grow(struct mh_rule_table *full, uint64_t generation) {
   uint32_t slots = full->mask + 1;
   if (slots >= MOST_SLOTS || MH_GET(growing.held)) return;

@@ -1,17 +1,17 @@
 /* The rule table: unwind rules by program counter, shared by all threads, without a lock.
  *
- * Open addressing. A slot is two words, {key, rule}, always written together with one 16-byte exchange, so a slot never
- * pairs the key of one program counter with the rule of another; a reader that sees the same key before and after it
- * read the rule has that key's rule.
+ * It uses open addressing. A slot is two words, {key, rule}, which are always written together by one 16-byte exchange.
+ * So a slot never pairs the key of one program counter with the rule of another. A reader that sees the same key before
+ * and after it has read the rule has that key's rule.
  *
  *     key   63       49 48  47 46                    0
  *           ┌──────────┬──────┬──────────────────────┐
  *           │generation│ kind │ program counter      │     0: free; aarch64: the program counter's upper 46 bits
  *           └──────────┴──────┴──────────────────────┘
  *
- * A key of an older module generation is as good as a free slot to whoever inserts, and never found. The table grows
- * when a neighbourhood of slots is full; what it outgrew stays mapped (threads may be reading it), less than the
- * table itself in all. Losing an insertion is harmless: the rule is computed again.
+ * A key of an older module generation is never found, and an insertion may replace it. The table grows when a
+ * neighbourhood of slots is full. Outgrown tables stay mapped, because threads may be reading them; together they are
+ * smaller than the new one. Losing an insertion is harmless: the rule is computed again.
  */
 #pragma once
 #include <stdbool.h>
@@ -50,7 +50,7 @@ static inline uint64_t mh_rule_key(uintptr_t pc, enum mh_rule_use use, uint32_t 
   return (uint64_t)generation << MH_KEY_GENERATION_SHIFT | (uint64_t)use << 47 | pc;
 }
 
-/* The key of a frame's rule; in frame-pointer mode its rule is in the table for its frame id alone. */
+/* The key of a frame's rule. In frame-pointer mode the table is only used for the frame id. */
 MH_INLINE uint64_t mh_frame_key(uintptr_t pc, bool exact, uint32_t generation, bool frame_pointers) {
   return mh_rule_key(pc, frame_pointers ? MH_USE_FRAME_POINTERS : exact ? MH_USE_EXACT : MH_USE_RETURN, generation);
 }
@@ -76,12 +76,12 @@ MH_INLINE uint64_t mh_rule_find(uint64_t key) {
   return 0;
 }
 
-/* Puts a rule in, or its frame id to a rule that is there. */
+/* Inserts a rule, or adds the frame id to a rule that is there. */
 void mh_rule_insert(uint64_t key, uint64_t rule);
 
 /* In a child of fork: another thread may have been growing the table. */
 void mh_rule_table_child(void);
 
-/* To be called when the generation changed: its number in a key is short, and old keys must be gone before it is
- * used again. */
+/* To be called when the generation has changed. A key has few bits for it, so old keys are removed before the number
+ * wraps around. */
 void mh_rule_table_generation(uint32_t generation);

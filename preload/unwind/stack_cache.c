@@ -59,7 +59,7 @@ void mh_stack_cache_renew(struct mh_stack_cache *cache, uintptr_t thread_pointer
 
 #define WITNESSES_OF_A_FRAME 4
 
-/* What the callers of a frame ask of it. */
+/* What the callers of a frame need from it, and where its witnesses go. */
 struct callers {
   struct mh_witness *witnesses;
   uintptr_t top; /* end of the highest witness */
@@ -150,8 +150,8 @@ MH_INLINE struct mh_cached_node *node_of(struct mh_stack_cache *cache, uint32_t 
   return new_node(cached, parent, frame, hash);
 }
 
-/* Notes the interned frames of new steps and the hashes of their nodes, and has fetched what is likely to be looked up.
- * `hash`: of the node that they hang from. False if a frame could not be interned. */
+/* Notes the interned frames of new steps and the hashes of their nodes, and prefetches what is likely to be looked up.
+ * `hash`: of the node to which they are added. False: a frame could not be interned. */
 MH_INLINE bool intern_frames(struct mh_stack_cache *cache, const struct mh_walked *walked, uint32_t hash, bool cut) {
   for (uint32_t i = walked->count; i-- > 0;) {
     struct mh_unwind_step *step = &cache->steps[i];

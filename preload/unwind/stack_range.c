@@ -9,9 +9,9 @@
 
 /* Most pages tested to find a thread stack's end or its new depth: some milliseconds, once. */
 #define MOST_THREAD_PAGES (64u << 20 >> 12)
-/* Most questions to the kernel in one walk on a foreign stack. */
+/* Most calls of the kernel in one walk on a foreign stack. */
 #define MOST_QUESTIONS 1024u
-/* What an interrupted function may have kept below its stack pointer: the red zone. */
+/* The red zone: what an interrupted function may keep below its stack pointer. */
 #define BELOW_SP 128
 
 static uintptr_t main_stack_end;
@@ -31,7 +31,7 @@ static bool all_readable(uintptr_t low, uintptr_t high, bool down) {
 }
 
 static bool find_thread_stack(struct mh_thread_stack *thread, uintptr_t sp) {
-  /* A thread that allocates only on coroutine stacks would try in vain each time: try more and more rarely. */
+  /* A thread that allocates only on coroutine stacks would try in vain each time. So it tries more and more rarely. */
   if (thread->failures & (thread->failures - 1)) {
     thread->failures++;
     return false;
@@ -83,7 +83,7 @@ static bool may_ask(struct mh_foreign_stack *foreign) {
   return foreign->asked < MOST_QUESTIONS && ++foreign->asked;
 }
 
-/* Has the range reach up to the word at `address`. */
+/* Extends the range up to the word at `address`. */
 static bool extend(struct mh_stack_range *range, uintptr_t address) {
   while (range->high - address < sizeof(mh_word) || range->high <= address) {
     if (!may_ask(range->foreign) || !mh_readable(range->high)) return false;
@@ -97,7 +97,7 @@ static bool copied(const struct mh_foreign_stack *foreign, uintptr_t address) {
          foreign->copy_high - address >= sizeof(mh_word);
 }
 
-/* Has the copy begin at the page of `address`, which is `beyond` bytes behind the range. */
+/* Copies memory from the page of `address` on, which is `beyond` bytes behind the range. */
 static bool copy(struct mh_foreign_stack *foreign, uintptr_t address, uintptr_t beyond) {
   if (!may_ask(foreign)) return false;
   size_t bytes = foreign->reach_before > beyond ? foreign->reach_before - beyond : 0;

@@ -1,18 +1,18 @@
 /* The readable stack range: which memory around a stack pointer may be read while a stack is walked, and how.
  *
- * A thread stack, the one that a thread was made with, ends at its thread pointer (the C libraries put the thread
- * block on top of the stack), the main thread's at the strings that the kernel put on top of it. That all pages
- * between the stack pointer and that end are there is tested once, page by page, with a system call that answers
- * where a load would crash; as the stack pointer goes deeper, the new pages are tested. After that the range is
- * known, and a walk in it costs two comparisons a word. Neither the loader nor the thread library is asked: they take
- * locks.
+ * A thread stack is the one that a thread was made with. It ends at the thread pointer, because the C libraries put the
+ * thread block on top of the stack. The main thread's ends at the strings that the kernel put on top of it. Whether all
+ * pages between the stack pointer and that end are readable is tested once, page by page, by a system call that returns
+ * an error where a load would crash. When the stack pointer goes deeper, the new pages are tested. After that the range
+ * is known, and a walk in it costs two comparisons for each word. Neither the loader nor the thread library is asked:
+ * they take locks.
  *
- * Any other stack is foreign (alternate signal stacks, coroutines). It may not be there any more in the next walk.
- * Where the program itself mapped it, it ends where that mapping ends at the latest (mappings.h), and its pages up to
- * there are tested in each walk anew: some may be protected. Of all others nobody says where they end. A walk that
- * damaged frame information leads beyond the end gets among memory that another thread may unmap at any instant, also
- * between a test and a load. So only the page that the program runs on is read by loads, and all further words in
- * copies that the kernel makes (peek.h), which takes some times as long.
+ * Any other stack is foreign: alternate signal stacks, coroutines. It may be gone in the next walk. If the program
+ * mapped it (index/intervals.h), it ends with that mapping at the latest, and its pages are tested again in each walk:
+ * some may be protected. Of other foreign stacks the end is unknown. Damaged frame information may lead a walk beyond
+ * it, into memory that another thread may unmap at any instant, also between a test and a load. So only the page that
+ * the program runs on is read by loads. All further words are copied by the kernel (peek.h), which takes several times
+ * as long.
  */
 #pragma once
 #include <stdbool.h>
@@ -45,14 +45,14 @@ struct mh_foreign_stack {
 /* Memory that may be read in this walk. */
 struct mh_stack_range {
   uintptr_t low, high;              /* by loads */
-  uintptr_t most;                   /* what `high` may become, page by page */
-  struct mh_foreign_stack *foreign; /* NULL: it is the thread stack, and this all */
+  uintptr_t most;                   /* `high` may grow to this, page by page */
+  struct mh_foreign_stack *foreign; /* NULL: it is the thread stack */
 };
 
 /* Called once, before the first walk. */
 void mh_stack_range_start(void);
 
-/* The range around `sp` if that is not in what is known of the thread stack. */
+/* Finds the range around `sp`, if `sp` is not in the known part of the thread stack. */
 void mh_stack_range_find(struct mh_thread_stack *thread, struct mh_foreign_stack *foreign, uintptr_t sp,
                          struct mh_stack_range *range);
 
@@ -71,16 +71,16 @@ static inline void mh_stack_range_begin(struct mh_stack_range *range, uintptr_t 
   if (MH_UNLIKELY(range->foreign != NULL)) mh_stack_range_begin_foreign(range, sp);
 }
 
-/* How many bytes of it a word may begin at. */
+/* The number of addresses at which a word may begin. */
 static inline uintptr_t mh_stack_range_room(const struct mh_stack_range *range) {
   uintptr_t bytes = range->high - range->low;
   return bytes < sizeof(mh_word) ? 0 : bytes - (sizeof(mh_word) - 1);
 }
 
-/* The word at `address`, which is outside of `range` and may be on that foreign stack. */
+/* Reads the word at `address`, which is outside of `range` and may be on the foreign stack. */
 bool mh_stack_range_beyond(struct mh_stack_range *range, uintptr_t address, uintptr_t *word);
 
-/* The word at `address`, if it may be read. */
+/* Reads the word at `address`, if that is readable. */
 static inline bool mh_stack_range_word(struct mh_stack_range *range, uintptr_t address, uintptr_t *word) {
   if (MH_UNLIKELY(address - range->low >= mh_stack_range_room(range)))
     return range->foreign && mh_stack_range_beyond(range, address, word);

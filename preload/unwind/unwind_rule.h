@@ -6,15 +6,15 @@
  *     │ frame id    │ saved      │ cfa              │save│ kind │
  *     └─────────────┴────────────┴──────────────────┴────┴──────┘
  *
- * cfa and saved are signed and count 8 bytes. 64 bits of nothing mean "no rule".
+ * cfa and saved are signed, in units of 8 bytes. A word of 0 means "no rule".
  *
  *     kind                 the CFA (the caller's stack pointer)
  *     SP, FP               stack or frame pointer + cfa
  *     SP_LOAD, FP_LOAD     the word at stack or frame pointer + near, and far added to it: functions that realign
  *                          their stack. cfa is then split in near (low 14 bits) and far (high 6 bits)
  *     SIGNAL               everything is in the signal context that the kernel put on the stack
- *     END                  there is no caller; or nobody knows, as save says
- *     FALLBACK             more than a rule can say: libunwind steps this stack
+ *     END                  there is no caller; or its callers are lost, as save says
+ *     FALLBACK             a rule does not suffice: libunwind walks this stack
  *
  * What save and saved say about the caller's frame pointer and the return address: step_x86_64.h, step_aarch64.h.
  */
@@ -32,8 +32,8 @@ enum {
   MH_RULE_FALLBACK,
 };
 
-/* Rules of kind END for code that nobody describes. Its callers are lost, but for one part of the C library's code:
- * see outermost.h. */
+/* Rules of kind END for code without frame information. Its callers are lost, except for one part of the C library's
+ * code: see outermost.h. */
 #define MH_RULE_LOST (MH_RULE_END | 1u << 3)
 #define MH_RULE_LOST_IN_RUNTIME (MH_RULE_END | 2u << 3)
 
@@ -64,7 +64,7 @@ static inline uint32_t mh_rule_frame(uint64_t rule) {
   return (uint32_t)(rule >> MH_RULE_FRAME_SHIFT);
 }
 
-/* Whether nobody knows the way out. */
+/* Whether the callers are lost. */
 static inline bool mh_rule_is_lost(uint64_t rule) {
   return mh_rule_kind(rule) == MH_RULE_END && mh_rule_save(rule) != 0;
 }

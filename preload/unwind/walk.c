@@ -4,8 +4,8 @@
  * caller: look up the rule of the pc, compute the CFA, load the return address. At each frame on the way the stack
  * cache is asked whether it knows the rest.
  *
- * A word is read only inside of the readable stack range (stack_range.h): a walk that damaged frame information leads
- * astray ends at a bad frame, and does not crash.
+ * A word is read only inside of the readable stack range (stack_range.h). So with damaged frame information a walk may
+ * end at a bad frame, but it does not crash.
  */
 #include "walk.h"
 
@@ -41,8 +41,8 @@ struct place {
 enum step_result {
   STEPPED,
   ENDED,     /* this frame has no caller */
-  LOST,      /* nobody knows whether it has, nor will the next walk that comes here */
-  BAD_FRAME, /* the same, but another walk may know */
+  LOST,      /* whether it has a caller is unknown, for every walk that comes here */
+  BAD_FRAME, /* the same, but another walk may find it */
   FALLBACK,
 };
 
@@ -66,7 +66,7 @@ static enum step_result step_signal(struct mh_stack_cache *cache, struct mh_unwi
   return place->pc ? STEPPED : LOST; /* a call of a null pointer */
 }
 
-/* Ends a walk whose CFA is not on the stack. That depends on nothing but the registers, unless the CFA was loaded. */
+/* Ends a walk whose CFA is not on the stack. That depends on the registers alone, unless the CFA was loaded. */
 static enum step_result end_unread(struct mh_unwind_step *step, bool frame_pointers) {
   bool loaded = mh_rule_kind(step->rule) != MH_RULE_SP && mh_rule_kind(step->rule) != MH_RULE_FP;
   if (!loaded) step->flags |= MH_STEP_UNREAD;
@@ -112,8 +112,8 @@ static __attribute__((noinline)) enum step_result step_slow(struct mh_stack_cach
   return place->pc ? STEPPED : ENDED;
 }
 
-/* The same for nearly all frames, written so that the three registers stay in registers. False, with nothing done:
- * step_slow has to look at the frame. */
+/* The fast path, for nearly all frames. It is written so that pc, sp and fp stay in registers. False: it did nothing,
+ * and step_slow must make the step. */
 MH_INLINE bool step_fast(struct mh_unwind_step *step, uint64_t rule, uintptr_t *pc, uintptr_t *sp, uintptr_t *fp,
                          uintptr_t low, uintptr_t room) {
   unsigned kind = mh_rule_kind(rule);
@@ -134,7 +134,7 @@ MH_INLINE bool step_fast(struct mh_unwind_step *step, uint64_t rule, uintptr_t *
   return true;
 }
 
-/* Whether a frame whose callers are lost has none of the program's. */
+/* Whether no frame of the program is outside of a frame whose callers are lost. */
 static __attribute__((noinline)) bool is_outermost(const struct mh_unwind_step *step, bool frame_pointers) {
   bool in_runtime =
       frame_pointers ? mh_is_runtime(step->pc - 1) : (step->rule & MH_RULE_MASK) == MH_RULE_LOST_IN_RUNTIME;
@@ -143,8 +143,8 @@ static __attribute__((noinline)) bool is_outermost(const struct mh_unwind_step *
 
 /* ── The walk ──────────────────────────────────────────────────────────────────────────────────── */
 
-/* Computes a rule and puts it in the table, unless it says "nobody knows" of a place that the module table does not
- * know yet: then the walk ends here this time. */
+/* Computes a rule and inserts it into the table. A rule of a place that is in no known module, and whose callers are
+ * lost, is not inserted: then only this walk ends here. */
 static __attribute__((noinline)) uint64_t new_rule(uintptr_t pc, bool exact, uint64_t key, bool *unknown) {
   uint64_t rule = mh_cfi_rule(pc, exact);
   if (rule == MH_RULE_LOST && mh_is_runtime(pc - !exact)) rule = MH_RULE_LOST_IN_RUNTIME;
@@ -155,14 +155,14 @@ static __attribute__((noinline)) uint64_t new_rule(uintptr_t pc, bool exact, uin
   return rule;
 }
 
-/* Notes that the walk ended in this step, and whether its callers are lost. That is part of the frame, and the frame
- * with its rule in the table is the one for which the rule alone decides. */
+/* Notes that the walk ended in this step, and whether its callers are lost. That is a part of the frame. The frame id
+ * in the table is the one for which the rule alone decides it. */
 static void end_at(struct mh_unwind_step *step, bool lost) {
   if (lost) step->flags |= MH_STEP_LOST;
   if (lost != mh_rule_is_lost(step->rule)) step->rule &= MH_RULE_MASK;
 }
 
-/* `frame_pointers`: by frame pointers alone, as if every rule said so. */
+/* `frame_pointers`: in frame-pointer mode, as if every rule said so. */
 MH_INLINE uint32_t take(struct mh_thread *thread, struct mh_stack_cache *cache, const struct mh_entry *entry,
                         bool frame_pointers) {
   uint32_t generation = mh_stack_cache_generation();
@@ -199,7 +199,7 @@ MH_INLINE uint32_t take(struct mh_thread *thread, struct mh_stack_cache *cache, 
     uint64_t rule = key ? mh_rule_find(key) : 0;
     if (MH_UNLIKELY(!rule)) rule = frame_pointers ? MH_RULE_FRAME_POINTERS : new_rule(pc, place.exact, key, &bad_frame);
     step->rule = rule;
-    /* The rule for frame pointers alone is known before it is loaded. */
+    /* In frame-pointer mode the rule is a constant: the step need not wait for the load from the table. */
     if (frame_pointers) rule = MH_RULE_FRAME_POINTERS;
     if (MH_LIKELY(!place.exact && step_fast(step, rule, &pc, &sp, &fp, low, room))) continue;
 
