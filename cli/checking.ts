@@ -21,26 +21,30 @@ export const limitOptions = {
     valueHint: "WHAT",
     section: "What is a regression",
     description:
-      "new: a call stack that was not there; grown: one that holds more; any: every change; none: nothing. " +
-      "new,grown without it.",
+      "new: a call stack that is not in the baseline. grown: one that holds more. any: every change. none: nothing. " +
+      "The default is new,grown.",
   },
   "min-bytes": {
     type: "string",
     valueHint: "BYTES",
-    description: "Only what holds at least so much more: 4096, 64KiB, 10MB.",
+    description: "Count only call stacks that hold at least this much more: 4096, 64KiB, 10MB.",
   },
-  "min-count": { type: "string", valueHint: "N", description: "Only what holds at least so many allocations more." },
+  "min-count": {
+    type: "string",
+    valueHint: "N",
+    description: "Count only call stacks that hold at least this many more allocations.",
+  },
   "max-growth": {
     type: "string",
     valueHint: "5%|4KiB",
-    description: "Each known stack may grow by so much: a part of what it held, or bytes.",
+    description: "Let each known call stack grow by this much: a share of what it held, or bytes.",
   },
   suppressions: {
     type: "string",
     valueHint: "FILE",
     description:
-      "Leave out the call stacks that this file lists, in LeakSanitizer's format: lines like leak:PATTERN " +
-      "(memview --help).",
+      "Leave out the call stacks that this file lists, in LeakSanitizer's format: lines leak:PATTERN (see memview " +
+      "--help).",
   },
   "ignore-module": {
     type: "string",
@@ -53,15 +57,15 @@ export const tellingOptions = {
   format: {
     type: "string",
     valueHint: DIFF_FORMATS.join("|"),
-    section: "How it is told",
+    section: "Output",
     description:
-      "text is the default. github: annotations for GitHub Actions. sarif and junit: for code scanning and test " +
-      "reports.",
+      "The format; text is the default. github: annotations for GitHub Actions. sarif and junit: for code scanning " +
+      "and test reports.",
   },
   top: {
     type: "string",
     valueHint: "N",
-    description: "The N regressions that hold most with their frames; 10 without it.",
+    description: "Show the N regressions that hold most, with their frames; the default is 10.",
   },
 } as const;
 

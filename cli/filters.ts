@@ -22,14 +22,14 @@ export const filterOptions = {
   "min-time-from-now": {
     type: "string",
     valueHint: "AGE",
-    section: "Which allocations: all conditions hold together",
-    description: "At least this old: 10s, 30min, 5h. What is still live after longer than it should be, leaks.",
+    section: "Which allocations (all conditions apply)",
+    description: "At least this old: 10s, 30min, 5h. What is live for longer than it should be is a leak.",
   },
   "max-time-from-now": { type: "string", valueHint: "AGE", description: "At most this old." },
   "min-time-from-start": {
     type: "string",
     valueHint: "AGE",
-    description: "Allocated at least this long after the program's start: hides what start-up allocates.",
+    description: "Allocated at least this long after the program's start. This hides what start-up allocates.",
   },
   "max-time-from-start": {
     type: "string",
@@ -74,18 +74,17 @@ export const filterOptions = {
   suppressions: {
     type: "string",
     valueHint: "FILE",
-    section: "Which not: counted in a last line",
+    section: "What to leave out (the last line counts it)",
     description:
-      "Without the call stacks that this file lists, in LeakSanitizer's format: lines like leak:PATTERN, which " +
-      "fits any part of a frame's function, file or module; * is any text, ^ and $ its ends.",
+      "Leave out the call stacks that this file lists, in LeakSanitizer's format. In a line leak:PATTERN, PATTERN " +
+      "matches any part of a frame's function, file or module; * is any text, ^ and $ are its ends.",
   },
   "no-default-suppressions": {
     type: "boolean",
     bare: true,
     description:
-      "With what the C and C++ runtimes are known to allocate once: locales, time zones, buffers of streams, the " +
-      "loader's tables, threads' own memory (also of threads that nobody joined), the emergency pool for " +
-      "exceptions.",
+      "Show also what the C and C++ runtimes are known to allocate once: locales, time zones, stream buffers, the " +
+      "loader's tables, memory of threads (also of threads that nobody joined), the emergency pool for exceptions.",
   },
 } as const;
 

@@ -16,9 +16,9 @@ export const command = defineCommand({
   },
   args: helpOption,
   examples: [
-    ["memhook run ./app", "run it, then see what is still allocated at its end"],
-    ["memhook run -f app.mem ./server", "the same, and look into it meanwhile: memview -ac app.mem"],
-    ["LD_PRELOAD=$(memhook lib) MEMHOOK_FILE=app.mem ./server", "the same without memhook around it"],
+    ["memhook run ./app", "run it, and then see what is still allocated"],
+    ["memhook run -f app.mem ./server", "the same, and look at it meanwhile: memview -ac app.mem"],
+    ["LD_PRELOAD=$(memhook lib) MEMHOOK_FILE=app.mem ./server", "record without memhook run"],
   ],
   notes: { "The library's settings: environment variables of the program": [variableEntries(SETTINGS)] },
   exits: EXITS,

@@ -15,14 +15,14 @@ export const storeOptions = {
     bare: DEFAULT_NAME,
     valueHint: "NAME",
     section: "Which store",
-    description: `The store in named shared memory; ${DEFAULT_NAME} when NAME is left out, and when no store is named.`,
+    description: `The store in named shared memory; ${DEFAULT_NAME} without NAME, and when no store is given.`,
   },
   "mapped-file": {
     type: "string",
     alias: "f",
     valueHint: "PATH",
     section: "Which store",
-    description: "The store in this file. Just PATH does the same.",
+    description: "The store in this file. PATH alone means the same.",
   },
   path: { type: "positional", required: false, description: "The store's file" },
 } as const;
@@ -46,22 +46,22 @@ export function storePath(args: {
 }
 
 export const formatOption = {
-  format: { type: "string", valueHint: "text|json", description: "text is the default." },
+  format: { type: "string", valueHint: "text|json", description: "The format; text is the default." },
 } as const;
 
 export const lookOptions = {
   bytes: {
     type: "boolean",
     bare: true,
-    section: "How it looks",
-    description: "Sizes in bytes on a terminal too. What goes to a file or a pipe always has them so.",
+    section: "Appearance",
+    description: "Show sizes in bytes on a terminal too, as files and pipes always have them.",
   },
   wide: {
     type: "boolean",
     bare: true,
     description:
-      "Function names with all their template arguments. On a terminal whole paths and whole lines too, which " +
-      "files and pipes always have.",
+      "Show function names with all their template arguments. On a terminal, also show whole paths and whole lines, " +
+      "as files and pipes always have them.",
   },
 } as const;
 
@@ -70,9 +70,9 @@ export const skipOption = {
   "skip-frames": {
     type: "string",
     valueHint: "REGEX",
-    section: "Whose code",
+    section: "Your own code",
     description:
-      "Functions, files or modules that match are not your own code either: an allocator, a framework. " +
+      "Functions, files or modules that match do not count as your own code: an allocator, a framework. " +
       "MEMHOOK_SKIP_FRAMES does the same for all commands.",
   },
 } as const;
@@ -82,7 +82,7 @@ export const placeOptions = {
   wide: {
     type: "boolean",
     bare: true,
-    description: "Whole names, whole paths, and every frame of a call stack.",
+    description: "Show whole names, whole paths, and every frame of a call stack.",
   },
 } as const;
 
@@ -100,12 +100,12 @@ export function skipOf(args: { "skip-frames"?: string | undefined }): RegExp | u
 }
 
 export const helpOption = {
-  help: { type: "boolean", alias: "h", section: "Other", description: "This text." },
+  help: { type: "boolean", alias: "h", section: "Other", description: "Show this help." },
 } as const;
 
 export const WRONG: Entry = [
   "2",
-  "the arguments, a file or a connection are wrong: one line on standard error says what to do",
+  "an argument, a file or a connection is wrong; one line on standard error says what to do",
 ];
 
 /** Of a command that checks nothing. */
@@ -114,6 +114,6 @@ export const EXITS: readonly Entry[] = [["0", "fine"], WRONG];
 /** What the exit codes of all programs have in common. */
 export const EXIT_CODES: readonly Entry[] = [
   ["0", "fine"],
-  ["1", "the check that was asked for failed: a leak, a regression"],
+  ["1", "the requested check failed: a leak, a regression"],
   WRONG,
 ];

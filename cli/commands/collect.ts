@@ -18,9 +18,9 @@ export const collect = defineCommand({
   meta: { name: "memdb", description: "collects what running programs record, and keeps a store for each of them" },
   usage: ["[options] [-m [NAME] | [-f] PATH]"],
   about: [
-    "The first process's store is at PATH, another one's at stem.PID.ext while the first lives. memview reads " +
-      `them at any time; they are updated every ${LIMITS.writeMs / 1000} s. A program never waits for memdb: it ` +
-      "may be absent, slow or killed, and is told everything again when it is back.",
+    "The first process's store is at PATH. While that process lives, another one's store is at stem.PID.ext. " +
+      `memview can read them at any time; they are updated every ${LIMITS.writeMs / 1000} s. A program never waits ` +
+      "for memdb: memdb may be absent, slow or killed, and when it is back, the program sends everything again.",
   ],
   args: {
     ...storeOptions,
@@ -29,59 +29,61 @@ export const collect = defineCommand({
       alias: "s",
       valueHint: "BYTES",
       description:
-        "Most that a store, and so a process in memdb's memory, may take: 512MiB, 8GiB (the default). What does " +
-        "not fit is counted as dropped; a process in memory ends just below 4 GiB.",
+        "The largest size of a store, and of a process in memdb's memory: 512MiB, 8GiB (the default). What does not " +
+        "fit is counted as dropped. In memory, a process takes at most just below 4 GiB.",
     },
     host: {
       type: "string",
       alias: "h",
       valueHint: "HOST",
       section: "Where programs connect",
-      description: `Name or address to listen on; ${DEFAULT_HOST} when left out.`,
+      description: `The name or address to listen on; the default is ${DEFAULT_HOST}.`,
     },
     port: {
       type: "string",
       alias: "p",
       valueHint: "PORT",
-      description: `${DEFAULT_PORT} when left out; 0: any free one.`,
+      description: `The port; the default is ${DEFAULT_PORT}, and 0 means any free port.`,
     },
     unix: {
       type: "string",
       valueHint: "PATH",
       description:
-        "Listen on a Unix socket that only this user can connect to; not on TCP, unless -h or -p asks for it.",
+        "Listen on a Unix socket that only this user and root can connect to. Listen on TCP as well only with -h or " +
+        "-p.",
     },
     "token-file": {
       type: "string",
       valueHint: "FILE",
       section: "Who may connect",
-      description: "Programs must prove that they have the token in FILE (MEMHOOK_NET_TOKEN_FILE); at least 16 bytes.",
+      description:
+        "Programs must prove that they have the token in FILE (MEMHOOK_NET_TOKEN_FILE). It has at least 16 bytes.",
     },
     insecure: {
       type: "boolean",
-      description: "Listen beyond this machine without a token: anybody can write stores here.",
+      description: "Listen beyond this machine without a token. Anybody can then write stores here.",
     },
     json: { type: "boolean", section: "Other", description: "Log to standard output, one JSON object a line." },
-    help: { type: "boolean", description: "This text. (-h is the host.)" },
+    help: { type: "boolean", description: "Show this help. (-h is the host.)" },
   },
   examples: [
-    ["memdb -f app.mem", "then start the program with MEMHOOK_NET_HOST=127.0.0.1 LD_PRELOAD=$(memhook lib)"],
+    ["memdb -f app.mem", "then start a program with MEMHOOK_NET_HOST=127.0.0.1 LD_PRELOAD=$(memhook lib)"],
     [
       "memdb -h 0.0.0.0 --token-file token app.mem",
-      "from other machines; they have the same file and MEMHOOK_NET_TOKEN_FILE=token",
+      "for other machines, which have the same file and MEMHOOK_NET_TOKEN_FILE=token",
     ],
     ["memdb --unix /run/user/1000/memdb app.mem", "then MEMHOOK_NET_HOST=unix:/run/user/1000/memdb"],
-    ["memdb status", "what it has at the moment"],
+    ["memdb status", "its sessions and counters"],
     ["memview list app.mem", "the stores that it keeps"],
   ],
   notes: {
     Limits: [
       `${LIMITS.sessions} processes and ${LIMITS.connections} connections at a time, ` +
-        `${LIMITS.handshakeMs / 1000} s to say hello, 256 KiB for a message.`,
+        `${LIMITS.handshakeMs / 1000} s for the handshake, 256 KiB for a message.`,
     ],
   },
   exits: [
-    ["0", "after SIGINT, SIGTERM or SIGQUIT: all that was received is written"],
+    ["0", "it ended by SIGINT, SIGTERM or SIGQUIT, and has written all that it received"],
     ["2", "it cannot start; one line on standard error says why"],
   ],
 

@@ -22,9 +22,10 @@ export const diff = defineCommand({
   meta: { name: "diff", description: "compares two snapshots or stores, for CI: exit code 1 if something new leaks" },
   usage: ["[options] BASE HEAD"],
   about: [
-    "BASE and HEAD are files of memview snapshot, or stores. Call stacks are the same if program, functions and " +
-      "lines are; of the rest, if the functions are (then their lines moved). Folders and addresses do not matter.",
-    "A BASE that does not exist is written, and with CI=true it is an error.",
+    "BASE and HEAD are snapshots or stores. Two call stacks are the same if their program, functions and lines are. " +
+      "Among the rest, two are the same if their functions are: their lines have moved. Folders and addresses do not " +
+      "matter.",
+    "If BASE does not exist, it is written; with CI=true that is an error.",
   ],
   args: {
     ...limitOptions,
@@ -32,13 +33,13 @@ export const diff = defineCommand({
       type: "string",
       valueHint: "SNAP",
       description:
-        "A later snapshot of HEAD's run: only what grew from BASE to HEAD and again from HEAD to it counts. For " +
+        "A later snapshot of HEAD's run. Count only what grew from BASE to HEAD, and again from HEAD to this. For " +
         "programs that vary from run to run.",
     },
     update: {
       type: "boolean",
       section: "Accepting a change",
-      description: "Write HEAD to BASE and end well. Refused where CI=true is set.",
+      description: "Write HEAD to BASE and exit with 0. Refused with CI=true.",
     },
     ...tellingOptions,
     ...helpOption,
@@ -46,7 +47,7 @@ export const diff = defineCommand({
     head: { type: "positional", required: false, description: "What is now" },
   },
   examples: [
-    ["memview diff base.snap app.mem", "what leaks now and did not then"],
+    ["memview diff base.snap app.mem", "what leaks now and did not before"],
     ["memview diff --max-growth 5% --min-bytes 1KiB base.snap app.mem", ""],
     ["memview diff --format junit base.snap app.mem > leaks.xml", ""],
     ["memview diff --update base.snap app.mem", "accept what is live now"],

@@ -22,9 +22,9 @@ export const dump = defineCommand({
   examples: [
     [
       "socat -r stream TCP-LISTEN:20016,fork TCP:127.0.0.1:20015",
-      "record what a program tells memdb; it gets MEMHOOK_NET_PORT=20016",
+      "record what a program sends, started with MEMHOOK_NET_PORT=20016",
     ],
-    ["memdb dump stream", "and look at it"],
+    ["memdb dump stream", "and look at the recording"],
   ],
   exits: [
     ["0", "memdb understands the stream"],

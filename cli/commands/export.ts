@@ -22,10 +22,10 @@ export const exportCommand = defineCommand({
   meta: { name: "export", description: "writes what is live in the format of another tool: pprof, flame graphs, …" },
   usage: ["[options] [-m [NAME] | [-f] PATH…] [-o FILE]"],
   about: [
-    "PATH is a store or a snapshot; several become one profile. The formats, and what opens them:",
+    "PATH is a store or a snapshot; several become one profile. The formats, and what reads them:",
     FORMAT_NAMES.map((name) => [name, FORMATS[name].readers] as const),
-    "pprof, speedscope, dhat and folded also have what was allocated and freed since; of a snapshot, and where a " +
-      "filter chooses among live allocations, only stacks with something live.",
+    "pprof, speedscope, dhat and folded also have what was allocated and freed. From a snapshot, or with a filter " +
+      "for live allocations, they have only stacks with live memory.",
   ],
   args: {
     ...storeOptions,
@@ -35,20 +35,20 @@ export const exportCommand = defineCommand({
       type: "string",
       valueHint: FORMAT_NAMES.join("|"),
       section: "The profile",
-      description: "pprof is the default.",
+      description: "The format; pprof is the default.",
     },
     output: {
       type: "string",
       alias: "o",
       valueHint: "FILE",
-      description: "Write it to this file; without it, to standard output.",
+      description: "Write to this file instead of standard output.",
     },
     cost: {
       type: "string",
       valueHint: COSTS.join("|"),
       description:
-        "What a folded stack's number is: live bytes (the default) or blocks, allocations or bytes allocated " +
-        "since the start, temporary allocations, bytes at the peak. The other formats have them all.",
+        "The number after a folded stack: live bytes (the default) or blocks, allocations or allocated bytes since " +
+        "the start, temporary allocations, bytes at the peak. The other formats have all of these.",
     },
     ...filterOptions,
     ...helpOption,

@@ -17,20 +17,21 @@ import { printVerdict } from "../verdicts.js";
 export const growth = defineCommand({
   meta: {
     name: "growth",
-    description: "tells what leaks steadily from what fills a cache, over snapshots of a long run",
+    description: "tells a steady leak from a cache that fills, over snapshots of a long run",
   },
   usage: ["[options] STORE", "[options] [STORE] SNAP SNAP SNAP…"],
   about: [
-    "Of one store: the verdict, as memview verdict tells it, by when what is live was born. Of snapshots: three " +
-      "looks at least, and each call stack is one of",
+    "For one store, this prints the verdict, like memview verdict. For at least three snapshots, each call stack is " +
+      "one of these:",
     [
-      ["growing", "all the time: a leak"],
-      ["levelled", "it grew and then stayed: a cache, a pool"],
+      ["growing", "it grew all the time: a leak"],
+      ["levelled", "it grew, and then stayed: a cache, a pool"],
       ["bursty", "it came and went, or grew at once"],
       ["shrinking", ""],
       ["flat", ""],
     ],
-    "The slope is the median over all pairs of looks; confidence is how unlikely so ascending an order is by chance.",
+    "The slope is the median over all pairs of looks. The confidence says how unlikely it is that the sizes ascend " +
+      "by chance.",
   ],
   args: {
     every: {
@@ -38,24 +39,23 @@ export const growth = defineCommand({
       valueHint: "TIME",
       section: "Options",
       description:
-        "The snapshots were taken in the order given, so far apart: 10min, 1h. Without it a snapshot counts as " +
-        "taken when its file was written, and a store as of now, of its process's end or of when it was written " +
-        "last.",
+        "The snapshots were taken in the given order, this far apart: 10min, 1h. Without this option, a snapshot's " +
+        "time is when its file was written. A store's time is now, its process's end, or when it was last written.",
     },
     top: {
       type: "string",
       valueHint: "N",
-      description: "The N call stacks of each kind that grow fastest; 10 without it.",
+      description: "Show the N call stacks of each kind that grow fastest; the default is 10.",
     },
     ...formatOption,
     ...helpOption,
     looks: { type: "positional", required: false, many: true, description: "Snapshots and stores" },
   },
   examples: [
-    ["memview growth app.mem", "one look is enough, also after a crash"],
+    ["memview growth app.mem", "one look is enough, even after a crash"],
     ["while sleep 600; do memview snapshot app.mem -o $(date +%s).snap; done &", "a look every ten minutes"],
-    ["memview growth *.snap", "what they tell"],
-    ["memview growth --every 10min app.mem 1.snap 2.snap 3.snap", "the store, as it is now, is the last of them"],
+    ["memview growth *.snap", "compare them all"],
+    ["memview growth --every 10min app.mem 1.snap 2.snap 3.snap", "the store, as it is now, is the last look"],
   ],
   exits: EXITS,
   async run({ args }) {

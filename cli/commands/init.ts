@@ -9,8 +9,8 @@ export const init = defineCommand({
   meta: { name: "init", description: "writes memview, memdb and memhook into a project that has memhook installed" },
   usage: [""],
   about: [
-    "The three files in the current folder start the programs in node_modules, with whichever runtime is at " +
-      "hand: node memview, bun memdb, deno run -A memview. Nothing that is there is overwritten.",
+    "The three files in the current folder start the programs in node_modules, with any of the runtimes: node " +
+      "memview, bun memdb, deno run -A memview. Existing files are not overwritten.",
   ],
   args: helpOption,
   examples: [["npm install memhook && npx memhook init", "then: node memview --help"]],

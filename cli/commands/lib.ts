@@ -13,9 +13,9 @@ export const lib = defineCommand({
   meta: { name: "lib", description: "prints the path of the library for a program, or for this machine" },
   usage: ["[PROGRAM]"],
   about: [
-    "The library is there for each processor and C library, and PROGRAM's own file tells which one it needs; of " +
-      "a script its interpreter. Where the path has a space or a colon, which LD_PRELOAD cannot hold, it is that " +
-      "of a link in the folder for temporary files.",
+    "There is a library for each processor and C library. PROGRAM's own file says which one it needs; for a script, " +
+      "its interpreter's does. LD_PRELOAD cannot hold a space or a colon, so if the path has one, a link in the " +
+      "folder for temporary files is printed.",
   ],
   args: {
     ...helpOption,

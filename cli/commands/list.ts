@@ -17,8 +17,8 @@ export const list = defineCommand({
   meta: { name: "list", description: "shows the processes of one run, each with its store" },
   usage: ["[options] [-m [NAME] | [-f] PATH]"],
   about: [
-    "PATH is that of the first process, as MEMHOOK_FILE had it; %p and %e in it stand for any process and " +
-      "program. Who holds most comes last.",
+    "PATH is the path of the first process, as in MEMHOOK_FILE; %p and %e in it stand for any process and program. " +
+      "The process that holds most comes last.",
   ],
   args: { ...storeOptions, ...formatOption, ...lookOptions, ...helpOption },
   examples: [

@@ -14,17 +14,18 @@ import { terminalStyle } from "../terminal.js";
 import { duration, integer, word } from "../values.js";
 
 export const lost = defineCommand({
-  meta: { name: "lost", description: "shows what nothing in a running program points to any more" },
+  meta: { name: "lost", description: "shows blocks that nothing in a running program points to any more" },
   usage: ["[options] [-m [NAME] | [-f] PATH | --pid PID]"],
   about: [
-    "The program stands still for a moment, most often milliseconds, and runs on. Each of its blocks then is one of",
+    "The program stands still for a moment, usually milliseconds, and runs on. Each block gets one of these " +
+      "verdicts:",
     [
-      ["lost", "nothing points to it: it can never be freed"],
-      ["indirect", "only lost ones point to it"],
-      ["interior", "held, but only by pointers into it, not to where it begins; or by such a block"],
-      ["reachable", "held, from variables, stacks, registers or mappings"],
+      ["lost", "nothing points to it, so it can never be freed"],
+      ["indirect", "only lost blocks point to it"],
+      ["interior", "held, but only by pointers into it, not to its beginning, or by such a block"],
+      ["reachable", "held by variables, stacks, registers or mappings"],
     ],
-    "What is lost is reported when it was in two looks. docs/lost.md tells what that means, and what cannot be known.",
+    "A block is reported when it was lost in two looks. docs/lost.md says what that means, and what cannot be known.",
   ],
   args: {
     ...storeOptions,
@@ -32,34 +33,38 @@ export const lost = defineCommand({
       type: "string",
       valueHint: "PID",
       section: "Which store",
-      description: "A process without a store, of glibc: blocks have no call stacks then.",
+      description: "A process without a store, with glibc. Its blocks have no call stacks.",
     },
     freeze: {
       type: "string",
       valueHint: "HOW",
       section: "How to look",
       description:
-        "snapshot: the program stands still while its page tables are copied, and its memory is read from the copy; " +
-        "stop: it stands still until its memory was read; auto, the default: a snapshot where there can be one.",
+        "snapshot: the program stands still while its page tables are copied, and its memory is read from the copy. " +
+        "stop: it stands still until its memory has been read. auto, the default: snapshot where possible, " +
+        "otherwise stop.",
     },
     "max-pause": {
       type: "string",
       valueHint: "TIME",
-      description: "Do not stop the program for longer: 50ms. Without it there is no bound but that of --freeze.",
+      description:
+        "Do not stop the program for longer than this: 50ms. Without this option only --freeze bounds the pause.",
     },
-    confirm: { type: "string", valueHint: "N", description: "Report what is lost in N looks; 2 without it." },
+    confirm: { type: "string", valueHint: "N", description: "Report what is lost in N looks; the default is 2." },
     aggregate: {
       type: "boolean",
       alias: "a",
       bare: true,
       section: "What to show",
-      description: "One element for each call stack, as the text always has, instead of one for each block.",
+      description:
+        "In JSON, one element for each call stack instead of one for each block. The text always has call stacks.",
     },
     show: {
       type: "string",
       valueHint: "VERDICTS",
       description:
-        "Which to list: lost,indirect for both; lost without it in text, lost,indirect in JSON. Sums are always whole.",
+        "List the blocks with these verdicts, such as lost,indirect. The default is lost in text, and lost,indirect " +
+        "in JSON. Sums always cover all verdicts.",
     },
     ...formatOption,
     "exit-code": { type: "string", valueHint: "N", description: "Exit with N when something is lost." },
@@ -67,8 +72,8 @@ export const lost = defineCommand({
     ...helpOption,
   },
   examples: [
-    ["memview lost app.mem", "what is lost, by call stack, the worst last"],
-    ["memview lost --pid 4711", "of a program that was started without memhook"],
+    ["memview lost app.mem", "what is lost, by call stack, the largest last"],
+    ["memview lost --pid 4711", "for a program that was started without memhook"],
     ["memview lost --exit-code 1 --format json app.mem | jq .verdicts", "for a script"],
   ],
   exits: [["0", "fine"], ["that of --exit-code", "something is lost"], WRONG],

@@ -50,20 +50,19 @@ import { integer } from "../values.js";
 const PROCESSES_SHOWN = 5;
 
 export const run = defineCommand({
-  meta: { name: "run", description: "runs a program and then shows what it has not freed" },
+  meta: { name: "run", description: "runs a program, and shows what it has not freed" },
   usage: ["[options] [--] PROGRAM [ARG…]"],
   about: [
-    "Everything behind PROGRAM belongs to it. Processes that it starts are followed, each has its own store " +
-      "(beside app.mem: app.4711.mem), and those with live memory are shown too. The library's settings, such as " +
-      "MEMHOOK_SIZE_MB and MEMHOOK_DEPTH, apply (memhook --help lists them).",
-    "Signals sent to memhook reach PROGRAM, once, whether to it alone or to the process group, and it stops and " +
-      "goes on with PROGRAM. While the report is made, the first one that asks to end is answered with a line, the " +
-      "second ends memhook without a report. KILL and STOP cannot be passed on, nor real-time signals: these and " +
-      "KILL end memhook, and PROGRAM runs on. The report tells which processes are still running when PROGRAM has " +
-      "ended, as a daemon is.",
-    "Where MEMHOOK_NET_HOST is set, and none of -f, --baseline and --exit-code is given, the program sends to memdb " +
-      "there, which keeps what there is to see. A name is looked up here, as every program of this system looks it " +
-      "up.",
+    "All arguments after PROGRAM belong to it. Processes that it starts are recorded too. Each has its own store " +
+      "(app.4711.mem beside app.mem), and those with live memory are shown. The library's settings apply, such as " +
+      "MEMHOOK_SIZE_MB and MEMHOOK_DEPTH (memhook --help lists them).",
+    "A signal sent to memhook reaches PROGRAM once, whether it is sent to memhook alone or to the process group. " +
+      "memhook stops and continues with PROGRAM. While the report is made, the first signal that asks memhook to end " +
+      "is answered with a line; the second ends it without a report. KILL, STOP and real-time signals cannot be " +
+      "passed on: KILL and real-time signals end memhook, and PROGRAM runs on. The report lists processes that " +
+      "outlive PROGRAM, such as a daemon.",
+    "If MEMHOOK_NET_HOST is set, and none of -f, --baseline and --exit-code is given, PROGRAM sends to memdb there, " +
+      "which keeps the stores. memhook looks a host name up with the system's resolver.",
   ],
   args: {
     "mapped-file": {
@@ -72,38 +71,39 @@ export const run = defineCommand({
       valueHint: "PATH",
       section: "Options",
       description:
-        "Keep the store in this file, to look into it while the program runs and afterwards. Without it the " +
+        "Keep the store in this file, to look at it while the program runs and afterwards. Without this option the " +
         "store is temporary.",
     },
     top: {
       type: "string",
       valueHint: "N",
       description:
-        "The N call stacks that hold most, in each process; 10 without it. With --baseline the regressions that " +
-        "hold most.",
+        "Show the N call stacks that hold most, in each process; the default is 10. With --baseline, the N " +
+        "regressions that hold most.",
     },
     "exit-code": {
       type: "string",
       valueHint: "N",
-      description: "Exit with N if the program left memory live, for CI. Without it, as the program does.",
+      description:
+        "Exit with N if the program left memory live, for CI. Without this option, exit as the program does.",
     },
     baseline: {
       type: "string",
       valueHint: "FILE",
       section: "Checking, for CI",
       description:
-        "Compare what is live at the end with this snapshot, tell what changed on standard error, and exit with " +
-        "1 if it is a regression. A file that is not there is written; with CI=true that is an error.",
+        "Compare what is live at the end with this snapshot, report changes on standard error, and exit with 1 for " +
+        "a regression. If the file does not exist, it is written; with CI=true that is an error.",
     },
     update: {
       type: "boolean",
-      description: "Write what is live to the baseline instead. Refused where CI=true is set.",
+      description: "Write what is live to the baseline instead. Refused with CI=true.",
     },
     output: {
       type: "string",
       alias: "o",
       valueHint: "FILE",
-      description: "Write what changed to this file, not to standard error.",
+      description: "Write the changes to this file instead of standard error.",
     },
     ...limitOptions,
     format: tellingOptions.format,
@@ -111,19 +111,19 @@ export const run = defineCommand({
     program: { type: "positional", required: false, rest: true, description: "The program and its arguments" },
   },
   examples: [
-    ["memhook run ./app --its --options", "run it, then see what it has not freed"],
+    ["memhook run ./app --its --options", "run it, and then see what it has not freed"],
     ["memhook run --top 3 -- python3 script.py", ""],
     ["memhook run -f app.mem ./server &", "keep the store, for a program that runs on"],
-    ["memview -ac --min-time-from-now 1min app.mem", "and look into it meanwhile"],
+    ["memview -ac --min-time-from-now 1min app.mem", "and look at it meanwhile"],
     ["memhook run --exit-code 1 ./tests", "fail when the tests leave memory live"],
-    ["memhook run --baseline tests.snap -- ./tests", "fail when they leave more live than what was accepted"],
+    ["memhook run --baseline tests.snap -- ./tests", "fail when they leave more live than was accepted"],
   ],
   notes: { "Environment, besides the library's settings": [variableEntries([...CHECKING, ...VIEWING])] },
   exits: [
     ["the program's", "its own exit code; 128 + N when signal N ended it"],
     ["that of --exit-code", "memory is live and no signal ended the program"],
     ["1", "--baseline finds a regression and the program itself did not fail"],
-    ["2", "it could not be run, or not be checked; one line on standard error says why"],
+    ["2", "the program could not be run or checked; one line on standard error says why"],
   ],
 
   async run({ args }) {

@@ -11,8 +11,8 @@ export const snapshot = defineCommand({
   meta: { name: "snapshot", description: "writes what is live to a text file, for memview diff and version control" },
   usage: ["[options] [-m [NAME] | [-f] PATH…] -o FILE"],
   about: [
-    "The snapshot has the call stacks that hold memory, with functions, files and lines, and no addresses, " +
-      "process ids or times: it is the same from run to run, and in another folder. Several stores become one " +
+    "The snapshot lists the call stacks that hold memory, with functions, files and lines. It has no addresses, " +
+      "process ids or times, so it is the same from run to run, and in another folder. Several stores become one " +
       "snapshot.",
   ],
   args: {
@@ -24,12 +24,12 @@ export const snapshot = defineCommand({
       alias: "o",
       valueHint: "FILE",
       section: "The snapshot",
-      description: "Write it to this file; without it, to standard output.",
+      description: "Write to this file instead of standard output.",
     },
     compress: {
       type: "boolean",
       bare: true,
-      description: "Compressed with gzip. Reading tells by itself.",
+      description: "Compress with gzip. Reading detects this by itself.",
     },
     ...filterOptions,
     ...helpOption,
@@ -37,7 +37,10 @@ export const snapshot = defineCommand({
   examples: [
     ["memview snapshot app.mem -o base.snap", ""],
     ["memview snapshot app.mem app.*.mem -o base.snap", "the program and the processes that it started"],
-    ["memview snapshot --min-time-from-start 1min --compress app.mem -o base.snap.gz", "without start-up"],
+    [
+      "memview snapshot --min-time-from-start 1min --compress app.mem -o base.snap.gz",
+      "without what start-up allocated",
+    ],
   ],
   exits: EXITS,
   async run({ args }) {

@@ -15,16 +15,16 @@ export const status = defineCommand({
       type: "string",
       valueHint: "PATH",
       section: "Which memdb",
-      description: "The one that listens on this socket.",
+      description: "The memdb that listens on this socket.",
     },
     port: {
       type: "string",
       alias: "p",
       valueHint: "PORT",
-      description: "The one that listens on this TCP port; 20015 when left out.",
+      description: "The memdb that listens on this TCP port; the default is 20015.",
     },
-    host: { type: "string", valueHint: "HOST", description: "On this machine; 127.0.0.1 when left out." },
-    "token-file": { type: "string", valueHint: "FILE", description: "The token, if it asks for one." },
+    host: { type: "string", valueHint: "HOST", description: "The host of that port; the default is 127.0.0.1." },
+    "token-file": { type: "string", valueHint: "FILE", description: "The file with the token, if memdb asks for one." },
     ...formatOption,
     ...helpOption,
   },
@@ -33,8 +33,8 @@ export const status = defineCommand({
     ["memdb status --unix /run/user/1000/memdb --format json | jq .sessions", "for a script"],
   ],
   exits: [
-    ["0", "it answered"],
-    ["2", "there is none, it refused, or the arguments are wrong"],
+    ["0", "memdb answered"],
+    ["2", "there is no memdb, it refused, or an argument is wrong"],
   ],
   async run({ args }) {
     if (args.unix !== undefined && (args.port ?? args.host) !== undefined) {

@@ -31,7 +31,7 @@ const ENTER = "\x1b[?1049h\x1b[?25l";
 const LEAVE = "\x1b[?25h\x1b[?1049l";
 
 export const top = defineCommand({
-  meta: { name: "top", description: "shows the call stacks that hold most, live" },
+  meta: { name: "top", description: "shows the call stacks that hold most, and updates the display" },
   usage: ["[options] [-m [NAME] | [-f] PATH]"],
   args: {
     ...storeOptions,
@@ -39,12 +39,12 @@ export const top = defineCommand({
       type: "string",
       valueHint: "TIME",
       section: "Options",
-      description: "Time between looks: 2s (the default), 500ms, 1min.",
+      description: "The time between looks: 2s (the default), 500ms, 1min.",
     },
     top: {
       type: "string",
       valueHint: "N",
-      description: "Where there is no terminal: the N call stacks that hold most; 10 without it.",
+      description: "Without a terminal, show the N call stacks that hold most; the default is 10.",
     },
     "no-default-suppressions": filterOptions["no-default-suppressions"],
     ...helpOption,
@@ -57,7 +57,7 @@ export const top = defineCommand({
     Keys: [
       [
         ["s, n, g", "sort by size, number, growth since the start"],
-        ["/", "filter by function, file or module; escape ends it"],
+        ["/", "filter by function, file or module; escape ends the filter"],
         ["arrows, j, k", "choose a call stack"],
         ["enter", "show its frames"],
         ["p", "pause"],

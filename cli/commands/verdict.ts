@@ -9,32 +9,32 @@ import { integer, word } from "../values.js";
 import { printVerdict } from "../verdicts.js";
 
 export const verdict = defineCommand({
-  meta: { name: "verdict", description: "tells where your own code holds memory, and which of it grows" },
+  meta: { name: "verdict", description: "shows where your own code holds memory, and which places grow" },
   usage: ["[options] [-m [NAME] | [-f] PATH]"],
   about: [
-    "One look at a store is enough, also after a crash. Each line is a place: the innermost function of your own " +
-      "that asked for the memory, past libraries and functions that only hand an allocation on. What is said first " +
-      "is told by when the blocks that are still live were allocated, in the life of the process:",
+    "One look at a store is enough, even after a crash. Each line is a place: the innermost function of your own " +
+      "code that requested the memory. Libraries, and functions that only pass an allocation on, are skipped. A line " +
+      "begins with a verdict, which depends on when, in the life of the process, the live blocks were allocated:",
     [
       ["grows steadily", "all the time, and little is freed: a leak"],
       ["grows by realloc", "one block that gets larger: a vector, an arena"],
       ["stopped growing", "for a long time, and then no more"],
       ["burst", "at once"],
       ["filled early", "in the first third, and then no more: a cache, tables"],
-      ["recent only", "what was allocated earlier is freed: a working set"],
+      ["recent only", "earlier allocations are freed: a working set"],
       ["few blocks", "too few to tell"],
     ],
-    "The little columns show that: allocations that are still live, from the process's start to now.",
+    "The small bars show this: the births of the live allocations, from the process's start to now.",
   ],
   args: {
     ...storeOptions,
-    all: { type: "boolean", section: "Options", description: "Every place, not only those that matter most." },
-    top: { type: "string", valueHint: "N", description: "The N places that matter most; 10 without it." },
+    all: { type: "boolean", section: "Options", description: "Show every place, not only those that matter most." },
+    top: { type: "string", valueHint: "N", description: "Show the N places that matter most; the default is 10." },
     "show-callstack": {
       type: "boolean",
       alias: "c",
       bare: true,
-      description: "The call stack under each place that holds most of it, frames of libraries in one line.",
+      description: "Show under each place the call stack that holds most of it, with frames of libraries in one line.",
     },
     ...formatOption,
     ...placeOptions,
@@ -45,7 +45,7 @@ export const verdict = defineCommand({
   examples: [
     ["memview verdict app.mem", ""],
     ["memview verdict -c --top 3 app.mem", "with call stacks"],
-    ["memview verdict --skip-frames '^pool_' app.mem", "your own allocator is not where you want to look"],
+    ["memview verdict --skip-frames '^pool_' app.mem", "skip your own allocator"],
     ["memview verdict --format json app.mem | jq '.findings[].place'", "for a script"],
   ],
   notes: { Environment: [variableEntries(VIEWING)] },

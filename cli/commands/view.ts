@@ -36,75 +36,83 @@ const options = {
     alias: "c",
     bare: true,
     section: "What to show",
-    description: "The call stack under each line, innermost frame first. Text only: JSON always has it.",
+    description: "Show the call stack under each line, innermost frame first. JSON always has it.",
   },
   aggregate: {
     type: "boolean",
     alias: "a",
     bare: true,
-    description: "One line for each call stack with its total, instead of one for each allocation.",
+    description: "Show one line for each call stack with its total, instead of one for each allocation.",
   },
   by: {
     type: "string",
     valueHint: "WHAT",
     description:
-      "One line for each stack (the same as -a), function, module, file, line, place or thread. place is the " +
-      "innermost function of your own code, past libraries and allocators; the others but thread are of the " +
-      "innermost frame, which asked for the memory.",
+      "Show one line for each stack (the same as -a), function, module, file, line, place or thread. place is the " +
+      "innermost function of your own code, past libraries and allocators. function, module, file and line " +
+      "are those of the innermost frame, which requested the memory.",
   },
-  top: { type: "string", valueHint: "N", description: "Only the N largest in the chosen order." },
+  top: {
+    type: "string",
+    valueHint: "N",
+    description: "Show only the last N in the chosen order, which are the largest.",
+  },
   ...formatOption,
-  "get-storage-info": { type: "boolean", description: "How large the store may grow, and what is free of that." },
+  "get-storage-info": {
+    type: "boolean",
+    description: "Show how large the store may grow, and how much of that is free.",
+  },
   "sort-by-time": {
     type: "boolean",
     alias: "t",
     replaces: SORTS,
-    section: "Order: always ascending, so that a terminal shows the worst at the prompt",
-    description: "Allocations by time. This is the default; call stacks (-a) come by number of allocations.",
+    section: "Order (ascending, so that the largest is next to the prompt)",
+    description:
+      "Order allocations by time. This is the default; for call stacks (-a) it is the number of allocations.",
   },
   "sort-by-size": {
     type: "boolean",
     alias: "s",
     replaces: SORTS,
-    description: "By size; call stacks by their total size.",
+    description: "Order by size; call stacks by their total size.",
   },
   "sort-by-address": {
     type: "boolean",
     alias: "p",
     replaces: SORTS,
-    description: "Allocations by address.",
+    description: "Order allocations by address.",
   },
   sort: {
     type: "string",
     valueHint: "ORDER",
     replaces: SORTS,
     description:
-      "The same as a word: allocations by time, size or address; call stacks by count, size, or what the stack " +
-      "did all the time, freed allocations included: allocations (how many it made), temporary (of them, freed " +
-      "before the thread allocated again), peak (bytes it held when the program held most). Then each line shows " +
-      "that number too.",
+      "The order as a word. Allocations: time, size or address. Call stacks: count, size, or a total since the " +
+      "start that includes freed allocations: allocations (how many the stack made), temporary (how many of these " +
+      "were freed before the thread allocated again), peak (bytes that the stack held when the program held most). " +
+      "With such a total, each line shows that number too.",
   },
   ...filterOptions,
+  ...skipOption,
   source: {
     type: "boolean",
     bare: true,
-    section: "How it looks",
-    description: "Three lines of source under each frame whose file is there; with call stacks unless -c0.",
+    section: "Appearance",
+    description: "Show three lines of source under each frame whose file exists. Implies -c, unless -c0 is given.",
   },
-  ...skipOption,
   ...lookOptions,
   "no-demangle": {
     type: "boolean",
     bare: true,
-    description: "Names of C++ and Rust functions as the compiler made them.",
+    description: "Show mangled names of C++ and Rust functions.",
   },
   "no-lock": {
     type: "boolean",
     bare: true,
     section: "Other",
     description:
-      "Read each piece of a running program's store once, even if it changes meanwhile: faster on a busy " +
-      "program, may miss an allocation.",
+      "Read each piece of a running program's store only once, even if it changes meanwhile. This is faster on a " +
+      "busy program, but may miss an allocation.",
   },
   ...helpOption,
 } as const;
@@ -116,19 +124,19 @@ export const view = defineCommand({
   },
   usage: ["[options] [-m [NAME] | [-f] PATH]"],
   about: [
-    "PATH is a store: the file that MEMHOOK_FILE named. The program may be running, finished or killed; it is " +
-      "not stopped.",
-    "Flags with [=0|1] may stand alone (-a) or have a value glued on (-a0, --aggregate=false), flags can be " +
-      "written together (-ac), and of an option given twice the last one counts.",
+    "PATH is a store: the file that MEMHOOK_FILE named. The program may be running, finished or killed. It is not " +
+      "stopped.",
+    "A flag with [=0|1] may stand alone (-a) or with a value (-a0, --aggregate=false). Flags can be combined (-ac). " +
+      "If an option is given twice, the last one counts.",
   ],
   args: options,
   examples: [
-    ["memview -ac app.mem", "the call stacks that hold memory, the most frequent last"],
-    ["memview -acs --top 10 app.mem", "the ten that hold most, the worst last"],
+    ["memview -ac app.mem", "the call stacks that hold memory, the most allocations last"],
+    ["memview -acs --top 10 app.mem", "the ten that hold most, the largest last"],
     ["memview -ac --min-time-from-now 10min", "what has been live for ten minutes, from shared memory ShmMemHook"],
     ["memview -ac --min-time-from-start 1min app.mem", "without what start-up allocated"],
-    ["memview -ac --sort temporary --top 5 app.mem", "where allocating could be saved"],
-    ["memview --by file -s app.mem", "which source files ask for the memory"],
+    ["memview -ac --sort temporary --top 5 app.mem", "where allocations could be avoided"],
+    ["memview --by file -s app.mem", "which source files request the memory"],
     ["memview -s -z 1MiB app.mem", "single allocations of a MiB and more"],
     ["memview -a --format json app.mem | jq .totals", "for a script"],
   ],

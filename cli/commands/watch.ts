@@ -15,34 +15,38 @@ import { terminalStyle } from "../terminal.js";
 import { duration, integer } from "../values.js";
 
 export const watch = defineCommand({
-  meta: { name: "watch", description: "shows which call stacks grow, look by look" },
+  meta: { name: "watch", description: "shows which call stacks grow from look to look" },
   usage: ["[options] [-m [NAME] | [-f] PATH]"],
   about: [
-    "The first look has nothing to compare with. Sizes are of what is live; what grew most comes last. The " +
-      "program is not stopped.",
+    "The first look has nothing to compare with. Sizes are live bytes. What grew most comes last. The program is " +
+      "not stopped.",
   ],
   args: {
     ...storeOptions,
     every: {
       type: "string",
       valueHint: "TIME",
-      section: "When, and what",
-      description: "Time between looks: 10s (the default), 500ms, 5min.",
+      section: "Options",
+      description: "The time between looks: 10s (the default), 500ms, 5min.",
     },
-    count: { type: "string", valueHint: "N", description: "Looks; without it until the program ends." },
-    top: { type: "string", valueHint: "N", description: "The N call stacks that grew most; 10 without it." },
+    count: {
+      type: "string",
+      valueHint: "N",
+      description: "The number of looks. Without this option, look until the program ends.",
+    },
+    top: { type: "string", valueHint: "N", description: "Show the N call stacks that grew most; the default is 10." },
     "show-callstack": {
       type: "boolean",
       alias: "c",
       bare: true,
-      description: "Their frames, innermost first. On unless -c0.",
+      description: "Show their frames, innermost first. This is the default; -c0 hides them.",
     },
     ...lookOptions,
     ...helpOption,
   },
   examples: [
     ["memview watch app.mem", ""],
-    ["memview watch --every 10s --count 6 --top 3 app.mem", "one minute, the three that grow most"],
+    ["memview watch --every 10s --count 6 --top 3 app.mem", "for one minute, the three that grow most"],
   ],
   exits: EXITS,
   async run({ args }) {
