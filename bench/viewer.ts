@@ -2,16 +2,18 @@
 //
 //   node dist/bench/viewer.js [RECORDS=10000000] [STACKS=50000] [RUNS=5]
 //
-// Makes a store, groups it by call stack with bench/viewer/native.c (compiled with $CC or cc) and with
-// `memview -a --top 50` in each runtime that is there, one after the other in every round. Each is a process from its
-// start to its end, so a runtime's own start counts; a line shows what that alone takes. All have to print the same 50
-// rows. Printed are medians of the time and of the most memory that a process was seen with.
+// Makes a store, and asks two questions of it, each of a program in C (bench/viewer/, compiled with $CC or cc) and of
+// memview in each runtime that is there, one after the other in every round: `-a --top 50`, the sums by call stack, and
+// `verdict`, the places in a program's own code. Each is a process from its start to its end, so a runtime's own start
+// counts; a line shows what that alone takes. All have to answer alike. Printed are medians of the time and of the most
+// memory that a process was seen with.
 
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 import * as L from "../asm/layout.js";
 import { StoreBuilder } from "../test/support/store-builder.js";
 
@@ -27,43 +29,82 @@ interface Contestant {
   resident: number[];
 }
 
+interface Question {
+  title: string;
+  /** A source in bench/viewer/, and what its program takes behind the store. */
+  native: string;
+  arguments: string[];
+  /** Of memview, before the store. */
+  memview: string[];
+  /** What has to be the same. */
+  answer(text: string, native: boolean): unknown;
+}
+
+const questions: Question[] = [
+  {
+    title: "the 50 stacks with most allocations",
+    native: "native.c",
+    arguments: [],
+    memview: ["-a", "--top", "50"],
+    answer: (text) => text,
+  },
+  {
+    title: "the ten places that hold most",
+    native: "places.c",
+    arguments: ["1"],
+    memview: ["verdict", "--format", "json", "--top", "10"],
+    answer(text, native) {
+      if (native) return text.trim().split("\n").slice(0, 3);
+      const { findings } = JSON.parse(text) as { findings: { bytes: number; count: number }[] };
+      return findings.slice(0, 3).map(({ bytes, count }) => `${bytes} ${count}`);
+    },
+  },
+];
+
 try {
   const path = join(folder, "large.store");
   makeStore(path);
-  const native = join(folder, "native");
-  const compile = ["-O3", "-march=native", `-I${root}build`, "-o", native, `${root}bench/viewer/native.c`];
-  const { status } = spawnSync(process.env.CC ?? "cc", compile, { stdio: "inherit" });
-  if (status !== 0) throw new Error("bench/viewer/native.c does not compile");
-  const memview = [join(root, "memview"), "-a", "--top", "50", path];
   const bin = join(root, "node_modules/.bin");
-  const contestants = (
-    [
-      ["native C", [native, path]],
-      ["node", ["node", ...memview]],
-      ["bun", [join(bin, "bun"), ...memview]],
-      ["deno", [join(bin, "deno"), "run", "-A", ...memview]],
-      ["node alone", ["node", "-e", "0"]],
-    ] as const
-  )
-    .filter(([, [program]]) => !program!.startsWith(bin) || existsSync(program!))
-    .map(([name, command]): Contestant => ({ name, command: [...command], times: [], resident: [] }));
+  for (const question of questions) {
+    const native = join(folder, question.native.replace(".c", ""));
+    const source = `${root}bench/viewer/${question.native}`;
+    const { status } = spawnSync(
+      process.env.CC ?? "cc",
+      ["-O3", "-march=native", `-I${root}build`, "-o", native, source],
+      { stdio: "inherit" },
+    );
+    if (status !== 0) throw new Error(`${source} does not compile`);
+    const memview = [join(root, "memview"), ...question.memview, path];
+    const contestants = (
+      [
+        ["native C", [native, path, ...question.arguments]],
+        ["node", ["node", ...memview]],
+        ["bun", [join(bin, "bun"), ...memview]],
+        ["deno", [join(bin, "deno"), "run", "-A", ...memview]],
+        ["node alone", ["node", "-e", "0"]],
+      ] as const
+    )
+      .filter(([, [program]]) => !program!.startsWith(bin) || existsSync(program!))
+      .map(([name, command]): Contestant => ({ name, command: [...command], times: [], resident: [] }));
 
-  for (let round = 0; round < runs; round++) {
-    let expected = "";
-    for (const { name, command, times, resident } of contestants) {
-      const { milliseconds, mebibytes, text } = await run(command);
-      times.push(milliseconds);
-      resident.push(mebibytes);
-      expected ||= text;
-      if (name !== "node alone" && text !== expected) throw new Error(`${name} prints other rows than native C`);
+    for (let round = 0; round < runs; round++) {
+      let expected: unknown;
+      for (const { name, command, times, resident } of contestants) {
+        const { milliseconds, mebibytes, text } = await run(command);
+        times.push(milliseconds);
+        resident.push(mebibytes);
+        if (name === "native C") expected = question.answer(text, true);
+        else if (name !== "node alone" && !isDeepStrictEqual(question.answer(text, false), expected))
+          throw new Error(`${name} answers otherwise than native C`);
+      }
     }
-  }
 
-  console.log(`${records} records, ${stacks} stacks, the 50 largest by count, medians of ${runs}`);
-  for (const { name, times, resident } of contestants) {
-    const ratio = (median(times) / median(contestants[0]!.times)).toFixed(2);
-    const time = `${median(times).toFixed(0).padStart(5)} ms (${ratio})`;
-    console.log(`${name.padEnd(11)} ${time}, ${median(resident).toFixed(0)} MiB resident`);
+    console.log(`${records} records, ${stacks} stacks, ${question.title}, medians of ${runs}`);
+    for (const { name, times, resident } of contestants) {
+      const ratio = (median(times) / median(contestants[0]!.times)).toFixed(2);
+      const time = `${median(times).toFixed(0).padStart(5)} ms (${ratio})`;
+      console.log(`${name.padEnd(11)} ${time}, ${median(resident).toFixed(0)} MiB resident`);
+    }
   }
 } finally {
   rmSync(folder, { recursive: true });
@@ -97,15 +138,22 @@ function median(values: number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1]!;
 }
 
-/** One slot in ten free, stacks of different weight, sizes of 16 to 4111 bytes, times in the order of slots. */
+/**
+ * One slot in ten free, stacks of different weight, sizes of 16 to 4111 bytes, times in the order of slots over all
+ * the life. The innermost frames of two stacks in three are of a library.
+ */
 function makeStore(path: string): void {
-  const store = new StoreBuilder();
-  const app = store.module("/usr/bin/app", { executable: true });
-  const frames = Array.from({ length: 20_000 }, (_, i) => store.frame(app, BigInt(0x1000 + 16 * i)));
+  const store = new StoreBuilder({ endTime: BigInt((records >>> 20) + 1) << 32n });
+  const library = store.module("/usr/lib/x86_64-linux-gnu/libany.so.1", { executable: true });
+  const app = store.module("/srv/app", { executable: true });
+  const frames = Array.from({ length: 20_000 }, (_, i) =>
+    store.frame(i % 3 === 0 ? app : library, BigInt(0x1000 + 16 * i)),
+  );
+  const outer = Array.from({ length: 12 }, (_, i) => store.frame(app, BigInt(0x100 + 16 * i)));
   let random = 12345;
   const next = () => (random = (Math.imul(random, 1664525) + 1013904223) >>> 0);
   for (let i = 0; i < stacks; i++) {
-    store.stack(Array.from({ length: 12 }, (_, depth) => frames[(depth < 3 ? next() : depth) % frames.length]!));
+    store.stack(outer.map((frame, depth) => (depth < 3 ? frames[next() % frames.length]! : frame)));
   }
   store.thread({ allocations: BigInt(records), allocatedBytes: 0n });
   store.recordSource({

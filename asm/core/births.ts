@@ -1,6 +1,6 @@
 // When what is live was born: for each stack, its records counted into 16 buckets of the process's life.
 //
-//   0 counts, 16 × u32      64 bytes, 16 × f64      192 smallest and largest record      208 the stack's stored totals
+//   0 of each part: bytes, f64; records, u32      192 smallest and largest record      208 the stack's stored totals
 //
 // A leak is born evenly, a cache early, a working set just now (runtime/reports/growth.ts reads that). Counts are
 // those of the records, also in a sample: how far they can be trusted depends on them. Bytes are what the records
@@ -13,8 +13,10 @@ import { birthsOf, findPaged } from "./aggregate";
 import { PIECE } from "./memory";
 
 export const BIRTH_BUCKETS: i32 = 16;
-export const BIRTH_COUNTS: i32 = 0;
-export const BIRTH_BYTES: i32 = 64;
+// What is written together lies together: a record costs hardly more than one cache line here.
+export const BIRTH_BYTES: i32 = 0;
+export const BIRTH_COUNTS: i32 = 8;
+export const BIRTH_STEP: i32 = 12;
 export const BIRTH_SMALLEST: i32 = 192;
 export const BIRTH_LARGEST: i32 = 200;
 export const BIRTH_ALLOCATIONS: i32 = 208;
@@ -22,22 +24,32 @@ export const BIRTH_ALLOCATED_BYTES: i32 = 216;
 export const BIRTH_FREES: i32 = 224;
 export const BIRTH_FREED_BYTES: i32 = 232;
 
-/** Buckets for each nanosecond. */
-let rate: f64 = 0;
+// A time's bucket is (time << left >> right) * factor >> 59, so that nothing is divided or rounded for each record. The
+// shifts bring the span to between 2^30 and 2^31, and the product stays below 2^64.
+const FRACTION: u64 = 59;
+let last: u64 = 0;
+let left: u64 = 0;
+let right: u64 = 0;
+let factor: u64 = 0;
 
 /** Has the following records counted by their birth within a life of `span` nanoseconds. */
-export function setLife(span: f64): void {
-  rate = <f64>BIRTH_BUCKETS / max(span, 1);
+export function setLife(span: u64): void {
+  const life = min(max(span, 1), (<u64>1) << 62);
+  const bits = 64 - clz(life);
+  left = bits < 31 ? 31 - bits : 0;
+  right = bits > 31 ? bits - 31 : 0;
+  const scaled = (life << left) >> right;
+  factor = (((<u64>BIRTH_BUCKETS) << FRACTION) + scaled - 1) / scaled;
+  last = life - 1;
 }
 
 /** Takes in a record of `size` bytes that stands for `bytes`. */
 export function addBirth(sum: usize, stack: u32, size: u64, bytes: f64, time: u64): void {
   const birth = birthsOf(sum, stack);
-  const bucket = <usize>min(<f64>time * rate, <f64>(BIRTH_BUCKETS - 1));
-  const count = birth + (bucket << 2);
-  store<u32>(count, load<u32>(count) + 1);
-  const held = birth + (bucket << 3);
-  store<f64>(held, load<f64>(held, BIRTH_BYTES) + bytes, BIRTH_BYTES);
+  const bucket = <usize>((((min(time, last) << left) >> right) * factor) >> FRACTION);
+  const at = birth + min(bucket, <usize>(BIRTH_BUCKETS - 1)) * BIRTH_STEP;
+  store<f64>(at, load<f64>(at, BIRTH_BYTES) + bytes, BIRTH_BYTES);
+  store<u32>(at, load<u32>(at, BIRTH_COUNTS) + 1, BIRTH_COUNTS);
   // Kept from the other end, so that 0 says that there is none yet.
   if (~size > load<u64>(birth, BIRTH_SMALLEST)) store<u64>(birth, ~size, BIRTH_SMALLEST);
   if (size > load<u64>(birth, BIRTH_LARGEST)) store<u64>(birth, size, BIRTH_LARGEST);
@@ -56,10 +68,4 @@ export function takeTotals(first: u32, end: u32): i32 {
     store<u64>(birth, load<u64>(element, STACK_FREED_BYTES), BIRTH_FREED_BYTES);
   }
   return 0;
-}
-
-/** Where the births of a stack are that has a row. */
-export function birthsAt(stack: u32): usize {
-  const sum = findPaged(stack);
-  return sum ? birthsOf(sum, stack) : 0;
 }

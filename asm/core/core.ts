@@ -3,6 +3,7 @@
 //   memory.ts ◀─ validate.ts ◀─ tables.ts, summary.ts
 //       ▲
 //       └─ entries.ts ◀─ sort.ts    aggregate.ts ◀─ births.ts ◀─ records.ts ◀─ rows.ts    fault.ts: what went wrong
+//                                                    └─ spots.ts ◀─ places.ts
 //
 // It imports nothing, keeps no managed objects and reads no file: the host (runtime/) puts pieces of the file into its
 // memory and calls one flat function after the other. What it is given may be any bytes at all; a function that finds
@@ -28,7 +29,7 @@ export {
   BIRTH_FREES,
   BIRTH_LARGEST,
   BIRTH_SMALLEST,
-  birthsAt,
+  BIRTH_STEP,
   setLife,
   takeTotals,
 } from "./births";
@@ -45,6 +46,20 @@ export {
   faultTextLength,
 } from "./fault";
 export { FRAMES, FRAMES_MAX, HEADER, PIECE, releaseAll, SECOND } from "./memory";
+export {
+  claimPlaces,
+  gather,
+  PLACE_BIRTHS,
+  PLACE_BYTES,
+  PLACE_COUNT,
+  PLACE_ENTRY,
+  PLACE_LARGEST,
+  PLACE_NEWEST,
+  PLACE_OLDEST,
+  PLACE_SPREAD,
+  PLACE_STACKS,
+  PLACE_VARIANCE,
+} from "./places";
 export {
   beginScan,
   COLLECT_ENTRIES,
@@ -95,6 +110,26 @@ export {
   stackTotal,
   sumStacks,
 } from "./rows";
+export {
+  beginSearch,
+  beginSpots,
+  MARK_PASS,
+  MARK_STOP,
+  SEARCH_FOUND,
+  SEARCH_NEW,
+  SEARCH_NONE,
+  SEARCH_OPEN,
+  search,
+  spotAsked,
+  spotCount,
+  spotFrameMarks,
+  spotFrames,
+  spotModuleMarks,
+  spotOuters,
+  spotSizes,
+  spotStacks,
+  spotStates,
+} from "./spots";
 export { sumThreads, tidyTimeline } from "./summary";
 export {
   beginInnermostModules,

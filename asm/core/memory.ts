@@ -58,14 +58,27 @@ export function claim(bytes: u32): usize {
   return start;
 }
 
+/** What is claimed from here on can be released without what was claimed before. */
+let kept: usize = ARENA;
+
+export function keep(): void {
+  kept = top;
+}
+
+/** Empties the arena down to the last keep(). */
+export function release(): void {
+  top = kept;
+}
+
 /** Empties the arena; every pointer into it is void. */
 export function releaseAll(): void {
   top = ARENA;
+  kept = ARENA;
 }
 
-/** Bytes of the arena in use. */
-export function arenaBytes(): u32 {
-  return <u32>(top - ARENA);
+/** Bytes of the arena that release() gives back. */
+export function releasableBytes(): u32 {
+  return <u32>(top - kept);
 }
 
 if (!cover(ARENA)) unreachable();

@@ -218,7 +218,8 @@ function sumUp<T>(from: u32, count: u32, stacks: u32): u32 {
     if (!sum) break;
     const time = load<u64>(record, RECORD_TIME);
     add(sum, size, time);
-    if (isFloat<T>()) addBirth(sum, stack, size, <f64>size, time);
+    // Signed, which is an instruction: sizes are below 2^53.
+    if (isFloat<T>()) addBirth(sum, stack, size, <f64>(<i64>size), time);
     if (time > last) last = time;
     bytes += size;
     records++;

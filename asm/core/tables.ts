@@ -33,7 +33,7 @@ import {
   STACK_NODE,
 } from "../layout";
 import { damaged, tooMuch } from "./fault";
-import { arenaBytes, CACHED, claim, FRAMES, HEADER, releaseAll } from "./memory";
+import { CACHED, claim, FRAMES, HEADER, releasableBytes, release, releaseAll } from "./memory";
 import { arrayCount, bytesInBlock, elementBytes, fileBlock } from "./validate";
 
 /** What a function returns when a block has to be read first. */
@@ -58,7 +58,7 @@ export function wantedBytes(): u32 {
   return wantedLength;
 }
 
-/** Forgets all blocks: they may have changed, or the header says now that they hold more. */
+/** Forgets all blocks: they may have changed, or the header says now that they hold more. Empties the arena. */
 export function forgetBlocks(): void {
   releaseAll();
   memory.fill(CACHED, 0, BLOCK_MAX_COUNT * 4);
@@ -66,7 +66,10 @@ export function forgetBlocks(): void {
 
 /** Where the host reads the wanted block to; 0 after leaving a fault. */
 export function placeBlock(): usize {
-  if (arenaBytes() >= CACHE_BYTES) forgetBlocks();
+  if (releasableBytes() >= CACHE_BYTES) {
+    release();
+    memory.fill(CACHED, 0, BLOCK_MAX_COUNT * 4);
+  }
   const place = claim(wantedLength);
   if (!place) tooMuch("has tables that do not fit in memory");
   store<u32>(CACHED + (wanted << 2), <u32>place);
@@ -117,17 +120,12 @@ export function beginWalk(stack: u32): i32 {
 export function walk(): i32 {
   const limit = load<u32>(HEADER, HEADER_DEPTH_LIMIT);
   while (node) {
-    const at = entry(KIND_NODES, node, "there is no stack node");
+    const at = nodeAt(node);
     if (!at) return failure;
     if (depth >= limit) return damaged("a stack has more frames than the depth limit,", limit);
-    const parent = load<u32>(at, NODE_PARENT);
-    // Also the guarantee that this loop ends.
-    if (parent >= node) return damaged("its caller does not come before stack node", node);
-    const frame = load<u32>(at, NODE_FRAME);
-    if (frame >= arrayCount(KIND_FRAMES) && frame) return damaged("there is no frame", frame);
-    store<u32>(FRAMES + (depth << 2), frame);
+    store<u32>(FRAMES + (depth << 2), load<u32>(at, NODE_FRAME));
     depth++;
-    node = parent;
+    node = load<u32>(at, NODE_PARENT);
   }
   return depth;
 }
@@ -167,6 +165,35 @@ function innermostModule(stack: u32): i32 {
 /** Whether the stack's outer frames are missing because of the depth limit. */
 export function walkCut(): bool {
   return cut;
+}
+
+/** A stack's innermost node, 0 if it has none; MISSING or FAILED. */
+export function stackNode(stack: u32): i64 {
+  return beginWalk(stack) ? <i64>failure : <i64>node;
+}
+
+/**
+ * Address of a stack node, 0 with failureOf(). Its frame exists, and its parent comes before it, which is the
+ * guarantee that every way outwards ends.
+ */
+export function nodeAt(index: u32): usize {
+  const at = entry(KIND_NODES, index, "there is no stack node");
+  if (!at) return 0;
+  if (load<u32>(at, NODE_PARENT) >= index) {
+    failure = damaged("its caller does not come before stack node", index);
+    return 0;
+  }
+  const frame = load<u32>(at, NODE_FRAME);
+  if (frame >= arrayCount(KIND_FRAMES) && frame) {
+    failure = damaged("there is no frame", frame);
+    return 0;
+  }
+  return at;
+}
+
+/** Why the last function here gave no address: MISSING or FAILED. */
+export function failureOf(): i32 {
+  return failure;
 }
 
 // ── Frames, modules, strings ─────────────────────────────────────────────────────────────────────

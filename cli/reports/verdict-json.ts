@@ -16,7 +16,7 @@ import type { Frame } from "../../runtime/host/types.js";
 import type { Finding } from "../../runtime/reports/finding.js";
 import type { Judged } from "../../runtime/reports/verdict.js";
 
-export function* verdictJson({ verdict, stackOf }: Judged, findings: readonly Finding[]): Generator<string> {
+export function* verdictJson({ verdict, stackOf, timeOf }: Judged, findings: readonly Finding[]): Generator<string> {
   const { process: its, totals, end, life, matched, sample, suppressed, bypassed } = verdict;
   const ended = end.kind === "none" ? null : { kind: end.kind, status: end.status };
   yield '{"version":1,\n';
@@ -41,8 +41,8 @@ export function* verdictJson({ verdict, stackOf }: Judged, findings: readonly Fi
       count,
       rate,
       births: { counts: births.counts, bytes: births.bytes },
-      oldest,
-      newest,
+      oldest: timeOf(oldest),
+      newest: timeOf(newest),
       stacks,
       ...(finding.inStep && { inStep: finding.inStep.map(partOf) }),
       callers: callers.map(plain),

@@ -256,7 +256,7 @@ export interface Query {
   freedStacks?: boolean | undefined;
   /** With the totals of each stack. */
   totals?: boolean | undefined;
-  /** Of stacks: count when what is live was born within a life of so many nanoseconds. */
+  /** Of sums by place: count when what is live was born within a life of so many nanoseconds. */
   births?: bigint | undefined;
   /** Read every piece once, even if the process changes it meanwhile. */
   noLock?: boolean | undefined;
@@ -284,8 +284,6 @@ export interface RawStackRow {
   /** 0n when nothing matched. */
   oldest: bigint;
   newest: bigint;
-  /** Only when the query asks for them. */
-  births?: Births;
 }
 
 /** When the live blocks of a stack were born, and what was allocated and freed there all the time. */

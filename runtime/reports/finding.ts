@@ -16,8 +16,9 @@ export interface Finding {
   /** Bytes a minute, of what grows. */
   rate: number | null;
   births: Births;
-  oldest: string;
-  newest: string;
+  /** Relative times of the oldest and the newest. */
+  oldest: bigint;
+  newest: bigint;
   /** How many call stacks have this place. */
   stacks: number;
   /** The one that holds most. */

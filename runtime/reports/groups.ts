@@ -4,7 +4,7 @@
 // The sums by stack come from core.wasm; what is left to do here is to add up as many rows as there are stacks. Threads
 // are not a property of a stack, so they are counted over the single allocations.
 
-import type { Frame, RawAllocation, RawStackRow } from "../host/types.js";
+import type { Frame, RawAllocation } from "../host/types.js";
 import { margin } from "../stores/sample.js";
 
 export const GROUPINGS = ["function", "module", "file", "line", "place", "thread"] as const;
@@ -25,16 +25,16 @@ export interface Group {
 type Sums = Omit<Group, "name">;
 
 /** Adds up rows by a name; ascending by count or size. `top`: only the N largest. */
-export function groupStacks(
-  rows: readonly RawStackRow[],
-  nameOf: (stackId: number) => string,
+export function groupRows<Row extends Sums>(
+  rows: readonly Row[],
+  nameOf: (row: Row) => string,
   sort: "count" | "size",
   top: number | undefined,
 ): Group[] {
   const groups = new Map<string, Group>();
   for (const row of rows) {
     if (row.count === 0) continue;
-    const name = nameOf(row.stackId);
+    const name = nameOf(row);
     const group = groups.get(name);
     if (group === undefined) groups.set(name, { name, ...sumsOf(row) });
     else add(group, row);

@@ -11,8 +11,8 @@
 // not the same for all.
 
 import { basename } from "node:path";
-import type { Frame, RawFrame } from "../host/types.js";
-import type { Store } from "../stores/store.js";
+import type { Frame, ModuleInfo, RawFrame } from "../host/types.js";
+import type { PlaceRow, Sizes, StackWalks } from "../stores/stackwalks.js";
 import { belowMain, isLibraryModule, plainName, whose } from "./own.js";
 import { isRuntimeModule, isRuntimeName } from "./suppressions.js";
 
@@ -28,28 +28,23 @@ export interface Place {
 export interface FrameNames {
   loadFrames(raws: Iterable<RawFrame>, names: boolean): Promise<void>;
   /** What a frame that was loaded stands for: calls that were inlined there first. */
-  locations(raw: RawFrame): readonly Frame[];
+  locations(raw: Pick<RawFrame, "id">): readonly Frame[];
 }
 
-/** A stack, and what is known of the sizes of its live blocks. */
-export interface Sized {
-  stackId: number;
-  count: number;
-  /** Of its blocks; equal: all have the same size. */
-  smallest: number;
-  largest: number;
-}
-
-/** Where in a stack its place is: the frame, and which of the calls inlined there. */
-interface Spot {
-  frame: number;
-  call: number;
+/** Of each stack where its place is: the frame, which of the calls inlined there, and who called that; 0 is none. */
+interface Spots {
+  found: Uint8Array;
+  frames: Uint32Array;
+  outers: Uint32Array;
+  calls: Uint16Array;
 }
 
 /** Call sites that a function must have to be seen as a wrapper. */
 const MANY = 3;
 /** A wrapper around a wrapper around … */
 const ROUNDS = 4;
+/** Inlined calls in one frame that are told apart. */
+const CALLS = 0xffff;
 
 const UNKNOWN: Place = { key: "", frame: null, own: false };
 
@@ -58,38 +53,30 @@ export class Places {
   readonly #skip: RegExp | undefined;
   /** Functions that were found to be wrappers. */
   readonly #found = new Set<string>();
-  /** Of frames by id: the call of each frame's that is own, −1 if none is. */
-  #ownCalls = new Map<number, number>();
-  readonly #places = new Map<Frame, Place>();
+  /** The places of the last answer; its rows name them by where they stand here. */
+  all: Place[] = [];
 
-  constructor(
-    readonly store: Store,
-    resolver: FrameNames,
-    skip?: RegExp,
-  ) {
+  constructor(resolver: FrameNames, skip?: RegExp) {
     this.#resolver = resolver;
     this.#skip = skip;
   }
 
-  /** The place of each of the stacks, in their order. */
-  async of(stacks: readonly Sized[]): Promise<Place[]> {
-    const frames = stacks.map(({ stackId }) => this.store.frames(stackId).frames);
-    const spots = new Array<Spot | null>(stacks.length).fill(null);
-    await this.#findOwn(frames, spots, stacks.keys());
+  /** What the stacks of an answer hold by place; for Store.query(). */
+  async gather(walks: StackWalks): Promise<PlaceRow[]> {
+    const spots: Spots = { ...walks.spots(), calls: new Uint16Array(walks.count) };
+    const every = [...spots.found.keys()];
+    await this.#findOwn(walks, spots, every);
+    const sizes = walks.sizes();
+    let fresh = every;
     for (let round = 0; round < ROUNDS; round++) {
-      const wrapped = await this.#findWrappers(stacks, frames, spots);
-      if (wrapped.length === 0) break;
-      const before = wrapped.map((i) => spots[i]!);
-      this.#ownCalls = new Map();
-      await this.#findOwn(frames, spots, wrapped);
+      fresh = await this.#findWrappers(walks, sizes, spots, fresh);
+      if (fresh.length === 0) break;
+      walks.again(fresh, "spot");
       // A wrapper that nobody of the user's calls is better than nothing.
-      wrapped.forEach((i, at) => {
-        spots[i] ??= before[at]!;
-      });
+      await this.#findOwn(walks, spots, fresh);
     }
-    const others = [...stacks.keys()].filter((i) => spots[i] === null);
-    await this.#findOthers(frames, spots, others);
-    return spots.map((spot, i) => this.#placeAt(frames[i]!, spot));
+    await this.#findOthers(walks, spots);
+    return walks.gather(this.#number(spots), this.all.length);
   }
 
   /** The functions of the user's own that lead to a place, from the inside out, each once. */
@@ -107,137 +94,178 @@ export class Places {
     return whose(frame, this.#skip) === "own" && !this.#found.has(functionKey(frame));
   }
 
-  /** Sets the spots of those that have own code. */
-  async #findOwn(frames: readonly RawFrame[][], spots: (Spot | null)[], which: Iterable<number>): Promise<void> {
-    let open = Array.from(which, (stack) => ({ stack, at: 0 }));
-    for (const { stack } of open) spots[stack] = null;
-    while (open.length > 0) {
-      // What is in a library has no own code, whatever its name is.
-      open = open.flatMap(({ stack, at }) => {
-        const its = frames[stack]!;
-        while (at < its.length && isLibraryModule(its[at]!.module?.path ?? "")) at++;
-        return at < its.length ? [{ stack, at }] : [];
-      });
-      await this.#resolver.loadFrames(new Set(open.map(({ stack, at }) => frames[stack]![at]!)), true);
-      open = open.flatMap(({ stack, at }) => {
-        const call = this.#ownCall(frames[stack]![at]!);
-        if (call < 0) return [{ stack, at: at + 1 }];
-        spots[stack] = { frame: at, call };
-        return [];
-      });
-    }
-  }
-
-  #ownCall(raw: RawFrame): number {
-    let call = this.#ownCalls.get(raw.id);
-    if (call === undefined) {
-      call = this.#resolver.locations(raw).findIndex((frame) => this.isOwn(frame));
-      this.#ownCalls.set(raw.id, call);
-    }
-    return call;
+  /** Sets the spots of those stacks that have own code. What is in a library has none, whatever its name is. */
+  #findOwn(walks: StackWalks, spots: Spots, which: readonly number[]): Promise<void> {
+    const library = (module: ModuleInfo | null) => isLibraryModule(module?.path ?? "");
+    return this.#find(walks, spots, which, library, (frame) => this.isOwn(frame));
   }
 
   /** Of stacks without own code: the innermost frame in no runtime, of a function that does more than to allocate. */
-  async #findOthers(frames: readonly RawFrame[][], spots: (Spot | null)[], which: readonly number[]): Promise<void> {
-    const isRuntime = ({ module }: RawFrame) =>
+  async #findOthers(walks: StackWalks, spots: Spots): Promise<void> {
+    const left = () => [...spots.found.keys()].filter((stack) => spots.found[stack] === 0);
+    const isRuntime = (module: ModuleInfo | null) =>
       module === null || isRuntimeModule(module.path) || isRuntimeName(basename(module.path));
-    let open = which.map((stack) => ({ stack, at: 0 }));
-    while (open.length > 0) {
-      open = open.flatMap(({ stack, at }) => {
-        const its = frames[stack]!;
-        while (at < its.length && isRuntime(its[at]!)) at++;
-        return at < its.length ? [{ stack, at }] : [];
-      });
-      await this.#resolver.loadFrames(new Set(open.map(({ stack, at }) => frames[stack]![at]!)), true);
-      open = open.flatMap(({ stack, at }) => {
-        const calls = this.#resolver.locations(frames[stack]![at]!);
-        const call = calls.findIndex((frame) => whose(frame) !== "wrapper" && !isStandard(frame));
-        if (call < 0) return [{ stack, at: at + 1 }];
-        spots[stack] = { frame: at, call };
-        return [];
-      });
+    const rounds = [
+      { passes: isRuntime, fits: (frame: Frame) => whose(frame) !== "wrapper" && !isStandard(frame) },
+      { passes: () => false, fits: () => true },
+    ];
+    for (const { passes, fits } of rounds) {
+      const which = left();
+      if (which.length === 0) return;
+      walks.again(which, "start");
+      await this.#find(walks, spots, which, passes, fits);
     }
-    const left = which.filter((i) => spots[i] === null && frames[i]!.length > 0);
-    await this.#resolver.loadFrames(new Set(left.map((i) => frames[i]![0]!)), true);
-    for (const i of left) spots[i] = { frame: 0, call: 0 };
   }
 
-  #placeAt(frames: readonly RawFrame[], spot: Spot | null): Place {
-    if (spot === null) return UNKNOWN;
-    const frame = this.#resolver.locations(frames[spot.frame]!)[spot.call]!;
-    let place = this.#places.get(frame);
-    if (place === undefined) {
-      place = { key: placeKey(frame), frame, own: this.isOwn(frame) };
-      this.#places.set(frame, place);
-    }
-    return place;
-  }
-
-  /** Finds functions that only pass on a size; gives the stacks whose place was in one of them. */
-  async #findWrappers(
-    stacks: readonly Sized[],
-    frames: readonly RawFrame[][],
-    spots: readonly (Spot | null)[],
-  ): Promise<number[]> {
-    const functions = new Map<string, number[]>();
-    spots.forEach((spot, i) => {
-      if (spot === null) return;
-      const key = functionKey(this.#resolver.locations(frames[i]![spot.frame]!)[spot.call]!);
-      const known = functions.get(key);
-      if (known) known.push(i);
-      else functions.set(key, [i]);
+  /** Sets the spots of those stacks that have a frame outside of the modules that are passed with a call that fits. */
+  async #find(
+    walks: StackWalks,
+    spots: Spots,
+    which: readonly number[],
+    passes: (module: ModuleInfo | null) => boolean,
+    fits: (frame: Frame) => boolean,
+  ): Promise<void> {
+    const calls = new Map<number, number>();
+    await walks.search(passes, async (frames) => {
+      await this.#resolver.loadFrames(frames, true);
+      return frames.map((raw) => {
+        const call = Math.min(this.#resolver.locations(raw).findIndex(fits), CALLS);
+        if (call >= 0) calls.set(raw.id, call);
+        return call >= 0;
+      });
     });
+    const { found, frames, outers } = walks.spots();
+    for (const stack of which) {
+      if (found[stack] === 0) continue;
+      const frame = frames[stack]!;
+      spots.found[stack] = 1;
+      spots.frames[stack] = frame;
+      spots.outers[stack] = outers[stack]!;
+      spots.calls[stack] = calls.get(frame)!;
+    }
+  }
+
+  #frameAt({ frames, calls }: Spots, stack: number): Frame {
+    return this.#resolver.locations({ id: frames[stack]! })[calls[stack]!]!;
+  }
+
+  /** Numbers the places of the stacks. */
+  #number(spots: Spots): Uint32Array {
+    const numbers = new Uint32Array(spots.found.length);
+    const byKey = new Map<string, number>();
+    const bySpot = new Map<number, number>();
+    this.all = [];
+    for (let stack = 0; stack < numbers.length; stack++) {
+      const spot = spotOf(spots, stack);
+      let number = bySpot.get(spot);
+      if (number === undefined) {
+        const frame = spots.found[stack] === 0 ? null : this.#frameAt(spots, stack);
+        const place = frame === null ? UNKNOWN : { key: placeKey(frame), frame, own: this.isOwn(frame) };
+        number = byKey.get(place.key);
+        if (number === undefined) {
+          number = this.all.push(place) - 1;
+          byKey.set(place.key, number);
+        }
+        bySpot.set(spot, number);
+      }
+      numbers[stack] = number;
+    }
+    return numbers;
+  }
+
+  /** Finds functions that only pass on a size, among those of the stacks; gives the stacks whose place was in one. */
+  async #findWrappers(walks: StackWalks, sizes: Sizes, spots: Spots, which: readonly number[]): Promise<number[]> {
+    const bySpot = new Map<number, Allocator | null>();
+    const byName = new Map<string, Allocator>();
+    for (const stack of which) {
+      if (spots.found[stack] === 0) continue;
+      const spot = spotOf(spots, stack);
+      let it = bySpot.get(spot);
+      if (it === undefined) {
+        const frame = this.#frameAt(spots, stack);
+        const key = functionKey(frame);
+        const known = frame.function === null || this.#found.has(key);
+        it = known ? null : (byName.get(key) ?? { key, sites: new Set(), stacks: [] });
+        it?.sites.add(placeKey(frame));
+        if (it !== null) byName.set(key, it);
+        bySpot.set(spot, it);
+      }
+      it?.stacks.push(stack);
+    }
+    const likely = [...byName.values()].filter(
+      ({ sites, stacks }) => sites.size <= SITES && stacks.length >= MANY && !sameSizes(sizes, stacks),
+    );
+    const outers = new Set(likely.flatMap(({ stacks }) => stacks.map((stack) => spots.outers[stack]!)));
+    outers.delete(0);
+    const frames = Array.from(outers, (id) => walks.frame(id));
+    await this.#resolver.loadFrames(frames, true);
     const wrapped: number[] = [];
-    for (const [key, which] of functions) {
-      const sizes = new Set(which.flatMap((i) => [stacks[i]!.smallest, stacks[i]!.largest]));
-      if (which.length < MANY || sizes.size === 1) continue;
-      const calls = which.map((i) => ({ frames: frames[i]!, spot: spots[i]! }));
-      const outer = calls.flatMap(({ frames: its, spot }) => its[spot.frame + 1] ?? []);
-      await this.#resolver.loadFrames(outer, true);
-      const uses = calls.map(({ frames: its, spot }, at): Use => {
-        const flat = its.slice(spot.frame, spot.frame + 2).flatMap((raw) => this.#resolver.locations(raw));
-        return { inner: flat[spot.call]!, caller: flat[spot.call + 1], sized: stacks[which[at]!]! };
+    for (const { key, stacks } of likely) {
+      const uses = stacks.map((stack): Use => {
+        const calls = this.#resolver.locations({ id: spots.frames[stack]! });
+        const outer = spots.outers[stack]!;
+        const caller =
+          calls[spots.calls[stack]! + 1] ?? (outer === 0 ? undefined : this.#resolver.locations({ id: outer })[0]);
+        return { caller, smallest: sizes.smallest(stack), largest: sizes.largest(stack), count: sizes.count(stack) };
       });
-      if (!passesOn(uses)) continue;
+      if (!passesOn(this.#frameAt(spots, stacks[0]!), uses)) continue;
       this.#found.add(key);
-      wrapped.push(...which);
+      wrapped.push(...stacks);
     }
     return wrapped;
   }
 }
 
-/** A stack whose place is in a function, and who calls that there. */
-interface Use {
-  inner: Frame;
-  caller: Frame | undefined;
-  sized: Sized;
+/** A function in which there are places, and the stacks that have them. */
+interface Allocator {
+  key: string;
+  sites: Set<string>;
+  stacks: number[];
+}
+
+/** A number that two stacks share if their places do; −1 without one. */
+function spotOf({ found, frames, calls }: Spots, stack: number): number {
+  return found[stack] === 0 ? -1 : frames[stack]! * (CALLS + 1) + calls[stack]!;
+}
+
+/** Whether all blocks of these stacks have one size. */
+function sameSizes(sizes: Sizes, stacks: readonly number[]): boolean {
+  const first = sizes.smallest(stacks[0]!);
+  return stacks.every((stack) => sizes.smallest(stack) === first && sizes.largest(stack) === first);
 }
 
 /** Places in a function from which it allocates, at most: one for malloc, one for realloc. */
 const SITES = 2;
 const ALLOCATES = /alloc|dup|getmem|get_mem|newmem|new_mem|reserve_mem/i;
 
+/** A stack whose place is in a function: who calls that there, and the sizes of the blocks. */
+interface Use {
+  caller: Frame | undefined;
+  smallest: number;
+  largest: number;
+  count: number;
+}
+
 /** Whether a function looks like one that allocates as much as its caller says. */
-function passesOn(uses: readonly Use[]): boolean {
-  const { inner } = uses[0]!;
-  if (inner.function === null || new Set(uses.map(({ inner: frame }) => placeKey(frame))).size > SITES) return false;
-  const callers = new Map<string, Sized[]>();
-  for (const { caller, sized } of uses) {
+function passesOn(inner: Frame, uses: readonly Use[]): boolean {
+  const callers = new Map<string, Use>();
+  for (const use of uses) {
+    const { caller } = use;
     if (caller === undefined || functionKey(caller) === functionKey(inner)) continue;
     const key = placeKey(caller);
     const known = callers.get(key);
-    if (known) known.push(sized);
-    else callers.set(key, [sized]);
+    if (known === undefined) callers.set(key, { ...use });
+    else {
+      known.smallest = Math.min(known.smallest, use.smallest);
+      known.largest = Math.max(known.largest, use.largest);
+      known.count += use.count;
+    }
   }
   if (callers.size < MANY) return false;
-  const sizes = [...callers.values()].map((all) => ({
-    smallest: Math.min(...all.map(({ smallest }) => smallest)),
-    largest: Math.max(...all.map(({ largest }) => largest)),
-    count: all.reduce((sum, { count }) => sum + count, 0),
-  }));
+  const sizes = [...callers.values()];
   // All the same: it makes things of one kind.
   if (new Set(sizes.flatMap(({ smallest, largest }) => [smallest, largest])).size === 1) return false;
-  if (ALLOCATES.test(plainName(inner.function))) return true;
+  if (ALLOCATES.test(plainName(inner.function!))) return true;
   const same = sizes.filter(({ smallest, largest, count }) => smallest === largest && count > 1);
   return 2 * same.length >= sizes.length && new Set(same.map(({ largest }) => largest)).size > 1;
 }

@@ -22,7 +22,7 @@ import { CONFIDENCE } from "../stores/sample.js";
 import type { Store } from "../stores/store.js";
 import { demangle } from "../symbols/demangle.js";
 import type { Names } from "../symbols/symbolize.js";
-import { type Group, type Grouping, groupName, groupStacks, groupThreads, placeName } from "./groups.js";
+import { type Group, type Grouping, groupName, groupRows, groupThreads, placeName } from "./groups.js";
 import { Places } from "./places.js";
 import { isKnown, isListed, isRuntimeModule } from "./suppressions.js";
 
@@ -84,7 +84,8 @@ export async function report(
     if (by === "place") asked.births = 1n;
     if (!ofStacks) asked.sort = "time";
   }
-  const result = await store.query(asked);
+  const places = by === "place" ? new Places(resolver, options.skip) : undefined;
+  const result = await store.query(asked, places && ((walks) => places.gather(walks)));
   const rows = query.aggregate ? result.stacks : result.allocations;
   if (options.stacks && !by) await resolver.load(new Set(rows.map((row) => row.stackId)), true);
 
@@ -107,14 +108,11 @@ export async function report(
     let groups: Group[];
     if (by === "thread") groups = groupThreads(result.allocations, store.sampleBytes, order, query.top);
     else if (by === "place") {
-      const sized = result.stacks.map(({ stackId, count, births }) => ({ stackId, count, ...births! }));
-      const found = await new Places(store, resolver, options.skip).of(sized);
-      const names = new Map(sized.map(({ stackId }, i) => [stackId, placeName(found[i]!.frame)]));
-      groups = groupStacks(result.stacks, (id) => names.get(id)!, order, query.top);
+      groups = groupRows(result.places!, ({ place }) => placeName(places!.all[place]!.frame), order, query.top);
     } else {
       const ids = result.stacks.map((row) => row.stackId);
       await resolver.load(ids, by !== "module", (frames) => frames.slice(0, 1));
-      groups = groupStacks(result.stacks, (id) => groupName(resolver.innermost(id), by), order, query.top);
+      groups = groupRows(result.stacks, ({ stackId }) => groupName(resolver.innermost(stackId), by), order, query.top);
     }
     return {
       ...head,
@@ -266,7 +264,7 @@ export class StackResolver {
   }
 
   /** What a frame that was loaded stands for: calls that were inlined there first. */
-  locations({ id }: RawFrame): readonly Frame[] {
+  locations({ id }: Pick<RawFrame, "id">): readonly Frame[] {
     return this.#frames.get(id)!;
   }
 

@@ -1,16 +1,17 @@
 // The verdict on a store: where its live memory was asked for, own code first, and how each place came to hold it.
 //
-//   store.query(births) ──▶ stacks ──▶ places.ts ──▶ places ──▶ growth.ts ──▶ findings, the worst first
+//   store.query(births) ──▶ stacks ──▶ places.ts ──▶ sums by place ──▶ growth.ts ──▶ findings, the worst first
 //
 // Every stack has a place, but only what is shown gets all its names.
 
 import { isoTime } from "../host/time.js";
-import type { Births, Cut, Frame, Matched, ProcessInfo, RawStackRow, Totals } from "../host/types.js";
+import type { Cut, Frame, Matched, ProcessInfo, Query, Totals } from "../host/types.js";
 import { CONFIDENCE } from "../stores/sample.js";
+import type { PlaceRow } from "../stores/stackwalks.js";
 import type { Store, StoreInfo } from "../stores/store.js";
 import type { Names } from "../symbols/symbolize.js";
 import type { Finding } from "./finding.js";
-import { addBirths, isGrowing, kindOf, type Life, rateOf } from "./growth.js";
+import { isGrowing, kindOf, type Life, rateOf } from "./growth.js";
 import { joinInStep } from "./instep.js";
 import { type Place, Places } from "./places.js";
 import { type ReportOptions, StackResolver, select } from "./report.js";
@@ -45,6 +46,8 @@ export interface Judged {
   /** The stack of a finding that has them. */
   stackOf(finding: Finding): { frames: Frame[] } & Cut;
   isOwn(frame: Frame): boolean;
+  /** A relative time as ISO 8601. */
+  timeOf(relative: bigint): string;
 }
 
 /** @throws StoreError when the store cannot be read. */
@@ -52,27 +55,20 @@ export async function verdictOn(store: Store, symbolizer: Names, options: Verdic
   const resolver = new StackResolver(store, symbolizer);
   const { suppressions = [], knownSuppressed = false, skip } = options;
   const life = lifeOf(store);
-  const { stacks, matched, suppressed } = await store.query({
+  const places = new Places(resolver, skip);
+  const asked: Query = {
     aggregate: true,
     sort: "size",
     births: BigInt(Math.round(life.span)),
     ...(suppressions.length > 0 || knownSuppressed
       ? { selectStacks: (ids: Uint32Array) => select(ids, store, resolver, { stacks: true, ...options }) }
       : {}),
-  });
-  const places = new Places(store, resolver, skip);
-  const placeOf = await places.of(
-    stacks.map(({ stackId, count, births }) => ({
-      stackId,
-      count,
-      smallest: births!.smallest,
-      largest: births!.largest,
-    })),
-  );
+  };
+  const { places: rows, matched, suppressed } = await store.query(asked, (walks) => places.gather(walks));
   const totals = store.totals();
   const info = store.info();
   const known = { span: life.span, timeline: info.timeline, liveBytes: totals.liveBytes };
-  const apart = gathered(stacks, placeOf).map((sum) => findingOf(sum, known, store));
+  const apart = rows.map((row) => findingOf(row, places.all[row.place]!, known));
   apart.sort(byWeight);
   const detail = async (those: readonly Finding[]) => {
     await resolver.load(new Set(those.map(({ stackId }) => stackId)), true);
@@ -101,6 +97,7 @@ export async function verdictOn(store: Store, symbolizer: Names, options: Verdic
     detail,
     stackOf: ({ stackId }) => resolver.stack(stackId),
     isOwn: (frame) => places.isOwn(frame),
+    timeOf: (relative) => isoTime(store.wallTime(relative)),
   };
 }
 
@@ -122,60 +119,9 @@ function agoOf(store: Store, span: number, iso: string): number {
   return Math.max(0, end - Date.parse(iso)) * 1e6;
 }
 
-interface Sum {
-  place: Place;
-  rows: number;
-  largest: RawStackRow;
-  bytes: number;
-  margin: number | undefined;
-  count: number;
-  oldest: bigint;
-  newest: bigint;
-  births: Births;
-}
-
-/** What the stacks of each place hold together. */
-function gathered(stacks: readonly RawStackRow[], placeOf: readonly Place[]): Sum[] {
-  const sums = new Map<string, Sum>();
-  stacks.forEach((row, i) => {
-    if (row.count === 0) return;
-    const place = placeOf[i]!;
-    const { bytes, count, margin, oldest, newest } = row;
-    const sum = sums.get(place.key);
-    if (sum === undefined) {
-      sums.set(place.key, { place, rows: 1, largest: row, bytes, count, margin, oldest, newest, births: row.births! });
-      return;
-    }
-    sum.rows++;
-    if (bytes >= sum.largest.bytes) Object.assign(sum, { largest: row, place });
-    sum.bytes += bytes;
-    sum.count += count;
-    if (margin !== undefined) sum.margin = Math.ceil(Math.hypot(sum.margin ?? 0, margin));
-    if (oldest < sum.oldest) sum.oldest = oldest;
-    if (newest > sum.newest) sum.newest = newest;
-    sum.births = addBirths(sum.births, row.births!);
-  });
-  return [...sums.values()];
-}
-
-function findingOf({ place, rows, largest, margin, births, ...sum }: Sum, life: Life, store: Store): Finding {
-  const kind = kindOf(births, life);
-  const iso = (time: bigint) => isoTime(store.wallTime(time));
-  return {
-    frame: place.frame,
-    own: place.own,
-    kind,
-    bytes: sum.bytes,
-    ...(margin === undefined ? {} : { margin }),
-    count: sum.count,
-    rate: isGrowing(kind) ? rateOf(births, life) : null,
-    births,
-    oldest: iso(sum.oldest),
-    newest: iso(sum.newest),
-    stacks: rows,
-    stackId: largest.stackId,
-    callers: [],
-  };
+function findingOf({ place: _, ...row }: PlaceRow, { frame, own }: Place, life: Life): Finding {
+  const kind = kindOf(row.births, life);
+  return { ...row, frame, own, kind, rate: isGrowing(kind) ? rateOf(row.births, life) : null, callers: [] };
 }
 
 /** Own code first; of that what grows; of that what holds most. */

@@ -29,9 +29,8 @@ interface Functions {
   releaseAll(): void;
   setSample(bytes: number): void;
   setBirths(wanted: number): void;
-  setLife(span: number): void;
+  setLife(span: bigint): void;
   takeTotals(first: number, end: number): number;
-  birthsAt(stack: number): number;
   beginSums(): void;
   listStackIds(): number;
   stackIdCount(): number;
@@ -39,6 +38,21 @@ interface Functions {
   selectStacks(list: number, mask: number): void;
   suppressedCount(): number;
   suppressedBytes(): number;
+
+  beginSpots(selected: number): number;
+  spotCount(): number;
+  spotStacks(): number;
+  spotStates(): number;
+  spotFrames(): number;
+  spotOuters(): number;
+  spotSizes(): number;
+  spotModuleMarks(): number;
+  spotFrameMarks(): number;
+  spotAsked(): number;
+  beginSearch(): void;
+  search(): number;
+  claimPlaces(): number;
+  gather(places: number): number;
 
   beginEntries(largest: number): void;
   entriesLength(): number;
@@ -84,7 +98,12 @@ type ConstantName =
   | "MISSING"
   | `COLLECT_${"NOTHING" | "SUMS" | "ENTRIES"}`
   | `ORDER_${"TIME" | "SIZE" | "ADDRESS" | "COUNT" | "BYTES" | "ALLOCATIONS" | "TEMPORARIES" | "PEAK"}`
-  | `BIRTH_${"COUNTS" | "BYTES" | "SMALLEST" | "LARGEST" | "ALLOCATIONS" | "ALLOCATED_BYTES" | "FREES" | "FREED_BYTES"}`
+  | `BIRTH_${"STEP" | "COUNTS" | "BYTES" | "SMALLEST" | "LARGEST"}`
+  | `BIRTH_${"ALLOCATIONS" | "ALLOCATED_BYTES" | "FREES" | "FREED_BYTES"}`
+  | `MARK_${"PASS" | "STOP"}`
+  | `SEARCH_${"NEW" | "OPEN" | "FOUND" | "NONE"}`
+  | `PLACE_${"BYTES" | "COUNT" | "VARIANCE" | "SPREAD" | "OLDEST" | "NEWEST"}`
+  | `PLACE_${"STACKS" | "LARGEST" | "BIRTHS" | "ENTRY"}`
   | `MORE_${"ENTRY" | "TOTAL" | "COUNT" | "BYTES" | "VARIANCE" | "SPREAD"}`
   | `ROW_${"STACK" | "COUNT" | "BYTES" | "OLDEST" | "NEWEST"}`;
 

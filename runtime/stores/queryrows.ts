@@ -1,7 +1,7 @@
 // A query in the core's terms, and the core's rows in ours.
 
 import * as L from "../../asm/layout.js";
-import type { Births, MemoryKind, Query, RawAllocation, RawStackRow, SortOrder } from "../host/types.js";
+import type { Births, Matched, MemoryKind, Query, RawAllocation, RawStackRow, SortOrder } from "../host/types.js";
 import type { StoreImage } from "./image.js";
 import { margin } from "./sample.js";
 
@@ -45,7 +45,7 @@ export function setFilter(image: StoreImage, query: Query): void {
   image.core.call.setFilter(minSize, maxSize, minTime, maxTime, thread, kind);
   const births = query.aggregate ? query.births : undefined;
   image.core.call.setBirths(Number(births !== undefined));
-  if (births !== undefined) image.core.call.setLife(Number(births));
+  if (births !== undefined) image.core.call.setLife(births);
 }
 
 export function stackRows(image: StoreImage, rows: number, sampled: boolean, withTotals: boolean): RawStackRow[] {
@@ -75,26 +75,53 @@ export function stackRows(image: StoreImage, rows: number, sampled: boolean, wit
 /** How many parts a life has in births. */
 export const BUCKETS = 16;
 
-/** The rows, with the births of their stacks if the query asks for them. */
-export function withBirths(image: StoreImage, query: Query, rows: RawStackRow[]): RawStackRow[] {
-  if (query.births === undefined) return rows;
-  image.takeTotals();
-  const { constant, view, call } = image.core;
-  return rows.map((row): RawStackRow => {
-    const at = call.birthsAt(row.stackId) >>> 0;
-    const total = (field: number) => Number(view.getBigUint64(at + field, true));
-    const births: Births = {
-      counts: Array.from({ length: BUCKETS }, (_, i) => view.getUint32(at + constant.BIRTH_COUNTS + 4 * i, true)),
-      bytes: Array.from({ length: BUCKETS }, (_, i) => view.getFloat64(at + constant.BIRTH_BYTES + 8 * i, true)),
-      smallest: Number(BigInt.asUintN(64, ~view.getBigUint64(at + constant.BIRTH_SMALLEST, true))),
-      largest: total(constant.BIRTH_LARGEST),
-      allocations: total(constant.BIRTH_ALLOCATIONS),
-      allocatedBytes: total(constant.BIRTH_ALLOCATED_BYTES),
-      frees: total(constant.BIRTH_FREES),
-      freedBytes: total(constant.BIRTH_FREED_BYTES),
-    };
-    return { ...row, births };
-  });
+/** The births that lie at an address of a core. */
+export function birthsAt({ core: { view, constant } }: StoreImage, at: number): Births {
+  const total = (field: number) => Number(view.getBigUint64(at + field, true));
+  const counts: number[] = [];
+  const bytes: number[] = [];
+  for (let i = 0; i < BUCKETS; i++) {
+    const part = at + i * constant.BIRTH_STEP;
+    counts.push(view.getUint32(part + constant.BIRTH_COUNTS, true));
+    bytes.push(view.getFloat64(part + constant.BIRTH_BYTES, true));
+  }
+  return {
+    counts,
+    bytes,
+    smallest: Number(BigInt.asUintN(64, ~view.getBigUint64(at + constant.BIRTH_SMALLEST, true))),
+    largest: total(constant.BIRTH_LARGEST),
+    allocations: total(constant.BIRTH_ALLOCATIONS),
+    allocatedBytes: total(constant.BIRTH_ALLOCATED_BYTES),
+    frees: total(constant.BIRTH_FREES),
+    freedBytes: total(constant.BIRTH_FREED_BYTES),
+  };
+}
+
+/** The answer of the last collection to "how much is that in all". */
+export function matchedStacks({ core: { call } }: StoreImage, sampled: boolean): Matched {
+  const matched = { count: call.stacksMatched(), bytes: call.stacksBytes() };
+  if (!sampled) return matched;
+  return { ...matched, margin: margin(call.stacksBytesVariance(), call.stacksBytesSpread()) };
+}
+
+/** The same of the last scan for single allocations. */
+export function matchedRecords({ core: { call } }: StoreImage, sampled: boolean): Matched {
+  const matched = { count: call.matchedCount(), bytes: call.matchedBytes() };
+  if (!sampled) return matched;
+  return { ...matched, margin: margin(call.matchedBytesVariance(), call.matchedBytesSpread()) };
+}
+
+/** Has a query's choice among the stacks of the sums carried out in the core. */
+export async function selectIn({ core }: StoreImage, choose: NonNullable<Query["selectStacks"]>): Promise<void> {
+  const list = core.address(core.call.listStackIds());
+  const count = core.call.stackIdCount();
+  const bytes = core.bytes(list, count * 4).slice();
+  const ids = new Uint32Array(bytes.buffer, 0, count);
+  const chosen = await choose(ids);
+  if (chosen.length !== count) throw new RangeError(`selectStacks chose among ${chosen.length} of ${count} stacks`);
+  const mask = core.address(core.call.claimMask());
+  core.bytes(mask, count).set(chosen);
+  core.call.selectStacks(list, mask);
 }
 
 export function allocations(image: StoreImage, rows: number): RawAllocation[] {

@@ -13,12 +13,12 @@ import { StoreError, whyNotOpened } from "../host/errors.js";
 import { kindOfFile } from "../host/filekind.js";
 import { type ByteSource, openFile } from "../host/host.js";
 import { isoTime } from "../host/time.js";
-import type { Cut, Matched, ModuleInfo, ProcessInfo, Query, QueryResult, RawFrame, Totals } from "../host/types.js";
+import type { Cut, ModuleInfo, ProcessInfo, Query, QueryResult, RawFrame, Totals } from "../host/types.js";
 import { releaseCore } from "./core.js";
 import { type Reading, StoreImage } from "./image.js";
 import { type Liveness, liveness, whereIs } from "./liveness.js";
-import { allocations, orderOf, setFilter, stackRows, withBirths } from "./queryrows.js";
-import { margin } from "./sample.js";
+import { allocations, matchedRecords, matchedStacks, orderOf, selectIn, setFilter, stackRows } from "./queryrows.js";
+import { type Gather, type PlaceRow, StackWalks } from "./stackwalks.js";
 import { StoreFrames } from "./storeframes.js";
 import { infoOf, type StoreInfo } from "./storeinfo.js";
 import { beganAfter, newestInHeader, relativeTime, type StoreNow, timeNow, wallTime } from "./storetime.js";
@@ -149,11 +149,14 @@ export class Store {
   }
 
   /**
-   * Reads all live records and answers with those that match, one by one or summed by stack.
+   * Reads all live records and answers with those that match, one by one or summed by stack; with `gather`, summed by
+   * what it finds the stacks to have in common.
    * @throws StoreError when the store is damaged or the answer is too large to hold; RangeError for an order that does
    * not fit what is asked.
    */
-  async query(query: Query): Promise<QueryResult> {
+  async query(query: Query, gather: Gather): Promise<QueryResult & { places: PlaceRow[] }>;
+  async query(query: Query, gather?: Gather): Promise<QueryResult & { places?: PlaceRow[] }>;
+  async query(query: Query, gather?: Gather): Promise<QueryResult & { places?: PlaceRow[] }> {
     const { aggregate, selectStacks } = query;
     const order = orderOf(query.sort, aggregate);
     this.#checkOpen();
@@ -164,35 +167,36 @@ export class Store {
     const { call, constant } = image.core;
     setFilter(image, query);
     const withTotals = aggregate && query.sort !== "count" && query.sort !== "size";
-    call.releaseAll();
+    call.forgetBlocks();
     call.beginSums();
     if (aggregate || selectStacks) {
       call.beginScan(constant.COLLECT_SUMS, 0, 0);
       this.#scan(image, reading);
       // There may be stacks by now that the header did not count.
-      if (withTotals && this.#writing) image.load(false);
+      if ((withTotals || gather) && this.#writing) this.#loadAgain(image);
       if (withTotals && query.freedStacks) image.admitStacks(constant[order]);
-      if (selectStacks) await this.#select(image, selectStacks);
+      if (selectStacks) await selectIn(image, selectStacks);
     }
     const left = { count: selectStacks ? call.suppressedCount() : 0, bytes: selectStacks ? call.suppressedBytes() : 0 };
     const suppressed = left.count > 0 ? { suppressed: left } : {};
-    let result: QueryResult;
+    const result: QueryResult & { places?: PlaceRow[] } = {
+      matched: { count: 0, bytes: 0 },
+      ...suppressed,
+      allocations: [],
+      stacks: [],
+    };
     if (aggregate) {
-      call.beginEntries(top);
+      call.beginEntries(gather ? 0 : top);
       call.beginStacks();
       image.collectStacks(constant[order], selectStacks !== undefined, withTotals);
-      const rows = image.core.address(call.stackRows(constant[order]));
-      result = {
-        matched: this.#matched(
-          call.stacksMatched(),
-          call.stacksBytes(),
-          call.stacksBytesVariance(),
-          call.stacksBytesSpread(),
-        ),
-        ...suppressed,
-        allocations: [],
-        stacks: withBirths(image, query, stackRows(image, rows, this.#sampled, withTotals)),
-      };
+      result.matched = matchedStacks(image, this.#sampled);
+      if (gather) {
+        image.takeTotals();
+        result.places = await gather(new StackWalks(image, this.#frames, selectStacks !== undefined, this.#sampled));
+      } else {
+        const rows = image.core.address(call.stackRows(constant[order]));
+        result.stacks = stackRows(image, rows, this.#sampled, withTotals);
+      }
       if (query.totals) {
         const totals = image.stackTotals(result.stacks.map(({ stackId }) => stackId));
         result.stacks.forEach((row, i) => {
@@ -204,24 +208,11 @@ export class Store {
       call.beginScan(constant.COLLECT_ENTRIES, constant[order], Number(selectStacks !== undefined));
       this.#scan(image, reading);
       const rows = image.core.address(call.recordRows(constant[order]));
-      result = {
-        matched: this.#matched(
-          call.matchedCount(),
-          call.matchedBytes(),
-          call.matchedBytesVariance(),
-          call.matchedBytesSpread(),
-        ),
-        ...suppressed,
-        allocations: allocations(image, rows),
-        stacks: [],
-      };
+      result.matched = matchedRecords(image, this.#sampled);
+      result.allocations = allocations(image, rows);
     }
     this.#giveBack(image);
     return result;
-  }
-
-  #matched(count: number, bytes: number, variance: number, spread: number): Matched {
-    return this.#sampled ? { count, bytes, margin: margin(variance, spread) } : { count, bytes };
   }
 
   /** Calls `use` with all records, a piece at a time, as they are in the file. The bytes are good until it returns. */
@@ -235,19 +226,6 @@ export class Store {
     // They may refer to stacks that were not there when the tables were read last.
     this.#frames.forget();
     this.#tables.load(!this.#writing);
-  }
-
-  async #select(image: StoreImage, choose: NonNullable<Query["selectStacks"]>): Promise<void> {
-    const { core } = image;
-    const list = core.address(core.call.listStackIds());
-    const count = core.call.stackIdCount();
-    const bytes = core.bytes(list, count * 4).slice();
-    const ids = new Uint32Array(bytes.buffer, 0, count);
-    const chosen = await choose(ids);
-    if (chosen.length !== count) throw new RangeError(`selectStacks chose among ${chosen.length} of ${count} stacks`);
-    const mask = core.address(core.call.claimMask());
-    core.bytes(mask, count).set(chosen);
-    core.call.selectStacks(list, mask);
   }
 
   /** The number that the process has here, which a container makes another one; undefined where it is not seen. */
@@ -370,6 +348,13 @@ export class Store {
       this.#tables.load(true);
       return;
     }
+    this.#frames.forget();
+    this.#tables.load(false);
+  }
+
+  /** Reads again how much there is, so that the tables and `image` hold what the records refer to. */
+  #loadAgain(image: StoreImage): void {
+    image.load(false);
     this.#frames.forget();
     this.#tables.load(false);
   }

@@ -30,7 +30,7 @@ export class StoreFrames {
     const deep = core.call.walkCut() !== 0;
     // Copied: looking a frame up may need memory, and make views old.
     const ids = core.bytes(core.constant.FRAMES, count * 4).slice();
-    const frames = Array.from(new Uint32Array(ids.buffer, 0, count), (id) => this.#frame(id));
+    const frames = Array.from(new Uint32Array(ids.buffer, 0, count), (id) => this.frame(id));
     return { frames, ...cutOf(deep, frames.at(-1)?.lost === true) };
   }
 
@@ -60,7 +60,8 @@ export class StoreFrames {
     return positions;
   }
 
-  #frame(id: number): RawFrame {
+  /** A frame by its id. */
+  frame(id: number): RawFrame {
     let frame = this.#frames.get(id);
     if (!frame) {
       if (id === 0) {

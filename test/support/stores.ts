@@ -152,6 +152,19 @@ export async function exhaust(store: Store): Promise<void> {
   }
   assert.ok(grouped.stacks.every((row, i) => i === 0 || row.bytes >= grouped.stacks[i - 1]!.bytes));
 
+  // Followed to frame 2 or to their ends, and summed by the frame.
+  const { places } = await store.query({ aggregate: true, sort: "size", births: 1n }, async (walks) => {
+    await walks.search(
+      (module) => module?.id === 2,
+      async (frames) => frames.map(({ id }) => id === 2),
+    );
+    const { found } = walks.spots();
+    return walks.gather(Uint32Array.from(found), 2);
+  });
+  for (const key of ["count", "bytes"] as const) {
+    assert.ok(Math.abs(sum(places, key) - all.matched[key]) <= 2 * slack(all.matched[key]), `${key} by place`);
+  }
+
   const some = await store.query({
     aggregate: false,
     sort: "size",

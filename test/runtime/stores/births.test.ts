@@ -3,11 +3,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as L from "../../../asm/layout.js";
+import type { StackWalks } from "../../../runtime/stores/stackwalks.js";
 import { openSource } from "../../../runtime/stores/store.js";
 import { StoreBuilder } from "../../support/store-builder.js";
 import { coreBuilds, memorySource } from "../../support/stores.js";
 
 const SPAN = 1600n;
+
+/** Every stack by itself. */
+async function each(walks: StackWalks) {
+  return walks.gather(
+    Uint32Array.from({ length: walks.count }, (_, i) => i),
+    walks.count,
+  );
+}
 
 /** Two stacks in one page of sums and one far away; each has blocks of its own sizes and times. */
 function store(module: WebAssembly.Module, sampleBytes = 0n) {
@@ -35,9 +44,10 @@ function store(module: WebAssembly.Module, sampleBytes = 0n) {
 for (const [build, module] of Object.entries(coreBuilds)) {
   test(`every record is born in its part of the life (${build})`, async () => {
     const { store: opened, first, second, far } = store(module);
-    const { stacks, matched } = await opened.query({ aggregate: true, sort: "size", births: SPAN });
+    const asked = { aggregate: true, sort: "size", births: SPAN } as const;
+    const { places, matched } = await opened.query(asked, each);
     assert.deepEqual(matched, { count: 20, bytes: 206 });
-    const of = (id: number) => stacks.find(({ stackId }) => stackId === id)!.births!;
+    const of = (id: number) => places.find(({ stackId }) => stackId === id)!.births;
     assert.deepEqual(of(first), {
       counts: [2, ...new Array<number>(15).fill(1)],
       bytes: [40, ...new Array<number>(15).fill(10)],
@@ -54,26 +64,27 @@ for (const [build, module] of Object.entries(coreBuilds)) {
     // Nobody pays for what was not asked for, and the next answer is not mixed up with this one.
     const plain = await opened.query({ aggregate: true, sort: "size" });
     assert.deepEqual(
-      plain.stacks,
-      stacks.map(({ births: _, ...row }) => row),
+      plain.stacks.sort((a, b) => a.stackId - b.stackId),
+      places.map(({ births: _, place: __, stacks: ___, ...row }) => row),
     );
   });
 
   test(`births of a filtered and of a sampled store (${build})`, async () => {
     const whole = store(module);
-    const { stacks } = await whole.store.query({ aggregate: true, sort: "size", births: SPAN, minSize: 20 });
+    const asked = { aggregate: true, sort: "size", births: SPAN } as const;
+    const { places } = await whole.store.query({ ...asked, minSize: 20 }, each);
     assert.deepEqual(
-      stacks.map(({ stackId, births }) => [stackId, births!.counts[0], births!.smallest]),
+      places.map(({ stackId, births }) => [stackId, births.counts[0], births.smallest]),
       [[whole.first, 1, 30]],
     );
     const sampled = store(module, 1000n);
-    const answer = await sampled.store.query({ aggregate: true, sort: "size", births: SPAN });
-    const row = answer.stacks.find(({ stackId }) => stackId === sampled.first)!;
-    assert.equal(row.births!.counts[0], 2);
+    const answer = await sampled.store.query(asked, each);
+    const row = answer.places.find(({ stackId }) => stackId === sampled.first)!;
+    assert.equal(row.births.counts[0], 2);
     // A record of 10 bytes stands for about a hundred such, 1005 bytes.
-    assert.equal(Math.round(row.births!.bytes[5]!), 1005);
-    assert.equal(Math.round(row.births!.bytes.reduce((sum, bytes) => sum + bytes, 0)), row.bytes);
+    assert.equal(Math.round(row.births.bytes[5]!), 1005);
+    assert.equal(Math.round(row.births.bytes.reduce((sum, bytes) => sum + bytes, 0)), row.bytes);
     // Mappings are always recorded.
-    assert.equal(answer.stacks.find(({ stackId }) => stackId === sampled.second)!.births!.bytes[15], 16);
+    assert.equal(answer.places.find(({ stackId }) => stackId === sampled.second)!.births.bytes[15], 16);
   });
 }
