@@ -4,8 +4,9 @@
 //
 // So memory follows the stacks that have matching records, and never a count in the file.
 //
-// Of a store that has only a sample, a page has a second half: what the records of each stack stand for. The
-// accumulator stays what the records say themselves. Where births are asked for (births.ts), they follow.
+// Of a store that has only a sample, an accumulator has 32 bytes more: what the records of the stack stand for. The
+// first ones stay what the records say themselves. Where births are asked for (births.ts), it has 320 bytes: what is
+// written for a record then lies in two cache lines of one page of the system's.
 
 import { FAILED, tooMuch } from "./fault";
 import { claim, PAGES, STACKS_PER_PAGE_SHIFT } from "./memory";
@@ -15,7 +16,11 @@ export const SUM_OLDEST: i32 = 8;
 export const SUM_NEWEST: i32 = 16;
 export const SUM_COUNT: i32 = 24;
 export const SUM_FLAGS: i32 = 28;
-const SUM_SHIFT: i32 = 5;
+/** Bytes of an accumulator alone. */
+const SUM_BARE: u32 = 32;
+/** With births, and with estimates behind them. */
+const SUM_WITH_BIRTHS: u32 = 320;
+const ESTIMATE_BEHIND: u32 = 288;
 
 // SUM_FLAGS.
 /** selectStacks() chose it. */
@@ -23,7 +28,7 @@ const SELECTED: u32 = 1;
 /** It is in the answer even if none of its records matched. */
 const ADMITTED: u32 = 2;
 
-// Estimates of a stack, in the second half of its page; f64 each.
+// Estimates of a stack, behind what else is in its accumulator; f64 each.
 export const ESTIMATE_COUNT: i32 = 0;
 export const ESTIMATE_BYTES: i32 = 8;
 /** The variance of ESTIMATE_BYTES. */
@@ -31,14 +36,15 @@ export const ESTIMATE_VARIANCE: i32 = 16;
 /** The most that one record adds to the variance for each byte it stands for. */
 export const ESTIMATE_SPREAD: i32 = 24;
 
-/** Bytes that births.ts has for each stack. */
-const BIRTH_SHIFT: i32 = 8;
-
 const PER_PAGE: i32 = 1 << STACKS_PER_PAGE_SHIFT;
 const IN_PAGE: u32 = PER_PAGE - 1;
 
 /** Pages in use are all below this one. */
 let pagesEnd: u32 = 0;
+
+/** Bytes of an accumulator now, and where in it the estimates are. */
+let sumBytes: u32 = SUM_BARE;
+let estimateAt: u32 = SUM_BARE;
 
 let sampleBytes: f64 = 0;
 
@@ -46,7 +52,7 @@ let sampleBytes: f64 = 0;
 export function setSample(bytes: f64): void {
   if (bytes == sampleBytes) return;
   sampleBytes = bytes;
-  beginSums();
+  beginLayout();
 }
 
 export function sampleMean(): f64 {
@@ -59,22 +65,17 @@ let withBirths: bool = false;
 export function setBirths(wanted: bool): void {
   if (wanted == withBirths) return;
   withBirths = wanted;
+  beginLayout();
+}
+
+function beginLayout(): void {
+  estimateAt = withBirths ? ESTIMATE_BEHIND : SUM_BARE;
+  sumBytes = withBirths ? SUM_WITH_BIRTHS : sampleBytes > 0 ? 2 * SUM_BARE : SUM_BARE;
   beginSums();
 }
 
 export function hasBirths(): bool {
   return withBirths;
-}
-
-/** Where in a page sums and estimates end. */
-function sumsBytes(): u32 {
-  return PER_PAGE << (sampleBytes > 0 ? SUM_SHIFT + 1 : SUM_SHIFT);
-}
-
-/** The births that belong to an accumulator; only where they are wanted. */
-export function birthsOf(sum: usize, stack: u32): usize {
-  const place = stack & IN_PAGE;
-  return sum - (place << SUM_SHIFT) + sumsBytes() + (place << BIRTH_SHIFT);
 }
 
 /** Forgets all sums; the arena was emptied. */
@@ -86,7 +87,7 @@ export function beginSums(): void {
 /** The accumulator of a stack, also of one that is not in the answer; 0 if its page was not needed so far. */
 export function findPaged(stack: u32): usize {
   const page = load<u32>(PAGES + ((stack >>> STACKS_PER_PAGE_SHIFT) << 2));
-  return page ? page + ((stack & IN_PAGE) << SUM_SHIFT) : 0;
+  return page ? page + (stack & IN_PAGE) * sumBytes : 0;
 }
 
 /** The accumulator of a stack, made if need be; 0 after leaving a fault. `stack` is below 2^30. */
@@ -96,19 +97,19 @@ export function sumOf(stack: u32): usize {
 
 function newPage(stack: u32): usize {
   const index = stack >>> STACKS_PER_PAGE_SHIFT;
-  const page = claim(sumsBytes() + (withBirths ? PER_PAGE << BIRTH_SHIFT : 0));
+  const page = claim(PER_PAGE * sumBytes);
   if (!page) {
     tooMuch("has live allocations from more call stacks than fit in memory");
     return 0;
   }
   store<u32>(PAGES + (index << 2), page);
   if (index >= pagesEnd) pagesEnd = index + 1;
-  return page + ((stack & IN_PAGE) << SUM_SHIFT);
+  return page + (stack & IN_PAGE) * sumBytes;
 }
 
 /** The estimates that belong to an accumulator; only of a sample. */
 export function estimateOf(sum: usize): usize {
-  return sum + (PER_PAGE << SUM_SHIFT);
+  return sum + estimateAt;
 }
 
 /** Has a stack in the answer even if none of its records match. 0, or FAILED. */

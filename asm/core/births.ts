@@ -1,28 +1,27 @@
 // When what is live was born: for each stack, its records counted into 16 buckets of the process's life.
 //
-//   0 of each part: bytes, f64; records, u32      192 smallest and largest record      208 the stack's stored totals
+//   32 smallest and largest record      64 of each part: bytes, f64; records, u32      256 the stack's stored totals
 //
 // A leak is born evenly, a cache early, a working set just now (runtime/reports/growth.ts reads that). Counts are
 // those of the records, also in a sample: how far they can be trusted depends on them. Bytes are what the records
 // stand for.
 //
-// Births lie in the page of their stack's accumulator, behind what else is there, and only when a query asks for them.
+// Births lie in their stack's accumulator (aggregate.ts), and only when a query asks for them.
 
 import { STACK_ALLOCATED_BYTES, STACK_ALLOCATIONS, STACK_BYTES, STACK_FREED_BYTES, STACK_FREES } from "../layout";
-import { birthsOf, findPaged } from "./aggregate";
+import { findPaged } from "./aggregate";
 import { PIECE } from "./memory";
 
 export const BIRTH_BUCKETS: i32 = 16;
-// What is written together lies together: a record costs hardly more than one cache line here.
-export const BIRTH_BYTES: i32 = 0;
-export const BIRTH_COUNTS: i32 = 8;
+export const BIRTH_BYTES: i32 = 64;
+export const BIRTH_COUNTS: i32 = 72;
 export const BIRTH_STEP: i32 = 12;
-export const BIRTH_SMALLEST: i32 = 192;
-export const BIRTH_LARGEST: i32 = 200;
-export const BIRTH_ALLOCATIONS: i32 = 208;
-export const BIRTH_ALLOCATED_BYTES: i32 = 216;
-export const BIRTH_FREES: i32 = 224;
-export const BIRTH_FREED_BYTES: i32 = 232;
+export const BIRTH_SMALLEST: i32 = 32;
+export const BIRTH_LARGEST: i32 = 40;
+export const BIRTH_ALLOCATIONS: i32 = 256;
+export const BIRTH_ALLOCATED_BYTES: i32 = 264;
+export const BIRTH_FREES: i32 = 272;
+export const BIRTH_FREED_BYTES: i32 = 280;
 
 // A time's bucket is (time << left >> right) * factor >> 59, so that nothing is divided or rounded for each record. The
 // shifts bring the span to between 2^30 and 2^31, and the product stays below 2^64.
@@ -44,15 +43,14 @@ export function setLife(span: u64): void {
 }
 
 /** Takes in a record of `size` bytes that stands for `bytes`. */
-export function addBirth(sum: usize, stack: u32, size: u64, bytes: f64, time: u64): void {
-  const birth = birthsOf(sum, stack);
+export function addBirth(sum: usize, size: u64, bytes: f64, time: u64): void {
   const bucket = <usize>((((min(time, last) << left) >> right) * factor) >> FRACTION);
-  const at = birth + min(bucket, <usize>(BIRTH_BUCKETS - 1)) * BIRTH_STEP;
+  const at = sum + min(bucket, <usize>(BIRTH_BUCKETS - 1)) * BIRTH_STEP;
   store<f64>(at, load<f64>(at, BIRTH_BYTES) + bytes, BIRTH_BYTES);
   store<u32>(at, load<u32>(at, BIRTH_COUNTS) + 1, BIRTH_COUNTS);
   // Kept from the other end, so that 0 says that there is none yet.
-  if (~size > load<u64>(birth, BIRTH_SMALLEST)) store<u64>(birth, ~size, BIRTH_SMALLEST);
-  if (size > load<u64>(birth, BIRTH_LARGEST)) store<u64>(birth, size, BIRTH_LARGEST);
+  if (~size > load<u64>(sum, BIRTH_SMALLEST)) store<u64>(sum, ~size, BIRTH_SMALLEST);
+  if (size > load<u64>(sum, BIRTH_LARGEST)) store<u64>(sum, size, BIRTH_LARGEST);
 }
 
 /** Notes the stored totals of the stacks `first` … `end` − 1 that have births; their elements lie at PIECE. */
@@ -60,12 +58,11 @@ export function takeTotals(first: u32, end: u32): i32 {
   for (let stack = first; stack < end; stack++) {
     const sum = findPaged(stack);
     if (!sum) continue;
-    const birth = birthsOf(sum, stack);
     const element = PIECE + (stack - first) * STACK_BYTES;
-    store<u64>(birth, load<u64>(element, STACK_ALLOCATIONS), BIRTH_ALLOCATIONS);
-    store<u64>(birth, load<u64>(element, STACK_ALLOCATED_BYTES), BIRTH_ALLOCATED_BYTES);
-    store<u64>(birth, load<u64>(element, STACK_FREES), BIRTH_FREES);
-    store<u64>(birth, load<u64>(element, STACK_FREED_BYTES), BIRTH_FREED_BYTES);
+    store<u64>(sum, load<u64>(element, STACK_ALLOCATIONS), BIRTH_ALLOCATIONS);
+    store<u64>(sum, load<u64>(element, STACK_ALLOCATED_BYTES), BIRTH_ALLOCATED_BYTES);
+    store<u64>(sum, load<u64>(element, STACK_FREES), BIRTH_FREES);
+    store<u64>(sum, load<u64>(element, STACK_FREED_BYTES), BIRTH_FREED_BYTES);
   }
   return 0;
 }

@@ -25,7 +25,7 @@ const PAGES_MAX: i32 = (BLOCK_MAX_COUNT * 16384) >> STACKS_PER_PAGE_SHIFT;
 
 const ARENA_LIMIT: u64 = 2 << 30;
 
-export const HEADER: usize = (__heap_base + 15) & ~(<usize>15);
+export const HEADER: usize = (__heap_base + 63) & ~(<usize>63);
 export const BLOCKS: usize = HEADER + HEADER_REGION_BYTES;
 export const PIECE: usize = BLOCKS + BLOCK_MAX_COUNT * 4;
 export const SECOND: usize = PIECE + BLOCK_BYTES;
@@ -47,10 +47,10 @@ function cover(end: u64): bool {
   return memory.grow(max(pages, memory.size() >> 2)) >= 0 || memory.grow(pages) >= 0;
 }
 
-/** `bytes` zeroed bytes, or 0 when the arena is full. */
+/** `bytes` zeroed bytes from the start of a cache line on, or 0 when the arena is full. */
 export function claim(bytes: u32): usize {
   const start = top;
-  const end = <u64>start + ((<u64>bytes + 15) & ~(<u64>15));
+  const end = <u64>start + ((<u64>bytes + 63) & ~(<u64>63));
   if (end > <u64>ARENA + ARENA_LIMIT || !cover(end)) return 0;
   top = <usize>end;
   if (start < used) memory.fill(start, 0, min(top, used) - start);

@@ -5,7 +5,6 @@
 // The births of a place lie behind its sums, as those of a stack do (births.ts).
 
 import {
-  birthsOf,
   ESTIMATE_BYTES,
   ESTIMATE_COUNT,
   ESTIMATE_SPREAD,
@@ -44,7 +43,8 @@ export const PLACE_NEWEST: i32 = 40;
 export const PLACE_STACKS: i32 = 48;
 export const PLACE_LARGEST: i32 = 52;
 const PLACE_LARGEST_BYTES: i32 = 56;
-export const PLACE_BIRTHS: i32 = 64;
+/** Births lie from here on as in a stack's accumulator. */
+export const PLACE_BIRTHS: i32 = 32;
 export const PLACE_ENTRY: i32 = 320;
 
 let numbers: usize = 0;
@@ -95,7 +95,7 @@ function add(to: usize, stack: u32, sum: usize): void {
     store<f64>(to, bytes, PLACE_LARGEST_BYTES);
   }
   store<u32>(to, stacks + 1, PLACE_STACKS);
-  addBirths(to + PLACE_BIRTHS, birthsOf(sum, stack));
+  addBirths(to + PLACE_BIRTHS, sum);
 }
 
 function addBirths(to: usize, from: usize): void {

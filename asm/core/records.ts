@@ -219,7 +219,7 @@ function sumUp<T>(from: u32, count: u32, stacks: u32): u32 {
     const time = load<u64>(record, RECORD_TIME);
     add(sum, size, time);
     // Signed, which is an instruction: sizes are below 2^53.
-    if (isFloat<T>()) addBirth(sum, stack, size, <f64>(<i64>size), time);
+    if (isFloat<T>()) addBirth(sum, size, <f64>(<i64>size), time);
     if (time > last) last = time;
     bytes += size;
     records++;
@@ -278,7 +278,7 @@ function pass<T>(first: u32, from: u32, end: u32, stacks: u32): i32 {
       if (!sum) return FAILED;
       add(sum, size, time);
       if (isFloat<T>()) addEstimate(estimateOf(sum), weight, bytes);
-      if (hasBirths()) addBirth(sum, stack, size, isFloat<T>() ? bytes : <f64>size, time);
+      if (hasBirths()) addBirth(sum, size, isFloat<T>() ? bytes : <f64>size, time);
     } else if (what == COLLECT_ENTRIES) {
       if (selecting && !isStackSelected(stack)) continue;
       if (list(address, size, memoryKind, time, load<u64>(record, RECORD_THREAD))) return FAILED;

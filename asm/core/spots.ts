@@ -12,16 +12,7 @@
 // in, which may be forgotten meanwhile.
 
 import { FRAME_MODULE, KIND_FRAMES, KIND_MODULES, NODE_FRAME, NODE_PARENT } from "../layout";
-import {
-  birthsOf,
-  ESTIMATE_COUNT,
-  estimateOf,
-  findSum,
-  isSelected,
-  nextPaged,
-  SUM_COUNT,
-  sampleMean,
-} from "./aggregate";
+import { ESTIMATE_COUNT, estimateOf, findSum, isSelected, nextPaged, SUM_COUNT, sampleMean } from "./aggregate";
 import { BIRTH_LARGEST, BIRTH_SMALLEST } from "./births";
 import { tooMuch } from "./fault";
 import { claim, keep } from "./memory";
@@ -77,10 +68,9 @@ export function beginSpots(selected: bool): i32 {
     if (!isMember(stack, selected)) continue;
     store<u32>(ids + (i << 2), stack);
     const sum = findSum(stack);
-    const birth = birthsOf(sum, stack);
     const size = sizes + i * 24;
-    store<f64>(size, <f64>~load<u64>(birth, BIRTH_SMALLEST));
-    store<f64>(size, <f64>load<u64>(birth, BIRTH_LARGEST), 8);
+    store<f64>(size, <f64>~load<u64>(sum, BIRTH_SMALLEST));
+    store<f64>(size, <f64>load<u64>(sum, BIRTH_LARGEST), 8);
     const records = <f64>load<u32>(sum, SUM_COUNT);
     store<f64>(size, sampleMean() > 0 ? nearest(load<f64>(estimateOf(sum), ESTIMATE_COUNT)) : records, 16);
     i++;

@@ -1,6 +1,7 @@
 /* The speed that memview verdict is measured against: from each stack of the live allocations to the innermost frame
- * outside of the library, and for each such frame how much is live, how many blocks, and when they were born, in 16
- * parts of the life. Prints the ten places that hold most, with nothing but what that takes. It trusts the file.
+ * outside of the library, and for each such frame how much is live, how many blocks, of which sizes, and when they
+ * were born, in 16 parts of the life. Prints the ten places that hold most, with nothing but what that takes. It
+ * trusts the file.
  *
  *   places STORE LIBRARY      the number of the module whose frames are passed over
  */
@@ -20,7 +21,7 @@ struct record {
   uint32_t thread, stack;
 };
 struct sum {
-  uint64_t bytes, part_bytes[PARTS];
+  uint64_t bytes, oldest, newest, smallest, largest, part_bytes[PARTS];
   uint32_t count, frame, parts[PARTS];
 };
 
@@ -82,6 +83,10 @@ int main(int argc, char **argv) {
       uint64_t bytes = record->size & (((uint64_t)1 << MH_RECORD_KIND_SHIFT) - 1);
       uint32_t part = record->time * per_part;
       if (part >= PARTS) part = PARTS - 1;
+      if (!sum->count || record->time < sum->oldest) sum->oldest = record->time;
+      if (!sum->count || bytes < sum->smallest) sum->smallest = bytes;
+      if (record->time > sum->newest) sum->newest = record->time;
+      if (bytes > sum->largest) sum->largest = bytes;
       sum->bytes += bytes;
       sum->count++;
       sum->parts[part]++;

@@ -119,9 +119,26 @@ function agoOf(store: Store, span: number, iso: string): number {
   return Math.max(0, end - Date.parse(iso)) * 1e6;
 }
 
-function findingOf({ place: _, ...row }: PlaceRow, { frame, own }: Place, life: Life): Finding {
-  const kind = kindOf(row.births, life);
-  return { ...row, frame, own, kind, rate: isGrowing(kind) ? rateOf(row.births, life) : null, callers: [] };
+function findingOf(row: PlaceRow, { frame, own }: Place, life: Life): Finding {
+  const { births, bytes, margin, count, oldest, newest, stacks, stackId } = row;
+  const kind = kindOf(births, life);
+  const rate = isGrowing(kind) ? rateOf(births, life) : null;
+  const finding: Finding = {
+    frame,
+    own,
+    kind,
+    bytes,
+    count,
+    rate,
+    births,
+    oldest,
+    newest,
+    stacks,
+    stackId,
+    callers: [],
+  };
+  if (margin !== undefined) finding.margin = margin;
+  return finding;
 }
 
 /** Own code first; of that what grows; of that what holds most. */
