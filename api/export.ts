@@ -1,5 +1,4 @@
-// What `import … from "memhook/export"` gives: stores and snapshots in the
-// formats of other tools, as `memview export` writes them.
+// The entry "memhook/export": stores and snapshots in the formats of other tools, as `memview export` writes them.
 
 import { COSTS, type Cost } from "../runtime/exports/cost.js";
 import { FORMAT_NAMES, FORMATS, type FormatName } from "../runtime/exports/formats.js";

@@ -1,5 +1,5 @@
-// Members of questions and options, checked before they are used: a name that is misspelt would otherwise be a filter
-// that is not there, and its answer a wrong one.
+// Checks the members of queries and options before they are used. Otherwise a misspelt name would be a filter that does
+// not exist, and the answer would be wrong.
 
 /** Whether a value is one, and what it has to be, for the message. */
 export interface Kind {

@@ -1,4 +1,4 @@
-// What `import … from "memhook/memdb"` gives: memdb inside a program of one's own, and a question to one that runs.
+// The entry "memhook/memdb": memdb inside the user's own program, and a query to a running memdb.
 
 import type { LogEntry } from "../runtime/host/types.js";
 import { DEFAULTS, LEAST_SIZE, serve as listen } from "../runtime/memdb/serve.js";

@@ -1,11 +1,11 @@
-// What `import … from "memhook"` gives: stores, snapshots of them, and what changed from one to another.
+// The entry "memhook": stores, snapshots of them, and what changed from one to another.
 //
 //   const store = await openStore("app.mem");
 //   const { totals, stacks } = await store.stacks({ sort: "size", top: 10, minTimeFromNow: 60_000 });
 //   const changes = diff(await readSnapshot("accepted.snap"), await snapshot(store)).changes;
 //   store.close();
 //
-// The same under Node, Bun and Deno. test/package/example.mjs is a program that does this.
+// It is the same under Node, Bun and Deno. test/package/example.mjs is a program that does this.
 
 import type { Snapshot } from "../runtime/host/types.js";
 import { preloadAlways } from "../runtime/programs/preload.js";

@@ -1,5 +1,5 @@
-// What `import … from "memhook/memview"` gives: how what is live develops, and whether that is a regression. Stores and
-// snapshots come from "memhook".
+// The entry "memhook/memview": how live memory develops, and whether that is a regression. Stores and snapshots come
+// from "memhook".
 
 import { isoTime } from "../runtime/host/time.js";
 import type { Cut, Frame, Snapshot } from "../runtime/host/types.js";

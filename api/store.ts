@@ -1,5 +1,5 @@
-// Stores as users of the library see them: questions in the words of memview's options, answers as plain objects in the
-// shapes of its JSON.
+// Stores for users of the library: queries in the terms of memview's options, answers as plain objects in the shapes of
+// its JSON.
 
 import type {
   Allocation,

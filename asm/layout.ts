@@ -1,16 +1,16 @@
-// The one definition of every record memhook writes or reads.
+// The one definition of every record that memhook writes or reads.
 //
-// This file is three things at once: AssemblyScript (core.wasm imports it), TypeScript (runtime/
-// imports it) and the source of build/layout.h, which tools/layout-header.mjs generates for preload/.
-// So it may hold nothing but comments and lines of the form `export const NAME = 123;`, with plain
-// integer values below 2^31. asm/FORMAT.md tells what each field means; `tools/check.mjs` compares the
-// two. Everything is little-endian. Change anything here and you change a format: bump its version.
+// This file is three things at once: AssemblyScript (core.wasm imports it), TypeScript (runtime/ imports it), and the
+// source of build/layout.h, which tools/layout-header.mjs generates for preload/. So it may contain only comments and
+// lines of the form `export const NAME = 123;`, with plain integer values below 2^31. asm/FORMAT.md says what each
+// field means, and `tools/check.mjs` compares the two. Everything is little-endian. A change here changes a format:
+// raise its version.
 //
 // Naming: RECORD_FIELD is a byte offset inside the record, RECORD_BYTES is its size.
 
 // ── Store: file ──────────────────────────────────────────────────────────────────────────────────
-// A store is a sequence of 1 MiB blocks. Block 0 is the header block; every other block belongs to
-// one array, in the order in which the arrays grew.
+// A store is a sequence of 1 MiB blocks. Block 0 is the header block. Every other block belongs to one array, in the
+// order in which the arrays grew.
 
 // "MEMHOOK\n" as two little-endian words.
 export const STORE_MAGIC_LOW = 0x484d454d;
@@ -20,8 +20,8 @@ export const STORE_VERSION_MINOR = 4;
 export const BLOCK_BYTES = 1048576;
 export const BLOCK_MAX_COUNT = 65536;
 
-// So many names has a process to choose from for its store: NAME.EXT,
-// NAME.PID.EXT, NAME.PID.2.EXT …; see runtime/stores/storenames.ts.
+// How many names a process can choose from for its store: NAME.EXT, NAME.PID.EXT, NAME.PID.2.EXT …; see
+// runtime/stores/storenames.ts.
 export const STORE_NAMES = 100;
 
 // Regions of the header block.

@@ -1,4 +1,4 @@
-// Checking against what was accepted: what memview diff and memhook run --baseline have in common.
+// Comparing with what was accepted: the common part of memview diff and memhook run --baseline.
 
 import { kindOfFile } from "../runtime/host/filekind.js";
 import type { Diff, Status } from "../runtime/snapshots/diff.js";

@@ -1,5 +1,5 @@
-// All of memhook's programs in one list, for what is made from their definitions: the manual, README's tables and
-// docs/options.md (tools/docs.mjs). The launchers load one program each.
+// All of memhook's programs in one list, for everything that is generated from their definitions: the manual, README's
+// tables and docs/options.md (tools/docs.mjs). The launchers load one program each.
 
 import type { Command } from "./arguments.js";
 import { command as memdb } from "./memdb.js";

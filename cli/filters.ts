@@ -1,6 +1,6 @@
 // Filters: the options that choose among live allocations, for every command that has them.
 //
-// The age filters become bounds on the time of allocation (runtime/stores/ages.ts). All that are given hold together.
+// The age filters become bounds on the time of allocation (runtime/stores/ages.ts). All given filters apply together.
 
 import { readFileSync } from "node:fs";
 import type { MemoryKind, Query } from "../runtime/host/types.js";

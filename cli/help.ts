@@ -1,7 +1,8 @@
-// What --help prints, from the definitions that parse. Not citty's own rendering, which knows no values
-// that may be left out, no sections and no examples, and colours also what goes into a file.
+// What --help prints, from the definitions that parse. citty's own rendering is not used: it does not support values
+// that may be left out, sections and examples, and it colours text that goes into a file.
 //
-// Whoever asks is in trouble: what it does and what to type come first, every option after that.
+// Somebody who asks for help has a problem. So what a command does and what to type come first, every option after
+// that.
 
 import type { Command, Entry, Option, Options, Prose } from "./arguments.js";
 

@@ -1,8 +1,8 @@
 // Where every command starts and every error ends.
 //
-// The launchers call main() with their command. Errors that a user can do something about
-// are thrown anywhere as UsageError or as the runtime's own error classes; here they become one line on standard
-// error and exit code 2. Nothing else prints errors, nothing prints a stack trace.
+// The launchers call main() with their command. Errors that a user can fix are thrown anywhere, as UsageError or as the
+// runtime's own error classes. Here they become one line on standard error and exit code 2. Nothing else prints errors,
+// and nothing prints a stack trace.
 
 import { readFileSync } from "node:fs";
 import { type CommandDef, runCommand } from "citty";

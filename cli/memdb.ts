@@ -1,4 +1,4 @@
-// memdb: the commands of the collector put together.
+// memdb: the collector's commands.
 
 import type { Command } from "./arguments.js";
 import { collect } from "./commands/collect.js";

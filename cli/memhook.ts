@@ -1,4 +1,4 @@
-// memhook: runs a program under the library and says what it left live.
+// memhook: runs a program under the library and reports what it left live.
 
 import { defineCommand, UsageError } from "./arguments.js";
 import { SETTINGS, variableEntries } from "./environment.js";

@@ -1,4 +1,4 @@
-// memview: the commands of the viewer put together.
+// memview: the viewer's commands.
 
 import type { Command } from "./arguments.js";
 import { view } from "./commands/view.js";

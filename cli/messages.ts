@@ -1,7 +1,7 @@
 // Messages to the person at the terminal: one line each, on standard error, "memview: …".
 //
-// consola's core with a reporter of our own: its default one reads environment variables, which a Deno
-// without --allow-env refuses, and may draw boxes where one line is promised.
+// This is consola's core with our own reporter. The default reporter reads environment variables, which a Deno without
+// --allow-env refuses, and may draw boxes where one line is promised.
 
 import { type ConsolaInstance, createConsola } from "consola/core";
 import { printable } from "../runtime/host/printable.js";

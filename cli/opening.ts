@@ -1,11 +1,11 @@
-// What memhook run says first: of the program and of the processes that it started, the places in their own code that
+// What memhook run prints first: for the program and the processes that it started, the places in their own code that
 // hold memory. The call stacks follow (reports/summary.ts).
 //
 //       grows steadily  722.7 KiB  10,000 blocks  ▁▁▁▁▂██▂  pairs  leakmod.c:14
 //       grows steadily  399.3 KiB  20,000 blocks  ▁▁▁▁▂██▂  upper  leakmod.c:7
 //
-// Where several processes have something to tell, each has a title, and equal ones are told once. What has no own
-// code to tell of, such as a shell or a test runner, comes last, and only if nothing else is told.
+// If several processes have something to report, each has a title, and equal ones are reported once. A process without
+// own code, such as a shell or a test runner, comes last, and only if no other process has something to report.
 
 import { basename } from "node:path";
 import { printable } from "../runtime/host/printable.js";

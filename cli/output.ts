@@ -1,8 +1,8 @@
 // Standard output and standard error, as plain file descriptors.
 //
-// Not process.stdout: its writes are asynchronous in some runtimes and for some kinds of file, so a large
-// report would pile up in memory or be cut off by the exit. A blocking write has neither problem, is the
-// same in Node, Bun and Deno, and reports a closed pipe where it happens.
+// process.stdout is not used: its writes are asynchronous in some runtimes and for some kinds of file, so a large
+// report would pile up in memory or be cut off by the exit. A blocking write has neither problem, is the same in Node,
+// Bun and Deno, and reports a closed pipe where it happens.
 
 import { writeSync } from "node:fs";
 import { whyNotWritten } from "../runtime/host/errors.js";

@@ -1,4 +1,4 @@
-// A word as one would type it to a shell.
+// A word quoted for a shell.
 
 export function quoted(word: string): string {
   return /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

@@ -1,4 +1,4 @@
-// memhook run where MEMHOOK_NET_HOST is set: the program sends to memdb, and what it holds is asked there.
+// memhook run with MEMHOOK_NET_HOST set: the program sends to memdb, which is asked what it holds.
 
 import process from "node:process";
 import { launch, shellCode, wordsFor } from "../runtime/programs/launch.js";

@@ -1,4 +1,4 @@
-// Options and exit codes that several commands have, so that they are spelled and mean the same everywhere.
+// Options and exit codes that several commands share, so that they have the same names and meanings everywhere.
 
 import { sharedMemoryPath } from "../runtime/stores/store.js";
 import { type Entry, UsageError } from "./arguments.js";

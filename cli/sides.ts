@@ -1,4 +1,4 @@
-// What memview diff and growth compare: a snapshot's file, or a store, of which the snapshot is taken now.
+// The inputs of memview diff and growth: a snapshot's file, or a store, from which a snapshot is taken now.
 
 import { kindOfFile } from "../runtime/host/filekind.js";
 import { type Snapshot, type SnapshotOptions, takeSnapshot } from "../runtime/snapshots/snapshot.js";

@@ -1,4 +1,4 @@
-// How texts look on the terminal that is there, if one is.
+// The style of texts on the terminal, if there is one.
 
 import { fstatSync } from "node:fs";
 import { type Style, styleFor } from "./reports/style.js";

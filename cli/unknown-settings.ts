@@ -1,4 +1,4 @@
-// Variables that look like settings and are none: a typing error would else be a setting that nobody heeds.
+// Variables that look like settings but are none: without a message, nobody would notice a misspelt setting.
 
 import { editDistance } from "./arguments.js";
 import { CHECKING, SETTINGS, VIEWING } from "./environment.js";

@@ -1,5 +1,5 @@
-// The values of options: text in, a checked value out, or one line that names the option, the value and
-// the accepted form.
+// The values of options: from text to a checked value, or to one line that names the option, the value and the accepted
+// form.
 
 import ms from "ms";
 import { UsageError } from "./arguments.js";

@@ -1,11 +1,11 @@
-// Checks what no compiler checks: who imports whom, who is in the table of life, what the library exports and needs,
-// that asm/FORMAT.md says what asm/layout.ts says and the manual what --help says, lint and format, and
-// that nothing of anybody's machine is left in the files.
+// Checks what no compiler checks: imports and includes, the table of life, what the library exports and needs, that
+// asm/FORMAT.md agrees with asm/layout.ts and the manual with --help, lint and format, and that no file contains
+// anything of one machine.
 //
 //   node tools/check.mjs [--root FOLDER]
 //
-// Prints `file:line: what` for each violation and exits with 1; otherwise one line. Each check is a function of the
-// project's folder that returns its violations; test/tools/check.test.ts shows each of them failing.
+// Prints `file:line: what` for each violation and exits with 1; otherwise prints one line. Each check is a function
+// that takes the project's folder and returns its violations; test/tools/check.test.ts shows each of them failing.
 
 import { dirname, join, relative } from "node:path";
 import process from "node:process";

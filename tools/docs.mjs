@@ -1,6 +1,6 @@
-// Makes what is written from the programs' definitions (cli/definition.ts,
-// cli/environment.ts): the manual pages, docs/options.md and the tables in README.md between
-// `<!-- made: WHAT -->` and `<!-- end -->`. Run it after changing an option or its text.
+// Generates from the programs' definitions (cli/definition.ts, cli/environment.ts) the manual pages, docs/options.md
+// and the tables in README.md between `<!-- made: WHAT -->` and `<!-- end -->`. Run it after changing an option or its
+// text.
 //
 //   node tools/docs.mjs            write what has changed
 //   node tools/docs.mjs --check    change nothing; exit code 1 and one line for each file that is not in step

@@ -1,10 +1,11 @@
-// Takes a name out of a shared library's list of libraries that it needs.
+// Removes a name from a shared library's list of needed libraries.
 //
 //   node tools/drop-needed.mjs build/lib/x86_64-musl/libmemhook.so libc.so
 //
-// The linker writes musl's name for the C library, libc.so, into what is linked for musl. Whoever has a C library has
-// musl's then already; but a program of musl may start one of glibc (system() on Debian), which inherits LD_PRELOAD and
-// would end with an error for want of that name, while the symbols themselves are in every C library.
+// The linker writes musl's name for the C library, libc.so, into what is linked for musl. A process that runs musl has
+// musl's C library already. But a program of musl may start one of glibc (system() on Debian), which inherits
+// LD_PRELOAD and would end with an error because it lacks that name, while the symbols themselves are in every C
+// library.
 import { readFileSync, writeFileSync } from "node:fs";
 
 const SHT_DYNAMIC = 6;

@@ -1,10 +1,10 @@
-// Writes a WebAssembly module as a TypeScript one that carries its bytes, so
-// that whoever bundles memhook has no file to find.
+// Writes a WebAssembly module as a TypeScript module that contains its bytes, so that a bundle of memhook needs no
+// other file.
 //
 //   node tools/embed-wasm.mjs FROM.wasm TO.ts
 //
-// TO.ts exports `bytes()`. A small module is base64 alone, which is decoded in no time. A large one is deflated
-// besides: to inflate half a megabyte takes 2 ms. (Brotli makes a quarter less of it, and takes 15 ms.)
+// TO.ts exports `bytes()`. A small module is only base64, which is decoded in no time. A large one is also deflated:
+// inflating half a megabyte takes 2 ms. (Brotli saves another quarter, but takes 15 ms.)
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";

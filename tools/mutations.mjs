@@ -1,13 +1,13 @@
-// Takes one protection of the library out at a time and runs the test that stands for it, which must fail: a test that
-// cannot fail proves nothing.
+// Removes one protection of the library at a time and runs the test for it, which must fail: a test that cannot fail
+// proves nothing.
 //
 //   node tools/mutations.mjs            all
 //   node tools/mutations.mjs fork jump  those with one of the words in their line
 //   node tools/mutations.mjs --tenth    a tenth of them, another one each day: what CI runs (--tenth=3: that one)
 //
-// Each mutation replaces one place in preload/ (in a copy under build/mutations), builds the library from it and runs
-// one test with it, while the next one is built. Prints a line for each, and at the end "N passed, N failed"; exit code
-// 1 when one was not noticed, or its place is gone.
+// Each mutation replaces one place in preload/ (in a copy under build/mutations), builds the library from it, and runs
+// one test with it while the next one is built. Prints a line for each mutation, and at the end "N passed, N failed".
+// Exit code 1 if a mutation was not noticed, or its place is gone.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -2,11 +2,11 @@
 //
 //   PAGES[stack >> 12] ──▶ page of 4096 accumulators ──▶ [stack & 4095]
 //
-// So memory follows the stacks that have matching records, and never a count in the file.
+// So the memory depends on the stacks that have matching records, and never on a count in the file.
 //
-// Of a store that has only a sample, an accumulator has 32 bytes more: what the records of the stack stand for. The
-// first ones stay what the records say themselves. Where births are asked for (births.ts), it has 320 bytes: what is
-// written for a record then lies in two cache lines of one page of the system's.
+// For a store with a sample, an accumulator has 32 bytes more: what the records of the stack stand for. The first 32
+// bytes still have the records' own values. If births are requested (births.ts), an accumulator has 320 bytes: what is
+// written for a record is then in two cache lines of one system page.
 
 import { FAILED, tooMuch } from "./fault";
 import { claim, PAGES, STACKS_PER_PAGE_SHIFT } from "./memory";

@@ -1,12 +1,12 @@
-// When what is live was born: for each stack, its records counted into 16 buckets of the process's life.
+// When the live blocks were born: for each stack, its records counted in 16 buckets of the process's life.
 //
 //   32 smallest and largest record      64 of each part: bytes, f64; records, u32      256 the stack's stored totals
 //
-// A leak is born evenly, a cache early, a working set just now (runtime/reports/growth.ts reads that). Counts are
-// those of the records, also in a sample: how far they can be trusted depends on them. Bytes are what the records
+// A leak is born evenly, a cache early, a working set just now (runtime/reports/growth.ts uses that). Counts are those
+// of the records, also in a sample, because they decide how far the counts can be trusted. Bytes are what the records
 // stand for.
 //
-// Births lie in their stack's accumulator (aggregate.ts), and only when a query asks for them.
+// Births are in their stack's accumulator (aggregate.ts), and only when a query requests them.
 
 import { STACK_ALLOCATED_BYTES, STACK_ALLOCATIONS, STACK_BYTES, STACK_FREED_BYTES, STACK_FREES } from "../layout";
 import { findPaged } from "./aggregate";

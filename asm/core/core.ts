@@ -5,9 +5,9 @@
 //       └─ entries.ts ◀─ sort.ts    aggregate.ts ◀─ births.ts ◀─ records.ts ◀─ rows.ts    fault.ts: what went wrong
 //                                                    └─ spots.ts ◀─ places.ts
 //
-// It imports nothing, keeps no managed objects and reads no file: the host (runtime/) puts pieces of the file into its
-// memory and calls one flat function after the other. What it is given may be any bytes at all; a function that finds
-// nonsense leaves a fault and returns FAILED (addresses: 0).
+// It imports nothing, keeps no managed objects and reads no file. The host (runtime/) puts pieces of the file into its
+// memory and calls flat functions one after the other. The input may be any bytes: a function that finds nonsense
+// records a fault and returns FAILED (addresses: 0).
 
 export {
   beginSums,

@@ -1,6 +1,6 @@
-// The rows of an answer while they are collected: entries of 32 bytes, three 64-bit keys in the order of their
-// weight and 64 bits that go along. Either all rows, up to a limit, or the N largest in a heap whose root is the
-// smallest of them, so that memory follows N and not the store.
+// The rows of an answer while they are collected. An entry has 32 bytes: three 64-bit keys in the order of their
+// weight, and 64 bits of payload. Either all rows are kept, up to a limit, or the N largest, in a heap whose root is
+// the smallest of them, so that the memory depends on N and not on the store.
 //
 // The entries are the last thing in the arena, so they grow in place.
 

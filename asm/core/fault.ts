@@ -1,7 +1,7 @@
-// What is wrong with a store, as a sentence that the host puts behind the file's name.
+// What is wrong with a store, as a sentence that the host puts after the file's name.
 //
-// A check that fails says so where it is made: `return damaged("there is no frame", id)`. The host sees
-// FAILED and reads the text (UTF-16), its kind and the number. Nothing here ends the module: it can be used again.
+// A check that fails reports it where it is made: `return damaged("there is no frame", id)`. The host sees FAILED and
+// reads the text (UTF-16), its kind and the number. A fault does not end the module: it can be used again.
 
 /** What a function returns when it has left a fault. */
 export const FAILED: i32 = -1;

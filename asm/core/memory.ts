@@ -1,11 +1,11 @@
-// Where everything lies in core.wasm's linear memory.
+// The layout of core.wasm's linear memory.
 //
 //   0           HEADER   BLOCKS   PIECE  SECOND  OPEN   FRAMES  PAGES  CACHED  LOADED  arena
 //   │ constants │ 512 K  │ 256 K  │ 1 M  │ 1 M   │ 32 K │ 256 K │ 1 M  │ 256 K │ grows on demand …
 //
-// The fixed regions are as large as a valid store can make them; what depends on a store's contents comes from the
-// arena, and an arena that is full is an answer (0), never a trap. Pages of the regions that nothing touches cost
-// no memory. Pointers are unsigned: the memory may grow beyond 2 GiB.
+// The fixed regions are as large as a valid store can make them. What depends on a store's contents comes from the
+// arena. A full arena is an answer (0), never a trap. Untouched pages of the regions cost no memory. Pointers are
+// unsigned: the memory may grow beyond 2 GiB.
 
 import { BLOCK_BYTES, BLOCK_MAX_COUNT, BLOCK_TABLE_BYTES, BLOCK_TABLE_OFFSET, RECORD_BYTES } from "../layout";
 

@@ -3,13 +3,13 @@
 //   PIECE ──(settle with SECOND)──▶ scan ──▶ sums of all live records
 //                                     └─▶ filters ──▶ sums by stack, or entries of a list
 //
-// The host reads a block of records at a time to PIECE. Of a running process it reads every piece twice or more,
-// the later times to SECOND: a record that is the same in two reads was live between them (asm/FORMAT.md, "Order of
-// writes"). OPEN has one byte for each record of the piece, 1 where that is not sure.
+// The host reads a block of records at a time to PIECE. For a running process it reads every piece twice or more, the
+// later times to SECOND: a record that is the same in two reads was live between them (asm/FORMAT.md, "Order of
+// writes"). OPEN has one byte for each record of the piece, which is 1 where that is not certain.
 //
-// Of a sample, each record counts as the allocations and bytes that it stands for (asm/FORMAT.md, "Samples"), in
-// doubles. The pass over the records is compiled twice, for whole stores and for samples, so that the first has only
-// integers in it. And the usual question, sums of all records of a whole store, has a loop of its own.
+// In a sample, each record counts as the allocations and bytes that it stands for (asm/FORMAT.md, "Samples"), in
+// doubles. The pass over the records is compiled twice, for whole stores and for samples, so that the first uses only
+// integers. The usual question, the sums of all records of a whole store, has its own loop.
 
 import {
   MEMORY_CUSTOM,

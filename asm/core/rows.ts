@@ -1,14 +1,14 @@
 // From what was collected to the rows that the host reads.
 //
-// Stacks: every accumulator becomes an entry, with the key of the order asked for in front; the totals that the
-// store keeps for each stack are read from a piece of the stacks array when the order needs them. Entries are then
-// turned in place into rows, as the tables show.
+// Stacks: every accumulator becomes an entry, with the key of the requested order in front. If the order needs the
+// totals that the store keeps for each stack, they are read from a piece of the stacks array. Entries are then turned
+// in place into rows, as the tables show.
 //
 //   stack row   0 stack id, 4 count, 8 bytes, 16 oldest, 24 newest       record row: a live record (asm/layout.ts)
 //   more        0 total, 8 count, 16 bytes, 24 variance, 32 spread of the bytes
 //
-// What does not fit into a stack row stands in a table beside them, `more`, for samples and for orders by a stored
-// total: the total that the order is by, and the estimates as doubles.
+// What does not fit into a stack row is in a second table, `more`, for samples and for orders by a stored total: that
+// total, and the estimates as doubles.
 
 import {
   HEADER_PEAK_NUMBER,

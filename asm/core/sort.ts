@@ -1,6 +1,6 @@
-// Sorts the collected entries, ascending: runs of 16 by insertion, then merges from one half of the memory to the
-// other and back. Never worse than n log n, sequential in memory, and fast where entries are in order already,
-// as records by time often nearly are.
+// Sorts the collected entries, ascending: runs of 16 by insertion, then merges from one half of the memory to the other
+// and back. It is never worse than n log n, sequential in memory, and fast where entries are already in order, as
+// records by time nearly are.
 
 import { before, ENTRY_BYTES, ENTRY_SHIFT, entriesLength, entriesStart, move } from "./entries";
 import { tooMuch } from "./fault";

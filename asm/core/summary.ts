@@ -1,4 +1,4 @@
-// What the header block sums up: thread totals and the timeline. Only after checkHeader.
+// The sums in the header block: thread totals and the timeline. To be used only after checkHeader.
 
 import {
   HEADER_THREAD_SLOTS,

@@ -1,9 +1,9 @@
 // The tables behind a stack id: stack → nodes → frames → modules → strings, each read when it is asked for.
 //
-// Blocks come into memory on demand: a function that needs one which is not there returns MISSING, the host reads the
-// block wantedBlock() to the address that placeBlock() gives, and asks again. So a reader of a few stacks reads a few
-// blocks, and tables larger than memory work too. Every index is checked
-// against the array's count before it is used, also those inside elements.
+// Blocks are loaded on demand. A function that needs a missing block returns MISSING, the host reads the block
+// wantedBlock() to the address that placeBlock() returns, and calls again. So a reader of a few stacks reads a few
+// blocks, and tables larger than memory work too. Every index is checked against the array's count before it is used,
+// also those inside elements.
 //
 // A block stays until the host reads the header again (forgetBlocks), or until there are too many.
 

@@ -1,8 +1,8 @@
-// The header block: every number in it is checked here, once, before anything uses it; afterwards the rest of the
-// core takes counts and block numbers from here. The host has put the header region at HEADER, with zeros where the
-// file ends early.
+// The header block: every number in it is checked here, once, before anything uses it. Afterwards the rest of the core
+// takes counts and block numbers from here. The host has put the header region at HEADER, with zeros where the file
+// ends early.
 //
-// The block table is turned round: BLOCKS lists, array after array, the file's block for each ordinal.
+// The block table is inverted: BLOCKS lists, array after array, the file's block for each ordinal.
 
 import {
   ARRAY_BLOCKS,

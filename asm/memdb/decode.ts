@@ -1,6 +1,6 @@
-// The wire's decoder: takes a session's frames from WIRE_PROCESS on and applies them to the image. It
-// believes nothing: every length, order and reference is checked before it is used, so that the worst
-// a sender can do is to end its own connection or to fill its own store with nonsense.
+// The wire's decoder: takes a session's frames from WIRE_PROCESS on and applies them to the image. It trusts nothing:
+// every length, order and reference is checked before it is used. The worst that a sender can do is to end its own
+// connection, or to fill its own store with nonsense.
 
 import {
   BLOCK_BYTES,

@@ -1,5 +1,5 @@
-// What a session defines: the elements of all arrays but the records, threads' totals and the timeline. Each may refer
-// to what came before it, and to nothing else.
+// What a session defines: the elements of all arrays except the records, the threads' totals and the timeline. An
+// element may refer only to earlier ones.
 
 import {
   BLOCK_BYTES,

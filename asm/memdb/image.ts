@@ -6,9 +6,9 @@
 //     DIRTY, BACKED  a byte for each page of the image: changed; ever written
 //     IMAGE          block 0, block 1, …: file offset = address − IMAGE
 //
-// Blocks are appended in the order in which the arrays grow, as the library does in its own store, so an
-// image needs no assembling: writing it is writing its changed pages. Memory that was never touched
-// costs nothing, so the tables are sized for the largest image.
+// Blocks are appended in the order in which the arrays grow, as the library does in its own store. So an image needs no
+// assembly: to write it is to write its changed pages. Memory that was never touched costs nothing, so the tables are
+// sized for the largest image.
 
 import {
   ARRAY_BLOCKS,

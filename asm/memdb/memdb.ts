@@ -1,5 +1,5 @@
-// build/memdb.wasm: what memdb does with the bytes of one session. An instance is a session, its memory holds
-// the session's store image. runtime/memdb/wireimage.ts is the other side of this border.
+// build/memdb.wasm: what memdb does with the bytes of one session. An instance is a session, and its memory has the
+// session's store image. runtime/memdb/wireimage.ts is the other side of this interface.
 
 import { start } from "./decode";
 import { create } from "./image";

@@ -1,5 +1,5 @@
-// A session's records: which slots are filled and emptied, and what is live by
-// that. A record for which there is no room is counted.
+// A session's records: which slots are filled and emptied, and what is therefore live. A record for which there is no
+// room is counted.
 
 import {
   BLOCK_BYTES,

@@ -1,7 +1,7 @@
 // Which block points to which: one ascending pass over the contents of all blocks, which are not kept.
 //
-// An edge is four bytes: the number of the block that is pointed to, times two, and one more where the pointer leads
-// into it and not to where it begins.
+// An edge is four bytes: twice the number of the block that is pointed to, plus one if the pointer leads into the block
+// and not to its beginning.
 
 import { BLOCK_ADDRESS, BLOCK_EDGE, BLOCK_FLAGS, BLOCK_SIZE, blockAt, blockCount, FREE, SIZE_MASK } from "./blocks";
 import { find, isExact } from "./index";

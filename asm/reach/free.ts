@@ -1,6 +1,5 @@
-// Chunks that look in use and are not: those that glibc keeps in lists for the next call, for each thread (tcache) or
-// arena (fastbins), linked by their first words. Since 2.32 a link is xored with the address that it lies at, shifted
-// by 12.
+// Chunks that look in use but are free: glibc keeps them in lists for the next call, for each thread (tcache) or arena
+// (fastbins), linked by their first words. Since 2.32 a link is xored with its own address shifted by 12.
 
 import { BLOCK_FLAGS, BLOCK_SIZE, BLOCK_TIME, blockAt, FREE, SIZE_MASK } from "./blocks";
 import { find, isExact } from "./index";

@@ -1,10 +1,10 @@
 // From any address to the block that it lies in, in a few loads.
 //
-//   address ─▶ 4 GiB ─▶ MiB ─▶ slot: a bit for every 8 bytes where a block begins, and how many begin before each 64 of
-// them
+//   address ─▶ 4 GiB ─▶ MiB ─▶ slot: a bit for every 8 bytes where a block begins, and how many begin before each
+//                                    64 of these bits
 //                              ─▶ number of the last block that begins there or before ─▶ is it long enough?
 //
-// A slot has 2.3 % of what it is about.
+// A slot takes 2.3 % of the memory that it describes.
 
 import {
   BLOCK_ADDRESS,

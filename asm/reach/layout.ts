@@ -1,4 +1,4 @@
-// What memhook-look and memview say to each other; look/README.md tells what each field means.
+// The messages between memhook-look and memview; look/README.md says what each field means.
 //
 // As asm/layout.ts, this is AssemblyScript, TypeScript, and the source of build/look.h, which tools/layout-header.mjs
 // makes. Both sides are of one build, so there is no version. Frames: a length, a type, and a payload of so many bytes.

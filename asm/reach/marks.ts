@@ -1,12 +1,12 @@
-// What is reached from the roots, and of the rest: what nothing points to.
+// What is reached from the roots, and which of the remaining blocks nothing points to.
 //
 //   roots ─▶ REACHED     by pointers to where blocks begin, all the way
 //        └─▶ INTERIOR    by a pointer into a block somewhere on the way
 //   the rest: HEAD       nothing that is left points to it but what it holds itself: it is lost
 //             others     only lost ones hold them
 //
-// Each block has a parent: of a reached one who held it when it was found, a block or a root's word; of a lost one the
-// head.
+// Each block has a parent. For a reached block it is what held it when it was found: a block, or a root's word. For a
+// lost block it is the head.
 
 import {
   BLOCK_ADDRESS,

@@ -1,11 +1,11 @@
-// Where everything lies in reach.wasm's linear memory.
+// The layout of reach.wasm's linear memory.
 //
 //   INPUT                      BLOCKS ▶ …    slots ▶ …     EDGES ▶ …     queues   HITS ▶ …
 //   │ what the host has read   │ 40 bytes    │ an index    │ 4 bytes     │        │
 //   │ of the process: 1 MiB    │ a block     │ of the heap │ a pointer   │        │
 //
-// One array grows at a time, at the top; then it is closed and the next one begins behind it. When there is no more
-// memory, what grows says so, and nothing traps.
+// One array grows at a time, at the top; then it is closed and the next one begins after it. When the memory is
+// exhausted, the growing array says so, and nothing traps.
 
 import { LOOK_PAYLOAD_MAX } from "./layout";
 

@@ -1,8 +1,8 @@
 // build/reach.wasm: from the memory of a frozen process to a verdict on each of its blocks. An instance is one look.
-// runtime/reach/graph.ts is the other side of this border.
+// runtime/reach/graph.ts is the other side of this interface.
 //
-//   beginWalk, walk (heaps) · addRecords · addBlock ─▶ finish ─▶ setFree · join ─▶ edges ─▶ keep…, roots ─▶ judge ─▶
-// answers
+//   beginWalk, walk (heaps) · addRecords · addBlock ─▶ finish ─▶ setFree · join ─▶ edges ─▶ keep…, roots ─▶ judge
+//   ─▶ answers
 
 import { sortBlocks } from "./blocks";
 import { makeIndex } from "./index";

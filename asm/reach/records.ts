@@ -1,5 +1,5 @@
-// The store's records and the blocks. A record joins the block at its address; then the block has a call stack, a time,
-// and the size that was asked for.
+// Joins the store's records with the blocks, by address. The block then has a call stack, a time, and the requested
+// size.
 
 import {
   MEMORY_MMAP,

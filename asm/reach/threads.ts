@@ -1,4 +1,4 @@
-// Threads of glibc, also such as have ended, by what their descriptors look like: the first word and the third are the
+// Threads of glibc, including ended ones, recognised by their descriptors: the first word and the third are the
 // descriptor's own address, and between them is a pointer to something else.
 
 import { INPUT } from "./memory";

@@ -1,4 +1,4 @@
-// The chunks of glibc's heaps, one behind the other. A chunk's header has its size, and whether the one before it is in
+// The chunks of glibc's heaps, one after the other. A chunk's header has its size, and whether the previous chunk is in
 // use:
 //
 //   chunk ─▶ ┌──────────────────┐
@@ -7,9 +7,8 @@
 //   block ─▶ │ …                │
 //            ├──────────────────┤ ◀─ chunk + size
 //
-// The host passes the heap's memory in pieces, in the order of addresses. A header in a page that is missing, a size
-// that leads out of the heap or is none: then the heap is damaged, or is being changed, and the walk ends there and
-// says so.
+// The host passes the heap's memory in pieces, in the order of addresses. If a header is in a missing page, or its size
+// leads out of the heap or is invalid, the heap is damaged or being changed. Then the walk ends there and says so.
 
 import { addBlock, setFirst } from "./blocks";
 import { INPUT } from "./memory";

@@ -1,5 +1,5 @@
-// Abbreviations: which attributes, in which forms, the entries of a unit have. They are unpacked once for a unit, with
-// what makes it fast to skip an entry: its length where that is fixed.
+// Abbreviations: which attributes, in which forms, the entries of a unit have. They are unpacked once for each unit.
+// The result has what makes it fast to skip an entry: its length, if that is fixed.
 //
 //   DECLARATION ─▶ tag, flags, length, count, then count times ATTRIBUTE ─▶ name, form, length, constant
 

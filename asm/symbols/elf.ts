@@ -1,7 +1,7 @@
 // ELF files of both classes, little-endian: headers turned into records of one form.
 //
-// The host reads the pieces (header, section table, section names) and hands them over; every size that
-// comes from the file is checked against the piece.
+// The host reads the pieces (header, section table, section names) and passes them in; every size from the file is
+// checked against the piece.
 
 import {
   COMPRESSED_HEADER,

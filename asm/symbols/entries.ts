@@ -9,9 +9,9 @@
 //   │     └─ call_site …                   skipped
 //   └─ subprogram  0x1040–0x1080           covers nothing that is asked for: skipped
 //
-// One pass over the unit answers all queries; no tree is built, only the chains of calls around the queries. Functions
+// One pass over the unit answers all queries. No tree is built, only the chains of calls around the queries. Functions
 // inside other things than namespaces (nested functions of GNU C, Rust's inherent methods) are found by a second, deep
-// pass, for queries the first one left over.
+// pass, for the queries that the first one left over.
 
 import {
   AT_LOW_PC,

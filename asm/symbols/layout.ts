@@ -1,6 +1,6 @@
-// What symbols.wasm and its host (runtime/) tell each other: section kinds, statuses and the fields of the
-// records they pass through memory. As asm/layout.ts it is valid as AssemblyScript and as TypeScript, so it holds
-// nothing but comments and `export const NAME = 123;`. It is no file format: both sides are always of one build.
+// What symbols.wasm and its host (runtime/) exchange: section kinds, statuses and the fields of the records that they
+// pass through memory. Like asm/layout.ts it is valid as AssemblyScript and as TypeScript, so it contains only comments
+// and `export const NAME = 123;`. It is no file format: both sides always come from one build.
 
 // ── Section kinds: what a section is for, whatever it is called and however it is stored ─────────
 export const SECTION_OTHER = 0;

@@ -1,7 +1,7 @@
 // Line programs, DWARF 2 to 5: which file and line each query is in.
 //
-// A line program is run once for all queries of its unit and no table is built: two rows that follow each other say
-// what belongs to the addresses between them.
+// A line program is run once for all queries of its unit, and no table is built: two consecutive rows say what belongs
+// to the addresses between them.
 //
 //   rows      0x1000 a.c:7 ── 0x1008 a.c:8 ── 0x1008 b.h:3 ── 0x1020 a.c:9 ── 0x1040 end
 //   query                                                0x1010: b.h:3

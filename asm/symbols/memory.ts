@@ -3,7 +3,7 @@
 //   0            heapBase            top
 //   │ static data │ reservations … │ free, grown on demand
 //
-// Nothing is ever freed one by one; `release(mark)` drops everything reserved since the mark was taken.
+// Nothing is freed individually; `release(mark)` drops everything reserved since the mark was taken.
 
 let top: usize = (__heap_base + 15) & ~(<usize>15);
 

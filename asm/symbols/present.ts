@@ -1,4 +1,4 @@
-// The present unit of .debug_info: what unit.ts has read of it, for everything that reads its entries.
+// The current unit of .debug_info: what unit.ts has read of it, for everything that reads its entries.
 
 import { DONE } from "./layout";
 import { fail, failed, tell, u32At, u64At } from "./sections";

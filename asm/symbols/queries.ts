@@ -1,5 +1,5 @@
-// The sorted addresses that a batch asks for, and what happens to those that a range of code covers: they get a mark
-// (looking for the unit) or a call (walking a unit's tree).
+// The sorted addresses of a batch, and what happens to those that a range of code covers: they get a mark (when looking
+// for the unit) or a call (when walking a unit's tree).
 
 import { spend } from "./sections";
 

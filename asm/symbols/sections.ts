@@ -4,9 +4,9 @@
 //   window              ├──────────────────────────┤
 //                  WINDOW_BASE              + WINDOW_LENGTH
 //
-// A read outside of its window ends the operation like an error does, but says which piece is missing; the host loads
-// it and starts the operation anew. So code that parses never waits and never knows about files. Errors are sticky:
-// after the first one every read gives 0 and nothing moves, and whoever loops asks `failed` in the loop's condition.
+// A read outside of its window ends the operation like an error, but says which piece is missing. The host loads the
+// piece and starts the operation anew. So code that parses never waits and never knows about files. Errors are sticky:
+// after the first one every read returns 0 and nothing moves, and a loop checks `failed` in its condition.
 
 import {
   BROKEN,

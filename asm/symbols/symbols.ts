@@ -1,7 +1,7 @@
-// symbols.wasm: names, files and lines for addresses in ELF files. See runtime/symbols/symbolize.ts for who asks what.
+// symbols.wasm: names, files and lines for addresses in ELF files. runtime/symbols/symbolize.ts uses it.
 //
-// It has no imports and never reads a file: the host puts pieces of files into its memory and calls these
-// functions. Whatever a file says is checked first, so that garbage ends in "unknown", never in a trap.
+// It has no imports and never reads a file: the host puts pieces of files into its memory and calls these functions.
+// Everything that a file says is checked first, so that garbage ends in "unknown", never in a trap.
 
 export { arangesSet } from "./aranges";
 export { crc32 } from "./crc32";

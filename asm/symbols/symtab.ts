@@ -1,9 +1,8 @@
 // Function names from symbol tables, for a batch of addresses at once.
 //
-// The queries are sorted, not the symbols: tables have up to millions of symbols, and a report asks for a few
-// thousand addresses. Every symbol is looked at once, in the order of the file, and falls in the gap before the
-// first query at or after its start. Each gap keeps its best symbol; in the end a gap without one takes over its
-// left neighbour's:
+// The queries are sorted, not the symbols: tables have up to millions of symbols, and a report asks for a few thousand
+// addresses. Every symbol is looked at once, in the order of the file, and belongs to the gap before the first query at
+// or after its start. Each gap keeps its best symbol; at the end a gap without one takes its left neighbour's:
 //
 //   symbols      a    b c        d
 //   queries            q0     q1     q2     q3
@@ -11,9 +10,8 @@
 //
 // So no table is built, sorted or kept, and the work is symbols × log queries whatever the file says.
 //
-// There are two sets of gaps: one for symbols that say how long they are, one for those that do not (labels in
-// assembly), which reach to the next symbol or the end of their section. A label inside a function with a size
-// therefore does not hide it.
+// There are two sets of gaps: one for symbols with a size, one for symbols without (labels in assembly), which reach to
+// the next symbol or the end of their section. So a label inside a function with a size does not hide it.
 
 import {
   ENTRY_ADDRESS,

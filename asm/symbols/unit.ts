@@ -1,4 +1,4 @@
-// Opens a unit of .debug_info: its header, and what its first entry says about all of it.
+// Opens a unit of .debug_info: its header, and what its first entry says about the whole unit.
 
 import {
   ATTRIBUTE_BYTES,

@@ -1,4 +1,4 @@
-// memdb dump: a recorded stream as text.
+// memdb dump: shows a recorded stream as text.
 
 import { closeSync, openSync, readSync } from "node:fs";
 import { dump as text } from "../../runtime/memdb/wiredump.js";

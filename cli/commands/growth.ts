@@ -1,4 +1,4 @@
-// memview growth: how call stacks grew over a long run, from snapshots that were taken of it.
+// memview growth: how call stacks grew over a long run, from snapshots of it.
 
 import { statSync } from "node:fs";
 import { wallMilliseconds } from "../../runtime/host/clock.js";

@@ -1,4 +1,4 @@
-// memview info: what a store says about its process and itself.
+// memview info: what a store says about its process and about itself.
 
 import { openStore } from "../../runtime/stores/store.js";
 import { defineCommand } from "../arguments.js";

@@ -1,4 +1,4 @@
-// memhook lib: where the library is, for people who set LD_PRELOAD themselves.
+// memhook lib: the path of the library, for people who set LD_PRELOAD themselves.
 
 import { ownAllocator } from "../../runtime/programs/allocator.js";
 import { preloadAlways } from "../../runtime/programs/preload.js";

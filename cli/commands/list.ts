@@ -1,5 +1,5 @@
-// memview list: the stores of one run. The program's own is at PATH, those of the processes that it started are beside
-// it, at stem.PID.ext and the like.
+// memview list: the stores of one run. The program's own is at PATH; those of the processes that it started are beside
+// it, at stem.PID.ext and similar names.
 
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";

@@ -1,4 +1,4 @@
-// memview lost: what nothing in a running program points to any more.
+// memview lost: which blocks nothing in a running program points to any more.
 
 import { LookError } from "../../runtime/host/errors.js";
 import { judge, VERDICTS, type Verdict } from "../../runtime/reach/lost.js";

@@ -1,5 +1,5 @@
-// memhook run: runs a program with the library preloaded and an embedded store, and summarises what is live when
-// it has ended. The program keeps its stdin, stdout, stderr and exit code; the summary goes to standard error.
+// memhook run: runs a program with the library preloaded and a store of its own, and summarises what is live at its
+// end. The program keeps its stdin, stdout, stderr and exit code; the summary goes to standard error.
 
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";

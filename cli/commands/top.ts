@@ -1,8 +1,7 @@
-// memview top: the call stacks that hold most, live, on the whole terminal.
+// memview top: the call stacks that hold most, updated on the whole terminal.
 //
-// Plain escape sequences and node:tty's raw mode, which Node, Bun and Deno all
-// have. The alternate screen and the cursor are given back however the command
-// ends. Where input or output is no terminal, it prints one plain list and ends.
+// It uses plain escape sequences and node:tty's raw mode, which Node, Bun and Deno all have. The normal screen and the
+// cursor are restored however the command ends. If input or output is no terminal, it prints one plain list and ends.
 
 import { isatty } from "node:tty";
 import type { RawStackRow } from "../../runtime/host/types.js";

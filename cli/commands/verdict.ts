@@ -1,4 +1,4 @@
-// memview verdict: where in the user's own code the live memory was asked for, and which of it grows.
+// memview verdict: which of the user's own code requested the live memory, and which places grow.
 
 import { defineCommand } from "../arguments.js";
 import { VIEWING, variableEntries } from "../environment.js";

@@ -1,5 +1,5 @@
-// memview without a subcommand: what is live in a store, filtered, sorted, grouped. Parses, asks the runtime, hands the
-// answer to a report.
+// memview without a subcommand: what is live in a store, filtered, sorted, grouped. It parses, queries the runtime, and
+// passes the answer to a report.
 
 import type { Query } from "../../runtime/host/types.js";
 import { GROUPINGS } from "../../runtime/reports/groups.js";

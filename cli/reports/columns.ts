@@ -1,5 +1,5 @@
-// How many columns of a terminal a text takes, and texts cut to so many. A Chinese character or an emoji takes two, a
-// combining mark none; what a person sees as one character is never cut in two.
+// How many columns of a terminal a text takes, and texts cut to a number of columns. A Chinese character or an emoji
+// takes two columns, a combining mark none. What a person sees as one character is never cut in two.
 
 import { eastAsianWidth } from "get-east-asian-width";
 

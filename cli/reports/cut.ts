@@ -1,4 +1,4 @@
-// What every text says at the end of a stack that lacks its outer frames: why, and what helps.
+// What every text report says at the end of a stack that lacks its outer frames: the reason, and what helps.
 
 import { printable } from "../../runtime/host/printable.js";
 import type { Cut } from "../../runtime/host/types.js";

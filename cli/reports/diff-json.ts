@@ -1,4 +1,4 @@
-// A diff as JSON: one line for each part of the head, then one for each change that is one, the largest growth first.
+// A diff as JSON: one line for each part of the head, then one for each change, the largest growth first.
 //
 //   {"version":1,
 //   "verdict":"regression",
@@ -10,7 +10,7 @@
 //    "stack":[{"module","function","file","line"}],"or":[[{…}]]}
 //   ]}
 //
-// "or": stacks of the same functions that hold as much; one of them may be the new or fixed one instead.
+// "or": stacks with the same functions that hold as much; one of these may be the new or fixed one instead.
 
 import { STATUSES } from "../../runtime/snapshots/diff.js";
 import { readableName, type SnapshotStack } from "../../runtime/snapshots/snapshot.js";

@@ -1,5 +1,5 @@
-// A diff as SARIF 2.1.0, for code scanning: a result for each regression, at
-// the innermost frame that is the user's own.
+// A diff as SARIF 2.1.0, for code scanning: a result for each regression, at the innermost frame of the user's own
+// code.
 
 import { createHash } from "node:crypto";
 import { type Change, more } from "../../runtime/snapshots/diff.js";

@@ -1,4 +1,4 @@
-// The words that all formats of a diff share.
+// The wording that all formats of a diff share.
 
 import { isRuntimeName } from "../../runtime/reports/suppressions.js";
 import { isSystemFile } from "../../runtime/reports/systemfiles.js";

@@ -1,4 +1,4 @@
-// What memview diff prints, in each of its formats: one file a format, this one chooses.
+// What memview diff prints, in each of its formats. Each format has a file; this file chooses.
 
 import { appendFileSync } from "node:fs";
 import { whyNotWritten } from "../../runtime/host/errors.js";

@@ -1,4 +1,4 @@
-// A call stack for people: runs of library frames in one line, nothing below main.
+// A call stack for people: consecutive library frames in one line, and nothing below main.
 //
 //   … 9 frames of std
 //   shop::open_session at svc.cpp:31

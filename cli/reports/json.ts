@@ -10,14 +10,14 @@
 //   {"bytes":32,"count":1,…,"stack":[]}
 //   ]}
 //
-// Where another malloc comes ahead of memhook's, "bypassed":true follows the totals. Of a sample,
-// "sample":{"bytes":524288,"confidence":0.999} follows the totals, and "margin" each estimate in bytes. Sorted by a
-// total of the stacks, rows have that total behind "count": "allocations", "temporary" or "peak".
+// If another malloc comes before memhook's, "bypassed":true follows the totals. For a sample,
+// "sample":{"bytes":524288,"confidence":0.999} follows the totals, and "margin" follows each estimate in bytes. Rows
+// that are sorted by a total of the stacks have that total after "count": "allocations", "temporary" or "peak".
 //
-// With --by there are "groups" in the place of the stacks, each with what its allocations have in common as its first
-// member: {"function":"make_leak","bytes":32,…}.
+// With --by there are "groups" instead of the stacks. The first member of a group is what its allocations have in
+// common: {"function":"make_leak","bytes":32,…}.
 //
-// A stack whose outer frames are missing has "cut":true behind it, and "lost":true where nobody knows them. Members are
+// A stack with missing outer frames is followed by "cut":true, and by "lost":true if they are unknown. Members are
 // written in a fixed order, whatever the order in the objects: the same store gives the same bytes in every runtime.
 
 import type { Cut, Frame, StackRow } from "../../runtime/host/types.js";

@@ -1,4 +1,4 @@
-// What `memview lost` says.
+// What `memview lost` prints.
 //
 //   app (pid 4711) stood still for 0.9 ms (snapshot), the longest of 2 looks
 //   lost 3 blocks, 120 bytes, and 6 more that only they hold, 240 bytes
@@ -7,7 +7,7 @@
 //   lost in all: 3 blocks, 120 bytes, and 6 more that only they hold, 240 bytes
 //   41 others are held, 1 of them by pointers into them only
 //
-// As JSON it is memview's, with a verdict in each element, and "pause", "looks" and "verdicts" in the head.
+// The JSON is memview's, with a verdict in each element, and "pause", "looks" and "verdicts" in the head.
 
 import { basename } from "node:path";
 import { printable } from "../../runtime/host/printable.js";

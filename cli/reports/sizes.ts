@@ -1,4 +1,4 @@
-// Sizes as people write them.
+// Sizes in a form for people.
 
 const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"];
 

@@ -1,12 +1,12 @@
-// Three lines of source for a frame, where the file is there:
+// Three lines of source for a frame, if the file is there:
 //
 //     make_leak at /src/leak.c:12
 //           11      char *name = read_name();
 //         > 12      list = append(list, strdup(name));
 //           13      free(name);
 //
-// The path comes from debug information, so it may be anything: only regular files of a sensible size are opened, and
-// nothing but printable text goes to the terminal.
+// The path comes from debug information, so it may be anything. Only regular files of a sensible size are opened, and
+// only printable text goes to the terminal.
 
 import { readFileSync, statSync } from "node:fs";
 import { printable } from "../../runtime/host/printable.js";

@@ -1,8 +1,8 @@
-// How a text looks: exact and plain for files and pipes, easier on the eye for a terminal.
+// The style of a text: exact and plain for files and pipes, easier to read on a terminal.
 //
-// Plain output is a contract (README, "Text"): the same bytes whoever reads them. On a terminal sizes are rounded,
-// the front of long paths is left out, frames are cut to the width, a head line comes first, and colours are used
-// unless NO_COLOR is set. Template arguments that nobody reads are left out everywhere, unless --wide asks for them.
+// Plain output is a contract: the same bytes, whoever reads them. On a terminal, sizes are rounded, the front of long
+// paths is left out, frames are cut to the width, a head line comes first, and colours are used unless NO_COLOR is set.
+// Template arguments that nobody reads are left out everywhere, unless --wide asks for them.
 
 import { printable } from "../../runtime/host/printable.js";
 import type { Frame } from "../../runtime/host/types.js";

@@ -1,5 +1,5 @@
-// What `memhook run` says of a process when the program has ended: its call
-// stacks, worst last, so that the worst stands at the prompt.
+// What `memhook run` prints of a process at the program's end: its call stacks, the largest last, so that it is next to
+// the prompt.
 //
 //   memhook: ./app (pid 4711) exited with code 0, 1536 bytes live in 3 allocations
 //   size=512, times=1

@@ -6,9 +6,9 @@
 //       main at /src/leak.c:20
 //       /usr/lib/libc.so.6+0x29d90                              where nothing else is known
 //
-// That is the plain output; style.ts tells what differs on a terminal. A row sorted by a total of its stack says that
-// too: `size=…, times=…, allocations=…`. Of a sample, rows are estimates (`size≈4096 ±1024, times≈2`), and a line
-// behind them says so. What was not recorded is always said, in the last line.
+// That is the plain output; style.ts says what differs on a terminal. A row that is sorted by a total of its stack also
+// shows that total: `size=…, times=…, allocations=…`. For a sample, rows are estimates (`size≈4096 ±1024, times≈2`),
+// and a line after them says so. What was not recorded is always reported, in the last line.
 
 import { basename } from "node:path";
 import { printable } from "../../runtime/host/printable.js";

@@ -1,4 +1,5 @@
-// The screen of `memview top`: what is on it, and what keys do to it. Pure: the command has the terminal and the clock.
+// The screen of `memview top`: its contents, and what keys do. Pure functions: the command has the terminal and the
+// clock.
 //
 //   app (pid 4711), running since 2 h 5 min, 1.5 MiB live in 12 allocations
 //         SIZE      GROWTH    TIMES  by size
@@ -7,11 +8,11 @@
 //    300.0 KiB           0        2  cache_fill at /src/cache.c:40
 //   s size  n times  g growth  / filter  enter frames  p pause  q quit
 //
-// A narrow terminal has one column of numbers, that of the order, and the rest for the names.
+// A narrow terminal has one column of numbers, the one that orders the rows, and the rest for the names.
 //
-// The worst is at the top here, where the eye is. A row tells a stack by its innermost
-// frame that is the program's own: half of a C++ program's would else be called
-// std::__new_allocator<…>::allocate. What is further in shows with the other frames.
+// The largest is at the top here, where the eye is. A row shows a stack by its innermost frame of the program's own
+// code; otherwise half of a C++ program's stacks would be called std::__new_allocator<…>::allocate. The frames further
+// in are shown with the other frames.
 
 import { basename } from "node:path";
 import { printable } from "../../runtime/host/printable.js";

@@ -8,8 +8,8 @@
 //     filled early     7.0 MiB   2,000 blocks                ██▁▁▁▁▁▁  Cache::put  cache.cpp:91  ← warm_up
 //     …  14 places more hold 0.2 MiB: --all        full stacks: -c
 //
-// The little columns are births: when what is live was allocated, from the start to now. Where a line is longer than
-// the terminal is wide, the place has a line of its own.
+// The small bars are births: when the live blocks were allocated, from the start to now. If a line is longer than the
+// terminal is wide, the place has a line of its own.
 
 import { basename } from "node:path";
 import { printable } from "../../runtime/host/printable.js";

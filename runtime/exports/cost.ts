@@ -1,4 +1,4 @@
-// What a stack costs, for formats in which a file has one number for each stack.
+// The cost of a stack, for formats in which a file has one number for each stack.
 
 import type { ProfileStack } from "./profile.js";
 

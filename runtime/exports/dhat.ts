@@ -1,9 +1,9 @@
 // DHAT's format, version 2: JSON for valgrind's dh_view.html and for the Firefox Profiler. Its fields are described in
 // valgrind's docs/dhat-data.txt.
 //
-// memhook knows a stack's bytes at the process's peak, and neither its blocks then
-// nor its own highest amount. The blocks are what these bytes are at the stack's
-// mean size; its highest amount is at least what it held at the peak and holds now.
+// memhook knows a stack's bytes at the process's peak. It knows neither the blocks at that peak nor the stack's own
+// highest amount. So the blocks are computed from these bytes and the stack's mean size. The highest amount is at least
+// what the stack held at the peak and what it holds now.
 
 import { Known } from "./known.js";
 import { commandOf, outsideIn, type Profile, type ProfileStack } from "./profile.js";

@@ -1,5 +1,5 @@
-// Folded stacks: a line for each stack, outermost function first, and its cost;
-// what flamegraph.pl, inferno and most flame graph tools read.
+// Folded stacks: a line for each stack, with the outermost function first, and its cost. flamegraph.pl, inferno and
+// most flame graph tools read this.
 //
 //   main;serve;open_session 24576
 

@@ -6,9 +6,9 @@
 //   a SIZE STACK           a kind of block; these are numbered from 0 on
 //   c MILLISECONDS · + KIND · - KIND          time, and a block that is allocated and freed
 //
-// heaptrack replays every allocation. memhook has sums, so it tells of the blocks that were live at the peak, and then
-// of what became of them: heaptrack's totals at the peak and at the end are memhook's, its number of calls is not.
-// Blocks of one stack have its mean size, rounded so that the sum is exact.
+// heaptrack replays every allocation, but memhook has sums. So the file has the blocks that were live at the peak, and
+// then what became of them. heaptrack's totals at the peak and at the end are memhook's; its number of calls is not.
+// The blocks of one stack have its mean size, rounded so that the sum is exact.
 
 import { Known } from "./known.js";
 import {

@@ -1,4 +1,4 @@
-// What was made for a key, so that it is made once.
+// Keeps what was made for a key, so that it is made once.
 
 export class Known<Key, Value> extends Map<Key, Value> {
   /** What there is for the key; made where there is nothing yet. */

@@ -1,5 +1,5 @@
-// massif's format, for ms_print and massif-visualizer: snapshots over time, and the tree of who holds how much at the
-// newest of them and at the peak.
+// massif's format, for ms_print and massif-visualizer: snapshots over time, and trees of who holds how much, for the
+// newest snapshot and for the peak.
 
 import { Known } from "./known.js";
 import { commandOf, oneLine, outsideIn, type Profile } from "./profile.js";

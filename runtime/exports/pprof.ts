@@ -3,8 +3,8 @@
 //   Profile ── sample ── location ── line ── function
 //                           └── mapping
 //
-// Ids count from 1 in the order in which things are met. A location is a physical frame, and has a line for each call
-// that was inlined there. There is no duration: amounts are of an instant, and tools would divide them by it.
+// Ids count from 1 in the order of first use. A location is a physical frame, and has a line for each call that was
+// inlined there. There is no duration, because amounts are of an instant, and tools would divide them by it.
 
 import { gzipSync } from "node:zlib";
 import { Known } from "./known.js";

@@ -1,10 +1,10 @@
-// What is exported: call stacks with their costs, from stores and snapshots, in one shape for all formats.
+// The input of all exports: call stacks with their costs, from stores and snapshots, in one shape for all formats.
 //
 //   store ──▶ report() ─┐
 //                       ├─▶ Profile ──▶ pprof.ts · dhat.ts · heaptrack.ts · speedscope.ts · folded.ts · massif.ts
 //   snapshot ───────────┘
 //
-// A snapshot knows what is live and nothing else: no addresses, no totals, no times.
+// A snapshot knows only what is live. It has no addresses, totals or times.
 
 import { basename } from "node:path";
 import type { Amount, Frame, ModuleInfo, Query, Snapshot, SnapshotFrame, StackTotals } from "../host/types.js";

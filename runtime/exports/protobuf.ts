@@ -1,4 +1,4 @@
-// Protocol Buffers as far as pprof needs them: numbers, bytes and messages, written in the order in which they come.
+// The part of Protocol Buffers that pprof needs: numbers, bytes and messages, written in the order of the calls.
 
 const VARINT = 0;
 const LENGTH = 2;

@@ -1,7 +1,6 @@
 // speedscope's own format: JSON with one profile for each cost, https://www.speedscope.app/file-format-schema.json
 //
-// Samples are in the order of the tree, so that what is under one function
-// stands side by side also in the view by time.
+// Samples are in the order of the tree, so that everything under one function is adjacent in the view by time, too.
 
 import { COST_WORDS, type Cost, costOf, costsOf } from "./cost.js";
 import { Known } from "./known.js";

@@ -1,4 +1,4 @@
-// Calls as valgrind's tools write them, for the formats of massif and DHAT.
+// Calls in the notation of valgrind's tools, for the formats of massif and DHAT.
 
 import { basename } from "node:path";
 import type { ProfileFrame } from "./profile.js";

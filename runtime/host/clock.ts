@@ -1,11 +1,11 @@
-// What time it is: the only place that asks.
+// The time. Only this file asks for it.
 //
 //     wall       what people call it. Set by hand, by NTP and by daylight saving's end; never counted with
 //     boot       since the machine was started: nobody sets it, and programs and stores mean the same by it
 //     suspended  how much of that the machine slept; memhook's relative times leave it out
 //
-// All are read from the kernel: libraries that shift a program's clocks (libfaketime) shift its wall clock alone. Time
-// namespaces shift the others (man 7 time_namespaces); here they are the machine's own.
+// All clocks are read from the kernel. Libraries that shift a program's clocks (libfaketime) shift only its wall clock.
+// Time namespaces shift the others (man 7 time_namespaces); here they are the machine's own.
 //
 // A test has a clock of its own: `using(clock, () => …)`.
 

@@ -1,4 +1,5 @@
-// The errors that users of the library can expect: each message is one line that says what, which file and what to do.
+// The errors that users of the library can expect. Each message is one line that says what is wrong, with which file,
+// and what to do.
 
 /** Why a file cannot be written, and what to do, in a phrase. */
 export function whyNotWritten(error: unknown): string {

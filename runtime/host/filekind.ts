@@ -1,4 +1,4 @@
-// What kind of file a path names, before anybody reads it as one.
+// What kind of file a path names, found out before it is read as that kind.
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 

@@ -1,4 +1,4 @@
-// Bytes as people compare them: "0a1b2c".
+// Bytes as hexadecimal text: "0a1b2c".
 
 export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");

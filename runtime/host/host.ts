@@ -1,8 +1,8 @@
-// What the library needs from the machine below it, and the only place that asks which runtime this is.
+// What the library needs from the machine. Only this file asks which runtime this is.
 //
-// Node, Bun and Deno all have node:fs with positional, synchronous reads, and reading a store piece by piece into WASM
-// memory that way is as fast in each of them as anything they have of their own (measured). So one adapter serves all
-// three; what differs between them is added here and nowhere else.
+// Node, Bun and Deno all have node:fs with positional, synchronous reads. Reading a store piece by piece into WASM
+// memory in this way is as fast in each runtime as its own interfaces (measured). So one adapter serves all three.
+// Their differences are handled only here.
 
 import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 

@@ -1,4 +1,4 @@
-// JSON that somebody else may have written or damaged: values are looked at before they are used.
+// JSON that somebody else may have written or damaged: values are checked before they are used.
 
 /** The value of a text; null when it is none. */
 export function json(text: string): unknown {

@@ -1,10 +1,11 @@
-// Numbers for sequences of bytes: equal ones get the same, 0, 1, 2 … in the order in which they first came.
+// Numbers for sequences of bytes: equal sequences get the same number, 0, 1, 2 … in the order of their first
+// occurrence.
 //
 //   slots:  ─ 2 ─ ─ 0 1 ─      open addressing, by hash; an entry is the number + 1, 0 is free
 //   arena:  [0……][1…][2…………]  each sequence once, one after the other; ends[n] is where n's ends
 //
-// What a Map of strings would do, without making a string of each sequence that is looked up. The same sequence may
-// have a number in each of several scopes, as the same name has in several modules.
+// This does the work of a Map of strings, without making a string for each look-up. The same sequence may have a number
+// in each of several scopes, as the same name occurs in several modules.
 
 /**
  * Of each sequence: its hash, where it starts and ends in the arena, and its

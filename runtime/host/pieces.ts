@@ -1,4 +1,4 @@
-// What is to be written comes in many small pieces; it is written in fewer large ones.
+// Collects many small pieces of output and writes them in fewer large ones.
 
 const LEAST = 64 * 1024;
 

@@ -1,8 +1,9 @@
-// Text from a program, a file's name or a peer, as it may be shown to a person.
+// Text from a program, a file name or a peer, made safe to show to a person.
 //
-// Names may hold anything: sequences that clear the screen or move the cursor, a newline that begins a line of its own
-// in a report, marks that turn the direction of what follows. Each such character is written as what it is, \x1b or
-// \u202e. So does the library, in C (preload/base/text.c). JSON is not for people: there, strings stay as they are.
+// Names may contain anything: sequences that clear the screen or move the cursor, a newline that begins a line of its
+// own in a report, marks that change the direction of the text after them. Each such character is written as its
+// escape, \x1b or \u202e. The library does the same in C (preload/base/text.c). JSON is not for people, so its strings
+// stay unchanged.
 
 /** C0 and C1 controls, delete, line separators and what changes the direction of text. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get out

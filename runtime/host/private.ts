@@ -1,7 +1,7 @@
-// Whether a file is this user's alone, so that what it says is this user's word and nobody else can change it.
+// Whether a file belongs to this user alone, so that nobody else can have written it or can change it.
 //
-// A folder that everybody can write to, /tmp or /dev/shm, has files of anybody
-// under any name. memdb takes over none of them.
+// In a folder that everybody can write to, such as /tmp or /dev/shm, anybody may have made a file of any name. memdb
+// does not take over such files.
 
 import type { Stats } from "node:fs";
 

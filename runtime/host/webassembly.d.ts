@@ -1,5 +1,5 @@
-// The part of the global WebAssembly object that runtime/ uses. It is declared in TypeScript's DOM library only, and a
-// program that is no page should not see `document`.
+// The part of the global WebAssembly object that runtime/ uses. Only TypeScript's DOM library declares it, and code
+// that runs in no browser should not see `document`.
 
 declare namespace WebAssembly {
   class Module {

@@ -1,4 +1,4 @@
-// A file that is written in one step: it is the old or the new one, whatever happens in between.
+// Writes a file in one step: it is the old file or the new one, whatever happens in between.
 
 import { closeSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import process from "node:process";

@@ -1,5 +1,6 @@
-// zstd, which compressed sections of debug information may have: the runtime's own where there is one, else (Node
-// before 22.15) the reference decoder compiled to WebAssembly. That one is started only where something is compressed.
+// zstd, which compressed sections of debug information may use. The runtime's own decoder is used if there is one, else
+// (Node before 22.15) the reference decoder compiled to WebAssembly. That one is loaded only when something is
+// compressed.
 
 import zlib from "node:zlib";
 import type { ZSTDDecoder } from "zstddec";

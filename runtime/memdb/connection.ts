@@ -5,7 +5,7 @@
 //     PROCESS                                memdb opens a session, or answers a question about its state
 //     from then on                           straight into the session's image; every commit is acknowledged
 //
-// A peer that does something wrong ends its own connection, with one entry in the log, and is told why.
+// A peer's error ends its own connection, with one entry in the log, and the peer is told why.
 
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";

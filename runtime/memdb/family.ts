@@ -1,6 +1,6 @@
-// Whether an ended process may be one that another descends from: then its store is no old run's, which may be
-// replaced. The library asks more (preload/store/family.c), since it can look at the processes above it; this is what a
-// store and a newcomer's identity tell: an ancestor lived when its child was made.
+// Whether an ended process may be an ancestor of a newcomer. Then its store is not one of an old run, and must not be
+// replaced. The library checks more (preload/store/family.c), because it can look at its ancestors. This file uses only
+// a store and the newcomer's identity: an ancestor was alive when its child was made.
 //
 //     owner     start ├───────────────┤ end, and the newest process id then
 //     newcomer              ├──────          may descend

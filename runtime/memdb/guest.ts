@@ -1,10 +1,10 @@
-// Who may do what at memdb, from what is known of who connects: the user of a program on this machine, or the token.
+// Who may do what at memdb, by what is known of the peer: the user of a program on this machine, or the token.
 //
 //     memdb's own user, root, a holder of the token     all
 //     other users of this machine                        only at a memdb of root's: stores of their own, nobody else's
 //     the rest                                           only with --insecure: stores
 //
-// Without this every user of the machine could speak for every process on it, because 127.0.0.1 is open to all.
+// Without this, every user of the machine could speak for every process on it, because 127.0.0.1 is open to all.
 
 import * as L from "../../asm/layout.js";
 import { textAt } from "../host/host.js";

@@ -1,5 +1,5 @@
-// Where memdb listens: over TCP, beyond loopback only if somebody said so, and on a Unix socket of this user's. Every
-// function returns what it listens on, in words, or throws Error with one line for the user.
+// Where memdb listens: over TCP, beyond loopback only on request, and on a Unix socket of this user. Every function
+// returns what it listens on, in words, or throws an Error with one line for the user.
 
 import { lookup } from "node:dns/promises";
 import { lstatSync, unlinkSync } from "node:fs";

@@ -1,13 +1,13 @@
-// Whose a connection is, as the kernel tells: the user of the socket at its other end, if that is on this machine.
+// Which user a connection belongs to: the kernel's answer for the socket at its other end, if that is on this machine.
 //
 // Linux lists the TCP sockets of a network namespace in /proc/net/tcp and tcp6, with their users:
 //
 //     sl  local_address rem_address   st … uid timeout inode
 //      7: 0100007F:C6A4 0100007F:4E2F 01 … 1000       0 88213
 //
-// The peer's socket is the entry whose local address is our remote one, and the other way round. Only one that is
-// connected (01) and open (has an inode) tells its user: of others the kernel says 0, whoever had them. A peer on
-// another machine or in another network namespace is in no table here.
+// The peer's socket is the entry whose local address is our remote address, and the other way round. Only an entry that
+// is connected (01) and open (has an inode) has the right user: for others the kernel says 0. A peer on another machine
+// or in another network namespace is in no table here.
 
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { isIPv4 } from "node:net";

@@ -1,10 +1,9 @@
-// Receives what an accepted socket brings straight into memory that the receiver names.
+// Receives the data of an accepted socket straight into memory that the receiver provides.
 //
-// Node and Deno allocate 64 KiB for every piece that a socket reads, and leave it to the garbage collector: page
-// faults, marking and a copy, which cost three times as much as reading. Their sockets have an option against it,
-// `onread`, but only those that connect can be given it. So an accepted socket's handle is put into a new socket that
-// has it. A handle is nothing that is documented; where there is none that can do this, as in Bun, the pieces are
-// copied.
+// Node and Deno allocate 64 KiB for every piece that a socket reads, and leave it to the garbage collector. The page
+// faults, marking and copying cost three times as much as reading. Their sockets have an option against this, `onread`,
+// but only for sockets that connect. So an accepted socket's handle is moved into a new socket with that option. The
+// handle is undocumented. Where it cannot be moved, as in Bun, the pieces are copied.
 
 import { Socket, type SocketConstructorOpts } from "node:net";
 

@@ -3,9 +3,8 @@
 //     socket ──▶ Connection: handshake ──▶ SessionImage (memdb.wasm) ──▶ StoreFile
 //                                                 ▲ every second, slice by slice ▲
 //
-// One code path for Node, Bun and Deno: node:net. Applying what arrives is synchronous and fast; writing goes in
-// slices between which others get their turn. Whatever one peer does wrong ends
-// its own connection, with one entry in the log.
+// Node, Bun and Deno share one code path: node:net. Applying what arrives is synchronous and fast; writing is done in
+// slices, and other work runs between them. A peer's error ends its own connection, with one entry in the log.
 
 import { rmSync } from "node:fs";
 import { type AddressInfo, createServer, type Server } from "node:net";

@@ -1,11 +1,11 @@
-// Store files as memdb keeps them: whose file a path is, how a new one takes its place, how changed pages get into it.
+// memdb's store files: who owns a path, how a new file replaces an old one, how changed pages are written.
 //
 // A session's first complete state is written beside the path and renamed over it, so that a viewer sees the old store
-// or the new one and never something between. From then on changed pages are written in place, in SessionImage's order.
+// or the new one, never a mixture. From then on changed pages are written in place, in SessionImage's order.
 //
 //     app.mem.new ──rename──▶ app.mem ◀── pages
 //
-// Nothing is ever opened through a symbolic link, and what is no store is never touched.
+// Nothing is opened through a symbolic link, and a file that is not a store is never touched.
 
 import {
   type BigIntStats,

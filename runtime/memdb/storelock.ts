@@ -1,17 +1,17 @@
-// A memdb's hold on its path: two that keep stores at one path would replace each other's files.
+// A memdb's lock on its path: two memdbs that keep stores at one path would replace each other's files.
 //
-// The file beside the path, app.mem.lock, is a queue: a line for each memdb that wanted
-// the path. The first line whose process lives holds it. One that cannot be seen from
-// here, in another container, is no obstacle, because it may have been killed.
+// The file beside the path, app.mem.lock, is a queue with a line for each memdb that wanted the path. The first line
+// whose process is alive holds the lock. A process that cannot be seen from here, in another container, does not count,
+// because it may have been killed.
 //
 //     4711 88230 4026531836 3f…c1 9a…07     was killed
 //     4790 99120 4026531836 3f…c1 17…e2     the holder
 //     4791 99121 4026531836 3f…c1 c0…5b     came in the same moment, and
 //     - c0…5b                               has given up
 //
-// The kernel puts appended lines one behind the other, so all who read see them in one order, and two that find a
-// killed memdb's lock cannot both be first. The holder then replaces the queue by one that has its own line alone, and
-// removes it at its end. So a queue that is not at its path any more is nobody's; who was waiting in it begins anew.
+// The kernel appends lines one after the other, so all readers see them in one order, and two memdbs that find a killed
+// memdb's lock cannot both be first. The holder then replaces the queue by one with only its own line, and removes it
+// at its end. So a queue that is no longer at its path belongs to nobody, and whoever was waiting in it begins anew.
 
 import { randomBytes } from "node:crypto";
 import {

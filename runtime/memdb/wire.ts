@@ -1,5 +1,5 @@
-// The wire's handshake and small frames, as memdb and `memdb status` speak them. What carries the bulk, from
-// WIRE_PROCESS on, is decoded in memdb.wasm (wireimage.ts). The frames are described in asm/FORMAT.md.
+// The wire's handshake and small frames, for memdb and `memdb status`. memdb.wasm decodes the bulk of the data, from
+// WIRE_PROCESS on (wireimage.ts). asm/FORMAT.md describes the frames.
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 import * as L from "../../asm/layout.js";

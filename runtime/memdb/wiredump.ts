@@ -1,5 +1,5 @@
-// A recorded wire stream as text, one line a frame, one indented line a thing in it. The frames go through the
-// decoder that memdb uses, so the dump also says where memdb would have ended the connection.
+// A recorded wire stream as text: one line for each frame, one indented line for each element in it. The frames go
+// through memdb's decoder, so the dump also says where memdb would have ended the connection.
 //
 //     000000 HELLO version=1.0 nonce=1f…
 //     000038 PROCESS pid=4242 exe=/usr/bin/app command=["app"]

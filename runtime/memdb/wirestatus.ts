@@ -1,4 +1,4 @@
-// Asks a running memdb how it is doing.
+// Asks a running memdb for its status.
 
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";

@@ -1,6 +1,6 @@
-// Whether a program brings an allocator of its own: one that is linked statically into it. Its calls of malloc never
-// pass a preloaded library then. The library sees it where the program exports malloc (preload/life/ahead.c); where it
-// does not, only the program's symbol table tells, if it is not stripped.
+// Whether an allocator is linked statically into a program. Its calls of malloc then bypass every preloaded library. If
+// the program exports malloc, the library notices (preload/life/allocator.c). If not, only the symbol table of a
+// program that is not stripped shows it.
 
 import { SECTION_DYNSYM, SECTION_SYMTAB } from "../../asm/symbols/layout.js";
 import { ElfError } from "../symbols/elfbytes.js";

@@ -6,8 +6,8 @@
 //     descriptors        of all other modules, opened here while they are mapped: an old file that is
 //                        removed or replaced later, one in a container
 //
-// A descriptor costs nothing and is nobody's to see, but keeps a file system from being unmounted. So on one that was
-// not there when the run began the file is copied. What is in neither way found in time, the report says.
+// A descriptor costs nothing and nobody sees it, but it keeps a file system from being unmounted. So a file on a file
+// system that did not exist when the run began is copied. The report says what was not kept in time in either way.
 
 import {
   closeSync,

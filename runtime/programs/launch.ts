@@ -1,4 +1,4 @@
-// Running a program under memhook: with which environment, how it ended, which stores it left.
+// Runs a program under memhook: its environment, how it ended, which stores it left.
 
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";

@@ -3,8 +3,8 @@
 //
 //   memview ──import()──▶ node_modules/memhook/memview ──▶ its dist/
 //
-// No extension and import(): the one form that all three run. By a path and not by name, because Deno resolves names
-// only in what package.json lists.
+// The files have no extension and use import(), which is the one form that all three runtimes accept. They use a path
+// and not a name, because Deno resolves only the names that package.json lists.
 
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";

@@ -1,5 +1,6 @@
-// What a program's MEMHOOK_NET_HOST says of memdb's host: a name becomes its addresses here. The library has a resolver
-// of its own, since libc's allocates and locks; it knows none of the system's plug-ins (NSS: mDNS, LDAP, containers).
+// The value of MEMHOOK_NET_HOST that a program gets: a host name is replaced by its addresses here. The library has its
+// own resolver, because libc's allocates and takes locks. That resolver knows none of the system's plug-ins (NSS: mDNS,
+// LDAP, containers).
 //
 //   memdb.internal   ─▶  10.0.0.7,fd00::7
 //   unix:/run/memdb, 10.0.0.7, and a name that nobody knows  ─▶  as they are

@@ -1,7 +1,7 @@
 // A name for the library that LD_PRELOAD can hold.
 //
-// The loader takes spaces and colons for ends of words, and $ for the beginning of a name of its own ($ORIGIN). Where
-// the library's path has one of them, as in a checkout in "My Projects", a link to it stands in.
+// The loader takes spaces and colons as separators, and $ as the start of a variable ($ORIGIN). If the library's path
+// has one of them, as in a checkout in "My Projects", a link to the library is used instead.
 
 import { createHash } from "node:crypto";
 import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";

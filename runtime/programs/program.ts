@@ -1,8 +1,8 @@
 // What a program is: reads just enough of its file to say which library fits it, or why it left no store.
 //
-// LD_PRELOAD is a request to the dynamic loader. It has no effect on programs without one (linked statically), on
+// LD_PRELOAD is a request to the dynamic loader. It has no effect on programs without a loader (linked statically), on
 // programs that run with raised privileges, and on programs of another architecture. A script is run by its
-// interpreter, so the answer is the interpreter's.
+// interpreter, so the interpreter's file is examined.
 
 import { spawnSync } from "node:child_process";
 import { accessSync, closeSync, constants, existsSync, openSync, readSync, statSync } from "node:fs";

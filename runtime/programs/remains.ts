@@ -1,7 +1,7 @@
-// What a run has left when its program has ended: stores, and processes that run on.
+// What a run has left after its program has ended: stores, and processes that run on.
 //
-// A program that becomes a daemon ends as soon as its child, or that one's child, goes on alone. No process table tells
-// whose descendant that is, but its environment names the run's store. It has hardly begun then, so it is looked at
+// A program that becomes a daemon ends as soon as its child or grandchild goes on alone. No process table says whose
+// descendant that is, but its environment names the run's store. It has hardly begun at that time, so it is observed
 // until nothing changes for a while, and for two seconds at most.
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";

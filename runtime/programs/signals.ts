@@ -1,17 +1,17 @@
-// Signals of `memhook run`: what is sent to it is meant for the program.
+// Passes the signals that `memhook run` receives on to the program.
 //
 //     kill PID ──▶ memhook ──▶ program      to memhook alone: passed on
 //     Ctrl-C ───┬▶ memhook                  to the process group, by the terminal or somebody: the program has it too
 //               ├▶ witness
 //               └▶ program
 //
-// No runtime tells who a signal came from, but a third process in the group does: the witness, `cat` waiting for input
-// that never comes. The kernel gives a group's signal to all its members in one step, so by the time memhook hears of
-// it the witness has it as well, or it went to memhook alone. Where there is no `cat`, the terminal's signals count as
-// the group's while memhook is in the foreground.
+// No runtime says who sent a signal, but a third process in the group shows it: the witness, a `cat` that waits for
+// input that never comes. The kernel sends a group's signal to all its members in one step. So when memhook receives a
+// signal, either the witness has received it too, or it was sent to memhook alone. If there is no `cat`, the terminal's
+// signals count as the group's while memhook is in the foreground.
 //
-// Signals that cannot be heard: KILL and STOP, of which the program is not
-// told; real-time ones, which end memhook while the program runs on.
+// Some signals cannot be caught. The program does not get KILL and STOP. Real-time signals end memhook while the
+// program runs on.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";

@@ -1,4 +1,4 @@
-// Which build of the library a program needs: that for its own processor and C library, whatever runs memhook itself.
+// Which build of the library a program needs: the build for its own processor and C library, whatever runs memhook.
 //
 //     ./app          ELF header, PT_INTERP ──▶ aarch64, musl's loader ──▶ build/lib/aarch64-musl/libmemhook.so
 //     ./script.py    #!/usr/bin/env python3 ──▶ python3, on PATH ──▶ as above

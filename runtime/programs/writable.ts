@@ -1,5 +1,5 @@
-// Why no store can be written at a path, found out by making something there: what the library says of it goes to
-// MEMHOOK_LOG, if anywhere.
+// Why no store can be written at a path, found out by creating a file there. The library's own message goes only to
+// MEMHOOK_LOG, if that is set.
 
 import { closeSync, constants, lstatSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { dirname } from "node:path";

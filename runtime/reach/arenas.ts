@@ -2,8 +2,7 @@
 // so that fd->bk and bk->fd lead back to it; most are empty and lead to themselves:
 //
 //     … fastbins[10] │ top │ last_remainder │ bins[254] │ binmap[4] │ next │ next_free │ attached │ system │ max_system
-//                                             ▲                        └─▶ the next arena, the first one's in libc's
-// variables
+//                                             │                       └─▶ the next arena; the first is in libc's data
 //                                             └ all 126 lists fit: this is one
 //
 // The first arena's heap is [heap], or what was mapped where that could not grow; the others begin their own, a

@@ -1,4 +1,4 @@
-// The border to reach.wasm: its functions with their types, and a process's memory passed to them piece by piece.
+// The interface to reach.wasm: its functions with their types, and a process's memory passed to them piece by piece.
 
 import { bytes } from "../../build/wasm/reach.js";
 import { LookError } from "../host/errors.js";

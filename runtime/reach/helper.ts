@@ -1,5 +1,4 @@
-// memhook-look, which freezes a process and reads its memory for us: one connection to it. look/README.md tells what is
-// said.
+// One connection to memhook-look, which freezes a process and reads its memory. look/README.md describes the protocol.
 //
 //   const look = await freeze(4711, { method: "auto", longestMs: 50 });
 //   await look.read([{ start, end }], (address, bytes) => …);

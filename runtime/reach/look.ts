@@ -3,9 +3,9 @@
 //   chunks of glibc's heaps ─┐
 //   the store's records ─────┴▶ blocks ─▶ edges ─▶ roots ─▶ verdicts
 //
-// With a store that has every allocation, what it does not know is not judged, and holds what it points to: memhook
-// leaves some blocks out on purpose. With a sample, or without a store, every chunk is judged, and records only add
-// call stacks.
+// With a store that has every allocation, blocks that the store does not know are not judged, and they hold what they
+// point to: memhook leaves some blocks out on purpose. With a sample, or without a store, every chunk is judged, and
+// records only add call stacks.
 
 import { RECORD_BYTES } from "../../asm/layout.js";
 import { LookError } from "../host/errors.js";

@@ -1,5 +1,5 @@
-// What nothing in a process points to any more, confirmed by a second look: a pointer that was just on its way from one
-// place to another is somewhere else by then, and what is lost is lost for ever.
+// What nothing in a process points to any more, confirmed by a second look. A pointer that was being moved during the
+// first look has arrived by then; a block that is really lost stays lost.
 
 import type { Amount } from "../host/types.js";
 import type { Store } from "../stores/store.js";

@@ -1,4 +1,4 @@
-// The ELF files of a process, and where their variables are, as their headers in memory say.
+// The ELF files of a process, and where their variables are, from their headers in memory.
 
 import type { Look, Mapping, Range } from "./helper.js";
 import { intersect } from "./ranges.js";

@@ -1,4 +1,4 @@
-// Ranges of addresses, in order and apart from each other.
+// Sorted, disjoint ranges of addresses.
 
 import type { Range } from "./helper.js";
 

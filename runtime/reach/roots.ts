@@ -1,9 +1,9 @@
-// Where pointers may be that hold blocks: all memory that the process can write to, but what is known not to be in use
-// by it.
+// The root set: where pointers may be that hold blocks. This is all memory that the process can write to, except what
+// it is known not to use.
 //
-// Left out are: free memory of the allocator's heaps, and its lists; stacks below their stack pointers, and those of
-// threads that have ended; memhook's own memory, which knows every address. What nobody knows is a root: a pointer too
-// many hides a lost block, a pointer too few makes a block lost that is not.
+// Excluded are free memory of the allocator's heaps, and its lists; stacks below their stack pointers, and stacks of
+// threads that have ended; and memhook's own memory, which contains every address. Unknown memory is a root: a pointer
+// too many hides a lost block, a pointer too few reports a block as lost that is not.
 
 import type { Arena } from "./arenas.js";
 import type { Graph } from "./graph.js";

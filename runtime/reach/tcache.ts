@@ -1,6 +1,6 @@
-// Which chunks glibc keeps for the next call of a thread: they look as if they were in use. A thread's lists begin in a
-// chunk of its own, tcache_perthread_struct, which is told by what is in it: each list leads to a chunk of that list's
-// size.
+// Which chunks glibc keeps for a thread's next call: they look as if they were in use. A thread's lists begin in a
+// chunk of their own, tcache_perthread_struct. It is recognised by its contents: each list leads to a chunk of that
+// list's size.
 //
 //     2.26  counts u8[64]    lists[64]            576 bytes
 //     2.30  counts u16[64]   lists[64]            640

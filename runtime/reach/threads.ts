@@ -1,7 +1,7 @@
-// Stacks: which memory is a living thread's, and which was one's that has ended.
+// Stacks: which memory belongs to a living thread, and which belonged to a thread that has ended.
 //
-// glibc puts a thread's descriptor at the end of its stack. It keeps the stacks of threads that have ended, with their
-// descriptors, for the next one; what is in them holds nothing.
+// glibc puts a thread's descriptor at the end of its stack. It keeps the stacks of ended threads, with their
+// descriptors, for new threads. The contents of such a stack hold nothing.
 //
 //      guard │ unused │ ◀─ stack pointer … frames │ thread-local variables │ descriptor │
 //                      └──────────────── a root ─────────────────────────────────────┘

@@ -1,4 +1,4 @@
-// What a verdict tells of one place. No code here.
+// What a verdict says about one place. No code here.
 
 import type { Births, Frame } from "../host/types.js";
 import type { BirthKind } from "./growth.js";

@@ -1,8 +1,8 @@
 // Live allocations grouped by something coarser than their call stack: by the function, module, file or line of the
-// innermost frame (who asked for the memory), by place (the innermost of the user's own), or by thread.
+// innermost frame, which requested the memory; by place (the innermost function of the user's own); or by thread.
 //
-// The sums by stack come from core.wasm; what is left to do here is to add up as many rows as there are stacks. Threads
-// are not a property of a stack, so they are counted over the single allocations.
+// core.wasm makes the sums by stack, so only as many rows as there are stacks are added up here. Threads are no
+// property of a stack, so they are counted over the single allocations.
 
 import type { Frame, RawAllocation } from "../host/types.js";
 import { margin } from "../stores/sample.js";

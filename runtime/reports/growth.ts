@@ -1,4 +1,4 @@
-// How what is live at a place came to be, told from one look at a store: from when its blocks were born.
+// How a place came to hold what is live there, from one look at a store: by when its live blocks were born.
 //
 //   births, early to late      what was freed
 //   ▅▅▅▅▅▅▅▅▅▅▅▅▅▅▅▅          little, or nothing      growing      a leak
@@ -7,11 +7,11 @@
 //          █                   nothing                 burst
 //                 ▁▂▄█         most of it              recent       a working set
 //
-// Where a block grows by realloc there is but one, just born: then what was ever allocated there tells. A vector that
-// doubles has allocated twice or thrice what it holds; an arena that grows by steps has a block twice as large as the
-// mean of all before it, while the whole program grew with it.
+// A block that grows by realloc has only one birth, a recent one. Then the totals of everything allocated there decide.
+// A vector that doubles has allocated two or three times what it holds. An arena that grows by steps has a block twice
+// as large as the mean of all earlier ones, and the whole program grew with it.
 //
-// Every decision is made by numbers of records, also in a sample, so that few of them decide little.
+// Every decision uses numbers of records, also in a sample, so that few records decide little.
 
 import type { Births } from "../host/types.js";
 import type { TimelineEntry } from "../stores/storeinfo.js";

@@ -1,11 +1,11 @@
-// Places that grow in step under one caller are one finding: a session that leaks takes with it the peer, the name
-// and the four attributes that were allocated for it.
+// Places that grow in step under one caller are one finding. For example, a leaked session comes with the peer, the
+// name and the four attributes that were allocated for it.
 //
 //   open_session svc.cpp:35   1216 blocks  ┐
 //   open_session svc.cpp:31    304 blocks  ├─ open_session svc.cpp:35, and 2 more in step
 //   open_session svc.cpp:32    304 blocks  ┘
 //
-// In step: born in the same parts of the life, in numbers of which one is a multiple of the other.
+// In step means born in the same parts of the process's life, in numbers of which one is a multiple of the other.
 
 import type { Frame } from "../host/types.js";
 import type { Finding } from "./finding.js";

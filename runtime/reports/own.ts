@@ -1,4 +1,4 @@
-// Whose code a frame is: the user's own, a library's, or that of a function that only hands an allocation on.
+// Whose code a frame is: the user's own, a library's, or a function's that only passes an allocation on (a wrapper).
 //
 //   std::__new_allocator<…>::allocate at /usr/include/c++/12/…    library, by its file
 //   /usr/lib/x86_64-linux-gnu/libstdc++.so.6+0xd44a3              library, by its module

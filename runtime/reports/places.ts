@@ -1,14 +1,14 @@
-// Where in the user's own code the memory of a call stack was asked for: its place.
+// A call stack's place: where in the user's own code its memory was requested.
 //
 //   xmalloc at util.c:6        wrapper          malloc in std::…   library
 //   xstrdup at util.c:7        wrapper          append at log.cc:9  own    ◀── the place
 //   on_event at events.c:9     own ◀── the place
 //
-// Frames get names from the inside out, and only as far as needed: a round for each step, in which every distinct
-// frame is looked up once. A stack without any own code has its place in the innermost library that is not a runtime.
+// Frames get names from the inside out, and only as far as needed. Each step is a round that looks up every distinct
+// frame once. A stack without any own code has its place in the innermost library that is not a runtime.
 //
-// A wrapper that nobody knows is found by what it does: many callers, a size from each that is always the same, and
-// not the same for all.
+// An unknown wrapper is recognised by what it does: it has many callers, each of which always requests one size, and
+// the sizes are not all the same.
 
 import { basename } from "node:path";
 import type { Frame, ModuleInfo, RawFrame } from "../host/types.js";

@@ -2,8 +2,8 @@
 //
 //   store.query() ──▶ rows with stack ids ──▶ frames of those stacks ──▶ symbols ──▶ rows with Frames
 //
-// Every distinct frame is looked up once, all of them in one request, however many rows share it. The rows are made
-// while the caller iterates: a million allocations are never a million objects with stacks at one time.
+// Every distinct frame is looked up once, all in one request, however many rows share it. The rows are made while the
+// caller iterates, so a million allocations are never a million objects with stacks at one time.
 
 import { isoTime } from "../host/time.js";
 import type {

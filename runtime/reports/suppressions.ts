@@ -1,5 +1,5 @@
-// Which call stacks are known and not to be shown: the user's list, and
-// allocations that the C and C++ runtimes make once.
+// Suppressions: known call stacks that are not shown. There is the user's list, and a built-in list of allocations that
+// the C and C++ runtimes make once.
 //
 // The user's list is a file in LeakSanitizer's format, one pattern a line:
 //
@@ -8,16 +8,17 @@
 //     leak:libfontconfig.so
 //     leak:^parse_*_header$
 //
-// A stack is suppressed when a frame's function, source file or module has a part that matches: * stands for
-// any text, ^ and $ for the beginning and the end. Names are matched as they are shown, and by their keys
-// (namekeys.ts): a pattern with the number of a lambda goes on matching when that number changes.
+// A stack is suppressed when a pattern matches a part of a frame's function, source file or module: * stands for any
+// text, ^ and $ for the beginning and the end. Names are matched as they are shown, and by their keys (namekeys.ts): a
+// pattern with the number of a lambda still matches when that number changes.
 //
-// The list that is built in is careful: it never hides a stack whose innermost frame is the program's own or another
-// library's, but for those that libc loads to look up users and groups. It wants the allocating frame in the C or C++
-// runtime, and then either that the loader's start-up code is outermost and the runtime everything between (the C++
-// runtime's emergency pool), or that the runtime was entered by a function that is known to keep something (locale,
-// time zone, message catalogues, streams' buffers, a thread's own memory): what such a function allocates, its caller
-// can neither have nor free. A thread's memory it frees when it is joined, or keeps for the next one.
+// The built-in list is careful. It never hides a stack whose innermost frame is the program's own or another library's,
+// except the libraries that libc loads to look up users and groups. The allocating frame must be in the C or C++
+// runtime, and one of two conditions must hold. Either the loader's start-up code is outermost and everything between
+// is the runtime (the C++ runtime's emergency pool). Or the runtime was entered by a function that is known to keep
+// something (locale, time zone, message catalogues, stream buffers, a thread's own memory): its caller can neither get
+// nor free what such a function allocates. A thread's memory is freed when the thread is joined, or kept for the next
+// thread.
 
 import { basename } from "node:path";
 import { SuppressionsError } from "../host/errors.js";

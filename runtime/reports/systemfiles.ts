@@ -1,4 +1,4 @@
-// Which source files came with the system or the compiler: code that nobody looks for a leak in first.
+// Which source files belong to the system or the compiler, where nobody looks for a leak first.
 
 /**
  * Headers, libraries, debug sources of packages, and the C++ runtimes of gcc

@@ -1,4 +1,4 @@
-// The verdict on a store: where its live memory was asked for, own code first, and how each place came to hold it.
+// The verdict on a store: which code requested its live memory, own code first, and how each place came to hold it.
 //
 //   store.query(births) ──▶ stacks ──▶ places.ts ──▶ sums by place ──▶ growth.ts ──▶ findings, the worst first
 //

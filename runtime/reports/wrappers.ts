@@ -1,7 +1,7 @@
-// Functions that are known to do nothing but hand an allocation on: who calls one is who wants the memory.
+// Functions that are known only to pass an allocation on: the caller of such a function wants the memory.
 //
-// Whole names, as the projects that they come from have them, in the order of the alphabet of those projects. What a
-// program has of its own kind is found by what it does (places.ts).
+// Full names, as in the projects that they come from, in the alphabetical order of these projects. A program's own
+// wrappers are recognised by what they do (places.ts).
 
 const NAMES = new RegExp(
   `^(${[

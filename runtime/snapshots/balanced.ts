@@ -1,13 +1,13 @@
-// Which changed stacks hold the same together. Without debug information what was inlined is no longer told apart from
-// its caller; link time optimization makes one function of all initializers, and folds functions of the same code:
-// stacks become one, or another's.
+// Which changed stacks hold the same amount together. Without debug information, an inlined function cannot be told
+// from its caller. Link time optimization merges all initializers into one function, and folds functions with the same
+// code. So several stacks become one, or become another one.
 //
 //   base   make  work  main   1 of 24     head   work  main   3 of 72
 //          fill  work  main   1 of 24
 //          work  main         1 of 24
 //
-// A group is what may have become one another: what shrank or has gone, and what grew or has come.
-// It counts as unchanged where it holds as much as before. So growth is never hidden.
+// A group has the stacks that may have become one another: those that shrank or have gone, and those that grew or are
+// new. It counts as unchanged if it holds as much as before. So growth is never hidden.
 
 import type { Amount, SnapshotStack } from "../host/types.js";
 import type { Held } from "./optimized.js";

@@ -1,5 +1,5 @@
-// The bare name of a function: what is left of it in every form in which compilers write it down. A function that was
-// inlined may have but its own name in the debug information, where the symbol table has the whole.
+// The bare name of a function: the part that is the same in every form in which compilers write it. For an inlined
+// function, the debug information may have only its own name, while the symbol table has the full one.
 //
 //   thread()::{lambda(int)#1}::operator()(int) const      operator()        as for  operator()
 //   std::__invoke<F, int>(F&&)                            __invoke                  __invoke<F, int>

@@ -1,11 +1,11 @@
-// What changed between two snapshots: which call stacks are new, grown, shrunk, fixed or unchanged. Which stack of one
-// is which of the other is decided in pairing.ts.
+// What changed between two snapshots: which call stacks are new, grown, shrunk, fixed or unchanged. pairing.ts decides
+// which stacks are the same.
 //
 //   in both, by which one holds more ─▶ grown, shrunk or unchanged
 //   in head only                     ─▶ new
 //   in base only                     ─▶ fixed
 //
-// The whole is symmetric: diff(B, A) says grown where diff(A, B) says shrunk, and new where that says fixed.
+// The comparison is symmetric: diff(B, A) says grown where diff(A, B) says shrunk, and new where it says fixed.
 
 import type { Amount, Snapshot, SnapshotStack } from "../host/types.js";
 import { type Pair, pairsOf } from "./pairing.js";

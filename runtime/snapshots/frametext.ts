@@ -1,4 +1,4 @@
-// The text of one frame of a call stack, as a snapshot's file has it, taken apart in place:
+// The text of one frame of a call stack in a snapshot's file, parsed in place:
 //
 //   ["app","make_leak","src/leak.c",12]
 //        ▲ ▲          ▲     ▲            module, name, nameEnd, file

@@ -1,5 +1,5 @@
-// How stacks grow over a long run, from three looks at it or more: what leaks
-// steadily, what fills a cache, what comes and goes.
+// How stacks grow over a long run, from three or more looks at it: which leak steadily, which fill a cache, which come
+// and go.
 //
 //     bytes                     growing            levelled (a cache)      bursty              flat
 //       ▲                            •              • • • •                   •
@@ -7,9 +7,9 @@
 //       │                    •                  •                       •   •   •
 //       └──────────▶ time
 //
-// Slope: the median of the slopes of all pairs of looks (Theil and Sen), which a single odd look does not bend.
-// Confidence: how unlikely the looks are to be so much in ascending order by chance (Mann and Kendall, one-sided, exact
-// without ties, too careful with them). What decides between the kinds is said at kindOf().
+// Slope: the median of the slopes of all pairs of looks (Theil and Sen), which one outlier does not change. Confidence:
+// how unlikely it is that so many pairs ascend by chance (Mann and Kendall, one-sided; exact without ties, conservative
+// with them). kindOf() says what decides between the kinds.
 
 import type { Snapshot, SnapshotStack } from "../host/types.js";
 import { isTooDeep } from "../stores/cut.js";

@@ -1,12 +1,12 @@
-// Which stacks are the same but for what an optimizer made of them: it names a function that it inlined in its own way,
-// leaves out one that ends with a call of the next, and without debug information everything inlined.
+// Which stacks are the same except for what an optimizer did to them. It gives inlined functions other names, leaves
+// out a function that ends with a call of the next one, and without debug information leaves out everything inlined.
 //
 //   base   make  fill  work  main          the one is the other with some frames left out,
 //   head         fill  work  main          and both hold the same
 //
-// What holds more or less is never paired, so that no growth hides behind this. Where both have lines, what was inlined
-// is told, and only a call that became a jump leaves a function out: its neighbours are on the lines where they were.
-// Otherwise one leak has gone and another, as large, has come.
+// Stacks that hold different amounts are never paired, so that this hides no growth. If both have lines, inlined calls
+// are recorded, and only a call that became a jump leaves a function out: its neighbours are on the same lines as
+// before. Otherwise one leak has gone and another one of the same size has come.
 
 import type { Amount, SnapshotStack } from "../host/types.js";
 import { byText } from "./snapshotrow.js";

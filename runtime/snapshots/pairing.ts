@@ -1,4 +1,4 @@
-// Which stack of one snapshot is which of another. Each step looks at what the steps before have left:
+// Which stack of one snapshot is the same as which of another. Each step looks at what the earlier steps left:
 //
 //   base ─┐  1. the same program, functions, lines and files ─▶ a pair
 //   head ─┘  2. the same, but files are in other folders     ─▶ a pair
@@ -7,8 +7,8 @@
 //            5. several that hold as much (balanced.ts)      ─▶ a pair, its lines moved
 //            6. what is left                                 ─▶ in head only, in base only
 //
-// Of what is left may be said which others it could be: those of the same functions that hold as much. A leak inserted
-// above one as large has that one's line, and nothing in a stack tells which of the two is new.
+// For a stack that is left, the other candidates can be listed: those with the same functions that hold as much. A leak
+// inserted above one of the same size gets that one's line, and nothing in a stack tells which of the two is new.
 //
 // A checkout in another place is the same code. In step 3 the frames of the C and C++ runtime count as one without a
 // name: whether they have names, lines and inlined calls depends on which debug files a machine has. Where a function

@@ -1,10 +1,10 @@
-// Snapshots: what is live, told so that another build, another run and another machine can be compared with it.
+// Snapshots: what is live, in a form that can be compared with another build, run or machine.
 //
 //   store, store, … ──▶ takeSnapshot() ──▶ Snapshot ──▶ snapshotfile.ts (a text file) · diff.ts
 //
-// A frame has no address but a name, a file without the folder it was built in, and a line; a stack has no process but
-// its program's name; nothing has a time. So the same program gives the same snapshot from run to run, and equal stacks
-// of several processes are one.
+// A frame has a name instead of an address, a file without the folder it was built in, and a line. A stack has only the
+// program's name instead of a process. Nothing has a time. So the same program gives the same snapshot from run to run,
+// and equal stacks of several processes are one.
 
 import { basename, posix } from "node:path";
 import type { Amount, Frame, Query, Snapshot, SnapshotFrame, SnapshotStack } from "../host/types.js";

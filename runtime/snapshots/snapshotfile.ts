@@ -10,8 +10,8 @@
 //   {"program":"app","count":2,"bytes":48,"stack":[["libx.so.1","+0x11f0",null,null]]}
 //   ]}
 //
-// A file like that is read as bytes, line by line (snapshotrow.ts). A document
-// that something else has laid out anew is read as JSON, slower.
+// Such a file is read as bytes, line by line (snapshotrow.ts). A document with another layout is read as JSON, which is
+// slower.
 
 import { gunzipSync, gzipSync } from "node:zlib";
 import { SnapshotError, whyNotWritten } from "../host/errors.js";

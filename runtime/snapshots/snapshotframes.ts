@@ -1,10 +1,10 @@
-// The frames of call stacks' texts: numbered, equal ones alike, and taken apart only when somebody asks.
+// The frames of call stacks: equal ones get the same number, and they are parsed only on request.
 //
 //   [["app","make_leak","src/leak.c",12],["app","main","src/main.c",7]]  ──▶  5, 2
 //
-// Most frames came before. So what reaches to the next "]" is looked up first: if it is
-// a known frame, it is the whole of this one, as no frame's text goes on behind its end.
-// Only otherwise its end is looked for with regard to strings, which may hold brackets.
+// Most frames are known already. So the text up to the next "]" is looked up first: if that is a known frame, it is the
+// whole frame, because no frame is a prefix of another. Only otherwise the end is searched with regard to strings,
+// which may contain brackets.
 
 import { isNumber, json } from "../host/json.js";
 import { enlarged, Numbering } from "../host/numbering.js";

@@ -1,10 +1,10 @@
-// Call stacks as a snapshot's file has them, one a line:
+// Call stacks in a snapshot's file, one a line:
 //
 //   {"program":"app","count":1,"bytes":24,"stack":[["app","make_leak","src/leak.c",12],["app","main","src/main.c",7]]},
 //
-// A line is taken apart up to its frames. They stay bytes of the file, which compare
-// without being read, and are read when somebody asks: of 50,000 stacks a comparison
-// needs those of the few that changed. No string is made of what nobody asks for.
+// A line is parsed up to its frames. The frames stay bytes of the file: they are compared without parsing, and parsed
+// only on request. Of 50,000 stacks a comparison needs only the few that changed, so no strings are made for the
+// others.
 
 import { isNumber, json } from "../host/json.js";
 import type { Cut, SnapshotFrame, SnapshotStack } from "../host/types.js";

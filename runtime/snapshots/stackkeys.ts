@@ -1,10 +1,11 @@
-// What the stacks of a diff are compared by, as numbers: equal ones have the same. All of it is made of texts in place.
+// What the stacks of a diff are compared by, as numbers: equal keys have equal numbers. They are made from the text in
+// place.
 //
 //   ["app","make_leak","src/leak.c",12]   loose:  make_leak in app      neither line nor folder makes a difference
 //                                         exact:  leak.c",12 in that    a folder makes none
 //
-// Names and modules are compared by their keys (namekeys.ts). Where there is no line, what is only numbered differs
-// exactly and is the same loosely.
+// Names and modules are compared by their keys (namekeys.ts). Without a line, names that differ only in a compiler's
+// numbering differ in the exact key and are the same in the loose one.
 
 import { json } from "../host/json.js";
 import { enlarged, Numbering } from "../host/numbering.js";

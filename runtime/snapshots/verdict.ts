@@ -1,4 +1,4 @@
-// Whether what changed is a regression: which changes of a diff make a check fail.
+// Which changes of a diff are regressions and make a check fail.
 
 import { basename } from "node:path";
 import type { SnapshotStack } from "../host/types.js";

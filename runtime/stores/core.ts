@@ -1,7 +1,7 @@
-// The border to core.wasm: its functions with their types, views of its memory, and its faults as errors.
+// The interface to core.wasm: its functions with their types, views of its memory, and its faults as errors.
 //
-// core.wasm keeps all state in its own memory and imports nothing. Whatever it is given, what comes out of here is an
-// answer or a StoreError: also a trap, which only a bug in the checks can cause, is a statement about the file.
+// core.wasm keeps all state in its own memory and imports nothing. For any input, the result here is an answer or a
+// StoreError. Even a trap, which only a bug in the checks can cause, is reported as an error of the file.
 
 import { bytes } from "../../build/wasm/core.js";
 import { StoreError } from "../host/errors.js";

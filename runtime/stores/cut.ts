@@ -1,6 +1,6 @@
-// What a stack lacks at its outer end. A stack that is too deep is another one than
-// a whole one with the same frames. One whose callers are lost is not: whether that
-// was noted depends on the version of memhook, and so no comparison does.
+// What a stack lacks at its outer end. A stack that was cut at the depth limit differs from a complete one with the
+// same frames. A stack whose callers are lost does not: whether that was noted depends on the version of memhook, so
+// comparisons ignore it.
 
 import type { Cut } from "../host/types.js";
 

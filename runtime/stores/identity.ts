@@ -1,4 +1,4 @@
-// Who the process of a store is, as the store's header tells.
+// The identity of a store's process, from the store's header.
 
 import * as L from "../../asm/layout.js";
 import type { Identity } from "./liveness.js";

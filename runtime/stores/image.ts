@@ -1,5 +1,5 @@
-// A store's bytes in a core: reads the header, pieces of records and blocks of tables from the file to where core.wasm
-// wants them, in the order that makes reading under a writer safe (asm/FORMAT.md, "Order of writes").
+// A store's bytes in a core: reads the header, pieces of records and blocks of tables from the file to the places that
+// core.wasm wants, in the order that makes reading under a writer safe (asm/FORMAT.md, "Order of writes").
 //
 //   file ──header──▶ HEADER ──checkHeader──▶ counts, block numbers
 //        ──records─▶ PIECE (SECOND) ──settle, scan──▶ sums, entries

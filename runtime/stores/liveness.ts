@@ -1,10 +1,10 @@
-// Is the process of a store still there?
+// Whether the process of a store is still alive.
 //
-// A pid alone says nothing: it is reused, and it counts within a pid namespace. The same boot of the same machine, the
-// same namespace and the same start time are one process. What the store does not know (zeros) is not compared.
+// A pid alone says nothing: it is reused, and it is unique only in its pid namespace. It is the same process if boot,
+// machine, namespace and start time are the same. What the store does not know (zeros) is not compared.
 //
-// A viewer outside of a container sees its processes under other pids; it finds them by the pid they have inside. A
-// viewer that cannot see the process at all (another container, another machine) cannot tell that it is gone.
+// A viewer outside of a container sees its processes under other pids, and finds them by the pid they have inside. A
+// viewer that cannot see the process at all (another container, another machine) cannot know that it has ended.
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { clock, startOf, ticksAhead } from "../host/clock.js";

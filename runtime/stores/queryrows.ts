@@ -1,4 +1,4 @@
-// A query in the core's terms, and the core's rows in ours.
+// Translates a query into the core's terms, and the core's rows into ours.
 
 import * as L from "../../asm/layout.js";
 import type { Births, Matched, MemoryKind, Query, RawAllocation, RawStackRow, SortOrder } from "../host/types.js";

@@ -1,4 +1,4 @@
-// How far an estimate from a sample may be off.
+// The margin of an estimate from a sample.
 //
 // A record of a sample stands for s/p bytes (asm/FORMAT.md, "Samples"), so a sum over records is an estimate, with the
 // variance V = Σ s²(1 − p)/p² that core.wasm sums beside it. The plain margin of z standard deviations, ±z√V, is too
@@ -10,8 +10,8 @@
 //
 //     T − E = z√(V + w(T − E))   ⟹   T − E = z²w/2 + z√(V + z²w²/4)
 //
-// Of records with several sizes the largest w is taken; it is never more than the mean between samples. Downwards the
-// margin would be a little less; one number for both sides is right above and careful below.
+// With records of several sizes the largest w is used; it is never more than the mean between samples. The margin
+// downwards would be a little smaller; one number for both sides is right above and conservative below.
 
 /** Standard deviations on each side that 99.9 % of a normal distribution are within. */
 const Z = 3.29;

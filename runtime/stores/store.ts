@@ -4,9 +4,9 @@
 //   const { stacks } = await store.query({ aggregate: true, sort: "size", top: 10 });
 //   for (const { stackId } of stacks) console.log(store.frames(stackId).frames);
 //
-// Reading is synchronous inside, in pieces of a MiB: a tenth of a second or two for a million allocations of a process
-// that is running, a fraction of that when it is not. A Store may be asked several things at once; each query has a
-// core of its own, and one core keeps the tables that frames() and modules() look at.
+// Reading is synchronous inside, in pieces of 1 MiB. It takes a tenth of a second or two for a million allocations of a
+// running process, and a fraction of that when the process is not running. A Store can answer several queries at once:
+// each query has a core of its own, and one core keeps the tables that frames() and modules() read.
 
 import * as L from "../../asm/layout.js";
 import { StoreError, whyNotOpened } from "../host/errors.js";

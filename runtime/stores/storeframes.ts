@@ -1,4 +1,4 @@
-// From a stack's id to its frames and their modules, through the tables of a store; what was looked up is remembered.
+// From a stack's id to its frames and their modules, through the tables of a store. Results are cached.
 
 import * as L from "../../asm/layout.js";
 import type { Cut, FileIdentity, ModuleInfo, RawFrame } from "../host/types.js";

@@ -1,4 +1,4 @@
-// What a store's header says: who writes it, how large it may be, how the process ended, how its memory grew.
+// What a store's header says: its writer, its largest size, how the process ended, how its memory grew.
 
 import * as L from "../../asm/layout.js";
 import type { StoreImage } from "./image.js";

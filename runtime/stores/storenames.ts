@@ -1,5 +1,5 @@
-// The names of stores: at PATH is that of the first process, beside it are those of others that have the same PATH. The
-// library (preload/store/claim.c) and memdb choose them by the same rule, and readers find them by it.
+// The names of stores. The store of the first process is at PATH; those of others with the same PATH are beside it. The
+// library (preload/store/claim.c) and memdb choose names by the same rule, and readers find the stores by it.
 //
 //     app.mem   app.4711.mem   app.4711.2.mem …        4711: the process id; the last number, where that is taken, too
 //     app       app.4711       app.4711.2 …

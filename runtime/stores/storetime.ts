@@ -1,10 +1,10 @@
-// The times of a store: what is now in its relative time, and what the wall clock said at one.
+// The times of a store: the relative time of now, and the wall time of a relative time.
 //
 //     relative time   0 ├────────────┤  suspended  ├─────▶ now            CLOCK_MONOTONIC of the process
 //     boot clock        ├────────────┼─────────────┼─────▶
 //     wall clock        ├────────────┼─────────────┼── set ──┼─────▶       START_WALL, and jumps
 //
-// What is now is known on the same boot of the same machine only. A store of another one is as of when it was written.
+// Now is known only on the same boot of the same machine. Elsewhere a store's now is when it was last written.
 
 import * as L from "../../asm/layout.js";
 import { clock, TICK } from "../host/clock.js";

@@ -1,8 +1,8 @@
-// How the live memory of each call stack grows: looks at a running process's
-// store again and again, and compares each look with the one before.
+// How the live memory of each call stack grows: looks at a running process's store again and again, and compares each
+// look with the previous one.
 //
-// Ids of stacks stay the same while a store lives, so two looks are compared by id and nothing needs names but the rows
-// that are shown.
+// Stack ids stay the same while a store lives, so two looks are compared by id, and only the rows that are shown need
+// names.
 
 import { clock } from "../host/clock.js";
 import type { Query, RawStackRow } from "../host/types.js";

@@ -1,6 +1,6 @@
-// The build id among the notes of an ELF file, read one note after the other: they
-// may be many, and larger than any buffer. The library reads them in the same way
-// (preload/stacks/image.c): what it did not take for a build id is none here either.
+// The build id among the notes of an ELF file. The notes are read one by one, because there may be many, and they may
+// be larger than any buffer. The library reads them in the same way (preload/stacks/image.c): what it does not take for
+// a build id is none here either.
 
 const NT_GNU_BUILD_ID = 3;
 /** "GNU" and a NUL. */

@@ -1,11 +1,11 @@
-// Finds the files that tell about a module: its own, and the one that its debug information was moved to.
+// Finds the files that describe a module: its own, and the one that its debug information was moved to.
 //
 //   /usr/bin/app                        build id abcdef…, .gnu_debuglink app.debug, checksum
 //   /usr/lib/debug/.build-id/ab/cdef….debug        by build id, which proves it is the right one
 //   /usr/bin/app.debug, /usr/bin/.debug/app.debug, /usr/lib/debug/usr/bin/app.debug      by link
 //
-// A file found by link must have the same build id, or the checksum that the
-// link says where one of them has no build id.
+// A file found by link must have the same build id, or if one of them has no build id, the checksum that the link
+// gives.
 
 import { readdirSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";

@@ -7,11 +7,11 @@
 //   DEBUGINFOD_TIMEOUT     seconds that one file may take, 30 unless said otherwise; 0: as long as it takes
 //   DEBUGINFOD_CACHE_PATH  the cache folder; else $XDG_CACHE_HOME/debuginfod_client or ~/.cache/debuginfod_client
 //
-// The cache is the one of elfutils' client, so a file that gdb fetched is there for us and the other way round:
+// The cache is that of elfutils' client, so a file that gdb fetched is found here, and the other way round:
 // FOLDER/BUILDID/debuginfo, an empty file if no server had it within the last ten minutes.
 //
-// A file is what its name says only when whoever wants it has looked: a server may answer with a login page, half a
-// file or another build. Then the next one is asked.
+// A server may answer with a login page, half a file or another build. So the caller checks a file before it is
+// accepted, and if it is wrong the next server is asked.
 
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { homedir } from "node:os";

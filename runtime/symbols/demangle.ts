@@ -1,12 +1,12 @@
-// Names as people write them: C++ (Itanium ABI) and Rust (legacy and v0) symbol names, demangled by the
-// WASM module of gecko-profiler-demangle, the demangler of the Firefox profiler.
+// Names as in the source: C++ (Itanium ABI) and Rust (legacy and v0) symbol names, demangled by the WASM module of
+// gecko-profiler-demangle, the demangler of the Firefox profiler.
 //
 //   _ZN3foo3barEi.cold                       foo::bar(int) [clone .cold]
 //   _RNvNtCs1234_7mycrate3foo3bar            mycrate::foo::bar
 //   main                                     main
 //
-// Its JavaScript wrapper imports the .wasm as a module, which needs a bundler, so the module is
-// instantiated here by hand: one import, five exports. That takes some 10 ms, and waits for the first mangled name.
+// Its JavaScript wrapper imports the .wasm as a module, which needs a bundler. So the module is instantiated here by
+// hand: one import, five exports. That takes some 10 ms, and is done at the first mangled name.
 
 import { bytes } from "../../build/wasm/demangle.js";
 import { otherForm } from "./mangledforms.js";

@@ -1,6 +1,6 @@
 // Source lines and inlined calls from a file's debug information (DWARF 2 to 5).
 //
-// symbols.wasm does the parsing (asm/symbols/), one unit at a time and only units that have an address asked for; this
+// symbols.wasm does the parsing (asm/symbols/), one unit at a time, and only for units with a requested address. This
 // side finds those units, loads pieces of sections when an operation says that one is missing, and reads the strings.
 //
 //   addresses ─▶ units (dwarfunits.ts)

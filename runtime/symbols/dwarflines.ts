@@ -1,4 +1,4 @@
-// The line program of a unit, run once for all its addresses: a file and a line for each, and the names of the files.
+// Runs the line program of a unit once for all its addresses: a file and a line for each, and the names of the files.
 
 import {
   HINT_BYTES,

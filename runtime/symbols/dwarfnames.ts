@@ -1,5 +1,5 @@
-// What functions are called: the names of entries of .debug_info. An entry without a name refers to one that has it, in
-// its own unit, in another one, or in the file to which dwz moved what several programs share.
+// The names of functions: the names of entries of .debug_info. An entry without a name refers to one that has it, in
+// its own unit, in another unit, or in the file to which dwz moved what several programs share.
 
 import {
   NAME_FILE,

@@ -1,5 +1,6 @@
-// A file's debug sections as symbols.wasm sees them: a window on each, moved or widened when an operation says that a
-// piece is missing, and the operation starts anew. That is rare: pieces stay, small sections are loaded as a whole.
+// A file's debug sections as symbols.wasm sees them. Each has a window. When an operation says that a piece is missing,
+// the window is moved or widened, and the operation starts anew. That is rare: pieces stay loaded, and small sections
+// are loaded whole.
 
 import {
   BROKEN,

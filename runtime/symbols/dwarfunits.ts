@@ -1,5 +1,5 @@
-// Which unit of .debug_info is meant: by address (.debug_aranges; the first entries of the units it does not list), by
-// an entry's offset, by a skeleton's id.
+// Finds a unit of .debug_info: by address (.debug_aranges, and the first entries of the units that it does not list),
+// by an entry's offset, or by a skeleton's id.
 
 import {
   SECTION_ARANGES,

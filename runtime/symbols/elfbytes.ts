@@ -1,5 +1,4 @@
-// Where the bytes of an ELF file are: on disk, read piece by piece, or in
-// memory, where another file had them compressed.
+// The bytes of an ELF file: on disk, read piece by piece, or in memory if they were compressed in another file.
 
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 

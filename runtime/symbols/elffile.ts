@@ -1,7 +1,7 @@
-// An ELF file: its build id, its sections and their content, read piece by piece.
+// An ELF file: its build id, its sections and their contents, read piece by piece.
 //
-// Nothing is read before it is asked for, and never the whole file: a program with debug information can have
-// gigabytes. Compressed sections are the exception, they are decompressed as one.
+// Nothing is read before it is requested, and never the whole file: a program with debug information can have
+// gigabytes. Compressed sections are the exception: each is decompressed whole.
 
 import zlib from "node:zlib";
 import {

@@ -1,11 +1,11 @@
-// Forms of mangled C++ names that the demangler does not know, said in forms that it knows. It is only asked where a
-// name was refused, and what it makes is only taken if that is not.
+// Rewrites forms of mangled C++ names that the demangler does not know into forms that it knows. This is tried only for
+// a name that was refused, and used only if the rewritten name is accepted.
 //
 //   XntsrSt8is_arrayIT_E5valueE    !std::is_array<T>::value as an argument     St8is_arrayIT_E, whose member it is
 //   3fooMUlvE_                     a lambda that initializes a member          3fooUlvE_
 //
-// The first is gcc's, for std::enable_if in the types of results, which are not
-// shown. The types in it stay, as later parts of the name count them.
+// The first form is gcc's, for std::enable_if in result types, which are not shown. The types in it stay, because later
+// parts of the name count them.
 
 /** The name in other words; null if there are none. */
 export function otherForm(name: string): string | null {

@@ -1,6 +1,6 @@
-// MiniDebugInfo: Fedora, RHEL and others strip their programs, but leave them a symbol
-// table of the functions that .dynsym lacks. It is in a small ELF file, compressed with
-// xz, in the section .gnu_debugdata. The decoder is started only where there is one.
+// MiniDebugInfo: Fedora, RHEL and others strip their programs, but leave a symbol table of the functions that .dynsym
+// lacks. It is a small ELF file, compressed with xz, in the section .gnu_debugdata. The decoder is loaded only if there
+// is one.
 
 import { SECTION_DEBUGDATA } from "../../asm/symbols/layout.js";
 import { MemoryBytes } from "./elfbytes.js";

@@ -1,6 +1,6 @@
-// What names are compared by. A compiler counts what has no name of its own, and
-// hashes what must be unique. Both change when something else does: a lambda
-// above, another unit, a version number, a folder. The key of a name has neither.
+// The keys that names are compared by. A compiler numbers what has no name of its own, and hashes what must be unique.
+// Numbers and hashes change when something else does: a lambda above, another unit, a version number, a folder. The key
+// of a name has neither.
 //
 //   _ZZ4mainENKUlvE0_clEv              main::{lambda()}::operator()() const
 //   _ZN3app4keep17h0123456789abcdefE   app::keep
@@ -8,8 +8,8 @@
 //   camlMain__leak_270                 camlMain__leak
 //   libapp-0123456789abcdef.so.1.2     libapp.so
 //
-// What is only numbered has the same key then, and is told apart by its order
-// and its place. Names are shown as they are.
+// Names that differ only in such a number have the same key, and are told apart by their order and their place. Names
+// are shown unchanged.
 
 import { demangle } from "./demangle.js";
 

@@ -1,5 +1,5 @@
-// The symbolizer for one store. What reads ELF and DWARF is loaded when the first name is asked for: sums need none of
-// it, and a viewer that is asked for a number answers sooner.
+// The symbolizer for one store. The code that reads ELF and DWARF is loaded when the first name is requested: sums need
+// no names, so a viewer that shows only numbers answers sooner.
 
 import type { Store } from "../stores/store.js";
 import type { KeptFiles } from "./debugfiles.js";

@@ -1,4 +1,4 @@
-// Program headers of an ELF file: what of it is mapped where.
+// Program headers of an ELF file: which part of the file is mapped where.
 
 export const PT_LOAD = 1;
 export const PT_INTERP = 3;

@@ -1,4 +1,4 @@
-// The content of a section of an ELF file, and the strings in it.
+// The contents of a section of an ELF file, and the strings in it.
 
 // Strings that are asked for together lie all over their section: with large blocks a few hundred reads get them all.
 const BLOCK_BYTES = 1 << 16;

@@ -1,10 +1,10 @@
-// Debug information that a compiler put aside (-gsplit-dwarf). A program has only skeletons of its units: their lines
+// Debug information in separate files (-gsplit-dwarf). The program has only skeletons of its units, with their lines
 // and addresses. Their trees are in .dwo files where they were compiled, or together in a .dwp file beside the program.
 //
 //   skeleton in app          name "a.dwo", folder /src/build, id ──▶ /src/build/a.dwo, or a.dwo beside app
 //                                                         └────▶ app.dwp: .debug_cu_index ─▶ where in its sections
 //
-// What a unit refers to by number is partly in its own file (strings, ranges), partly in the program (addresses).
+// What a unit refers to by number is partly in its own file (strings, ranges) and partly in the program (addresses).
 
 import { basename, dirname, join, resolve } from "node:path";
 import {

@@ -1,6 +1,6 @@
-// The border to symbols.wasm: its functions with their types, and views of its memory.
+// The interface to symbols.wasm: its functions with their types, and views of its memory.
 //
-// symbols.wasm has no imports and keeps nothing between operations but what lies in its memory, a stack: take a mark,
+// symbols.wasm has no imports. Between operations it keeps only what is in its memory, which is a stack: take a mark,
 // reserve, call, read the answer, release the mark. One instance serves one Symbolizer.
 
 import { bytes } from "../../build/wasm/symbols.js";

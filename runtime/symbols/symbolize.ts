@@ -1,8 +1,8 @@
-// Where program counters are in the source: the names of functions, and (unless only names are wanted) files,
-// lines and inlined calls.
+// From program counters to the source: function names and, unless only names are wanted, files, lines and inlined
+// calls.
 //
-// Every answer comes from the very file that ran: a module's build id from the store must be the file's. If the file
-// is gone or was replaced there is no name and one note, never a wrong name.
+// Every answer comes from the file that ran: the file's build id must be the module's in the store. If the file is gone
+// or was replaced there is no name and one note, never a wrong name.
 
 import { SECTION_DYNSYM, SECTION_INFO, SECTION_SYMTAB } from "../../asm/symbols/layout.js";
 import type { CodeLocation, ModuleInfo } from "../host/types.js";

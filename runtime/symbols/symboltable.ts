@@ -1,5 +1,5 @@
-// Function names from symbol tables: pieces of them go through symbols.wasm
-// (asm/symbols/symtab.ts), then the names of the symbols found are read.
+// Function names from symbol tables: symbols.wasm reads their pieces (asm/symbols/symtab.ts), then the names of the
+// found symbols are read.
 
 import {
   type SECTION_DYNSYM,

@@ -1,5 +1,5 @@
-// What runs when all tests of a file are done. As node:test's `after` at top level, which Deno calls only where no test
-// is skipped: folders, mounts and programs would stay behind.
+// Runs when all tests of a file are done, like node:test's `after` at top level. Deno calls node:test's only if no test
+// is skipped; folders, mounts and programs would otherwise stay behind.
 
 import { after as nodeAfter } from "node:test";
 

@@ -1,8 +1,8 @@
 // The compilers that test programs are compiled with, and the targets that they are compiled for.
 //
-// Zig is the compiler that every machine has on which memhook was built; the system's own compilers come
-// besides where there are any, since their code looks different (position independent, shared C++ runtime).
-// A target is a processor and a C library, with its own build of memhook. On an x86-64 machine with glibc:
+// Every machine on which memhook was built has Zig. The system's own compilers are used as well, if there are any,
+// since their code is different (position independent, shared C++ runtime). A target is a processor and a C library,
+// with its own build of memhook. On an x86-64 machine with glibc:
 //
 //     x86_64-gnu     zig, gcc, clang                     run as they are
 //     x86_64-musl    zig, musl-gcc                       run as they are, by musl's loader

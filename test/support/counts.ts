@@ -1,5 +1,5 @@
-// How often the long loops of the hazard suites go round: a little in the ordinary test run, as often as it takes to be
-// sure with MEMHOOK_TEST_FULL=1 (tools/hazards.sh --full).
+// How often the long loops of the hazard suites run: a little in the ordinary test run, and often enough to be sure
+// with MEMHOOK_TEST_FULL=1 (tools/hazards.sh --full).
 
 import process from "node:process";
 

@@ -1,5 +1,6 @@
-// A store, read the simplest way: the whole file at once, straight from asm/FORMAT.md. Slow and trusting, but short
-// enough to be right at sight: the second opinion on what the core and the runtime say of the same file.
+// Reads a store in the simplest way: the whole file at once, straight from asm/FORMAT.md. It is slow and trusts the
+// file, but is short enough to be verified by reading. It is the second opinion on what the core and the runtime say
+// about the same file.
 
 import { readFileSync } from "node:fs";
 import * as layout from "../../asm/layout.js";

@@ -1,4 +1,4 @@
-// What stands in README and docs/: fenced blocks, and the command lines of memhook's programs in them.
+// The contents of README and docs/: fenced blocks, and the command lines of memhook's programs in them.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
-// Edits ELF files of 64 bits as patchelf and llvm-bolt do: the program headers
-// move behind everything else, with segments added.
+// Edits 64-bit ELF files as patchelf and llvm-bolt do: the program headers move behind everything else, and segments
+// are added.
 
 export const PT_NULL = 0;
 export const PT_LOAD = 1;

@@ -1,4 +1,5 @@
-// What must be live at the end of a program of test/programs, as its opening comment says, against what its store says.
+// Compares what must be live at the end of a program of test/programs, by its opening comment, with what its store
+// says.
 //
 //   store ──▶ readReport() ──▶ rows()  ═══  expectations("leaks.c")
 

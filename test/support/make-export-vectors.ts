@@ -1,4 +1,4 @@
-// Writes test/vectors/exports/ anew, after a change of a format that is meant; read the difference line by line.
+// Writes test/vectors/exports/ anew, after an intended change of a format. Read the difference line by line.
 //
 //   node dist/test/support/make-export-vectors.js
 

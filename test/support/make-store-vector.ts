@@ -1,5 +1,5 @@
-// Writes test/vectors/stores/ anew, for a new format version. What the tests expect is taken from the reader that is to
-// be tested, so read the difference in sample.json line by line before you commit it.
+// Writes test/vectors/stores/ anew, for a new format version. The expected results come from the reader that is tested,
+// so read the difference in sample.json line by line before you commit it.
 //
 //   node dist/test/support/make-store-vector.js
 

@@ -1,5 +1,5 @@
-// Writes test/vectors/wire/ anew, for a new version of the wire: NAME.hex is what the C encoder says, NAME.txt what the
-// decoder, which is to be tested, makes of it, so read the difference line by line before you commit it.
+// Writes test/vectors/wire/ anew, for a new version of the wire. NAME.hex is what the C encoder writes. NAME.txt is
+// what the decoder, which is tested, makes of it, so read the difference line by line before you commit it.
 //
 //   cc -std=gnu11 -Ibuild test/wire/encode.c preload/send/wire.c preload/send/sha256.c -o build/encode
 //   node dist/test/support/make-wire-vectors.js build/encode

@@ -1,5 +1,5 @@
-// The versions of Node that memhook is for: the one that runs the tests, and the others as the package `node` on npm
-// would bring them. That package places them with an install script; its binaries' own packages need none.
+// The versions of Node that memhook supports: the one that runs the tests, and the others from the package `node` on
+// npm. That package places them with an install script; the packages of its binaries need none.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

@@ -1,5 +1,6 @@
-// A package registry on loopback with memhook, as `npm pack` makes it, and what it depends on, as it is installed here.
-// So `npm install memhook` and its like are tried as users type them, with no network and no cache but the test's own.
+// A package registry on loopback that serves memhook, as packed by `npm pack`, and its dependencies, as installed here.
+// So `npm install memhook` and its like are tested as users type them, with no network and with no cache other than the
+// test's own.
 
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";

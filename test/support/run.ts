@@ -1,4 +1,4 @@
-// Runs memhook's launchers as a user would, with the runtime that runs the tests, and gives what they printed.
+// Runs memhook's launchers as a user would, with the runtime that runs the tests, and returns what they printed.
 
 import assert from "node:assert/strict";
 import { type SpawnSyncOptions, spawn, spawnSync } from "node:child_process";

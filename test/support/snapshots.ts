@@ -1,4 +1,4 @@
-// Snapshots for tests, in few words.
+// Short ways to make snapshots for tests.
 
 import { type Snapshot, type SnapshotFrame, snapshotOf, type UntoldStack } from "../../runtime/snapshots/snapshot.js";
 

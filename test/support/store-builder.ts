@@ -1,6 +1,5 @@
-// Builds store files without the C library, so that readers and reports can be tested with contents
-// known to the last byte. What it writes is described in asm/FORMAT.md; nothing here is clever, because
-// the tests believe it.
+// Builds store files without the C library, so that readers and reports can be tested with contents that are known to
+// the last byte. asm/FORMAT.md describes what it writes. The code is deliberately simple, because the tests rely on it.
 //
 //   const store = new StoreBuilder({ pid: 42, exe: "/usr/bin/app", command: ["app", "-v"] });
 //   const app = store.module("/usr/bin/app", { bias: 0x400000n, executable: true });

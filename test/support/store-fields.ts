@@ -1,4 +1,4 @@
-// What a built store is made of (store-builder.ts): the fields of its header and of the elements of its arrays.
+// The parts of a built store (store-builder.ts): the fields of its header and of the elements of its arrays.
 
 import * as L from "../../asm/layout.js";
 import type { FileIdentity } from "../../runtime/host/types.js";

@@ -1,4 +1,4 @@
-// The header block of a built store (store-builder.ts), field by field as asm/FORMAT.md has it.
+// The header block of a built store (store-builder.ts), field by field, as in asm/FORMAT.md.
 
 import * as L from "../../asm/layout.js";
 import type { HeaderFields, ThreadFields, TimelineFields } from "./store-fields.js";

@@ -1,5 +1,6 @@
-// A process that makes a store of its own and allocates and frees in it until it is killed, in the order of writes that
-// asm/FORMAT.md promises. Every record's size and thread follow from its time, so a reader can tell a mixed-up one.
+// A process that makes its own store, and allocates and frees in it until it is killed, in the order of writes that
+// asm/FORMAT.md promises. Every record's size and thread follow from its time, so a reader can recognise a mixed-up
+// record.
 //
 //   node dist/test/support/store-writer.js STORE      prints a line when the store is there
 

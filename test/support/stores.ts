@@ -1,5 +1,5 @@
-// Stores for tests: one small store with something of everything, bytes as a source, and a reader that looks at
-// everything a store has and checks that the answers agree with each other.
+// Stores for tests: a small store with something of everything; bytes as a source; and a reader that looks at
+// everything in a store and checks that the answers agree with each other.
 
 import assert from "node:assert/strict";
 import { readFileSync, readlinkSync } from "node:fs";

@@ -1,4 +1,4 @@
-// Circles: files that need each other have to be understood, changed and tested together, whatever their names say.
+// Circles: files that need each other must be understood, changed and tested together, whatever their names say.
 
 /** @typedef {import("./tree.mjs").Violation} Violation */
 

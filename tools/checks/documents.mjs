@@ -1,4 +1,4 @@
-// What is made from the programs' definitions is up to date.
+// What is generated from the programs' definitions is up to date.
 
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";

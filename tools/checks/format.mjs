@@ -1,4 +1,4 @@
-// asm/FORMAT.md says what asm/layout.ts says.
+// asm/FORMAT.md agrees with asm/layout.ts.
 
 import { read } from "./tree.mjs";
 

@@ -1,5 +1,5 @@
-// Who imports whom: only along the arrows between rooms, in no circle, packages that are declared; and runtimes are
-// named, and the time is asked for, in one place alone.
+// Imports follow the arrows between rooms, form no circle, and use only declared packages. Only one file names a
+// runtime, and only one asks for the time.
 
 import { existsSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";

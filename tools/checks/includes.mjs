@@ -1,5 +1,5 @@
-// What the library includes: system headers, libunwind's and its own, and of these only along the arrows between
-// rooms, in no circle. A header and its source count as one.
+// The library's includes: system headers, libunwind's, and its own. Its own follow the arrows between rooms and form no
+// circle. A header and its source count as one.
 
 import { existsSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";

@@ -1,6 +1,6 @@
-// That no file of the library's was forgotten in the table of life (preload/life/table.c): whoever keeps something from
-// one call to the next says there what becomes of it when memhook starts, and in a child of fork; and whoever has a
-// lock, what becomes of that when its holder is gone. As far as that can be told from the text.
+// No file of the library is missing in the table of life (preload/life/table.c). A file that keeps something between
+// calls says there what becomes of it when memhook starts, and in a child of fork. A file with a lock says what becomes
+// of the lock when its holder is gone. This is checked as far as the text shows it.
 
 import { files, lineOf, read, withoutComments } from "./tree.mjs";
 

@@ -1,4 +1,4 @@
-// The rooms of the code, and which of them each may use besides itself: one picture of it is in ARCHITECTURE.md.
+// The rooms of the code, and which other rooms each may use. ARCHITECTURE.md has a picture of them.
 //
 // A file is in the room whose pattern its path matches first. "node:" are built-in modules, "npm:" dependencies.
 

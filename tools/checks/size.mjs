@@ -1,6 +1,6 @@
-// How large files and lines may get: what fits a screen is read, the rest is scrolled by.
+// How large files and lines may be: what fits on a screen is read, the rest is scrolled past.
 //
-// Not held to it: what is generated, rows of tables in Markdown, and a line that one word fills, such as a URL.
+// Exceptions: generated files, rows of tables in Markdown, and a line with a single word, such as a URL.
 
 import { files, read } from "./tree.mjs";
 

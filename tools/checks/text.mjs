@@ -1,4 +1,4 @@
-// What must be in no file: unfinished work, paths of one machine, addresses of registries.
+// What no file may contain: unfinished work, paths of one machine, addresses of registries.
 
 import { files, read } from "./tree.mjs";
 
