@@ -1,12 +1,14 @@
-// The verdict on one store, for the commands that print it: memview verdict, and memview growth of one store.
+// The verdict on one store, for the commands that print it: memview verdict, and memview growth of one store; and in a
+// few lines for those that open or close with it.
 
 import { type VerdictOptions, verdictOn } from "../runtime/reports/verdict.js";
-import { openStore } from "../runtime/stores/store.js";
+import { openStore, type Store } from "../runtime/stores/store.js";
 import { symbolizerOf } from "../runtime/symbols/names.js";
+import type { Names } from "../runtime/symbols/symbolize.js";
 import { messages } from "./messages.js";
 import { print } from "./output.js";
 import type { Style } from "./reports/style.js";
-import { shownFindings, verdictText } from "./reports/verdict.js";
+import { shownFindings, verdictBrief, verdictText } from "./reports/verdict.js";
 import { verdictJson } from "./reports/verdict-json.js";
 
 export interface VerdictPrint extends VerdictOptions {
@@ -34,4 +36,22 @@ export async function printVerdict(
   } finally {
     store.close();
   }
+}
+
+/** Lines of a verdict that opens or closes another report. */
+const BRIEF = 6;
+
+/**
+ * What is live in a store, and where in the user's own code, in a few lines.
+ * @throws StoreError when the store cannot be read.
+ */
+export async function briefVerdict(
+  store: Store,
+  symbolizer: Names,
+  style: Style,
+  options: VerdictOptions,
+): Promise<string[]> {
+  const judged = await verdictOn(store, symbolizer, options);
+  await judged.detail(shownFindings(judged.verdict, BRIEF));
+  return verdictBrief(judged, style, BRIEF);
 }

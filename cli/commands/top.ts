@@ -10,14 +10,16 @@ import { isKnown } from "../../runtime/reports/suppressions.js";
 import { isTooDeep } from "../../runtime/stores/cut.js";
 import { openStore, type Store } from "../../runtime/stores/store.js";
 import { symbolizerOf } from "../../runtime/symbols/names.js";
+import type { Names } from "../../runtime/symbols/symbolize.js";
 import { defineCommand } from "../arguments.js";
 import { filterOptions } from "../filters.js";
 import { print, writeAll } from "../output.js";
 import { BYPASSED, droppedLine, headLine, SWITCHED_OFF, textReport } from "../reports/text.js";
 import { keysOf, press, screen, startState, type TopState } from "../reports/top.js";
-import { EXITS, helpOption, storeOptions, storePath } from "../shared-options.js";
-import { terminalStyle } from "../terminal.js";
+import { EXITS, helpOption, skipOf, skipOption, storeOptions, storePath } from "../shared-options.js";
+import { terminalStyle, verdictStyle } from "../terminal.js";
 import { duration, integer } from "../values.js";
+import { briefVerdict } from "../verdicts.js";
 
 const CONTROL_Z = "\x1a";
 /** What ends the program, its terminal given back. */
@@ -46,6 +48,7 @@ export const top = defineCommand({
       description: "Without a terminal, show the N call stacks that hold most; the default is 10.",
     },
     "no-default-suppressions": filterOptions["no-default-suppressions"],
+    ...skipOption,
     ...helpOption,
   },
   examples: [
@@ -57,7 +60,7 @@ export const top = defineCommand({
       [
         ["s, n, g", "sort by size, number, growth since the start"],
         ["/", "filter by function, file or module; escape ends the filter"],
-        ["arrows, j, k", "choose a call stack"],
+        ["arrows, j, k", "choose a call stack; page up and page down: ten further"],
         ["enter", "show its frames"],
         ["p", "pause"],
         ["q", "quit"],
@@ -73,9 +76,12 @@ export const top = defineCommand({
     try {
       const known = args["no-default-suppressions"] ?? false;
       if (isatty(0) && isatty(1) && process.env.TERM !== "dumb")
-        await interactive(store, Math.max(100, Math.min(every, 2 ** 31 - 1)), known);
+        await interactive(store, Math.max(100, Math.min(every, 2 ** 31 - 1)), known, skipOf(args));
       else {
-        const answer = await report(store, { aggregate: true, sort: "size", top: rows }, symbolizerOf(store), {
+        const symbolizer = symbolizerOf(store);
+        const options = { knownSuppressed: !known, skip: skipOf(args) };
+        print([...(await briefVerdict(store, symbolizer, verdictStyle(1), options)), "\n"]);
+        const answer = await report(store, { aggregate: true, sort: "size", top: rows }, symbolizer, {
           stacks: true,
           knownSuppressed: !known,
         });
@@ -88,9 +94,9 @@ export const top = defineCommand({
   },
 });
 
-async function interactive(store: Store, every: number, known: boolean): Promise<void> {
+async function interactive(store: Store, every: number, known: boolean, skip: RegExp | undefined): Promise<void> {
   const style = terminalStyle(1);
-  const looking = new Looking(store, known);
+  const looking = new Looking(store, known, skip);
   let state = startState();
   const draw = () => {
     const { columns = 80, rows = 24 } = process.stdout;
@@ -128,8 +134,8 @@ async function interactive(store: Store, every: number, known: boolean): Promise
         timer = setTimeout(async () => {
           try {
             // Keys pressed meanwhile count: only what the look is about is taken over.
-            const { rows, head, missing, known } = state.paused ? state : await looking.look(state);
-            state = { ...state, rows, head, missing, known };
+            const { rows, head, places, missing, known } = state.paused ? state : await looking.look(state);
+            state = { ...state, rows, head, places, missing, known };
             if (over) return;
             draw();
             again();
@@ -172,11 +178,15 @@ class Looking {
   #first: Map<number, number> | undefined;
   /** Known stacks are shown like others. */
   readonly #known: boolean;
+  readonly #skip: RegExp | undefined;
+  readonly #symbolizer: Names;
 
-  constructor(store: Store, known: boolean) {
+  constructor(store: Store, known: boolean, skip: RegExp | undefined) {
     this.#store = store;
     this.#known = known;
-    this.#resolver = new StackResolver(store, symbolizerOf(store));
+    this.#skip = skip;
+    this.#symbolizer = symbolizerOf(store);
+    this.#resolver = new StackResolver(store, this.#symbolizer);
   }
 
   async look(state: TopState): Promise<TopState> {
@@ -206,9 +216,14 @@ class Looking {
     const missing =
       droppedLine(totals.dropped) ??
       (this.#store.info().switchedOff ? SWITCHED_OFF : this.#store.bypassed ? BYPASSED : null);
+    // In lines as wide as they like: the screen cuts them.
+    const style = { ...terminalStyle(1), colour: false, width: Infinity };
+    const options = { knownSuppressed: !this.#known, skip: this.#skip };
+    const [, ...places] = await briefVerdict(this.#store, this.#symbolizer, style, options);
     return {
       ...state,
       rows,
+      places: places.map((line) => line.trimEnd()),
       missing,
       known,
       head: headLine({ version: 1, process: its, totals, matched, ...sample }, true, this.#store.now()),

@@ -25,6 +25,7 @@ import {
 } from "../shared-options.js";
 import { terminalStyle } from "../terminal.js";
 import { integer, word } from "../values.js";
+import { briefVerdict } from "../verdicts.js";
 
 const ORDERS = ["time", "size", "address", "count", "allocations", "temporary", "peak"] as const;
 const SORTS = ["sort-by-time", "sort-by-size", "sort-by-address", "sort"] as const;
@@ -189,6 +190,12 @@ export const view = defineCommand({
           ? jsonReport(answer)
           : textReport(answer, { stacks: showStacks, source, style, now: store.now() }),
       );
+      // At the prompt, and about the whole store: with filters it would answer what was not asked.
+      const { module, function: name, suppressions, knownSuppressed } = filters.stacks;
+      if (format === "text" && style.head && freedStacks && !module && !name) {
+        const options = { suppressions, knownSuppressed, skip: skipOf(args) };
+        print(["\n", ...(await briefVerdict(store, symbolizer, style, options))]);
+      }
       for (const note of symbolizer.notes) messages("memview").warn(note);
       return 0;
     } finally {

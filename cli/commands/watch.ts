@@ -10,16 +10,17 @@ import { messages } from "../messages.js";
 import { print } from "../output.js";
 import { BYPASSED, droppedLine, stackText } from "../reports/text.js";
 import { lookText, WATCH_INDENT } from "../reports/watch.js";
-import { EXITS, helpOption, lookOptions, storeOptions, storePath } from "../shared-options.js";
-import { terminalStyle } from "../terminal.js";
+import { EXITS, helpOption, lookOptions, skipOf, skipOption, storeOptions, storePath } from "../shared-options.js";
+import { terminalStyle, verdictStyle } from "../terminal.js";
 import { duration, integer } from "../values.js";
+import { briefVerdict } from "../verdicts.js";
 
 export const watch = defineCommand({
   meta: { name: "watch", description: "shows which call stacks grow from look to look" },
   usage: ["[options] [-m [NAME] | [-f] PATH]"],
   about: [
-    "The first look has nothing to compare with. Sizes are live bytes. What grew most comes last. The program is " +
-      "not stopped.",
+    "The first look has nothing to compare with, and shows the verdict (memview verdict --help). Sizes are live " +
+      "bytes. What grew most comes last. The program is not stopped.",
   ],
   args: {
     ...storeOptions,
@@ -42,6 +43,7 @@ export const watch = defineCommand({
       description: "Show their frames, innermost first. This is the default; -c0 hides them.",
     },
     ...lookOptions,
+    ...skipOption,
     ...helpOption,
   },
   examples: [
@@ -77,6 +79,11 @@ export const watch = defineCommand({
           return frames({ stack, ...cut });
         };
         print(lookText(look, isoTime(look.time), rows, showStacks ? framesOf : () => "", style));
+        // Nothing to compare with yet: what it holds by now, and where.
+        if (look.growth === undefined) {
+          const options = { knownSuppressed: true, skip: skipOf(args) };
+          print(await briefVerdict(store, symbolizer, verdictStyle(1, args), options));
+        }
         for (const note of symbolizer.notes.slice(told)) messages("memview").warn(note);
         told = symbolizer.notes.length;
       }

@@ -3,18 +3,19 @@
 //   ::error file=src/leak.c,line=12,title=memhook%3A new leak::+24 bytes in 1 allocation: make_leak at src/leak.c:12
 
 import { printable } from "../../runtime/host/printable.js";
-import { more } from "../../runtime/snapshots/diff.js";
-import { type DiffAnswer, ownFrame, signed, stackLines } from "./diff-words.js";
+import { changesByPlace, type DiffAnswer, signed, stackLines, stacksOf } from "./diff-words.js";
 
 /** GitHub shows ten of a step. */
 const MOST = 10;
 
-export function* githubAnnotations({ regressions }: DiffAnswer): Generator<string> {
-  for (const change of regressions.slice(0, MOST)) {
-    const frame = ownFrame(change.row.stack);
+/** One for each place: several on a line hide each other. */
+export function* githubAnnotations(answer: DiffAnswer): Generator<string> {
+  const places = changesByPlace(answer).filter(({ failing }) => failing);
+  for (const place of places.slice(0, MOST)) {
+    const { frame, status, program, amount, changes } = place;
     const at = frame?.file ? [`file=${property(printable(frame.file))}`, `line=${frame.line ?? 1}`] : [];
-    const title = `title=${property(`memhook: ${change.status} in ${printable(change.row.program)}`)}`;
-    const message = `${signed(more(change))}\n${[...stackLines(change)].join("\n")}`;
+    const title = `title=${property(`memhook: ${status} in ${printable(program)}`)}`;
+    const message = `${signed(amount)}${stacksOf(place)}\n${[...stackLines(changes[0]!)].join("\n")}`;
     yield `::error ${[...at, title].join(",")}::${data(message)}\n`;
   }
 }

@@ -2,25 +2,31 @@
 
 import { printable } from "../../runtime/host/printable.js";
 import { more } from "../../runtime/snapshots/diff.js";
-import { type DiffAnswer, ownFrame, placeText, sign, signed, stackLines, verdict } from "./diff-words.js";
+import {
+  changesByPlace,
+  type DiffAnswer,
+  placeText,
+  sign,
+  signed,
+  stackLines,
+  stacksOf,
+  verdict,
+} from "./diff-words.js";
 
 /** Rows of the table; the rest is counted. */
 const ROWS = 40;
 
 export function* diffMarkdown(answer: DiffAnswer, top: number): Generator<string> {
-  const { diff, regressions, accept } = answer;
+  const { regressions, accept } = answer;
   const [word, ...rest] = verdict(answer).split(": ");
   yield `### memhook: ${word}\n\n${rest.join(": ")}\n`;
-  const failing = new Set(regressions);
-  const rows = diff.changes.filter(({ status, movedFrom }) => status !== "unchanged" || movedFrom);
-  rows.sort((a, b) => Number(failing.has(b)) - Number(failing.has(a)));
+  const rows = changesByPlace(answer);
   if (rows.length > 0) yield "\n| | bytes | allocations | where | program |\n|---|--:|--:|---|---|\n";
-  for (const change of rows.slice(0, ROWS)) {
-    const { status, movedFrom, row } = change;
-    const { bytes, count } = more(change);
-    const what = `${failing.has(change) ? "❌ " : ""}${status}${movedFrom ? ", moved" : ""}`;
-    yield `| ${what} | ${sign(bytes)} | ${sign(count)} | ${code(placeText(ownFrame(row.stack)))} | ` +
-      `${code(printable(row.program))} |\n`;
+  for (const row of rows.slice(0, ROWS)) {
+    const { status, failing, amount, frame, program } = row;
+    const where = `${code(placeText(frame))}${stacksOf(row)}`;
+    yield `| ${failing ? "❌ " : ""}${status} | ${sign(amount.bytes)} | ${sign(amount.count)} | ${where} | ` +
+      `${code(printable(program))} |\n`;
   }
   if (rows.length > ROWS) yield `\n… and ${rows.length - ROWS} more.\n`;
   for (const change of regressions.slice(0, top)) {

@@ -5,6 +5,8 @@
 //   new    +24 bytes in 1 allocation     make_leak at src/leak.c:12
 //   grown  +24 bytes in 1 allocation     cache_put at src/cache.c:40
 //
+// The rows are places in the user's own code; several call stacks with one are one row.
+//
 //   new, app: 24 bytes in 1 allocation
 //       make_leak at src/leak.c:12
 //         > 12  char *name = strdup(text);
@@ -14,7 +16,16 @@
 
 import { printable } from "../../runtime/host/printable.js";
 import { more } from "../../runtime/snapshots/diff.js";
-import { type DiffAnswer, ownFrame, placeText, signed, stackLines, verdict } from "./diff-words.js";
+import {
+  changesByPlace,
+  type DiffAnswer,
+  ownFrame,
+  placeText,
+  signed,
+  stackLines,
+  stacksOf,
+  verdict,
+} from "./diff-words.js";
 import { sourceText } from "./source.js";
 import { bold, dim, type Style } from "./style.js";
 import { droppedLine } from "./text.js";
@@ -26,24 +37,17 @@ const ROWS = 40;
 export function* diffText(answer: DiffAnswer, top: number, style: Style): Generator<string> {
   const { diff, regressions, accept } = answer;
   yield `${bold(style, verdict(answer))}\n`;
-  const failing = new Set(regressions);
-  const rows = diff.changes.filter(({ status, movedFrom }) => status !== "unchanged" || movedFrom);
-  rows.sort((a, b) => Number(failing.has(b)) - Number(failing.has(a)));
+  const rows = changesByPlace(answer);
   if (rows.length > 0) yield "\n";
-  const shown = rows.slice(0, ROWS).map((change) => ({
-    status: change.movedFrom ? `${change.status}, moved` : change.status,
-    amount: signed(more(change)),
-    frame: ownFrame(change.row.stack),
-    failing: failing.has(change),
-  }));
+  const shown = rows.slice(0, ROWS).map((row) => ({ ...row, told: signed(row.amount) + stacksOf(row) }));
   const widths = [
     Math.max(...shown.map(({ status }) => status.length)),
-    Math.max(...shown.map(({ amount }) => amount.length)),
+    Math.max(...shown.map(({ told }) => told.length)),
   ];
-  for (const { status, amount, frame, failing: is } of shown) {
-    const start = `${status.padEnd(widths[0]!)}  ${amount.padEnd(widths[1]!)}  `;
+  for (const { status, told, frame, failing } of shown) {
+    const start = `${status.padEnd(widths[0]!)}  ${told.padEnd(widths[1]!)}  `;
     const line = start + placeText(frame, style, style.width - start.length);
-    yield `${is ? bold(style, line) : line}\n`;
+    yield `${failing ? bold(style, line) : line}\n`;
   }
   if (rows.length > ROWS) yield `… and ${rows.length - ROWS} more\n`;
 

@@ -1,7 +1,7 @@
 // The wording that all formats of a diff share.
 
+import { whose } from "../../runtime/reports/own.js";
 import { isRuntimeName } from "../../runtime/reports/suppressions.js";
-import { isSystemFile } from "../../runtime/reports/systemfiles.js";
 import { type Change, type Diff, more, type Status } from "../../runtime/snapshots/diff.js";
 import { type Amount, readableName, type SnapshotFrame, type SnapshotStack } from "../../runtime/snapshots/snapshot.js";
 import { cutText } from "./cut.js";
@@ -62,13 +62,61 @@ export function sign(number: number): string {
   return number > 0 ? `+${number}` : number < 0 ? `−${-number}` : "0";
 }
 
-/** Innermost frame that is the user's own code; the innermost at all if none is. undefined of an unknown stack. */
+/**
+ * A stack's place, as the verdict finds it: the innermost frame with a source that is the user's own, else the
+ * innermost in no runtime, else the innermost. undefined of an unknown stack.
+ */
 export function ownFrame(stack: readonly SnapshotFrame[]): SnapshotFrame | undefined {
+  const kind = (frame: SnapshotFrame) => whose({ ...frame, function: readableName(frame) });
   return (
-    stack.find((frame) => frame.file !== null && !isSystemFile(frame.file) && !isRuntimeName(frame.module)) ??
+    stack.find((frame) => frame.file !== null && kind(frame) === "own") ??
+    stack.find((frame) => kind(frame) === "own") ??
     stack.find((frame) => !isRuntimeName(frame.module) && frame.module !== "") ??
     stack[0]
   );
+}
+
+/** Changes of one kind at one place, in one program. */
+export interface PlaceChange {
+  /** "new", "grown, moved" */
+  status: string;
+  failing: boolean;
+  program: string;
+  frame: SnapshotFrame | undefined;
+  amount: Amount;
+  /** The first is the largest. */
+  changes: Change[];
+}
+
+/** What there is to tell, by place: first what fails the check, then in the order of the changes. */
+export function changesByPlace({ diff, regressions }: DiffAnswer): PlaceChange[] {
+  const failing = new Set(regressions);
+  const places = new Map<string, PlaceChange>();
+  for (const change of diff.changes) {
+    const { status, movedFrom, row } = change;
+    if (status === "unchanged" && !movedFrom) continue;
+    const frame = ownFrame(row.stack);
+    const is = failing.has(change);
+    const words = movedFrom ? `${status}, moved` : status;
+    const key = JSON.stringify([words, is, row.program, frame]);
+    const known = places.get(key);
+    const { count, bytes } = more(change);
+    if (known === undefined) {
+      const amount = { count, bytes };
+      places.set(key, { status: words, failing: is, program: row.program, frame, amount, changes: [change] });
+    } else {
+      known.changes.push(change);
+      known.amount.count += count;
+      known.amount.bytes += bytes;
+    }
+  }
+  const size = ({ amount }: PlaceChange) => Math.abs(amount.bytes);
+  return [...places.values()].sort((a, b) => Number(b.failing) - Number(a.failing) || size(b) - size(a));
+}
+
+/** ", in 3 call stacks"; "" of one. */
+export function stacksOf({ changes }: PlaceChange): string {
+  return changes.length === 1 ? "" : `, in ${changes.length} call stacks`;
 }
 
 /** "make_leak at src/leak.c:12", "libx.so.1+0x11f0" */

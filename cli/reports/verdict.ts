@@ -84,6 +84,25 @@ export function* verdictText(judged: Judged, look: VerdictLook): Generator<strin
   if (missing !== null) yield `${missing}\n`;
 }
 
+/**
+ * What opens and closes other reports: what is live, and as many places as fit into `most` lines. Its findings have to
+ * be detailed, so many at least.
+ */
+export function verdictBrief(judged: Judged, style: Style, most: number): string[] {
+  const { verdict } = judged;
+  for (let rows = most - 2; ; rows--) {
+    const shown = shownFindings(verdict, Math.max(rows, 0));
+    const rest = restLine(verdict, shown, true);
+    const lines = [
+      ...(rows > 0 ? verdictRows(judged, shown, { style, stacks: false }) : []),
+      ...(rest === null || shown.length === 0
+        ? []
+        : [`${cut(rest.replace(": --all", ": memview verdict"), style.width)}\n`]),
+    ];
+    if (lines.length < most || rows <= 0) return [`${cut(liveLine(verdict), style.width)}\n`, ...lines];
+  }
+}
+
 /** A line for each finding, or two where they are too long; with stacks under them if wanted. */
 export function* verdictRows(
   judged: Judged,

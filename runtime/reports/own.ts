@@ -57,7 +57,7 @@ export function plainName(name: string): string {
 }
 
 /** @param skip frames of the user's own that are none: by function, file or module */
-export function whose(frame: Frame, skip?: RegExp): Whose {
+export function whose(frame: Pick<Frame, "function" | "file" | "module">, skip?: RegExp): Whose {
   const { function: name, file, module } = frame;
   if (skip && [name, file, module].some((text) => text !== null && skip.test(text))) return "wrapper";
   const plain = name === null ? null : plainName(name);

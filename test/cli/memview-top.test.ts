@@ -78,7 +78,35 @@ test("keys quit, pause, move and expand", () => {
   assert.deepEqual([...after("j\r").expanded], [1]);
   assert.deepEqual([...after("j\r\r").expanded], []);
   assert.deepEqual(after("/nothing\rj\r").expanded, new Set());
-  assert.deepEqual(after("x\x1b[5~"), state);
+  assert.deepEqual(after("x\x1b[11~"), state);
+});
+
+test("page up and page down, home and end", () => {
+  const many = { ...state, rows: Array.from({ length: 25 }, (_, i) => row(i, 1000 - i, 1, 0, "f")) };
+  for (const [keys, selected] of [
+    ["\x1b[6~", 10],
+    ["\x1b[6~\x1b[6~\x1b[6~", 24],
+    ["\x1b[6~j\x1b[5~", 1],
+    ["\x1b[F", 24],
+    ["\x1bOF\x1bOH", 0],
+    ["\x1b[4~\x1b[1~", 0],
+  ] as const)
+    assert.equal(after(keys, many).selected, selected, JSON.stringify(keys));
+});
+
+test("another filter replaces the one before", () => {
+  assert.equal(after("/load\r/le").filter, "le");
+  assert.equal(after("/load\r/\r").filter, "");
+});
+
+test("a tall screen has the verdict's places under its head", () => {
+  const places = ["  grows steadily  3.0 MiB  1 block  load  app.c:2", "  …  2 places more hold 1.0 MiB"];
+  assert.deepEqual(screen({ ...state, places }, 80, 20, PLAIN).slice(0, 4), [
+    "app (pid 7)",
+    ...places,
+    "        SIZE       GROWTH    TIMES  by size",
+  ]);
+  assert.deepEqual(screen({ ...state, places }, 80, 19, PLAIN), screen(state, 80, 19, PLAIN));
 });
 
 test("the screen", () => {
@@ -191,8 +219,13 @@ const path = join(folder, "app.mem");
 test("memview top without a terminal prints once", () => {
   const { code, stdout, stderr } = run("memview", ["top", path], { input: "" });
   assert.deepEqual([code, stderr], [0, ""]);
-  assert.equal(stdout, "size=10, times=1\n    (unknown stack)\nsize=4096, times=1\n    0x1234\n");
-  assert.equal(run("memview", ["top", "--top=1", path], { input: "" }).stdout, "size=4096, times=1\n    0x1234\n");
+  const verdict =
+    "4.0 KiB live in 2 blocks at its end; 1 place holds 100 %; it does not grow.\n" +
+    "  filled early   4.0 KiB  1 block  █▁▁▁▁▁▁▁  0x1234\n" +
+    "  filled early  10 bytes  1 block  █▁▁▁▁▁▁▁  (unknown stack)\n\n";
+  assert.equal(stdout, `${verdict}size=10, times=1\n    (unknown stack)\nsize=4096, times=1\n    0x1234\n`);
+  const { stdout: one } = run("memview", ["top", "--top=1", path], { input: "" });
+  assert.equal(one, `${verdict}size=4096, times=1\n    0x1234\n`);
 });
 
 const hasScript = spawnSync("script", ["--version"]).status === 0;

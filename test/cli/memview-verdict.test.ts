@@ -6,6 +6,7 @@ import { test } from "node:test";
 import * as L from "../../asm/layout.js";
 import { styleFor } from "../../cli/reports/style.js";
 import { shownFindings, sparkline, verdictText } from "../../cli/reports/verdict.js";
+import { briefVerdict } from "../../cli/verdicts.js";
 import { verdictOn } from "../../runtime/reports/verdict.js";
 import { openStore } from "../../runtime/stores/store.js";
 import { symbolizerOf } from "../../runtime/symbols/names.js";
@@ -51,6 +52,21 @@ function build(target: string, header: Partial<HeaderFields> = {}): void {
   store.write(target);
 }
 build(path);
+
+for (const width of [200, 120, 80, 40])
+  test(`what opens and closes other reports is at most six lines, ${width} columns`, async () => {
+    const store = await openStore(path);
+    const style = { ...styleFor(true, { NO_COLOR: "1" }, { bytes: false, wide: false }, { columns: width }) };
+    const lines = await briefVerdict(store, symbolizerOf(store), style, {});
+    store.close();
+    assert.ok(lines.length <= 6 && lines.length > 2, lines.join(""));
+    assert.ok(
+      lines.every((line) => [...line].length <= width + 1),
+      lines.join(""),
+    );
+    assert.match(lines[0]!, /^5\.1 MiB live in 4,301 blocks/);
+    assert.match(lines[1]!, /grows steadily +3\.8 MiB/);
+  });
 
 const WIDE = `app (pid 4242) exited with code 3 after 2 min 0 s
 5.1 MiB live in 4,301 blocks at its end; 2 places hold 91 %; 1 of them grows steadily.

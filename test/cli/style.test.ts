@@ -284,7 +284,12 @@ test("memview on a terminal", { skip: hasScript ? false : "script is not here" }
   const head =
     "app (pid 7), exited, started, as of when it was last written, 1 min ago, 4.0 KiB live in 1 allocation\n" +
     "size=4.0 KiB, times=1\n";
-  assert.ok(`\n${plain}`.includes(`\n${head}`), plain);
+  const closing =
+    "\n4.0 KiB live in 1 block at its end; 1 place holds 100 %; it does not grow.\n" +
+    "  filled early  4.0 KiB  1 block  █▁▁▁▁▁▁▁  (unknown stack)\n";
+  assert.ok(`\n${plain}`.endsWith(`\n${head}${closing}`), plain);
+  // A question about some of it is answered, and no other.
+  assert.ok(shown(["-a", "-z", "1"], { NO_COLOR: "1" }).endsWith(head));
   const listed = "pid=7, parent=1, exited, size=4.0 KiB, times=1, ";
   assert.ok(shown(["list"], { NO_COLOR: "1" }).startsWith(listed), shown(["list"], { NO_COLOR: "1" }));
   assert.match(shown(["-a", "--bytes"], { NO_COLOR: "1" }), /, 4096 bytes live in 1 allocation\nsize=4096, times=1\n/);

@@ -1,0 +1,76 @@
+// memview diff by place: call stacks that ask for memory at one place are one row and one annotation, and the place is
+// the user's own code, as the verdict finds it.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ownFrame } from "../../cli/reports/diff-words.js";
+import { writeSnapshot } from "../../runtime/snapshots/snapshotfile.js";
+import { run, temporaryFolder } from "../support/run.js";
+import { held, snapshot } from "../support/snapshots.js";
+
+const folder = temporaryFolder();
+const main = "main@src/main.c:9";
+writeSnapshot(join(folder, "base.snap"), snapshot(held(1, 8, "old@src/old.c:3", main)), false);
+const head = snapshot(
+  held(1, 8, "old@src/old.c:3", main),
+  held(2, 64, "xmalloc@src/util.c:6", "put@src/cache.c:40", "get@src/a.c:1", main),
+  held(3, 16, "xmalloc@src/util.c:6", "put@src/cache.c:40", "set@src/b.c:2", main),
+  held(1, 24, "leak@src/leak.c:12", main),
+);
+writeSnapshot(join(folder, "head.snap"), head, false);
+
+const diff = (format: string) => {
+  const args = ["diff", "--format", format, "--top", "0", "base.snap", "head.snap"];
+  return run("memview", args, { cwd: folder, env: { CI: "", GITHUB_STEP_SUMMARY: "" } }).stdout;
+};
+
+test("as text", () => {
+  assert.equal(
+    diff("text").split("\n\n")[1],
+    "new  +80 bytes in 5 allocations, in 2 call stacks  put at src/cache.c:40\n" +
+      "new  +24 bytes in 1 allocation                     leak at src/leak.c:12",
+  );
+});
+
+test("as Markdown", () => {
+  assert.match(
+    diff("markdown"),
+    /\n\| ❌ new \| \+80 \| \+5 \| `put at src\/cache.c:40`, in 2 call stacks \| `app` \|\n\| ❌ new \| \+24 /,
+  );
+});
+
+test("as annotations: one for a line, with the stack that holds most", () => {
+  const annotations = diff("github").match(/^::error .*$/gm)!;
+  assert.deepEqual(annotations, [
+    "::error file=src/cache.c,line=40,title=memhook%3A new in app::+80 bytes in 5 allocations, in 2 call stacks%0A" +
+      "xmalloc at src/util.c:6%0Aput at src/cache.c:40%0Aget at src/a.c:1%0Amain at src/main.c:9",
+    "::error file=src/leak.c,line=12,title=memhook%3A new in app::+24 bytes in 1 allocation%0A" +
+      "leak at src/leak.c:12%0Amain at src/main.c:9",
+  ]);
+});
+
+const frame = (name: string | null, module: string, file: string | null, line: number | null = null) => ({
+  ...{ function: name, module, file, line },
+});
+const places: [what: string, stack: ReturnType<typeof frame>[], place: string | undefined][] = [
+  ["past allocators", [frame("zmalloc", "app", "src/z.c", 3), frame("create", "app", "src/o.c", 9)], "create"],
+  [
+    "past a library that has no sources",
+    [frame("sqlite3_step", "libsqlite3.so.0", null), frame("query", "app", "src/db.c", 4)],
+    "query",
+  ],
+  [
+    "past Rust's registry",
+    [frame("push", "app", "/srv/me/.cargo/registry/src/x/lib.rs", 1), frame("serve", "app", "src/main.rs", 2)],
+    "serve",
+  ],
+  ["past an interpreter", [frame("node::Start", "node", "src/node.cc", 7), frame("hook", "a.node", "h.cc", 1)], "hook"],
+  ["where nothing is own", [frame("strdup", "libc.so.6", null), frame("zcalloc", "libz.so.1", null)], "zcalloc"],
+  ["an unknown stack", [], undefined],
+];
+for (const [what, stack, place] of places) {
+  test(`a place in a diff: ${what}`, () => {
+    assert.equal(ownFrame(stack)?.function, place);
+  });
+}
