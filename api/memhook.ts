@@ -27,6 +27,7 @@ export type {
   SnapshotFrame,
   SnapshotStack,
   StackRow,
+  Suppressed,
   Totals,
 } from "../runtime/host/types.js";
 export { type Change, type Diff, diff, type Status } from "../runtime/snapshots/diff.js";

@@ -3,7 +3,6 @@
 
 import type {
   Allocation,
-  Amount,
   Cut,
   Matched,
   MemoryKind,
@@ -12,6 +11,7 @@ import type {
   Sample,
   Snapshot,
   StackRow,
+  Suppressed,
   Totals,
 } from "../runtime/host/types.js";
 import { type ReportOptions, report } from "../runtime/reports/report.js";
@@ -108,7 +108,7 @@ export interface Summary {
 export interface Report extends Summary {
   matched: Matched;
   /** What suppressions left out of `matched` and the rows; only when there is something. */
-  suppressed?: Amount;
+  suppressed?: Suppressed;
 }
 
 export interface AllocationReport extends Report {

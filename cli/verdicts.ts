@@ -7,6 +7,7 @@ import { symbolizerOf } from "../runtime/symbols/names.js";
 import type { Names } from "../runtime/symbols/symbolize.js";
 import { messages } from "./messages.js";
 import { print } from "./output.js";
+import { tellRelatives } from "./relatives.js";
 import type { Style } from "./reports/style.js";
 import { shownFindings, verdictBrief, verdictText } from "./reports/verdict.js";
 import { verdictJson } from "./reports/verdict-json.js";
@@ -33,6 +34,7 @@ export async function printVerdict(
     await judged.detail(shown);
     print(format === "json" ? verdictJson(judged, shown) : verdictText(judged, { style, top, stacks }));
     for (const note of symbolizer.notes) messages("memview").warn(note);
+    await tellRelatives(store);
   } finally {
     store.close();
   }

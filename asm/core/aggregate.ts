@@ -173,31 +173,36 @@ export function claimMask(): usize {
   return mask;
 }
 
-// What selectStacks() was told to count and leave out.
-let leftOutCount: f64 = 0;
-let leftOutBytes: f64 = 0;
+// What a mask has of stacks that are counted and left out, for one reason or another.
+const LEFT_OUT: u8 = 2;
+const REASONS: i32 = 2;
 
-/** Allocations of the stacks that the mask of the last selectStacks() left out with a 2. */
-export function suppressedCount(): f64 {
-  return nearest(leftOutCount);
+/** For each reason allocations and bytes, f64 each. */
+const LEFT: usize = memory.data(32, 8);
+
+/** Allocations of the stacks that the mask of the last selectStacks() left out with this byte, 2 or 3. */
+export function suppressedCount(byte: i32): f64 {
+  return nearest(load<f64>(LEFT + ((byte - LEFT_OUT) << 4)));
 }
 
-export function suppressedBytes(): f64 {
-  return nearest(leftOutBytes);
+export function suppressedBytes(byte: i32): f64 {
+  return nearest(load<f64>(LEFT + ((byte - LEFT_OUT) << 4), 8));
 }
 
-/** Marks the listed stacks whose byte in the mask is 1; counts those where it is 2. */
+/** Marks the listed stacks whose byte in the mask is 1; counts those where it is 2 or 3. */
 export function selectStacks(list: usize, mask: usize): void {
-  leftOutCount = 0;
-  leftOutBytes = 0;
+  memory.fill(LEFT, 0, REASONS << 4);
   for (let i: u32 = 0; i < idCount; i++) {
     const sum = findSum(load<u32>(list + (i << 2)));
     const flags = load<u32>(sum, SUM_FLAGS) & ~SELECTED;
     const byte = load<u8>(mask + i);
     store<u32>(sum, byte == 1 ? flags | SELECTED : flags, SUM_FLAGS);
-    if (byte != 2) continue;
+    if (byte < LEFT_OUT || byte >= LEFT_OUT + <u8>REASONS) continue;
     const estimated = sampleBytes > 0;
-    leftOutCount += estimated ? load<f64>(estimateOf(sum), ESTIMATE_COUNT) : <f64>load<u32>(sum, SUM_COUNT);
-    leftOutBytes += estimated ? load<f64>(estimateOf(sum), ESTIMATE_BYTES) : <f64>load<u64>(sum, SUM_BYTES);
+    const left = LEFT + ((<usize>byte - LEFT_OUT) << 4);
+    const count = estimated ? load<f64>(estimateOf(sum), ESTIMATE_COUNT) : <f64>load<u32>(sum, SUM_COUNT);
+    const bytes = estimated ? load<f64>(estimateOf(sum), ESTIMATE_BYTES) : <f64>load<u64>(sum, SUM_BYTES);
+    store<f64>(left, load<f64>(left) + count);
+    store<f64>(left, load<f64>(left, 8) + bytes, 8);
   }
 }

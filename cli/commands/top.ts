@@ -14,6 +14,7 @@ import type { Names } from "../../runtime/symbols/symbolize.js";
 import { defineCommand } from "../arguments.js";
 import { filterOptions } from "../filters.js";
 import { print, writeAll } from "../output.js";
+import { tellRelatives } from "../relatives.js";
 import { BYPASSED, droppedLine, headLine, SWITCHED_OFF, textReport } from "../reports/text.js";
 import { keysOf, press, screen, startState, type TopState } from "../reports/top.js";
 import { EXITS, helpOption, skipOf, skipOption, storeOptions, storePath } from "../shared-options.js";
@@ -86,6 +87,7 @@ export const top = defineCommand({
           knownSuppressed: !known,
         });
         print(textReport(answer, { stacks: true }));
+        await tellRelatives(store);
       }
       return 0;
     } finally {

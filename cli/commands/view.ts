@@ -11,6 +11,7 @@ import { VIEWING, variableEntries } from "../environment.js";
 import { filterOptions, filtersOf } from "../filters.js";
 import { messages } from "../messages.js";
 import { print } from "../output.js";
+import { tellRelatives } from "../relatives.js";
 import { jsonReport } from "../reports/json.js";
 import { SWITCHED_OFF, storageText, textReport } from "../reports/text.js";
 import {
@@ -197,6 +198,7 @@ export const view = defineCommand({
         print(["\n", ...(await briefVerdict(store, symbolizer, style, options))]);
       }
       for (const note of symbolizer.notes) messages("memview").warn(note);
+      await tellRelatives(store);
       return 0;
     } finally {
       store.close();

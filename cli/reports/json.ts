@@ -36,7 +36,7 @@ export function* jsonReport(report: LiveReport): Generator<string> {
   if (sample) yield `"sample":${JSON.stringify({ bytes: sample.bytes, confidence: sample.confidence })},\n`;
   yield `"matched":{"count":${matched.count},"bytes":${matched.bytes}${margin(matched)}},\n`;
 
-  if (suppressed) yield `"suppressed":{"count":${suppressed.count},"bytes":${suppressed.bytes}},\n`;
+  if (suppressed) yield `"suppressed":${JSON.stringify(suppressed)},\n`;
 
   // Frames are shared between stacks, so their text is made once.
   const texts = new Map<Frame, string>();

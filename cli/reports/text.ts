@@ -12,7 +12,7 @@
 
 import { basename } from "node:path";
 import { printable } from "../../runtime/host/printable.js";
-import type { Cut, Frame, StackRow } from "../../runtime/host/types.js";
+import type { Amount, Cut, Frame, StackRow, Suppressed } from "../../runtime/host/types.js";
 import type { GroupRow, LiveReport } from "../../runtime/reports/report.js";
 import type { StoreInfo, StoreNow } from "../../runtime/stores/store.js";
 import { cut } from "./columns.js";
@@ -140,12 +140,15 @@ export function allocationCount(count: number): string {
   return `${count} ${count === 1 ? "allocation" : "allocations"}`;
 }
 
-/** What every text says of live allocations that suppressions hide. */
-export function suppressedLine({ count, bytes }: { count: number; bytes: number }, style: Style): string {
-  return (
-    `${sizeText(bytes, style)} in ${allocationCount(count)} suppressed (--no-default-suppressions shows what the C ` +
-    "and C++ runtimes keep)"
-  );
+/** What every text says of live allocations that suppressions hide: the user's own list, and the built-in one. */
+export function suppressedLine({ count, bytes, listed = { count: 0, bytes: 0 } }: Suppressed, style: Style): string {
+  const told = (of: Amount) => `${sizeText(of.bytes, style)} in ${allocationCount(of.count)} suppressed`;
+  const own = `${told(listed)} by --suppressions`;
+  if (count === listed.count) return own;
+  const known =
+    `${told({ count: count - listed.count, bytes: bytes - listed.bytes })} (--no-default-suppressions shows what ` +
+    "the C and C++ runtimes keep)";
+  return listed.count === 0 ? known : `${own}, ${known}`;
 }
 
 /** What every text says when allocations are missing from the store; null when none are. */

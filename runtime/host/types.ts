@@ -125,7 +125,7 @@ export interface Report {
   sample?: Sample;
   matched: Matched;
   /** Live allocations that suppressions left out of `matched` and the rows; only when there are any. */
-  suppressed?: Amount;
+  suppressed?: Suppressed;
   allocations?: Allocation[];
   stacks?: StackRow[];
 }
@@ -249,7 +249,7 @@ export interface Query {
   kind?: MemoryKind | undefined;
   /**
    * Chooses among the stacks that match otherwise: gets their ids, returns one byte for each (0: leave out, 1: take,
-   * 2: leave out and count as suppressed).
+   * 2: leave out and count as suppressed by the user, 3: by the built-in list).
    */
   selectStacks?: ((stackIds: Uint32Array) => Promise<Uint8Array>) | undefined;
   /** In an order of stacks by a total (allocations, temporary, peak), those with nothing live too. */
@@ -301,10 +301,16 @@ export interface Births {
   freedBytes: number;
 }
 
+/** What is left out of an answer because it is known. */
+export interface Suppressed extends Amount {
+  /** Of it what the user's own list has, if that is any. */
+  listed?: Amount;
+}
+
 export interface QueryResult {
   matched: Matched;
-  /** What selectStacks marked with 2, if there is any; not in `matched`. */
-  suppressed?: { count: number; bytes: number };
+  /** What selectStacks marked with 2 or 3, if there is any; not in `matched`. */
+  suppressed?: Suppressed;
   /** Without aggregate. */
   allocations: RawAllocation[];
   /** With aggregate. */

@@ -153,7 +153,10 @@ export async function report(
   };
 }
 
-/** Which stacks to take: those that the filters match (1) but for those that are suppressed (2). */
+/**
+ * Which stacks to take: those that the filters match (1) but for those that are suppressed, by the user (2) or because
+ * they are known (3).
+ */
 export async function select(ids: Uint32Array, store: Store, resolver: StackResolver, options: ReportOptions) {
   const { module, function: name, suppressions = [], knownSuppressed = false } = options;
   if (module || name || suppressions.length > 0) {
@@ -182,7 +185,7 @@ export async function select(ids: Uint32Array, store: Store, resolver: StackReso
     await resolver.load(candidates.keys(), true, entered);
     for (const [id, i] of candidates) {
       const { frames, ...cut } = resolver.outline(id);
-      if (isKnown(frames, isTooDeep(cut))) mask[i] = 2;
+      if (isKnown(frames, isTooDeep(cut))) mask[i] = 3;
     }
   }
   return mask;

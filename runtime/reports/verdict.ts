@@ -5,7 +5,7 @@
 // Every stack has a place, but only what is shown gets all its names.
 
 import { isoTime } from "../host/time.js";
-import type { Cut, Frame, Matched, ProcessInfo, Query, Totals } from "../host/types.js";
+import type { Cut, Frame, Matched, ProcessInfo, Query, Suppressed, Totals } from "../host/types.js";
 import { CONFIDENCE } from "../stores/sample.js";
 import type { PlaceRow } from "../stores/stackwalks.js";
 import type { Store, StoreInfo } from "../stores/store.js";
@@ -25,7 +25,7 @@ export interface Verdict {
   /** What the places hold together. */
   matched: Matched;
   sample?: { bytes: number; confidence: number };
-  suppressed?: { count: number; bytes: number };
+  suppressed?: Suppressed;
   bypassed: boolean;
   switchedOff: boolean;
   /** How long ago, or before the end, the process held most: nanoseconds. */

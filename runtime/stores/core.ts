@@ -36,8 +36,8 @@ interface Functions {
   stackIdCount(): number;
   claimMask(): number;
   selectStacks(list: number, mask: number): void;
-  suppressedCount(): number;
-  suppressedBytes(): number;
+  suppressedCount(byte: number): number;
+  suppressedBytes(byte: number): number;
 
   beginSpots(selected: number): number;
   spotCount(): number;

@@ -1,7 +1,16 @@
 // Translates a query into the core's terms, and the core's rows into ours.
 
 import * as L from "../../asm/layout.js";
-import type { Births, Matched, MemoryKind, Query, RawAllocation, RawStackRow, SortOrder } from "../host/types.js";
+import type {
+  Births,
+  Matched,
+  MemoryKind,
+  Query,
+  RawAllocation,
+  RawStackRow,
+  SortOrder,
+  Suppressed,
+} from "../host/types.js";
 import type { StoreImage } from "./image.js";
 import { margin } from "./sample.js";
 
@@ -109,6 +118,15 @@ export function matchedRecords({ core: { call } }: StoreImage, sampled: boolean)
   const matched = { count: call.matchedCount(), bytes: call.matchedBytes() };
   if (!sampled) return matched;
   return { ...matched, margin: margin(call.matchedBytesVariance(), call.matchedBytesSpread()) };
+}
+
+/** What selectStacks() left out and counted; undefined if there is none. */
+export function suppressedIn({ core: { call } }: StoreImage): Suppressed | undefined {
+  const of = (byte: number) => ({ count: call.suppressedCount(byte), bytes: call.suppressedBytes(byte) });
+  const [listed, known] = [of(2), of(3)];
+  if (listed.count + known.count === 0) return undefined;
+  const all = { count: listed.count + known.count, bytes: listed.bytes + known.bytes };
+  return listed.count === 0 ? all : { ...all, listed };
 }
 
 /** Has a query's choice among the stacks of the sums carried out in the core. */

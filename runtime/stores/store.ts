@@ -17,7 +17,16 @@ import type { Cut, ModuleInfo, ProcessInfo, Query, QueryResult, RawFrame, Totals
 import { releaseCore } from "./core.js";
 import { type Reading, StoreImage } from "./image.js";
 import { type Liveness, liveness, whereIs } from "./liveness.js";
-import { allocations, matchedRecords, matchedStacks, orderOf, selectIn, setFilter, stackRows } from "./queryrows.js";
+import {
+  allocations,
+  matchedRecords,
+  matchedStacks,
+  orderOf,
+  selectIn,
+  setFilter,
+  stackRows,
+  suppressedIn,
+} from "./queryrows.js";
 import { type Gather, type PlaceRow, StackWalks } from "./stackwalks.js";
 import { StoreFrames } from "./storeframes.js";
 import { infoOf, type StoreInfo } from "./storeinfo.js";
@@ -148,6 +157,12 @@ export class Store {
     return Number(sum);
   }
 
+  /** What the process holds by its own sums, which may be a little behind; reads only the header. */
+  heldBytes(): number {
+    const sum = (field: number) => this.#tables.core.call.sumThreads(field);
+    return Math.max(0, Number(sum(L.THREAD_ALLOCATED_BYTES) - sum(L.THREAD_FREED_BYTES)));
+  }
+
   /**
    * Reads all live records and answers with those that match, one by one or summed by stack; with `gather`, summed by
    * what it finds the stacks to have in common.
@@ -177,11 +192,10 @@ export class Store {
       if (withTotals && query.freedStacks) image.admitStacks(constant[order]);
       if (selectStacks) await selectIn(image, selectStacks);
     }
-    const left = { count: selectStacks ? call.suppressedCount() : 0, bytes: selectStacks ? call.suppressedBytes() : 0 };
-    const suppressed = left.count > 0 ? { suppressed: left } : {};
+    const suppressed = selectStacks ? suppressedIn(image) : undefined;
     const result: QueryResult & { places?: PlaceRow[] } = {
       matched: { count: 0, bytes: 0 },
-      ...suppressed,
+      ...(suppressed && { suppressed }),
       allocations: [],
       stacks: [],
     };

@@ -67,3 +67,26 @@ test("memview list goes on behind a file that is no store, and fails without any
     assert.match(result.stderr, /^memview: .*: no such file, nor any beside it; [^\n]*\n$/);
   }
 });
+
+const told = (options: string[]) => run("memview", options).stderr;
+
+test("a store whose relatives hold more says so, once and on standard error", () => {
+  const line = `memview: 1 more process of this run holds more: memview list ${path}\n`;
+  assert.equal(told(["-a", path]), line);
+  assert.equal(told(["verdict", path]), line);
+  // The one that holds most has nothing to say, and so has a stranger beside it.
+  assert.equal(told(["-a", join(folder, "app.101.mem")]), "");
+  // Its sister does, by way of their parent: 30 bytes, and 4096.
+  const two = `memview: 2 more processes of this run hold more: memview list ${path}\n`;
+  assert.equal(told(["-a", join(folder, "app.102.mem")]), two);
+});
+
+test("stores of an older run, and of the same grandparent, are no relatives", () => {
+  const apart = join(temporaryFolder(), "a run.mem");
+  build(apart, 200, 1, ["app"], [10]);
+  build(apart.replace(".mem", ".300.mem"), 300, 1, ["app"], [4096]);
+  build(apart.replace(".mem", ".400.mem"), 400, 399, ["app"], [4096]);
+  assert.equal(told(["-a", apart]), "");
+  build(apart.replace(".mem", ".401.2.mem"), 401, 200, ["app"], [4096]);
+  assert.equal(told(["-a", apart]), `memview: 1 more process of this run holds more: memview list '${apart}'\n`);
+});
