@@ -11,9 +11,9 @@ export type { Cost } from "../runtime/exports/cost.js";
 export type { FormatName } from "../runtime/exports/formats.js";
 
 export interface ExportOptions {
-  /** What a folded stack's number is; live "bytes" if nothing is said. The other formats have all costs. */
+  /** The number after a folded stack: live "bytes" by default. The other formats have all costs. */
   cost?: Cost | undefined;
-  /** What the profile is of, for formats that say it. */
+  /** The profile's title, for formats that have one. */
   title?: string | undefined;
 }
 

@@ -1,7 +1,7 @@
 // Checks the members of queries and options before they are used. Otherwise a misspelt name would be a filter that does
 // not exist, and the answer would be wrong.
 
-/** Whether a value is one, and what it has to be, for the message. */
+/** Whether a value is of this kind, and the kind's name for the message. */
 export interface Kind {
   readonly form: string;
   fits(value: unknown): boolean;
@@ -16,7 +16,7 @@ export const COUNT: Kind = {
   form: "a whole number from 0 on",
   fits: (value) => value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && Number(value) >= 0),
 };
-/** Milliseconds or a Date; which of them make sense is for whoever converts it. */
+/** Milliseconds or a Date. The code that converts it decides which of them make sense. */
 export const TIME: Kind = {
   form: "milliseconds or a Date",
   fits: (value) => typeof value === "number" || value instanceof Date,

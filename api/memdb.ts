@@ -11,21 +11,21 @@ export type { SessionStatus, Status } from "../runtime/memdb/wirestatus.js";
 
 /** The names are those of memdb's options. */
 export interface ServeOptions {
-  /** Path of the first process's store; others are beside it, at stem.PID.ext. */
+  /** The path of the first process's store; others are beside it, at stem.PID.ext. */
   store: string;
-  /** Most bytes that a store, and so a process in memory, may take: 8 MiB or more, 8 GiB if nothing is said. */
+  /** The largest size of a store, and of a process in memory, in bytes: 8 MiB or more; 8 GiB by default. */
   size?: number | undefined;
-  /** Name or address to listen on; 127.0.0.1 if nothing is said. */
+  /** The name or address to listen on; 127.0.0.1 by default. */
   host?: string | undefined;
-  /** 20015 if nothing is said; 0: any free one. */
+  /** The port; 20015 by default, 0 means any free port. */
   port?: number | undefined;
-  /** Path of a Unix socket to listen on; then not on TCP, unless `host` or `port` asks for it. */
+  /** The path of a Unix socket to listen on. memdb then listens on TCP only with `host` or `port`. */
   unix?: string | undefined;
-  /** File with the token that programs must have. */
+  /** A file with the token that programs must have. */
   tokenFile?: string | undefined;
-  /** Listen beyond this machine without a token: anybody can write stores here. */
+  /** Listen beyond this machine without a token. Anybody can then write stores here. */
   insecure?: boolean | undefined;
-  /** Is told what happens. */
+  /** Is called with each event. */
   log?: ((entry: LogEntry) => void) | undefined;
 }
 
@@ -40,15 +40,15 @@ const SERVE_OPTIONS: Readonly<Record<keyof ServeOptions, Kind>> = {
   log: CALL,
 };
 
-/** A memdb that listens. */
+/** A running memdb. */
 export interface Memdb {
-  /** Where it listens over TCP, if it does. */
+  /** The TCP address that it listens on, if any. */
   readonly address: { address: string; port: number } | undefined;
-  /** What `memdb status` says. */
+  /** What `memdb status` shows. */
   status(): Status;
-  /** Writes all that was received; it is written every second anyway. */
+  /** Writes everything received so far. This happens every second anyway. */
   flush(): Promise<void>;
-  /** Stops listening, ends all connections and writes all that was received. */
+  /** Stops listening, ends all connections and writes everything received. */
   close(): Promise<void>;
 }
 

@@ -12,7 +12,7 @@ import { insideOf, type Store } from "./store.js";
 export type { GrowthKind, StackGrowth } from "../runtime/snapshots/growth.js";
 export { type Limits, regressions } from "../runtime/snapshots/verdict.js";
 
-/** A call stack that grew: `bytes` and `count` are what is live of it now. */
+/** A call stack that grew; `bytes` and `count` are what it holds now. */
 export interface GrownStack extends Cut {
   bytes: number;
   count: number;
@@ -27,19 +27,19 @@ export interface Look {
   /** ISO 8601, UTC. */
   time: string;
   running: boolean;
-  /** All that is live. */
+  /** Everything that is live. */
   bytes: number;
   count: number;
-  /** Since the look before; not in the first. What grew most comes last. */
+  /** What grew since the previous look; absent in the first look. What grew most comes last. */
   growth?: { bytes: number; count: number; stacks: GrownStack[] };
 }
 
 export interface WatchOptions {
-  /** Milliseconds between looks; 10,000 if nothing is said. */
+  /** Milliseconds between looks; 10,000 by default. */
   every?: number | undefined;
-  /** Looks; without it until the process has ended. */
+  /** The number of looks; by default, until the process has ended. */
   looks?: number | undefined;
-  /** Stacks that grew most, in each look; 10 if nothing is said. */
+  /** How many of the stacks that grew most each look has; 10 by default. */
   top?: number | undefined;
 }
 

@@ -29,31 +29,31 @@ import { AMOUNT, COUNT, checkMembers, type Kind, oneOf, PATTERN, SWITCH, TEXT, T
 export interface Filter {
   minSize?: number | undefined;
   maxSize?: number | undefined;
-  /** At least, at most this old. */
+  /** The least and the largest age. */
   minTimeFromNow?: number | undefined;
   maxTimeFromNow?: number | undefined;
-  /** Allocated at least, at most this long after the process's start. */
+  /** Allocated at least, or at most, this long after the process's start. */
   minTimeFromStart?: number | undefined;
   maxTimeFromStart?: number | undefined;
-  /** Allocated then or later, then or earlier. */
+  /** Allocated at this time or later, or at this time or earlier. */
   minTime?: Date | undefined;
   maxTime?: Date | undefined;
-  /** Kernel thread id of the thread that allocated. */
+  /** The kernel thread id of the thread that allocated. */
   thread?: number | undefined;
   kind?: MemoryKind | undefined;
-  /** Fits the path of a module, or the name of a function, of some frame of the call stack. */
+  /** Matches the path of a module, or the name of a function, of some frame of the call stack. */
   module?: RegExp | undefined;
   function?: RegExp | undefined;
   /**
    * Leave out, and count as `suppressed`, what this text in LeakSanitizer's format lists: lines like "leak:PATTERN".
    */
   suppressions?: string | undefined;
-  /** With what the C and C++ runtimes are known to allocate once, which is left out otherwise. */
+  /** Include what the C and C++ runtimes are known to allocate once, which is otherwise left out. */
   noDefaultSuppressions?: boolean | undefined;
 }
 
 export interface AllocationQuestion extends Filter {
-  /** Ascending; "time" if nothing is said. */
+  /** Ascending; "time" by default. */
   sort?: "time" | "size" | "address" | undefined;
   /** Only the N largest in that order, which still come in ascending order. */
   top?: number | undefined;
@@ -97,17 +97,17 @@ const STACK_QUESTION: Readonly<Record<keyof StackQuestion, Kind>> = {
   top: COUNT,
 };
 
-/** What every answer says of the process, as of that question. */
+/** What every answer says about the process, as of that query. */
 export interface Summary {
   process: ProcessInfo;
   totals: Totals;
-  /** Only when the store has a sample: counts and bytes are estimates then. */
+  /** Present only if the store has a sample: counts and bytes are then estimates. */
   sample?: Sample;
 }
 
 export interface Report extends Summary {
   matched: Matched;
-  /** What suppressions left out of `matched` and the rows; only when there is something. */
+  /** What suppressions left out of `matched` and the rows; present only if they left something out. */
   suppressed?: Suppressed;
 }
 
@@ -127,7 +127,7 @@ export interface StackReport extends Report {
  */
 export interface Store {
   readonly path: string;
-  /** What stood in the way of names so far: one line for each module and reason, empty if nothing did. */
+  /** Why names are missing so far: one line for each module and reason; empty if none are. */
   readonly notes: readonly string[];
   /** Sums over the process, without rows. */
   summary(): Promise<Summary>;
@@ -136,9 +136,9 @@ export interface Store {
    * each, so ask for a `top` where there are millions.
    */
   allocations(question?: AllocationQuestion): Promise<AllocationReport>;
-  /** What is live, by call stack: as `memview -ac --format json`. */
+  /** What is live, by call stack, like `memview -ac --format json`. */
   stacks(question?: StackQuestion): Promise<StackReport>;
-  /** Closes the file and those that names were read from. Closing it again does nothing. */
+  /** Closes the store's file and the files that names were read from. Closing it again does nothing. */
   close(): void;
 }
 

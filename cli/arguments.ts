@@ -20,17 +20,17 @@
 
 import type { ArgDef, CommandMeta } from "citty";
 
-/** What was typed is wrong: one line that says what, and what to do. Exit code 2. */
+/** The command line is wrong: one line that says what, and what to do. Exit code 2. */
 export class UsageError extends Error {}
 
 export type Option = ArgDef & {
   /** Heading in --help; an option without one continues the section before it. */
   section?: string;
-  /** The value may be left out, and then is this. For a boolean: it takes a value at all. */
+  /** The value may be left out, and this is then the value. For a boolean: it can have a value. */
   bare?: string | boolean;
   /** Options that this one replaces when it comes later. */
   replaces?: readonly string[];
-  /** Of a positional: takes all that follows it, options of another program included. */
+  /** For a positional: takes everything after it, including options of another program. */
   rest?: boolean;
   /**
    * Of a positional: any number of words. Of an option: may be given several times, each value counts as such a word.
@@ -40,12 +40,12 @@ export type Option = ArgDef & {
 
 export type Options = Record<string, Option>;
 
-/** What run() gets: an option that was not given is undefined. `_` has all the words that are no options. */
+/** The input of run(): an option that was not given is undefined. `_` has all the words that are not options. */
 export type Values<T extends Options> = {
   readonly [Name in keyof T]: T[Name]["type"] extends "boolean" ? boolean | undefined : string | undefined;
 } & { readonly _: readonly string[] };
 
-/** Something, and what there is to say about it: an example, an exit code, a key. Nothing to say: "". */
+/** A term and its meaning: an example, an exit code, a key. "" if there is nothing to say. */
 export type Entry = readonly [term: string, meaning: string];
 
 /** Paragraphs and lists. */
@@ -66,9 +66,9 @@ export interface Command<T extends Options = Options> {
   notes?: Readonly<Record<string, Prose>>;
   /** Meaning of the exit codes. */
   exits: readonly Entry[];
-  /** By name; each is loaded when it is asked for, so that nobody waits for the others. */
+  /** By name; each is loaded on request, so that a command does not wait for the others. */
   subCommands?: Record<string, () => Promise<Command>>;
-  /** Does the work; gives the exit code. */
+  /** Does the work and returns the exit code. */
   run(context: { args: Values<T> }): Promise<number>;
 }
 

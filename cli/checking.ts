@@ -14,7 +14,7 @@ import type { Style } from "./reports/style.js";
 import { terminalStyle } from "./terminal.js";
 import { integer, pattern, size, word } from "./values.js";
 
-/** What decides over the verdict: shared with memhook run --baseline. */
+/** The options that decide the verdict; memhook run --baseline has them too. */
 export const limitOptions = {
   "fail-on": {
     type: "string",
@@ -69,7 +69,7 @@ export const tellingOptions = {
   },
 } as const;
 
-/** How a comparison is told. */
+/** How a comparison is printed. */
 export interface Telling {
   format: DiffFormat;
   /** Regressions with their frames. */
@@ -88,7 +88,7 @@ export interface Whither {
   accept: string;
   /** From the head to a third snapshot: only what grew again counts. */
   next?: Diff | undefined;
-  /** What takes the report, and how it looks there; standard output without it. */
+  /** The receiver of the report, and the style there; standard output by default. */
   write?: (pieces: Iterable<string>) => void;
   style?: Style;
 }
@@ -126,7 +126,7 @@ export function writeMissing(path: string, snapshot: Snapshot, command: string):
   messages(programOf(command)).info(`${path}: was not there, ${stacksText(snapshot)} written; commit it`);
 }
 
-/** Who speaks: the first word of the command that it tells about. */
+/** The program's name for messages: the first word of the command. */
 function programOf(command: string): string {
   return command.split(" ")[0]!;
 }

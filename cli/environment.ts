@@ -4,12 +4,12 @@
 import type { Entry } from "./arguments.js";
 
 export interface Variable {
-  /** Several, where they are one setting. */
+  /** Several if they are one setting. */
   names: readonly string[];
   /** Form of the value. */
   value: string;
   meaning: string;
-  /** What holds without it. */
+  /** The default. */
   fallback: string;
 }
 
@@ -105,7 +105,7 @@ export const SETTINGS: readonly Variable[] = [
   },
 ];
 
-/** Where debug information may be, and how the terminal looks: for whatever shows call stacks. */
+/** Where to find debug information, and how the terminal looks: for commands that show call stacks. */
 export const VIEWING: readonly Variable[] = [
   {
     names: ["DEBUGINFOD_URLS"],
@@ -133,7 +133,7 @@ export const VIEWING: readonly Variable[] = [
   { names: ["NO_COLOR"], value: "1", meaning: "No colours on a terminal.", fallback: "colours, unless TERM is dumb" },
 ];
 
-/** For whatever compares with what was accepted. */
+/** For commands that compare with a baseline. */
 export const CHECKING: readonly Variable[] = [
   {
     names: ["CI"],
@@ -149,7 +149,7 @@ export const CHECKING: readonly Variable[] = [
   },
 ];
 
-/** For --help and the manual: how the variable is written, what it means and what holds without it. */
+/** For --help and the manual: the variable's form, meaning and default. */
 export function variableEntries(variables: readonly Variable[]): Entry[] {
   return variables.map(({ names, value, meaning, fallback }) => [
     names.map((name) => `${name}=${value}`).join(", "),

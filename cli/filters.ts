@@ -12,7 +12,7 @@ import { UsageError, type Values } from "./arguments.js";
 import { messages } from "./messages.js";
 import { duration, integer, localTime, pattern, size, word } from "./values.js";
 
-/** What is said where ages are asked for and nobody knows what is now. */
+/** The warning if ages are requested and the store's time of now is not known. */
 const NOT_FROM_NOW =
   "of another machine, or from before this one was started: ages count to when it was last written, not to now";
 
@@ -89,7 +89,7 @@ export const filterOptions = {
 } as const;
 
 export interface Filters {
-  /** The part of the question that the store answers. */
+  /** The part of the query that the store answers. */
   query(store: Store): Omit<Query, "aggregate" | "sort" | "top" | "freedStacks">;
   /** The part that needs the stacks. */
   stacks: Pick<ReportOptions, "module" | "function" | "suppressions" | "knownSuppressed">;

@@ -24,7 +24,7 @@ export async function main(command: Command, program: string): Promise<never> {
   process.exit(code);
 }
 
-/** What Deno refuses it tells one flag at a time, and not that /proc takes all of them. */
+/** Deno reports the permissions that it refuses one flag at a time, and does not say that /proc needs all of them. */
 function allowing(message: string, program: string): string {
   return message.replace(
     /Requires (\w+) access( to "[^"]*")?, run again with the --allow-\w+ flag/,

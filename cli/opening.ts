@@ -15,14 +15,14 @@ import type { Names } from "../runtime/symbols/symbolize.js";
 import { bold, type Style } from "./reports/style.js";
 import { shownFindings, verdictRows } from "./reports/verdict.js";
 
-/** Of so many processes the verdict is asked for, and of so many it is told; a build under memhook has hundreds. */
+/** How many processes a verdict is made for, and how many are printed; a build under memhook has hundreds. */
 const ASKED = 16;
 const TOLD = 4;
-/** Places of a process, where it is alone and where it is not. */
+/** Places of a process: if it is the only one, and if it is not. */
 const ROWS = 5;
 const ROWS_OF_MANY = 3;
 
-/** A life in nanoseconds that is long enough to say how something came to be; a shorter one is all start. */
+/** The shortest life, in nanoseconds, that says how something came to be; a shorter life is all start-up. */
 const LONG = 1e9;
 
 interface Left {

@@ -8,7 +8,7 @@ import { writeSync } from "node:fs";
 import { whyNotWritten } from "../runtime/host/errors.js";
 import { gathered } from "../runtime/host/pieces.js";
 
-/** The reader of standard output has gone, as in `memview | head`. Not a failure: there is just nothing left to do. */
+/** The reader of standard output has gone, as in `memview | head`. That is no failure; there is nothing left to do. */
 export class ReaderGone extends Error {}
 
 /** Writes all of it, waiting while a pipe is full. */
@@ -32,7 +32,7 @@ export function print(pieces: Iterable<string | Uint8Array>): void {
   for (const piece of gathered(pieces)) writeAll(1, piece);
 }
 
-/** Writes to standard error. That it is closed is no reason to stop, and there is nobody left to tell. */
+/** Writes to standard error. A closed standard error is no reason to stop. */
 export function tell(text: string): void {
   try {
     writeAll(2, text);

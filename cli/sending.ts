@@ -7,7 +7,7 @@ import { preloadOnce } from "../runtime/programs/preload.js";
 import type { Signals } from "../runtime/programs/signals.js";
 import { messages } from "./messages.js";
 
-/** MEMHOOK_NET_HOST, if it is set to something. */
+/** MEMHOOK_NET_HOST, if it is set and not empty. */
 export function hostOfEnvironment(): string | null {
   return process.env.MEMHOOK_NET_HOST || null;
 }

@@ -4,7 +4,7 @@ import { sharedMemoryPath } from "../runtime/stores/store.js";
 import { type Entry, UsageError } from "./arguments.js";
 import { pattern } from "./values.js";
 
-/** What the library calls its shared memory when nothing else is asked for. */
+/** The library's default name for shared memory. */
 const DEFAULT_NAME = "ShmMemHook";
 
 /** Which store: -m NAME, -f PATH or just PATH. */
@@ -27,7 +27,7 @@ export const storeOptions = {
   path: { type: "positional", required: false, description: "The store's file" },
 } as const;
 
-/** The file that the three of them mean. */
+/** The file that these three options name. */
 export function storePath(args: {
   "shared-memory"?: string | undefined;
   "mapped-file"?: string | undefined;
@@ -86,7 +86,7 @@ export const placeOptions = {
   },
 } as const;
 
-/** What the option or the variable says. */
+/** The regular expression of the option or the variable. */
 export function skipOf(args: { "skip-frames"?: string | undefined }): RegExp | undefined {
   const given = args["skip-frames"];
   if (given !== undefined) return pattern("skip-frames", given);
@@ -108,7 +108,7 @@ export const WRONG: Entry = [
   "an argument, a file or a connection is wrong; one line on standard error says what to do",
 ];
 
-/** Of a command that checks nothing. */
+/** For a command that checks nothing. */
 export const EXITS: readonly Entry[] = [["0", "fine"], WRONG];
 
 /** What the exit codes of all programs have in common. */

@@ -18,7 +18,7 @@ export function verdictStyle(descriptor: 1 | 2, looks: { wide?: boolean | undefi
   return { ...terminalStyle(descriptor, looks), folder: folder() };
 }
 
-/** The stream, if it may be a terminal: a runtime loads much for one that nothing else here needs. */
+/** The stream, if it may be a terminal. A runtime loads much code for a stream, which nothing else here needs. */
 function streamOf(descriptor: 1 | 2): { isTTY?: boolean; columns?: number } | undefined {
   try {
     if (!fstatSync(descriptor).isCharacterDevice()) return undefined;

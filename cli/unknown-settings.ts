@@ -3,7 +3,7 @@
 import { editDistance } from "./arguments.js";
 import { CHECKING, SETTINGS, VIEWING } from "./environment.js";
 
-/** How many letters may be wrong in a name for it to be a known one's. */
+/** How many letters of a name may be wrong for it to count as a misspelt known one. */
 const NEAR = 3;
 
 /** A line for each, with the nearest known name. */

@@ -15,7 +15,7 @@ import { verdictJson } from "./reports/verdict-json.js";
 export interface VerdictPrint extends VerdictOptions {
   format: "text" | "json";
   style: Style;
-  /** Places, at most. */
+  /** The most places. */
   top: number;
   /** With call stacks. */
   stacks: boolean;

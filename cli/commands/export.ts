@@ -90,7 +90,7 @@ export const exportCommand = defineCommand({
   },
 });
 
-/** Stores and snapshots as one profile. What stood in the way of names is told. */
+/** Stores and snapshots as one profile. Reports why names are missing. */
 async function profileOf(paths: readonly string[], filters: Filters): Promise<Profile> {
   const parts: Profile[] = [];
   const notes = new Set<string>();

@@ -125,7 +125,7 @@ interface StoreTime {
   process: string;
   running: boolean;
   now: bigint;
-  /** By its process's end, or by whatever was written last; and that by the wall clock. */
+  /** When the store was last written, or its process ended; and the same in wall clock time. */
   written: bigint;
   wall: bigint;
 }

@@ -218,7 +218,7 @@ function writeTo(path: string, text: string): void {
   }
 }
 
-/** Compares what the run left live with a baseline. Gives whether that is a regression. */
+/** Compares what the run left live with a baseline. Returns whether there is a regression. */
 async function check(
   baseline: string,
   left: readonly LeftStore[],
@@ -323,7 +323,7 @@ async function summarise(
   return leaks || main ? leaks : null;
 }
 
-/** What the run has left; says which stores cannot be read. */
+/** What the run has left. Reports stores that cannot be read. */
 async function remains(path: string, started: bigint | null): Promise<Remains> {
   const found = await remainsOf(path, started);
   for (const line of found.unreadable) messages("memhook").warn(line);

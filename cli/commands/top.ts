@@ -23,10 +23,10 @@ import { duration, integer } from "../values.js";
 import { briefVerdict } from "../verdicts.js";
 
 const CONTROL_Z = "\x1a";
-/** What ends the program, its terminal given back. */
+/** The signals that end the program after its terminal was restored. */
 const ENDS = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"] as const;
 
-/** Call stacks that are looked at closer: more than fit on a screen, few enough to have names at once. */
+/** How many call stacks get names: more than fit on a screen, few enough to resolve at once. */
 const ROWS = 200;
 
 const ENTER = "\x1b[?1049h\x1b[?25l";

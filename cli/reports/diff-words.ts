@@ -8,10 +8,10 @@ import { cutText } from "./cut.js";
 import { fitted, PLAIN } from "./style.js";
 import { allocationCount } from "./text.js";
 
-/** What a report is made of. */
+/** The input of a report. */
 export interface DiffAnswer {
   diff: Diff;
-  /** Of its changes those that make the check fail, the largest growth first. */
+  /** The changes that make the check fail, the largest growth first. */
   regressions: Change[];
   /** The command that accepts what is live now. */
   accept: string;
@@ -140,7 +140,7 @@ export function* stackLines(change: Change, style = PLAIN, width = Infinity): Ge
   for (const frame of others) yield placeText(frame, style, width);
 }
 
-/** Of each stack that a new or fixed one could be instead, the innermost frame that tells them apart. */
+/** For each stack that a new or fixed one could be instead: the innermost frame that tells them apart. */
 export function otherFrames({ row, or = [] }: Change): SnapshotFrame[] {
   const texts = row.stack.map((frame) => JSON.stringify(frame));
   return or.flatMap(({ stack }) => stack.find((frame, i) => JSON.stringify(frame) !== texts[i]) ?? []);

@@ -9,7 +9,7 @@ import { basename } from "node:path";
 import type { Frame } from "../../runtime/host/types.js";
 import { belowMain, plainName } from "../../runtime/reports/own.js";
 
-/** A frame, or how many were folded, and whose they are. */
+/** A frame, or the number of folded frames and their libraries. */
 export type Folded = Frame | { folded: number; of: string };
 
 const STANDARD = /^<?&?(mut )?(std|core|alloc|__gnu_cxx)::|^__(rust|rdl|rg)_|^operator new/;

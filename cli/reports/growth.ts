@@ -19,7 +19,7 @@ export interface GrowthAnswer {
   /** Milliseconds between the first look and the last. */
   span: number;
   looks: number;
-  /** What the times rest on. */
+  /** The source of the times. */
   times: string;
 }
 

@@ -17,7 +17,7 @@ import type { LostBlock, LostReport, LostStack } from "../../runtime/reach/repor
 import { bold, PLAIN, type Style } from "./style.js";
 import { sizeText, stackText } from "./text.js";
 
-/** What a scan cannot know, wherever something is reported. */
+/** What a scan cannot know; printed wherever something is reported. */
 const HIDDEN =
   "a pointer that the program keeps in another form is not seen: xored, tagged in its high bits, 32 bits, unaligned";
 

@@ -11,9 +11,9 @@ import { columns, cut } from "./columns.js";
 export interface Style {
   /** Escape sequences for bold and dim. */
   colour: boolean;
-  /** "1.5 MiB" in the place of 1572864. */
+  /** "1.5 MiB" instead of 1572864. */
   human: boolean;
-  /** foo<bar<int>, std::less<bar<int> > > in the place of foo<…>. */
+  /** foo<bar<int>, std::less<bar<int> > > instead of foo<…>. */
   whole: boolean;
   /** Short paths, and lines cut to the width. */
   short: boolean;
@@ -126,7 +126,7 @@ export function frameWords(frame: Frame, style: Style, width: number): { name: s
   return fitted(frame.function ?? "", place, style, width);
 }
 
-/** A name and a place as frameWords() gives them: the one way by which names of frames get into a text. */
+/** A name and a place from frameWords(). All names of frames in texts come from here. */
 export function fitted(name: string, place: string, style: Style, width: number): { name: string; place: string } {
   const readable = functionName(printable(name), style);
   place = printable(place);

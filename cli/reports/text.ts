@@ -82,7 +82,7 @@ function bytesText(bytes: number, style: Style): string {
   return style.human ? humanSize(bytes) : String(bytes);
 }
 
-/** What a row is the sum of, in `width` columns when short: of a function the start, of a path or line the end. */
+/** What a row is the sum of, in `width` columns when short: the start of a function, the end of a path or line. */
 function groupText({ by, name: raw }: GroupRow, style: Style, width: number): string {
   if (typeof raw !== "string") return String(raw);
   const name = printable(raw);
@@ -116,7 +116,7 @@ export function sizeText(bytes: number, style: Style): string {
   return style.human ? humanSize(bytes) : `${bytes} bytes`;
 }
 
-/** What every text says of a sample; null when every allocation is recorded. */
+/** What every text says about a sample; null when every allocation is recorded. */
 export function sampleLine(
   { groups, sample, matched, stacks }: Omit<LiveReport, "process" | "totals" | "version">,
   style: Style,
@@ -140,7 +140,7 @@ export function allocationCount(count: number): string {
   return `${count} ${count === 1 ? "allocation" : "allocations"}`;
 }
 
-/** What every text says of live allocations that suppressions hide: the user's own list, and the built-in one. */
+/** What every text says about live allocations that suppressions hide. */
 export function suppressedLine({ count, bytes, listed = { count: 0, bytes: 0 } }: Suppressed, style: Style): string {
   const told = (of: Amount) => `${sizeText(of.bytes, style)} in ${allocationCount(of.count)} suppressed`;
   const own = `${told(listed)} by --suppressions`;
@@ -161,16 +161,16 @@ export function droppedLine(dropped: number): string | null {
   );
 }
 
-/** What is said of a store that lacks everything after some moment. */
+/** The line about a store that lacks everything after some moment. */
 export const SWITCHED_OFF =
   "memhook switched itself off in this process: what is stored is not all (MEMHOOK_LOG tells why)";
 
-/** What is said of a store whose process has a malloc ahead of memhook's. */
+/** The line about a store whose process has a malloc before memhook's. */
 export const BYPASSED =
   "calls of malloc bypass memhook: another one comes first, in the program itself (an allocator linked " +
   "statically into it) or preloaded ahead of memhook, and what it hands out is missing here";
 
-/** What is said of a program that has an allocator of its own, whose malloc has this name. */
+/** The line about a program with its own allocator, whose malloc has this name. */
 export function ownAllocatorLine(program: string, name: string): string {
   return (
     `${program} has an allocator of its own (${name}, linked statically): what that hands out past the C library's ` +
@@ -185,7 +185,7 @@ export function* storageText({ sizeLimit, committedBytes, dropped }: StoreInfo):
   if (missing !== null) yield `${missing}\n`;
 }
 
-/** Gives the indented lines of a stack. Frames are shared between stacks, so the text of each is made once. */
+/** Returns the indented lines of a stack. Stacks share frames, so the text of each frame is made once. */
 export function stackText(source = false, style = PLAIN): (row: { stack: Frame[] } & Cut) => string {
   const lines = new Map<Frame, string>();
   return ({ stack, ...missing }) => {

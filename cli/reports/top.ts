@@ -39,7 +39,7 @@ export interface TopState {
   head: string;
   /** Where in the user's own code memory is held: the verdict's lines. */
   places: readonly string[];
-  /** What is missing in the store, as every report says it; null if nothing is. */
+  /** What is missing in the store, in the words of every report; null if nothing is. */
   missing: string | null;
   /** Bytes of stacks that are known and left out of the rows. */
   known: number;
@@ -159,7 +159,7 @@ function isOwn({ module, file }: Frame): boolean {
 
 const HELP = "s size  n times  g growth  / filter  enter frames  p pause  q quit";
 const NARROW_HELP = "s n g sort  / filter  p pause  q quit";
-/** Below this many columns the names would have too few. */
+/** With fewer columns than this, too few are left for the names. */
 const WIDE = 72;
 
 /** From so many lines on the screen has places, too. */

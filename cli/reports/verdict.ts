@@ -40,15 +40,17 @@ export interface VerdictLook {
   style: Style;
   /** Most findings. */
   top: number;
-  /** Their call stacks, too; folded unless the style is for whole names. */
+  /** Also print their call stacks; folded unless the style shows whole names. */
   stacks: boolean;
-  /** What stands before the first line; the name and end of its process where it is told better by others. */
+  /** Text before the first line; replaces the name and end of the process where others print these better. */
   title?: string;
-  /** Of the line about what is left out. */
+  /** For the line about what is left out. */
   hint?: string;
 }
 
-/** Places of libraries that are shown although there are more of the user's own, where they hold a tenth. */
+/**
+ * How many places of libraries are shown, each with at least a tenth of the memory, although there are more own places.
+ */
 const LIBRARIES = 2;
 const MUCH = 0.1;
 
@@ -188,10 +190,10 @@ function liveLine({ matched, findings, process: its, sample }: Verdict): string 
   return `${live}; ${places} ${places === 1 ? "place holds" : "places hold"} ${share} %; ${grown}.`;
 }
 
-/** The places that hold so much are what is live. */
+/** The first line counts the places that together hold this share of the live memory. */
 const MOST = 0.9;
 
-/** null where the peak was no higher than what is live, but for a tenth. */
+/** null if the peak was no more than a tenth above what is live. */
 function peakLine({ totals, process: its, peakAgo }: Verdict): string | null {
   const more = totals.peakBytes - totals.liveBytes;
   if (more < 0.1 * totals.liveBytes || more < 65536) return null;
@@ -253,7 +255,7 @@ export function placeText(frame: Frame | null, style: Style): string {
   return printable(name === null ? where : `${functionName(callName(name), style)}  ${where}`);
 }
 
-/** Below this a rate says more about the start than about the program. */
+/** A life shorter than this says more about the start than about the program. */
 const SHORT_LIFE = 1e9;
 
 function rateText({ rate }: Finding, span: number): string {

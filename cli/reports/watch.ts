@@ -11,7 +11,7 @@ import { humanSize } from "./sizes.js";
 import { bold, PLAIN, type Style } from "./style.js";
 import { localTimes } from "./text.js";
 
-/** How much further in than elsewhere frames stand. */
+/** How much further frames are indented than elsewhere. */
 export const WATCH_INDENT = 2;
 
 /** A look and the rows of it that are shown; `frames` gives the indented lines of a stack, or nothing. */

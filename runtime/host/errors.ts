@@ -60,7 +60,7 @@ export class LaunchError extends Error {
   override name = "LaunchError";
 }
 
-/** A process that cannot be looked at. */
+/** A process that cannot be inspected. */
 export class LookError extends Error {
   override name = "LookError";
 }

@@ -6,7 +6,7 @@ import { lstatSync, unlinkSync } from "node:fs";
 import { type AddressInfo, connect, isIP, type Server } from "node:net";
 import { dirname } from "node:path";
 
-/** For the servers given here: paused until somebody receives, with the peer's silence noticed. */
+/** Options for these servers: sockets are paused until they are received from, and dead peers are noticed. */
 export const SOCKET_OPTIONS = { keepAlive: true, keepAliveInitialDelay: 60_000, noDelay: true, pauseOnConnect: true };
 
 /** What fits into the kernel's sun_path, with the zero at its end. */

@@ -29,7 +29,7 @@ const LOOKS = 3;
 const ESTABLISHED = "01";
 
 interface Wanted {
-  /** What the entry's line contains, in each table. */
+  /** The contents of the entry's line, in each table. */
   tcp: string | undefined;
   tcp6: string;
   user: number | undefined;
@@ -39,12 +39,12 @@ interface Asked extends Wanted {
   answer(user: number | undefined): void;
 }
 
-/** Looks users up; as many at a time as have been asked for, so that many connections cost no more than one. */
+/** Looks users up, all pending requests at once, so that many connections cost no more than one. */
 export class Users {
   #asked: Asked[] = [];
   #looking = false;
 
-  /** The user whose socket is at the other end; undefined if that is not to be seen from here. */
+  /** The user of the socket at the other end; undefined if it is not visible from here. */
   of(ends: Ends): Promise<number | undefined> {
     const wanted = wantedOf(ends);
     if (!wanted) return Promise.resolve(undefined);
@@ -109,7 +109,7 @@ async function search(table: "tcp" | "tcp6", batch: readonly Wanted[]): Promise<
   }
 }
 
-/** The user in an entry from its local address on; undefined of a socket that is closed. */
+/** The user in an entry, from its local address on; undefined for a closed socket. */
 function userIn(entry: string): number | undefined {
   const [, , state, , , , user, , inode] = entry.trim().split(/\s+/);
   return state === ESTABLISHED && inode !== "0" ? Number(user) : undefined;

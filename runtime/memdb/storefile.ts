@@ -35,7 +35,7 @@ import type { PageSink, SessionImage } from "./wireimage.js";
 
 /** Strangers' stores that are remembered, those of processes that have ended included. */
 const STRANGERS_MAX = 1024;
-/** How long the path of a process that this machine cannot see is kept for it to connect again. */
+/** How long the path of a process that is not visible on this machine is kept for it to connect again. */
 const GRACE_NS = 30_000_000_000n;
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
@@ -118,9 +118,9 @@ function isThisBoot(bootId: Uint8Array): boolean {
 export class StorePaths {
   readonly #path: string;
   readonly #taken = new Set<string>();
-  /** Whose PATH is or was last. */
+  /** The process that owns PATH, or owned it last. */
   #first: { process: Origin; claimant: Claimant; file: StoreFile } | undefined;
-  /** Where strangers' stores are: what a file says of its process is not what it says of its user. */
+  /** The paths of other users' stores. A file says which process it belongs to, but not which user. */
   readonly #strangers = new Map<string, string>();
   readonly #started = bootTime();
   /** When sessions gave their paths back. */
@@ -233,7 +233,7 @@ export class StoreFile implements PageSink {
     return this.#path;
   }
 
-  /** Gives the file another path, also after it was closed. */
+  /** Moves the file to another path, even after it was closed. */
   move(path: string): void {
     const before = this.#place;
     const isThere = this.#isThere();
@@ -301,7 +301,7 @@ export class StoreFile implements PageSink {
     this.#length = bytes;
   }
 
-  /** Ends the writing; what was never renamed is removed. */
+  /** Ends the writing, and removes a file that was never renamed. */
   close(): void {
     if (this.#file === undefined) return;
     closeSync(this.#file);

@@ -4,7 +4,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import * as L from "../../asm/layout.js";
 
-/** Why a connection ends, in the words of the log. */
+/** The log's words for the end of a connection. */
 const REASONS: Record<number, string> = {
   [L.WIRE_ERROR_MAGIC]: "does not speak memhook's wire",
   [L.WIRE_ERROR_VERSION]: "speaks another version",
@@ -131,7 +131,7 @@ function mac(role: string, token: Uint8Array, memdbNonce: Uint8Array, peerNonce:
   return createHmac("sha256", token).update(role).update(memdbNonce).update(peerNonce).digest();
 }
 
-/** What a sender proves that it has the token with. */
+/** A sender's proof that it has the token. */
 export function senderMac(token: Uint8Array, memdbNonce: Uint8Array, peerNonce: Uint8Array): Uint8Array {
   return mac("memhook sender", token, memdbNonce, peerNonce);
 }
@@ -171,7 +171,7 @@ export class FrameReader {
     this.#pending = joined;
   }
 
-  /** What is behind the frames that were taken. */
+  /** The bytes after the frames that were taken. */
   rest(): Uint8Array {
     return this.#pending;
   }

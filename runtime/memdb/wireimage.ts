@@ -40,7 +40,7 @@ function module(): WebAssembly.Module {
   return compiled;
 }
 
-/** Where an image's pages go. Each call either writes all of the bytes or throws. */
+/** The receiver of an image's pages. Each call either writes all of the bytes or throws. */
 export interface PageSink {
   write(bytes: Uint8Array, offset: number): void;
   /** The file must be at least this long; what is not written reads as zeros. */

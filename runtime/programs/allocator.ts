@@ -8,7 +8,7 @@ import { ElfFile } from "../symbols/elffile.js";
 import { SymbolCore } from "../symbols/symbolcore.js";
 import { executed, findProgram } from "./program.js";
 
-/** What the usual allocators call their malloc: plain, or with a prefix where a language's runtime is led to it. */
+/** The usual allocators' names for malloc: plain, or with a prefix where a language's runtime calls it by that name. */
 const NAMES = [
   "malloc",
   "je_malloc",
@@ -27,7 +27,7 @@ const LONGEST = Math.max(...NAMES.map((name) => name.length)) + 1;
 export interface OwnAllocator {
   /** Of its malloc. */
   name: string;
-  /** Whether it takes the place of every library's malloc: then the store knows whether it is called past memhook. */
+  /** Whether it replaces every library's malloc. Then the store says whether it bypasses memhook. */
   exported: boolean;
 }
 

@@ -39,7 +39,7 @@ import type { SymbolCore } from "../symbols/symbolcore.js";
 
 const FILES_MOST = 512;
 const COPY_MOST_BYTES = 64 << 20;
-/** What only we keep from being given back to the file system, in all. */
+/** The most disk space that only our descriptors keep in use. */
 const KEPT_MOST_BYTES = 256 << 20;
 /** Between two looks at the processes: short at the beginning, when most is loaded. */
 const FIRST_LOOK_MS = 10;
@@ -56,7 +56,7 @@ export class KeptModules implements KeptFiles {
   readonly #store: string;
   readonly #folder: string;
   readonly #hasFolder: boolean;
-  /** Of the file systems that were there at the beginning. */
+  /** The file systems that existed at the beginning. */
   readonly #mounts = mountIds();
   readonly #namespace = ownIdentity().namespace;
   /** By device and inode, as mappings have them; null: nothing could be kept. */
@@ -111,7 +111,7 @@ export class KeptModules implements KeptFiles {
     return this.#index.get(buildId.length > 0 ? keyOf(buildId, 0n) : keyOf(buildId, file?.layout ?? 0n)) ?? [];
   }
 
-  /** Gives everything back. */
+  /** Releases everything. */
   close(): void {
     this.stop();
     for (const descriptor of this.#descriptors.values()) if (descriptor !== null) closeSync(descriptor);

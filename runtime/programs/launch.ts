@@ -14,7 +14,7 @@ export interface Ending {
   pid: number;
   code: number | null;
   signal: NodeJS.Signals | null;
-  /** It began with capabilities that this process has not: those of its file. */
+  /** It started with capabilities that this process does not have: those of its file. */
   privileged: boolean;
 }
 
@@ -72,13 +72,13 @@ function notExecutable(path: string): string {
   return holding?.[5]?.split(",").includes("noexec") ? `${holding[4]} is mounted noexec` : "not executable";
 }
 
-/** None of a process that is not there. */
+/** Empty for a process that does not exist. */
 function capabilities(pid: number | undefined): bigint {
   const status = textAt(`/proc/${pid}/status`);
   return BigInt(`0x${/^CapPrm:\s*([\da-f]+)/m.exec(status)?.[1] ?? 0}`);
 }
 
-/** The exit code a shell would give: the program's own, or 128 and the number of the signal that ended it. */
+/** The exit code that a shell would return: the program's own, or 128 plus the number of the signal that ended it. */
 export function shellCode(ending: Omit<Ending, "privileged">): number {
   return ending.signal === null ? (ending.code ?? 0) : 128 + constants.signals[ending.signal];
 }

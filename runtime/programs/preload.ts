@@ -65,7 +65,7 @@ function linked(path: string): string | null {
   }
 }
 
-/** A folder for links, whose own name must do as well. */
+/** A folder for links, whose own path has none of these characters either. */
 function linksFolder(): string {
   const own = resolve(tmpdir());
   return UNFIT.test(own) ? "/tmp" : own;

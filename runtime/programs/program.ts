@@ -31,7 +31,7 @@ const SCRIPTS_MOST = 5;
 /** The processor of this machine, named as in ELF_MACHINES. */
 export const OWN_ARCHITECTURE = process.arch === "x64" ? "x86_64" : process.arch === "arm64" ? "aarch64" : process.arch;
 
-/** What of an ELF file matters for preloading into it. */
+/** The parts of an ELF file that matter for preloading into it. */
 export interface ElfFacts {
   bits: 32 | 64;
   bigEndian: boolean;
@@ -96,7 +96,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** What runs in the end when a file is started: itself, or behind #! lines the interpreter. */
+/** What finally runs when a file is started: the file itself, or the interpreter behind #! lines. */
 export interface Executed {
   path: string;
   /** null: neither an ELF program nor a script. */
@@ -140,7 +140,7 @@ export function linkedStatically(path: string): string {
   return `${path} is linked statically, and only the dynamic loader can preload a library: link it dynamically`;
 }
 
-/** Whether the file gives us, who start it, its owner's privileges. */
+/** Whether the file gives its caller the privileges of its owner. */
 export function raises(path: string): boolean {
   const { mode, uid, gid } = statSync(path);
   return ((mode & 0o4000) !== 0 && uid !== process.getuid?.()) || ((mode & 0o2000) !== 0 && gid !== process.getgid?.());
@@ -153,7 +153,7 @@ export function raised(path: string): string {
   );
 }
 
-/** By libcap's tool, for a program that was over and buried before anybody could look. */
+/** By libcap's tool, for a program that ended before it could be inspected. */
 function hasCapabilities(path: string): boolean {
   const env = { PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
   return (spawnSync("getcap", [path], { env, encoding: "utf8" }).stdout ?? "").includes("cap_");

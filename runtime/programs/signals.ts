@@ -19,7 +19,9 @@ import { runtimeName, textAt } from "../host/host.js";
 
 type Name = NodeJS.Signals;
 
-/** All that can be passed on. The faults (SEGV, BUS, …) are memhook's own and CHLD tells of its own children. */
+/**
+ * All signals that can be passed on. The faults (SEGV, BUS, …) are memhook's own, and CHLD is about its own children.
+ */
 const HEARD: readonly Name[] = [
   ...(["SIGHUP", "SIGINT", "SIGQUIT", "SIGABRT", "SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM"] as const),
   ...(["SIGCONT", "SIGTSTP", "SIGURG", "SIGXCPU", "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO"] as const),
@@ -28,22 +30,22 @@ const HEARD: readonly Name[] = [
   // What Deno once heard never has its default effect again, and the report would wait for that of TTOU.
   ...(runtimeName() === "deno" ? [] : (["SIGTTIN", "SIGTTOU"] as const)),
 ];
-/** Those that ask for an end; of the report, when the program has gone. */
+/** Signals that ask the program to end, or the report if the program has ended. */
 const ENDING: readonly Name[] = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"];
 const STOPPING: readonly Name[] = ["SIGTSTP", "SIGTTIN", "SIGTTOU"];
 const OF_TERMINAL: readonly Name[] = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTSTP", "SIGWINCH"];
 
-/** How long a witness, or a program that is told to stop, may take to. */
+/** How long a witness, or a program that is told to stop, may take to react. */
 const LOOKS_MOST = 100;
 const LOOK_MS = 5;
-/** What one member of a group has heard the others have heard by then. */
+/** After this time, what one member of a group has received, the others have received too. */
 const SOON_MS = 100;
 
-/** What to do where the program is not concerned. */
+/** What memhook does itself. */
 export interface Otherwise {
   /** A signal could not be passed on, or came when the program had ended. */
   tell(text: string): void;
-  /** Asked to end for the second time since the program has. */
+  /** Asked to end for the second time since the program's end. */
   leave(signal: Name): void;
 }
 
@@ -70,7 +72,7 @@ export class Signals {
     for (const name of HEARD) process.on(name, this.#hear);
   }
 
-  /** Starts the program, which is told from then on; nothing is heard in between. */
+  /** Starts the program. From then on signals go to it; none is handled in between. */
   start(program: () => ChildProcess): ChildProcess {
     this.#watch();
     const child = program();
@@ -79,7 +81,7 @@ export class Signals {
     return child;
   }
 
-  /** The program has ended, and with this the witness, which is not left for somebody else to bury. */
+  /** The program has ended. Ends the witness, and reaps it. */
   async end(): Promise<void> {
     this.#ended = true;
     for (const name of STOPPING) process.off(name, this.#hear);
@@ -138,7 +140,7 @@ export class Signals {
     return "ZX".includes(state) ? null : false;
   }
 
-  /** Has a new witness. One that ends unasked has got a signal that is about to be heard here, too. */
+  /** Starts a new witness. One that ends by itself has received a signal that is about to arrive here, too. */
   #watch(): void {
     const witness = spawn("cat", [], { stdio: ["pipe", "ignore", "ignore"], env: { PATH: process.env.PATH } });
     // There is none: then its pid is undefined.
@@ -212,7 +214,7 @@ function stateOf(pid: number): State {
   };
 }
 
-/** Whether keys that are struck now would send signals to this process. */
+/** Whether the terminal's keys would now send signals to this process. */
 function inForeground(): boolean {
   const stat = textAt("/proc/self/stat");
   // Behind the program's name: state, parent, group, session, terminal, its foreground group.

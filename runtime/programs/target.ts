@@ -24,7 +24,7 @@ import {
 /** Runs a file that is neither ELF nor has a #! line, when execvp(3) or a shell starts it. */
 const SHELL = "/bin/sh";
 
-/** A build of the library, null where there is none; and why it will not get into the program all the same, if so. */
+/** A build of the library, or null if there is none; and the reason if it will not get into the program. */
 interface Choice {
   target: string | null;
   obstacle: string | null;
@@ -90,7 +90,7 @@ function choose(name: string): Choice {
   return { target: `${architecture}-${libc}`, obstacle: raises(path) ? raised(path) : null };
 }
 
-/** Whose dynamic loader this is; null if it is neither glibc's nor musl's. */
+/** Which C library's dynamic loader this is; null if it is neither glibc's nor musl's. */
 function libcOf(loader: string): "gnu" | "musl" | null {
   const name = basename(loader);
   if (name.startsWith("ld-musl")) return "musl";

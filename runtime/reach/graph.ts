@@ -74,7 +74,7 @@ export class Graph {
     this.#view = new DataView(this.#memory.buffer);
   }
 
-  /** Puts bytes where the functions take them from; at most as many as a frame of the helper's has. */
+  /** Copies bytes to the input of the functions: at most as many as a frame of the helper has. */
   put(part: Uint8Array): void {
     if (this.#bytes.buffer !== this.#memory.buffer) this.#bytes = new Uint8Array(this.#memory.buffer);
     this.#bytes.set(part, this.constant.INPUT);

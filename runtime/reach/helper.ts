@@ -43,15 +43,17 @@ export interface Range {
   end: number;
 }
 
-/** Is told bytes of the process in ascending order; what has no page is left out. They are good until it returns. */
+/**
+ * Is called with bytes of the process in ascending order; missing pages are left out. They are valid until it returns.
+ */
 export type Sink = (address: number, bytes: Uint8Array) => void;
 
 export interface ReadOptions {
-  /** Of a private mapping of a file: only the pages that the process has changed. */
+  /** For a private mapping of a file: only the pages that the process has changed. */
   onlyPrivate?: boolean;
   /** Also pages that the process has not touched; only for little, because it makes them. */
   whole?: boolean;
-  /** As it is now and not as it was: what is shared with others is in no picture. */
+  /** The current contents, not those of the snapshot: it does not contain shared memory. */
   live?: boolean;
 }
 
@@ -220,7 +222,7 @@ export class Look {
     return new DataView(bytes.buffer);
   }
 
-  /** The bytes of several ranges, in order and apart; for little of each. */
+  /** The bytes of several sorted, disjoint ranges; for small amounts. */
   async getAll(ranges: readonly Range[], options: ReadOptions = {}): Promise<DataView[]> {
     const all = ranges.map(({ start, end }) => new Uint8Array(end - start));
     let at = 0;
@@ -232,7 +234,7 @@ export class Look {
     return all.map((bytes) => new DataView(bytes.buffer));
   }
 
-  /** Lets the process go on, if it does not, and removes every trace of the look. */
+  /** Lets the process go on, if it is stopped, and removes every trace of the look. */
   async release(): Promise<void> {
     if (this.#ended) return;
     const released = this.#until((type, payload) => {
@@ -246,7 +248,7 @@ export class Look {
     await released;
   }
 
-  /** The same, where something went wrong: its end tells the helper. */
+  /** The same after an error: closing the connection tells the helper. */
   abandon(): void {
     this.#child.stdin!.destroy();
     this.#child.stdout!.destroy();

@@ -31,7 +31,7 @@ export interface Seen {
   roots: Roots;
 }
 
-/** A heap was in the middle of a change. */
+/** A heap was being changed. */
 class Unfinished extends Error {}
 
 /** @throws LookError */
@@ -148,7 +148,7 @@ async function addMapped(look: Look, graph: Graph, anonymous: readonly Range[]):
   }
 }
 
-/** What the allocator keeps in lists for the next call. */
+/** What the allocator keeps in lists for its next call. */
 async function freeListed(look: Look, graph: Graph, arenas: readonly Arena[]): Promise<void> {
   for (const { fastbins } of arenas) for (const chunk of fastbins) graph.call.setFreeList(BigInt(chunk), 16n);
   await freeCached(look, graph);

@@ -11,7 +11,7 @@ export const VERDICTS = ["lost", "indirect", "interior", "reachable"] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
 export interface Judged {
-  /** Of the last look. */
+  /** For the last look. */
   seen: Seen;
   looks: number;
   /** The longest of the looks. */
@@ -60,7 +60,7 @@ interface Left {
   times: BigUint64Array;
 }
 
-/** What is left over in this look, and was in the one before, if there was one. */
+/** What is lost in this look, and was lost in the previous one, if there was one. */
 function leftOf(graph: Graph, before: Left | undefined): Left {
   const found = [...judgedOf(graph, ["lost", "indirect"])];
   const addresses = Float64Array.from(found, ({ block }) => Number(graph.call.addressOf(block)));
@@ -86,7 +86,7 @@ function* judgedOf(graph: Graph, verdicts: readonly Verdict[]): Generator<{ bloc
   }
 }
 
-/** What was not confirmed is held by somebody. */
+/** What was not confirmed is held. */
 function sumsOf(graph: Graph, left: Left): Record<Verdict, Amount> {
   const [lost, indirect, interior, reachable] = VERDICTS.map((_, i) => ({
     count: graph.call.countOf(i),

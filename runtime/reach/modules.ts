@@ -7,7 +7,7 @@ export interface Module {
   path: string;
   /** What the loader added to its addresses. */
   bias: number;
-  /** Its variables: what of it can be written, or could be until it was relocated. */
+  /** Its variables: the parts that are writable, or were until relocation. */
   data: Range[];
 }
 

@@ -2,7 +2,7 @@
 
 import type { Range } from "./helper.js";
 
-/** What is in one of `ranges` and in none of `without`. Neither need be in order. */
+/** The part of `ranges` that is in none of `without`. Neither needs to be sorted. */
 export function subtract(ranges: readonly Range[], without: readonly Range[]): Range[] {
   const holes = [...without].sort((a, b) => a.start - b.start);
   const rest: Range[] = [];
@@ -38,7 +38,7 @@ export function containing<T extends Range>(ranges: readonly T[], address: numbe
   return found && found.start <= address ? found : undefined;
 }
 
-/** What is in both. */
+/** The intersection. */
 export function intersect(one: Range, other: Range): Range[] {
   const [start, end] = [Math.max(one.start, other.start), Math.min(one.end, other.end)];
   return start < end ? [{ start, end }] : [];

@@ -17,10 +17,10 @@ const LAYOUTS = [
   { usable: 760, lists: 76, at: 152 },
 ];
 const SMALL = 64;
-/** Of so many threads at the most. */
+/** The most threads. */
 const CANDIDATES_MAX = 1 << 16;
 
-/** Frees what is in the lists, and what holds them. */
+/** Marks as free what is in the lists, and the lists themselves. */
 export async function freeCached(look: Look, graph: Graph): Promise<void> {
   for (const layout of LAYOUTS) {
     const { call } = graph;

@@ -10,7 +10,7 @@ import type { Graph } from "./graph.js";
 import type { Look, Range, Task } from "./helper.js";
 import { containing, subtract } from "./ranges.js";
 
-/** What a function may use below its stack pointer. */
+/** How much memory below its stack pointer a function may use. */
 const RED_ZONE = 128;
 /** No glibc's descriptor is longer, nor much shorter. */
 const DESCRIPTOR_MAX = 4096;
@@ -24,9 +24,9 @@ export interface Stack extends Range {
 }
 
 export interface Stacks {
-  /** What the living threads' stacks hold. */
+  /** The stacks of living threads. */
   live: Stack[];
-  /** Memory of stacks that is in no use. */
+  /** Unused memory of stacks. */
   unused: Range[];
 }
 

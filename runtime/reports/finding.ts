@@ -3,7 +3,7 @@
 import type { Births, Frame } from "../host/types.js";
 import type { BirthKind } from "./growth.js";
 
-/** What a place holds, and how it came to that. */
+/** What a place holds, and how it came to hold it. */
 export interface Finding {
   frame: Frame | null;
   /** In the user's own code. */
@@ -13,7 +13,7 @@ export interface Finding {
   /** ± of `bytes`, only when it is an estimate. */
   margin?: number;
   count: number;
-  /** Bytes a minute, of what grows. */
+  /** Growth in bytes a minute. */
   rate: number | null;
   births: Births;
   /** Relative times of the oldest and the newest. */
@@ -25,6 +25,8 @@ export interface Finding {
   stackId: number;
   /** Own functions that lead there, from the inside out. */
   callers: Frame[];
-  /** Places that grow in step under one caller, the one that holds most first; what is above is of all of them. */
+  /**
+   * Places that grow in step under one caller, the one that holds most first; the sums above are those of all of them.
+   */
   inStep?: Finding[];
 }

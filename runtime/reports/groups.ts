@@ -11,7 +11,7 @@ export const GROUPINGS = ["function", "module", "file", "line", "place", "thread
 export type Grouping = (typeof GROUPINGS)[number];
 
 export interface Group {
-  /** What they have in common; a thread's id as a number. */
+  /** What the allocations have in common; a thread's id as a number. */
   name: string | number;
   bytes: number;
   /** ± of `bytes`, only when it is an estimate. */

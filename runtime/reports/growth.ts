@@ -24,7 +24,7 @@ export function isGrowing(kind: BirthKind): boolean {
   return kind === "growing" || kind === "reallocated";
 }
 
-/** What else is known of the process. */
+/** What else is known about the process. */
 export interface Life {
   /** Nanoseconds. */
   span: number;
@@ -32,9 +32,9 @@ export interface Life {
   liveBytes: number;
 }
 
-/** Fewer records than this tell nothing by their births. */
+/** Fewer records than this say nothing by their births. */
 const FEW = 4;
-/** So many records that should have been born since, and were not, make it certain that it is over. */
+/** If this many records should have been born since, and were not, the growth is certainly over. */
 const MISSED = 5;
 /** A fill that is over by this part of the life was early. */
 const EARLY = 6;
@@ -97,7 +97,7 @@ function goesOn(counts: readonly number[], frees: number): boolean {
   return enough || (middle >= FEW && late >= FEW && late >= middle / 2);
 }
 
-/** A third that has this part of what is its share has births as the others have. */
+/** A third of the life with at least this share of its expected births is like the others. */
 const FAIR = 0.4;
 
 function isReallocated({ bytes, allocations, allocatedBytes, frees }: Births, n: number, life: Life): boolean {

@@ -11,13 +11,13 @@ import type { Frame } from "../host/types.js";
 import type { Finding } from "./finding.js";
 import { addBirths } from "./growth.js";
 
-/** Fewer blocks are in step by chance. */
+/** With fewer blocks than this, equal numbers are chance. */
 const LEAST = 8;
-/** The numbers of blocks in step may differ by this part, from what is just being allocated. */
+/** The numbers of blocks in step may differ by this share, because allocation is still going on. */
 const OFF = 0.02;
-/** As many times as many, at most. */
+/** The largest multiple. */
 const TIMES = 16;
-/** How far two lines of births may be apart, as parts of all. */
+/** How far two curves of births may be apart, as a share of all. */
 const APART = 0.05;
 
 /** Joins what belongs together, each into the finding that holds most. Their callers are known. */
@@ -67,7 +67,7 @@ function inStep(a: Finding, b: Finding): boolean {
   return chain(a).some((frame) => !isMain(frame, a, b) && chain(b).some((other) => same(frame, other)));
 }
 
-/** Where it is, and who calls that. */
+/** Its place, and that place's caller. */
 function chain({ frame, callers }: Finding): Frame[] {
   return frame === null ? [] : [frame, ...callers];
 }

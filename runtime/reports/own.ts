@@ -13,7 +13,7 @@ import { isKnownWrapper } from "./wrappers.js";
 
 export type Whose = "own" | "library" | "wrapper";
 
-/** What is installed for all users, or belongs to a store of packages. */
+/** Paths that are installed for all users, or belong to a store of packages. */
 const SYSTEM_MODULE =
   /^(\/usr)?\/(s?bin|lib\w*)\/|^\/usr\/(libexec|share|games|local\/lib\w*)\/|^\/(nix|gnu)\/store\/|^\/snap\//;
 
@@ -32,7 +32,7 @@ const PACKAGE_FOLDERS = [
 const LIBRARY_NAME =
   /^<?&?(mut )?(std|core|alloc|__gnu_cxx|__cxxabiv1|boost|absl)::|^<[A-Z]\w* as (std|core|alloc)::|^__r(ust|dl|g)_/;
 
-/** Whether a module is one that a user runs rather than writes. "": code in no module. */
+/** Whether a module is one that a user runs but does not write. "": code in no module. */
 export function isLibraryModule(path: string): boolean {
   if (path === "" || isRuntimeModule(path) || SYSTEM_MODULE.test(path)) return true;
   const name = basename(path);
@@ -44,7 +44,10 @@ export function isLibraryFile(path: string): boolean {
   return isSystemFile(path) || PACKAGE_FOLDERS.some((folder) => folder.test(path));
 }
 
-/** What of a name tells the function: no result, parameters, template arguments, clone's suffix or symbol version. */
+/**
+ * The part of a name that identifies the function: no result, parameters, template arguments, clone's suffix or symbol
+ * version.
+ */
 export function plainName(name: string): string {
   if (name.startsWith("operator ")) return name;
   let plain = name.replace(/@.*$/, "").replace(/(\.[a-z_]+(\.\d+)?|\.\d+| \[clone [^\]]*\])+$/, "");

@@ -19,7 +19,7 @@ import { isRuntimeModule, isRuntimeName } from "./suppressions.js";
 export interface Place {
   /** Two places with the same key are one. */
   key: string;
-  /** null: nothing is known of the stack. */
+  /** null: the stack is unknown. */
   frame: Frame | null;
   own: boolean;
 }
@@ -27,7 +27,7 @@ export interface Place {
 /** What gives frames their names: the report's StackResolver. */
 export interface FrameNames {
   loadFrames(raws: Iterable<RawFrame>, names: boolean): Promise<void>;
-  /** What a frame that was loaded stands for: calls that were inlined there first. */
+  /** The locations of a loaded frame: calls that were inlined there come first. */
   locations(raw: Pick<RawFrame, "id">): readonly Frame[];
 }
 
@@ -61,7 +61,7 @@ export class Places {
     this.#skip = skip;
   }
 
-  /** What the stacks of an answer hold by place; for Store.query(). */
+  /** The sums of the stacks of an answer by place; for Store.query(). */
   async gather(walks: StackWalks): Promise<PlaceRow[]> {
     const spots: Spots = { ...walks.spots(), calls: new Uint16Array(walks.count) };
     const every = [...spots.found.keys()];
@@ -94,7 +94,7 @@ export class Places {
     return whose(frame, this.#skip) === "own" && !this.#found.has(functionKey(frame));
   }
 
-  /** Sets the spots of those stacks that have own code. What is in a library has none, whatever its name is. */
+  /** Sets the spots of the stacks with own code. Code in a library is never own code, whatever its name is. */
   #findOwn(walks: StackWalks, spots: Spots, which: readonly number[]): Promise<void> {
     const library = (module: ModuleInfo | null) => isLibraryModule(module?.path ?? "");
     return this.#find(walks, spots, which, library, (frame) => this.isOwn(frame));
@@ -246,7 +246,7 @@ interface Use {
   count: number;
 }
 
-/** Whether a function looks like one that allocates as much as its caller says. */
+/** Whether a function seems to allocate as much as its caller says. */
 function passesOn(inner: Frame, uses: readonly Use[]): boolean {
   const callers = new Map<string, Use>();
   for (const use of uses) {

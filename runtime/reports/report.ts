@@ -47,15 +47,15 @@ export interface ReportOptions {
   module?: RegExp | undefined;
   /** Only stacks with a frame, inlined ones included, in a function whose name matches. */
   function?: RegExp | undefined;
-  /** Leave out, and count, stacks with a frame that one of these fits; from parseSuppressions(). */
+  /** Leave out, and count, stacks with a frame that one of these matches; from parseSuppressions(). */
   suppressions?: readonly RegExp[] | undefined;
   /** The same for what the C and C++ runtimes are known to allocate once. */
   knownSuppressed?: boolean | undefined;
   /** Rows for each function, module, file, line or thread; in the order of count or size that the query asks for. */
   by?: Grouping | undefined;
-  /** Of places: frames that are not the user's own, by function, file or module. */
+  /** For places: frames that are not the user's own, by function, file or module. */
   skip?: RegExp | undefined;
-  /** Names as the compiler made them. */
+  /** Mangled names. */
   mangled?: boolean | undefined;
 }
 
@@ -154,8 +154,7 @@ export async function report(
 }
 
 /**
- * Which stacks to take: those that the filters match (1) but for those that are suppressed, by the user (2) or because
- * they are known (3).
+ * Which stacks to take: those that the filters match (1), except suppressed ones (2).
  */
 export async function select(ids: Uint32Array, store: Store, resolver: StackResolver, options: ReportOptions) {
   const { module, function: name, suppressions = [], knownSuppressed = false } = options;
@@ -205,7 +204,7 @@ export class StackResolver {
   #store: Store;
   #symbolizer: Names;
   #frames = new Map<number, Frame[]>();
-  /** Ids of frames whose names have been asked for. */
+  /** Ids of frames whose names were requested. */
   #named = new Set<number>();
   #stacks = new Map<number, Stack>();
 
@@ -266,18 +265,18 @@ export class StackResolver {
     });
   }
 
-  /** What a frame that was loaded stands for: calls that were inlined there first. */
+  /** The locations of a loaded frame: calls that were inlined there come first. */
   locations({ id }: Pick<RawFrame, "id">): readonly Frame[] {
     return this.#frames.get(id)!;
   }
 
-  /** A stack of which some frames may not have been loaded: of those only modules and addresses are known. */
+  /** A stack some of whose frames may not be loaded: of those only modules and addresses are known. */
   outline(id: number): Stack {
     const { frames, ...cut } = this.#store.frames(id);
     return { frames: frames.flatMap((raw) => this.#frames.get(raw.id) ?? [plainFrame(raw)]), ...cut };
   }
 
-  /** The innermost frame of a stack, a call that was inlined there if there is one; undefined of an unknown stack. */
+  /** The innermost frame of a stack, or the innermost call inlined there; undefined for an unknown stack. */
   innermost(id: number): Frame | undefined {
     const raw = this.#store.frames(id).frames[0];
     return raw && this.#frames.get(raw.id)![0];
@@ -295,7 +294,7 @@ export class StackResolver {
   }
 }
 
-/** What is known of a frame without symbols. */
+/** What is known about a frame without symbols. */
 function plainFrame({ module, offset }: RawFrame): Frame {
   return {
     address: hex(BigInt.asUintN(64, module ? module.bias + offset : offset)),

@@ -51,7 +51,7 @@ function template(pattern: string): RegExp {
   return new RegExp(start + text + end, "s");
 }
 
-/** Whether a pattern fits a frame of the stack. */
+/** Whether a pattern matches a frame of the stack. */
 export function isListed(
   frames: readonly Pick<Frame, "module" | "function" | "symbol" | "file">[],
   patterns: readonly RegExp[],
@@ -85,7 +85,7 @@ const KEEPERS = new RegExp(
   ].join("|")})(@.*)?$`,
 );
 
-/** Functions that call libraries of others, which keep what they allocate likewise: none of it gets out. */
+/** Functions that call other libraries, which keep what they allocate in the same way: none of it gets out. */
 const LOOKUPS = /^(get(pw|gr|sp)(nam|uid|gid|ent)(_r)?|getgrouplist|initgroups)(@.*)?$/;
 
 /** Whether a file name is that of the loader or of a library of the C or C++ runtime, or memhook's. */

@@ -38,10 +38,10 @@ export type VerdictOptions = Pick<ReportOptions, "suppressions" | "knownSuppress
   skip?: RegExp | undefined;
 };
 
-/** A verdict, and what gives its findings their frames. */
+/** A verdict, and the source of its findings' frames. */
 export interface Judged {
   verdict: Verdict;
-  /** Has all frames of these findings, and their callers. */
+  /** Loads all frames of these findings, and their callers. */
   detail(findings: readonly Finding[]): Promise<void>;
   /** The stack of a finding that has them. */
   stackOf(finding: Finding): { frames: Frame[] } & Cut;
@@ -104,7 +104,7 @@ export async function verdictOn(store: Store, symbolizer: Names, options: Verdic
 /** Findings among which some are looked for that belong together. */
 const FOREMOST = 64;
 
-/** How long the process has lived: until its end, until now, or until it was last written where nobody knows. */
+/** How long the process lived: until its end, until now, or if that is not known, until it was last written. */
 function lifeOf(store: Store): { span: number; known: boolean } {
   const { end } = store.info();
   if (end.kind !== "none") return { span: Number(end.time), known: true };
@@ -141,7 +141,7 @@ function findingOf(row: PlaceRow, { frame, own }: Place, life: Life): Finding {
   return finding;
 }
 
-/** Own code first; of that what grows; of that what holds most. */
+/** The order: own code first; then what grows; then what holds most. */
 function byWeight(a: Finding, b: Finding): number {
   return (
     Number(b.own) - Number(a.own) ||

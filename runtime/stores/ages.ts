@@ -7,7 +7,7 @@
 import type { Query } from "../host/types.js";
 import type { Store } from "./store.js";
 
-/** Nanoseconds; minTime and maxTime since 1970. All that are given hold together. */
+/** Nanoseconds; minTime and maxTime since 1970. All given bounds apply together. */
 export type Ages = Partial<Record<`${"min" | "max"}Time${"FromNow" | "FromStart" | ""}`, bigint | undefined>>;
 
 /** The narrowest bounds that satisfy all of them. */

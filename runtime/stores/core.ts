@@ -170,7 +170,7 @@ export class Core {
     return this.#view;
   }
 
-  /** Passes a status on; throws what the core has found wrong when it is FAILED. */
+  /** Returns the status; if it is FAILED, throws what the core has found wrong. */
   checked(status: number): number {
     if (status === -1) throw this.fault();
     return status;
@@ -182,7 +182,7 @@ export class Core {
     return address >>> 0;
   }
 
-  /** What the core found wrong last. */
+  /** The last fault that the core found. */
   fault(): StoreError {
     const start = this.call.faultText() >>> 0;
     const units = this.call.faultTextLength();

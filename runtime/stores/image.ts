@@ -19,13 +19,13 @@ const RECORDS_PER_BLOCK = L.BLOCK_BYTES / L.RECORD_BYTES;
 const STACKS_PER_BLOCK = L.BLOCK_BYTES / L.STACK_BYTES;
 const STACKS_MAX = L.BLOCK_MAX_COUNT * STACKS_PER_BLOCK;
 
-/** What a pass over the records may expect of the writer. */
+/** What a pass over the records must expect of the writer. */
 export type Reading =
-  /** Nobody writes. */
+  /** There is no writer. */
   | "still"
-  /** Somebody writes: read every piece until it holds still. */
+  /** There is a writer: read every piece until it is stable. */
   | "settled"
-  /** Somebody writes: read every piece once, and leave out what makes no sense. */
+  /** There is a writer: read every piece once, and leave out records that make no sense. */
   | "hasty";
 
 export class StoreImage {
@@ -87,7 +87,7 @@ export class StoreImage {
     return this.core.bytes(this.core.constant.HEADER + offset, length).slice();
   }
 
-  /** Whose store it is. */
+  /** The identity of the store's process. */
   identity(): Identity {
     return identityOf(new DataView(this.headerBytes(0, L.HEADER_BYTES).buffer));
   }
@@ -103,7 +103,7 @@ export class StoreImage {
     );
   }
 
-  /** The bytes of so many records at PIECE. */
+  /** The bytes of this many records at PIECE. */
   piece(count: number): Uint8Array {
     return this.core.bytes(this.core.constant.PIECE, count * L.RECORD_BYTES);
   }
@@ -131,7 +131,7 @@ export class StoreImage {
     }
   }
 
-  /** Has every stack in the core's answer whose stored total in this order is not zero, live or not. */
+  /** Puts every stack whose stored total in this order is not zero into the core's answer, live or not. */
   admitStacks(order: number): void {
     this.#eachStackPiece((first, end) => this.core.call.admitStacks(first, end, order));
   }
@@ -146,7 +146,7 @@ export class StoreImage {
     this.#eachStackPiece((first, end) => call.collectStacks(first, end, order, Number(selected)));
   }
 
-  /** What the stacks with these ids did all the time, in their order. */
+  /** The stored totals of the stacks with these ids, in their order. */
   stackTotals(ids: readonly number[]): StackTotals[] {
     const { call, constant } = this.core;
     const places = new Map(ids.map((id, i) => [id, i]));

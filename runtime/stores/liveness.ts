@@ -12,7 +12,7 @@ import { isRefused } from "../host/host.js";
 
 export interface Identity {
   pid: number;
-  /** Clock ticks since boot, as in no time namespace; 0n unknown. */
+  /** Clock ticks since boot, without the offset of a time namespace; 0n: unknown. */
   start: bigint;
   /** Inode of the pid namespace; 0n unknown. */
   namespace: bigint;
@@ -28,7 +28,7 @@ export function liveness(identity: Identity): Liveness {
   return typeof found === "number" ? "running" : found;
 }
 
-/** The number that the process has here. */
+/** The process's pid here. */
 export function whereIs(identity: Identity): number | "gone" | "invisible" {
   if (!sameBoot(identity.bootId)) return "gone";
   const mine = namespaceOf("self");
@@ -43,12 +43,12 @@ export function whereIs(identity: Identity): number | "gone" | "invisible" {
   return "invisible";
 }
 
-/** Who this process is. */
+/** The identity of this process. */
 export function ownIdentity(): Identity {
   return { ...identityAt("self"), pid: process.pid };
 }
 
-/** Who the process is that /proc shows by this number or as "self". */
+/** The identity of the process that /proc shows by this number, or as "self". */
 export function identityAt(name: string): Identity {
   return {
     pid: Number(name),
@@ -71,7 +71,7 @@ function isProcess(pid: string, identity: Identity): boolean {
   return statLives(stat, identity.start === 0n ? 0n : identity.start + ticksAhead());
 }
 
-/** Whether there is such a process of somebody else's that /proc, mounted with hidepid, does not show. */
+/** Whether there is such a process of another user that /proc, mounted with hidepid, does not show. */
 function isHidden(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -81,10 +81,10 @@ export function stackRows(image: StoreImage, rows: number, sampled: boolean, wit
   });
 }
 
-/** How many parts a life has in births. */
+/** The number of parts of a life in births. */
 export const BUCKETS = 16;
 
-/** The births that lie at an address of a core. */
+/** The births at an address of a core. */
 export function birthsAt({ core: { view, constant } }: StoreImage, at: number): Births {
   const total = (field: number) => Number(view.getBigUint64(at + field, true));
   const counts: number[] = [];
@@ -106,14 +106,14 @@ export function birthsAt({ core: { view, constant } }: StoreImage, at: number): 
   };
 }
 
-/** The answer of the last collection to "how much is that in all". */
+/** The totals of the last collection. */
 export function matchedStacks({ core: { call } }: StoreImage, sampled: boolean): Matched {
   const matched = { count: call.stacksMatched(), bytes: call.stacksBytes() };
   if (!sampled) return matched;
   return { ...matched, margin: margin(call.stacksBytesVariance(), call.stacksBytesSpread()) };
 }
 
-/** The same of the last scan for single allocations. */
+/** The totals of the last scan for single allocations. */
 export function matchedRecords({ core: { call } }: StoreImage, sampled: boolean): Matched {
   const matched = { count: call.matchedCount(), bytes: call.matchedBytes() };
   if (!sampled) return matched;
@@ -129,7 +129,7 @@ export function suppressedIn({ core: { call } }: StoreImage): Suppressed | undef
   return listed.count === 0 ? all : { ...all, listed };
 }
 
-/** Has a query's choice among the stacks of the sums carried out in the core. */
+/** Makes the core select the stacks that a query chose among the sums. */
 export async function selectIn({ core }: StoreImage, choose: NonNullable<Query["selectStacks"]>): Promise<void> {
   const list = core.address(core.call.listStackIds());
   const count = core.call.stackIdCount();

@@ -12,7 +12,7 @@ import { birthsAt } from "./queryrows.js";
 import { margin } from "./sample.js";
 import type { StoreFrames } from "./storeframes.js";
 
-/** What stacks with one number hold together. */
+/** The sums of the stacks with one number. */
 export interface PlaceRow {
   /** Which number. */
   place: number;
@@ -28,7 +28,7 @@ export interface PlaceRow {
   births: Births;
 }
 
-/** Finds what stacks have in common, and gives their sums. */
+/** Groups stacks, and returns their sums. */
 export type Gather = (walks: StackWalks) => Promise<PlaceRow[]>;
 
 /** Where the stacks stopped. */
@@ -96,7 +96,7 @@ export class StackWalks {
     }
   }
 
-  /** A copy: what is found later does not change it. */
+  /** A copy: later results do not change it. */
   spots(): Spots {
     const { call, constant } = this.#image.core;
     const found = this.#states().map((state) => Number(state === constant.SEARCH_FOUND));

@@ -37,7 +37,7 @@ export type { StoreInfo, TimelineEntry } from "./storeinfo.js";
 export type { StoreNow } from "./storetime.js";
 
 const NO_TOP = 0xffff_ffff;
-/** A core that has grown beyond this is given back to the system after its query. */
+/** A core that has grown beyond this is released after its query. */
 const KEEP_BYTES = 64 << 20;
 
 /** The file behind a name in shared memory. */
@@ -80,12 +80,12 @@ export class Store {
   readonly #module: WebAssembly.Module;
   /** The core with the tables and the newest header. */
   readonly #tables: StoreImage;
-  /** Cores that no query uses at the moment. */
+  /** Cores that no query uses. */
   readonly #idle: StoreImage[] = [];
   readonly #frames: StoreFrames;
   #liveness: Liveness = "gone";
   #closed = false;
-  /** What the last pass over the records found live, all filters aside. */
+  /** What the last pass over the records found live, without filters. */
   #live: { count: number; bytes: number; newest: bigint } | undefined;
 
   /** Use openStore(). */
@@ -118,7 +118,7 @@ export class Store {
     };
   }
 
-  /** Sums over the process, as of the last query; reads the records when there was none. */
+  /** Sums over the process, as of the last query; reads the records if there was none. */
   totals(): Totals {
     this.#checkOpen();
     if (!this.#live) {
@@ -229,7 +229,7 @@ export class Store {
     return result;
   }
 
-  /** Calls `use` with all records, a piece at a time, as they are in the file. The bytes are good until it returns. */
+  /** Calls `use` with all records, a piece at a time, as in the file. The bytes are valid until it returns. */
   eachRecords(use: (records: Uint8Array) => void): void {
     this.#checkOpen();
     this.#look();
@@ -242,7 +242,7 @@ export class Store {
     this.#tables.load(!this.#writing);
   }
 
-  /** The number that the process has here, which a container makes another one; undefined where it is not seen. */
+  /** The process's pid here, which differs from the one in its container; undefined if it is not visible. */
   visiblePid(): number | undefined {
     const found = whereIs(this.#tables.identity());
     return typeof found === "number" ? found : undefined;
@@ -263,7 +263,7 @@ export class Store {
     return (this.#tables.u32(L.HEADER_FLAGS) & L.FLAG_BYPASSED) !== 0;
   }
 
-  /** What the header knows, as of the last query. */
+  /** The header's contents, as of the last query. */
   info(): StoreInfo {
     return infoOf(this.#tables);
   }
@@ -286,7 +286,7 @@ export class Store {
     return this.#frames.modules();
   }
 
-  /** A relative time as nanoseconds since 1970: what the wall clock said then. */
+  /** A relative time in wall clock time: nanoseconds since 1970. */
   wallTime(relative: bigint): bigint {
     return wallTime(this.#tables, relative);
   }
@@ -299,7 +299,7 @@ export class Store {
     return relativeTime(this.#tables, wall, which);
   }
 
-  /** What is now in relative time, for the ages of what is live. Asks the machine's clock, and no wall clock. */
+  /** Now, in relative time, for ages. Asks the machine's boot clock, not the wall clock. */
   now(): StoreNow {
     this.#checkOpen();
     const time = timeNow(this.#tables, newestInHeader(this.#tables));
@@ -317,7 +317,7 @@ export class Store {
     return newestInHeader(this.#tables, this.#live!.newest);
   }
 
-  /** Closes the file. Whoever asks afterwards gets a StoreError. */
+  /** Closes the file. Later queries throw StoreError. */
   close(): void {
     this.#closed = true;
     this.#source.close();
@@ -327,17 +327,17 @@ export class Store {
     if (this.#closed) throw new StoreError(`${this.path}: was closed; open it again`);
   }
 
-  /** Whether the process has said how it ended. */
+  /** Whether the process noted how it ended. */
   get #ended(): boolean {
     return this.#tables.u32(L.HEADER_END_KIND) !== L.END_NONE;
   }
 
-  /** Whether somebody may write into the store while it is read. */
+  /** Whether the store may be written while it is read. */
   get #writing(): boolean {
     return this.#liveness === "running" || (this.#liveness === "invisible" && !this.#ended);
   }
 
-  /** Asks whether the process is still there. */
+  /** Finds out whether the process is still alive. */
   #look(): void {
     try {
       this.#liveness = liveness(this.#tables.identity());
@@ -366,7 +366,7 @@ export class Store {
     this.#tables.load(false);
   }
 
-  /** Reads again how much there is, so that the tables and `image` hold what the records refer to. */
+  /** Reads the sizes again, so that the tables and `image` hold everything that the records refer to. */
   #loadAgain(image: StoreImage): void {
     image.load(false);
     this.#frames.forget();

@@ -15,14 +15,14 @@ export class StoreFrames {
     this.#tables = tables;
   }
 
-  /** To be called when the tables may have changed. */
+  /** Must be called when the tables may have changed. */
   forget(): void {
     this.#tables.core.call.forgetBlocks();
     this.#modules.clear();
     this.#frames.clear();
   }
 
-  /** The frames of a stack that a query gave, innermost first. */
+  /** The frames of a stack from a query's answer, innermost first. */
   frames(stackId: number): { frames: RawFrame[] } & Cut {
     const { core } = this.#tables;
     this.#tables.fetch(() => core.call.beginWalk(stackId));
@@ -80,7 +80,7 @@ export class StoreFrames {
     return frame;
   }
 
-  /** Every file that was mapped into the process, also those unloaded since. */
+  /** Every file that was ever mapped into the process, including unloaded ones. */
   modules(): ModuleInfo[] {
     const count = this.#tables.count(L.KIND_MODULES);
     return Array.from({ length: Math.max(0, count - 1) }, (_, i) => this.#moduleInfo(i + 1));

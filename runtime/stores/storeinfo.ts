@@ -12,27 +12,27 @@ export interface TimelineEntry {
   allocations: number;
 }
 
-/** What the header knows. Bytes and counts are numbers, times nanoseconds. */
+/** The header's contents. Bytes and counts are numbers; times are in nanoseconds. */
 export interface StoreInfo {
   version: { major: number; minor: number };
   writer: "library" | "memdb";
   unwinder: "libunwind" | "dwarf" | "fp" | "unknown";
-  /** Most bytes the store may take on disk, and what it has taken. */
+  /** The most bytes that the store may take on disk, and how many it takes. */
   sizeLimit: number;
   committedBytes: number;
-  /** Length of the file; more than it takes on disk, as it has holes. */
+  /** The length of the file. It has holes, so this is more than it takes on disk. */
   fileBytes: number;
   counts: Record<"records" | "stacks" | "nodes" | "frames" | "modules" | "strings", number>;
   end: { kind: "none" | "exit" | "immediate exit" | "exec"; status: number; time: bigint };
   sampleBytes: number;
   dropped: number;
   droppedBytes: number;
-  /** Addresses that are mapped without any access; null of a store before 1.4. */
+  /** Bytes that are mapped without any access; null for a store before 1.4. */
   reservedBytes: number | null;
   depthLimit: number;
-  /** memhook switched itself off in the process: what is stored is not all. */
+  /** memhook switched itself off in the process: the store is incomplete. */
   switchedOff: boolean;
-  /** Another malloc comes ahead of memhook's and passes nothing on: its blocks are not stored. */
+  /** Another malloc comes before memhook's and passes nothing on: its blocks are not stored. */
   bypassed: boolean;
   /** The process was linked for pointers of this size. */
   pointerBytes: number;
@@ -61,7 +61,7 @@ const END_KINDS = {
   [L.END_EXEC]: "exec",
 } as const;
 
-/** What the header in an image's core says. */
+/** The header's contents, from an image's core. */
 export function infoOf(image: StoreImage): StoreInfo {
   const number = (offset: number) => Number(image.u64(offset));
   const bootId = Buffer.from(image.headerBytes(L.HEADER_BOOT_ID, 16)).toString("hex");

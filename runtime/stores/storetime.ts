@@ -10,16 +10,16 @@ import * as L from "../../asm/layout.js";
 import { clock, TICK } from "../host/clock.js";
 import type { StoreImage } from "./image.js";
 
-/** Now, in relative time; `known` false: it is not, and this is when the store was last written. */
+/** Now, in relative time. If `known` is false, now is not known, and this is when the store was last written. */
 export interface StoreNow {
   time: bigint;
   known: boolean;
 }
 
-/** Reading /proc/uptime may be behind by a hundredth of a second; where it is by more, something is not as it says. */
+/** /proc/uptime may lag by a hundredth of a second. If it lags by more than this, the clocks disagree. */
 const BEHIND_NS = 1_000_000_000n;
 
-/** Now, in relative time; null of another boot or machine. The store has the time `written`, at the least. */
+/** Now, in relative time; null for another boot or machine. It is at least `written`. */
 export function timeNow(image: StoreImage, written: bigint): bigint | null {
   const boot = clock.boot();
   if (boot === null || bootIdOf(image) !== clock.bootId()) return null;
@@ -36,7 +36,7 @@ export function timeNow(image: StoreImage, written: bigint): bigint | null {
   return now < written ? written : now;
 }
 
-/** Whether the times of the store begin after that, of this boot. */
+/** Whether the times of the store begin after that time of this boot. */
 export function beganAfter(image: StoreImage, boot: bigint): boolean {
   const bootId = bootIdOf(image);
   if (!/^0*$/.test(bootId) && bootId !== clock.bootId()) return false;
@@ -60,7 +60,7 @@ export function newestInHeader(image: StoreImage, known = 0n): bigint {
   return newest;
 }
 
-/** From a relative time on the wall clock went on from `wall`. */
+/** From this relative time on, the wall clock continued from `wall`. */
 interface Stretch {
   time: bigint;
   wall: bigint;

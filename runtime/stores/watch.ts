@@ -8,7 +8,7 @@ import { clock } from "../host/clock.js";
 import type { Query, RawStackRow } from "../host/types.js";
 import type { Store } from "./store.js";
 
-/** What changed of a stack between two looks; `bytes` and `count` are what it has now. */
+/** The change of a stack between two looks; `bytes` and `count` are what it holds now. */
 export interface Growth {
   stackId: number;
   bytes: number;
@@ -26,7 +26,7 @@ export interface Look {
   running: boolean;
   bytes: number;
   count: number;
-  /** Against the look before; undefined the first time. */
+  /** The change since the previous look; undefined in the first one. */
   growth?: { bytes: number; count: number; stacks: Growth[] };
 }
 
