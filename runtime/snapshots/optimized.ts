@@ -6,9 +6,10 @@
 //
 // Stacks that hold different amounts are never paired, so that this hides no growth. If both have lines, inlined calls
 // are recorded, and only a call that became a jump leaves a function out: its neighbours are on the same lines as
-// before. Otherwise one leak has gone and another one of the same size has come.
+// before, or where an edit moved them (movedlines.ts). Otherwise one leak has gone and another one of the same size has
+// come.
 
-import type { Amount, SnapshotStack } from "../host/types.js";
+import type { Amount, SnapshotFrame, SnapshotStack } from "../host/types.js";
 import { byText } from "./snapshotrow.js";
 
 /** What a stack is compared by here. */
@@ -24,7 +25,11 @@ export interface Functions {
   places: readonly number[];
   /** The line of each in the user's own code: 0 where that is not known, STANDARD in a standard library. */
   lines: readonly number[];
+  frames: readonly SnapshotFrame[];
 }
+
+/** Whether an edit may have moved the line of one frame to that of the other. */
+export type MayMove = (was: SnapshotFrame, is: SnapshotFrame) => boolean;
 
 /** Compilers inline functions of standard libraries, and leave them out, as they like. */
 export const STANDARD = -1;
@@ -92,6 +97,7 @@ export function pairsOfBuilds<Stack extends Held>(
   old: readonly Alike<Stack>[],
   now: readonly Alike<Stack>[],
   functionsOf: (row: SnapshotStack) => Functions,
+  mayMove: MayMove,
 ): [Alike<Stack>, Alike<Stack>][] {
   const wanted = new Map<string, Alike<Stack>[]>();
   for (const was of old) {
@@ -107,19 +113,20 @@ export function pairsOfBuilds<Stack extends Held>(
     if (are) are.push(is);
     else if (were) buckets.set(were, [is]);
   }
-  return [...buckets].flatMap(([were, are]) => pairsOfEquals(were, are, functionsOf));
+  return [...buckets].flatMap(([were, are]) => pairsOfEquals(were, are, functionsOf, mayMove));
 }
 
 function pairsOfEquals<Stack extends Held>(
   old: readonly Alike<Stack>[],
   now: readonly Alike<Stack>[],
   functionsOf: (row: SnapshotStack) => Functions,
+  mayMove: MayMove,
 ): [Alike<Stack>, Alike<Stack>][] {
   if (old.length * now.length > MOST_PAIRS) return [];
   const [were, are] = [old, now].map((side) => side.map((alike) => ({ alike, functions: functionsOf(alike.row) })));
   const pairs = were!.flatMap((was) =>
     are!.flatMap((is): Pair<Stack>[] => {
-      const found = comparison(was.functions, is.functions);
+      const found = comparison(was.functions, is.functions, mayMove);
       return found ? [{ was: was.alike, is: is.alike, ...found }] : [];
     }),
   );
@@ -139,7 +146,7 @@ const first = ({ was, is }: { was: Held; is: Held }) => (byText(was.row, is.row)
 const second = ({ was, is }: { was: Held; is: Held }) => (byText(was.row, is.row) <= 0 ? is.row : was.row);
 
 /** How many frames have moved and how many are missing, if the one is the other with some frames left out. */
-function comparison(was: Functions, is: Functions): { moved: number; missing: number } | undefined {
+function comparison(was: Functions, is: Functions, mayMove: MayMove): { moved: number; missing: number } | undefined {
   if (was.program !== is.program || was.cut !== is.cut) return undefined;
   const [long, short] = was.names.length >= is.names.length ? [was, is] : [is, was];
   if (short.names.length === 0 && long.names.length > 0) return undefined;
@@ -154,7 +161,7 @@ function comparison(was: Functions, is: Functions): { moved: number; missing: nu
       gap ||= long.lines[i] !== STANDARD;
     } else {
       if (gap && elsewhere) return undefined;
-      elsewhere = isElsewhere(long.lines[i]!, short.lines[at]!);
+      elsewhere = long === was ? isElsewhere(was, i, is, at, mayMove) : isElsewhere(was, at, is, i, mayMove);
       if (gap && elsewhere) return undefined;
       gap = false;
       const [one, other] = [long.places[i]!, short.places[at]!];
@@ -168,19 +175,23 @@ function comparison(was: Functions, is: Functions): { moved: number; missing: nu
   return moved > 0 && missing > short.names.length ? undefined : { moved, missing };
 }
 
-const isElsewhere = (line: number, other: number) => line > 0 && other > 0 && line !== other;
+/** Whether a frame of the one and a frame of the other are on lines that no edit has moved to one another. */
+function isElsewhere(was: Functions, i: number, is: Functions, j: number, mayMove: MayMove): boolean {
+  const [line, other] = [was.lines[i]!, is.lines[j]!];
+  return line > 0 && other > 0 && line !== other && !mayMove(was.frames[i]!, is.frames[j]!);
+}
 
 /** Whether a snapshot has a function in any stack, by the number of its bare name. */
 type Has = (name: number) => boolean;
 
 /** Whether an optimizer may have made the one of the other, together with others. `inBase`, `inHead`: what there is. */
-export function mayBeOf(was: Compared, is: Compared, inBase: Has, inHead: Has): boolean {
+export function mayBeOf(was: Compared, is: Compared, inBase: Has, inHead: Has, mayMove: MayMove): boolean {
   const [one, other] = [was.functions, is.functions];
   if (one.program !== other.program || one.cut !== other.cut) return false;
   return (
-    comparison(was.bare, is.bare) !== undefined ||
-    isBeginning(one, other) ||
-    isBeginning(other, one) ||
+    comparison(was.bare, is.bare, mayMove) !== undefined ||
+    isBeginning(one, other, one, other, mayMove) ||
+    isBeginning(other, one, one, other, mayMove) ||
     isInitializer(was.row, is.row) ||
     isInitializer(is.row, was.row) ||
     isFolded(was.bare, is.bare, (name) => inBase(name) && inHead(name)) ||
@@ -189,10 +200,10 @@ export function mayBeOf(was: Compared, is: Compared, inBase: Has, inHead: Has): 
 }
 
 /** Whether a stack whose callers are lost is another's inner part, as far as it goes. */
-function isBeginning(part: Functions, whole: Functions): boolean {
+function isBeginning(part: Functions, whole: Functions, was: Functions, is: Functions, mayMove: MayMove): boolean {
   const last = part.names.length - 1;
   if (!part.lost || last < 0 || !part.names.every((name, i) => name === whole.names[i])) return false;
-  return !isElsewhere(part.lines[last]!, whole.lines[last]!);
+  return !isElsewhere(was, last, is, last, mayMove);
 }
 
 /**
@@ -208,8 +219,8 @@ function isInitializer(all: SnapshotStack, one: SnapshotStack): boolean {
 }
 
 /**
- * Whether they are the same but for one function, called from the same place and calling in the same one, and for
- * callers that were left out: one of the two has its code from the other then, which both builds have.
+ * Whether they are the same but for one function, called from the same place, and for callers that were left out: one
+ * of the two has its code from the other then, which both builds have.
  */
 function isFolded(was: Functions, is: Functions, isInBoth: Has): boolean {
   const at = was.names.findIndex((name, i) => name !== is.names[i]);
@@ -217,7 +228,6 @@ function isFolded(was: Functions, is: Functions, isInBoth: Has): boolean {
     names.slice(at + 1).map((name, i) => `${name} ${places[at + 1 + i]}`),
   ) as [string[], string[]];
   if (at < 0 || callers.length === 0 || callers[0] !== others[0]) return false;
-  if (at > 0 && isElsewhere(was.lines[at - 1]!, is.lines[at - 1]!)) return false;
   const [long, short] = callers.length >= others.length ? [callers, others] : [others, callers];
   let next = 0;
   for (const caller of long) if (caller === short[next]) next++;

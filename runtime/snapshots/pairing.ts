@@ -15,9 +15,20 @@
 // has no name, its place in the program counts as its name; in a library, which changes without the program, it counts
 // in steps 1 and 2 only.
 
-import type { Amount, SnapshotStack } from "../host/types.js";
+import type { Amount, SnapshotFrame, SnapshotStack } from "../host/types.js";
 import { balanced } from "./balanced.js";
-import { type Alike, type Compared, type Held, mayBeOf, pairsOfBuilds, single, sum, together } from "./optimized.js";
+import { MovedLines } from "./movedlines.js";
+import {
+  type Alike,
+  type Compared,
+  type Held,
+  type MayMove,
+  mayBeOf,
+  pairsOfBuilds,
+  single,
+  sum,
+  together,
+} from "./optimized.js";
 import { byText } from "./snapshotrow.js";
 import { StackKeys } from "./stackkeys.js";
 
@@ -65,6 +76,7 @@ class Pairing {
   /** The same after step 3. */
   #fixed: Group[] = [];
   #added: Group[] = [];
+  #mayMove: MayMove = () => false;
 
   /** Step 1. What is left of either side. */
   pairEqual(base: readonly SnapshotStack[], head: readonly SnapshotStack[]): [SnapshotStack[], SnapshotStack[]] {
@@ -115,11 +127,16 @@ class Pairing {
   /** Step 4. */
   pairBuilds(): void {
     const keys = this.#keys;
-    this.#pairAlike(pairsOfBuilds(single(this.#fixed), single(this.#added), (row) => keys.functionsOf(row)));
+    // What the steps before have paired shows which lines an edit moved.
+    const known = this.#fixed.length > 0 && this.#added.length > 0 ? [...this.pairs] : [];
+    this.#mayMove = mayMoveBy(known, (row) => keys.framesOf(row));
+    const whole = (row: SnapshotStack) => keys.functionsOf(row);
+    this.#pairAlike(pairsOfBuilds(single(this.#fixed), single(this.#added), whole, this.#mayMove));
     if (this.#fixed.length > 0 && this.#added.length > 0) {
       // Bare names take time, and are mostly not needed.
       const bare = (row: SnapshotStack) => keys.bareFunctionsOf(row);
-      this.#pairAlike(pairsOfBuilds(together(this.#fixed, bare), together(this.#added, bare), bare));
+      const [fixed, added] = [together(this.#fixed, bare), together(this.#added, bare)];
+      this.#pairAlike(pairsOfBuilds(fixed, added, bare, this.#mayMove));
     }
     for (const was of this.#fixed) this.#pair(was, undefined);
     for (const is of this.#added) this.#pair(undefined, is);
@@ -181,7 +198,7 @@ class Pairing {
       };
     };
     const [inBase, inHead] = [namesOf(base), namesOf(head)];
-    return (was, is) => mayBeOf(compared(was), compared(is), inBase, inHead);
+    return (was, is) => mayBeOf(compared(was), compared(is), inBase, inHead, this.#mayMove);
   }
 
   #pair(was: Held | undefined, is: Held | undefined, moved = false): void {
@@ -242,6 +259,17 @@ class Pairing {
     this.#fixed = this.#fixed.filter((group) => !paired.has(group));
     this.#added = this.#added.filter((group) => !paired.has(group));
   }
+}
+
+/** Looks at the pairs when somebody asks: mostly nobody does. */
+function mayMoveBy(pairs: readonly Pair[], framesOf: (row: SnapshotStack) => SnapshotFrame[]): MayMove {
+  let lines: MovedLines | undefined;
+  return (from, to) => {
+    lines ??= new MovedLines(
+      pairs.flatMap(({ was, is }) => (was && is ? [[framesOf(was.row), framesOf(is.row)] as const] : [])),
+    );
+    return lines.may(from, to);
+  };
 }
 
 function held(row: SnapshotStack): Held {

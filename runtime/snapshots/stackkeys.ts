@@ -9,7 +9,7 @@
 
 import { json } from "../host/json.js";
 import { enlarged, Numbering } from "../host/numbering.js";
-import type { SnapshotStack } from "../host/types.js";
+import type { SnapshotFrame, SnapshotStack } from "../host/types.js";
 import { isRuntimeName } from "../reports/suppressions.js";
 import { isTooDeep } from "../stores/cut.js";
 import { demangle } from "../symbols/demangle.js";
@@ -92,6 +92,7 @@ export class StackKeys {
       functions.names.push(keys[at + 1]!);
       functions.places.push(keys[at]! + 1);
       functions.lines.push(this.#bareOf(number) < 0 ? STANDARD : this.#lineOf(number));
+      functions.frames.push(this.#frames.at(number));
     }
     return functions;
   }
@@ -105,12 +106,21 @@ export class StackKeys {
       functions.names.push(bare);
       functions.places.push(this.#lineOf(number));
       functions.lines.push(this.#lineOf(number));
+      functions.frames.push(this.#frames.at(number));
     }
     return functions;
   }
 
+  /** @throws SnapshotError */
+  framesOf(row: SnapshotStack): SnapshotFrame[] {
+    return [...this.#numbersOf(row)].map((number) => this.#frames.at(number));
+  }
+
   #functionsFor(row: SnapshotStack) {
-    const lists = { names: [] as number[], places: [] as number[], lines: [] as number[] };
+    const lists = {
+      ...{ names: [] as number[], places: [] as number[], lines: [] as number[] },
+      frames: [] as SnapshotFrame[],
+    };
     return { program: this.#program(row.program), cut: isTooDeep(row), lost: row.lost === true, ...lists };
   }
 

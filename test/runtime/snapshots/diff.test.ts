@@ -226,6 +226,24 @@ const cases: [string, Snapshot, Snapshot, string[]][] = [
     ];
   }),
   [
+    "with lines, and a jump that became a call, where an edit has moved the lines around",
+    snapshot(held(1, 24, "work@a.c:5", "main@b.c:9"), held(1, 8, "other@a.c:3", "main@b.c:8")),
+    snapshot(held(1, 24, "work@a.c:9", "run@a.c:20", "main@b.c:9"), held(1, 8, "other@a.c:5", "main@b.c:8")),
+    ["unchanged 0 other:5, from 3", "unchanged 0 work:9, from 5"],
+  ],
+  [
+    "and where it has not",
+    snapshot(held(1, 24, "work@a.c:5", "main@b.c:9"), held(1, 8, "other@a.c:3", "main@b.c:8")),
+    snapshot(held(1, 24, "work@a.c:9", "run@a.c:20", "main@b.c:9"), held(1, 8, "other@a.c:3", "main@b.c:8")),
+    ["new 24 work:9", "unchanged 0 other:3", "fixed -24 work:5"],
+  ],
+  [
+    "functions of the same code in others, folded",
+    snapshot(held(1, 24, "f@a.c:2", "a@a.c:1", "c@a.c:8"), held(1, 24, "f@b.c:3", "b@b.c:5", "c@a.c:9")),
+    snapshot(held(1, 24, "f@a.c:2", "a@a.c:1", "c@a.c:8"), held(1, 24, "f@a.c:2", "a@a.c:1", "c@a.c:9")),
+    ["unchanged 0 f:2", "unchanged 0 f:2, from 3"],
+  ],
+  [
     "with lines, a call from the same line as before may have become a jump",
     snapshot(held(1, 24, "make@a.c:1", "work@a.c:5", "main@a.c:9")),
     snapshot(held(1, 24, "work@a.c:5", "main@a.c:12")),
