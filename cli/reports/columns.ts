@@ -56,3 +56,17 @@ export function cut(text: string, most: number, where: "front" | "end" = "end"):
     .reverse()
     .join("")}`;
 }
+
+/** A sentence in lines of so many columns, broken between words; those behind the first are indented. */
+export function wrapped(text: string, most: number, indent = "    "): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    const longer = line === "" ? word : `${line} ${word}`;
+    if (line !== "" && columns(longer) > most) {
+      lines.push(line);
+      line = indent + word;
+    } else line = longer;
+  }
+  return [...lines, line];
+}

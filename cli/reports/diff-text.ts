@@ -27,7 +27,7 @@ import {
   verdict,
 } from "./diff-words.js";
 import { sourceText } from "./source.js";
-import { bold, dim, type Style } from "./style.js";
+import { bold, dim, type Style, sentence } from "./style.js";
 import { droppedLine } from "./text.js";
 
 const INDENT = "    ";
@@ -62,6 +62,6 @@ export function* diffText(answer: DiffAnswer, top: number, style: Style): Genera
   }
   if (regressions.length > top) yield `\n… and ${regressions.length - top} more (--top)\n`;
   const missing = droppedLine(diff.dropped);
-  if (missing !== null) yield `\n${missing}\n`;
+  if (missing !== null) yield `\n${sentence(style, missing)}`;
   if (regressions.length > 0) yield `\nTo accept what is live now: ${printable(accept)}\n`;
 }

@@ -6,7 +6,7 @@
 
 import { printable } from "../../runtime/host/printable.js";
 import type { Frame } from "../../runtime/host/types.js";
-import { columns, cut } from "./columns.js";
+import { columns, cut, wrapped } from "./columns.js";
 
 export interface Style {
   /** Escape sequences for bold and dim. */
@@ -53,6 +53,11 @@ export function bold(style: Style, text: string): string {
 
 export function dim(style: Style, text: string): string {
   return style.colour ? `\x1b[2m${text}\x1b[22m` : text;
+}
+
+/** A sentence about the answer, in as many lines as it needs where lines are as long as the terminal is wide. */
+export function sentence(style: Style, text: string): string {
+  return `${(style.short ? wrapped(text, style.width) : [text]).join("\n")}\n`;
 }
 
 const STRING =

@@ -10,7 +10,7 @@
 
 import { printable } from "../../runtime/host/printable.js";
 import type { LiveReport } from "../../runtime/reports/report.js";
-import { bold, type Style, shortPath } from "./style.js";
+import { bold, type Style, sentence, shortPath } from "./style.js";
 import {
   allocationCount,
   BYPASSED,
@@ -36,7 +36,7 @@ export function* processSummary(name: string, ended: string, report: LiveReport,
   if (report.suppressed) yield `memhook: ${suppressedLine(report.suppressed, style)}\n`;
   const sampled = sampleLine(report, style);
   if (sampled !== null) yield `memhook: ${sampled}\n`;
-  if (report.bypassed) yield `memhook: ${BYPASSED}\n`;
+  if (report.bypassed) yield sentence(style, `memhook: ${BYPASSED}`);
   const missing = droppedLine(dropped);
-  if (missing !== null) yield `memhook: ${missing}\n`;
+  if (missing !== null) yield sentence(style, `memhook: ${missing}`);
 }

@@ -19,7 +19,18 @@ import { cut } from "./columns.js";
 import { cutText } from "./cut.js";
 import { humanAge, humanSize, sizeName } from "./sizes.js";
 import { sourceText } from "./source.js";
-import { bold, dim, fitted, frameWords, functionName, NAME_START, PLAIN, type Style, shortPath } from "./style.js";
+import {
+  bold,
+  dim,
+  fitted,
+  frameWords,
+  functionName,
+  NAME_START,
+  PLAIN,
+  type Style,
+  sentence,
+  shortPath,
+} from "./style.js";
 
 export interface TextOptions {
   /** The rows' frames. */
@@ -60,9 +71,9 @@ export function* textReport(
   if (report.suppressed) yield `${suppressedLine(report.suppressed, style)}\n`;
   const sampled = sampleLine(report, style);
   if (sampled !== null) yield `${sampled}\n`;
-  if (report.bypassed) yield `${BYPASSED}\n`;
+  if (report.bypassed) yield sentence(style, BYPASSED);
   const missing = droppedLine(report.totals.dropped);
-  if (missing !== null) yield `${missing}\n`;
+  if (missing !== null) yield sentence(style, missing);
 }
 
 /** "app (pid 4711), running since 2 h 5 min, 1.5 MiB live in 12 allocations" */

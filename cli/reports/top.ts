@@ -20,7 +20,7 @@ import { printable } from "../../runtime/host/printable.js";
 import type { Cut, Frame } from "../../runtime/host/types.js";
 import { isRuntimeModule } from "../../runtime/reports/suppressions.js";
 import { isSystemFile } from "../../runtime/reports/systemfiles.js";
-import { columns, cut, start } from "./columns.js";
+import { columns, cut, start, wrapped } from "./columns.js";
 import { cutText } from "./cut.js";
 import { humanSize } from "./sizes.js";
 import { bold, dim, frameWords, type Style } from "./style.js";
@@ -217,8 +217,8 @@ export function screen(state: TopState, width: number, height: number, style: St
     ...(state.typing || state.filter !== "" ? [`filter: ${state.filter}${state.typing ? "_" : ""}`] : []),
     ...(state.known > 0 ? [`${humanSize(state.known)} of the runtimes left out`] : []),
   ].join(", ");
-  const head = wrapped(state.head, width).map((line) => bold(style, cutTo(line)));
-  if (state.missing !== null) head.push(cutTo(state.missing));
+  const head = inTwo(state.head, width).map((line) => bold(style, cutTo(line)));
+  if (state.missing !== null) head.push(...wrapped(state.missing, width, "  ").map(cutTo));
   // Where there is room for them and for the rows.
   if (height >= TALL) head.push(...state.places.map(cutTo));
   head.push(cutTo(` ${numbers(({ title }) => title)}  ${status}`));
@@ -230,7 +230,7 @@ export function screen(state: TopState, width: number, height: number, style: St
 }
 
 /** A line in two where it does not fit in one, broken behind a comma. */
-function wrapped(text: string, width: number): string[] {
+function inTwo(text: string, width: number): string[] {
   const comma = columns(text) <= width ? -1 : start(text, width).lastIndexOf(", ");
   return comma < 0 ? [text] : [text.slice(0, comma + 1), text.slice(comma + 2)];
 }

@@ -22,7 +22,7 @@ import { columns, cut } from "./columns.js";
 import { cutText } from "./cut.js";
 import { callName, folded } from "./folding.js";
 import { humanAge, humanSize } from "./sizes.js";
-import { bold, dim, functionName, type Style, shortPath } from "./style.js";
+import { bold, dim, functionName, type Style, sentence, shortPath } from "./style.js";
 import { BYPASSED, droppedLine, SWITCHED_OFF, sampleLine, stackText, suppressedLine } from "./text.js";
 
 const WORDS: Record<BirthKind, string> = {
@@ -80,10 +80,10 @@ export function* verdictText(judged: Judged, look: VerdictLook): Generator<strin
   const { sample, matched } = verdict;
   const sampled = sampleLine({ ...(sample && { sample }), matched, stacks: [] }, { ...style, human: true });
   if (sampled !== null) yield `${sampled}\n`;
-  if (verdict.switchedOff) yield `${SWITCHED_OFF}\n`;
-  if (verdict.bypassed) yield `${BYPASSED}\n`;
+  if (verdict.switchedOff) yield sentence(style, SWITCHED_OFF);
+  if (verdict.bypassed) yield sentence(style, BYPASSED);
   const missing = droppedLine(verdict.totals.dropped);
-  if (missing !== null) yield `${missing}\n`;
+  if (missing !== null) yield sentence(style, missing);
 }
 
 /**

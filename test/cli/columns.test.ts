@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { columns, cut, start } from "../../cli/reports/columns.js";
+import { columns, cut, start, wrapped } from "../../cli/reports/columns.js";
+import { BYPASSED } from "../../cli/reports/text.js";
 
 const WIDTHS: [text: string, width: number][] = [
   ["", 0],
@@ -40,4 +41,19 @@ test("columns: a cut text fits, and has whole characters", () => {
   assert.equal(cut("日本語", 5), "日本…");
   assert.equal(cut("日本語", 4, "front"), "…語");
   assert.equal(cut("plain text", 6), "plain…");
+});
+
+test("columns: a sentence in lines, broken between words", () => {
+  assert.deepEqual(wrapped("one two three", 13), ["one two three"]);
+  assert.deepEqual(wrapped("one two three", 12), ["one two", "    three"]);
+  assert.deepEqual(wrapped("日本 日本 日本語", 9, " "), ["日本 日本", " 日本語"]);
+  assert.deepEqual(wrapped("of/a/long/path is what it is", 8), [
+    "of/a/long/path",
+    "    is",
+    "    what",
+    "    it",
+    "    is",
+  ]);
+  assert.deepEqual(wrapped("", 8), [""]);
+  for (const line of wrapped(BYPASSED, 80)) assert.ok(columns(line) <= 80, line);
 });

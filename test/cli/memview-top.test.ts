@@ -9,6 +9,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { columns } from "../../cli/reports/columns.js";
 import { PLAIN } from "../../cli/reports/style.js";
+import { BYPASSED, droppedLine, SWITCHED_OFF } from "../../cli/reports/text.js";
 import { keysOf, press, screen, startState, type TopRow, type TopState, visibleRows } from "../../cli/reports/top.js";
 import type { Frame } from "../../runtime/host/types.js";
 import { commandLine, RUNTIMES, run, temporaryFolder } from "../support/run.js";
@@ -46,6 +47,14 @@ function after(keys: string, from = state): TopState {
   }, from);
 }
 const order = (of: TopState) => visibleRows(of).map(({ stackId }) => stackId);
+
+test("what is missing in the store is said whole", () => {
+  for (const missing of [BYPASSED, SWITCHED_OFF, droppedLine(3)!]) {
+    const lines = screen({ ...state, missing }, 80, 24, PLAIN);
+    assert.ok(lines.every((line) => line.length <= 80));
+    assert.ok(lines.join(" ").replace(/ +/g, " ").includes(missing), lines.join("\n"));
+  }
+});
 
 test("keys sort, the largest first", () => {
   assert.deepEqual(order(state), [2, 1, 3]);
