@@ -43,7 +43,7 @@ library() {
   "$zig" cc -target "$arch-linux-gnu.2.17" -std=gnu11 -O2 -g -fPIC -shared -Wall -Wextra -Werror -fvisibility=hidden \
     -ftls-model=initial-exec -fno-omit-frame-pointer -fno-builtin-malloc -Wl,-z,now \
     -Wl,--version-script=test/exactness/library.map \
-    -Ibuild "$@" -o "$output" test/exactness/library.c \
+    -Ibuild "$@" -o "$output" test/exactness/{library,report,tables,reference}.c \
     preload/unwind/{walk,stack_cache,outermost,rule_table,stack_range,cfi,cfi_program,cfi_expression}.c \
     preload/base/{peek,lock}.c -lunwind || exit 2
 }
