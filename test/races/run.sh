@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compiles races.c with the library's sources for ThreadSanitizer, and runs it.
+# Compiles races.c and its parts with the library's sources for ThreadSanitizer, and runs it.
 #
 #   test/races/run.sh [ROUNDS=2000]
 #   test/races/run.sh --able         only says whether it can
@@ -57,7 +57,7 @@ sources=()
 for source in preload/*/*.c; do
   case $source in
     preload/hooks/hooks_*.c | preload/unwind/capture_libunwind.c | preload/base/lock.c) ;; # see seams.c
-    preload/records/records.c | preload/records/slots.c) ;;                              # in races.c
+    preload/records/slots.c) ;;                                                          # in checks.c
     preload/send/sender.c | preload/send/sender_difference.c) ;;                         # in sender.c
     *) sources+=("$source") ;;
   esac
@@ -65,6 +65,6 @@ done
 $compiler -std=gnu11 -D_GNU_SOURCE -O1 -g -pthread -fno-sanitize=undefined -fno-omit-frame-pointer \
   -fno-optimize-sibling-calls -ftls-model=initial-exec -Wall -Wextra -Werror -Wno-unknown-pragmas \
   -Ibuild -include test/races/tsan.h \
-  test/races/{races,sender,seams}.c "${sources[@]}" -o "$folder/races"
+  test/races/{races,calls,workers,checks,sender,seams}.c "${sources[@]}" -o "$folder/races"
 MEMHOOK_FILE=${MEMHOOK_FILE:-$folder/store} \
   TSAN_OPTIONS="halt_on_error=0 exitcode=66 ${TSAN_OPTIONS:-}" "$folder/races" "${1:-2000}"

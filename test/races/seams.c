@@ -1,12 +1,13 @@
-/* The library's ends that do not belong to its tables: what is replaced here, and why.
+/* The parts of the library that are replaced here, and why.
  *
- * capture_libunwind.c  The fallback for stacks that rows cannot express. It is libunwind's, which keeps nothing that
- *                      threads share.
- * lock.c               Its patience is tens of milliseconds: under ThreadSanitizer on a busy machine they pass, and
- *                      then a record is rightly dropped, where this test wants to count all of them. Taking and
- *                      releasing are the library's own.
- * hooks_*.c            They would hook ThreadSanitizer. races.c calls what they call, in the same order. So no name is
- *                      led to one of them.
+ * capture_libunwind.c  The fallback for stacks for which a rule does not suffice. It is libunwind's, which keeps
+ * nothing
+ *                      that threads share.
+ * lock.c               It waits for tens of milliseconds. On a busy machine under ThreadSanitizer these pass, and a
+ *                      record is rightly dropped. This test wants to count all of them. Acquiring and releasing are the
+ *                      library's own.
+ * hooks_*.c            They would hook ThreadSanitizer. calls.c calls what they call, in the same order. So no name is
+ *                      redirected to one of them.
  */
 #include <errno.h>
 #include <sched.h>
@@ -42,8 +43,8 @@ __thread struct mh_locks_noted mh_locks_noted __attribute__((tls_model("initial-
 void mh_lock_abandon_all(uint32_t self) {
   (void)self;
 }
-enum mh_lock_result mh_lock_wait(struct mh_lock *lock, uint32_t self, bool anyway) {
-  (void)anyway;
+enum mh_lock_result mh_lock_wait(struct mh_lock *lock, uint32_t self, bool steal) {
+  (void)steal;
   while (mh_lock_try_reentrant(lock, self) == MH_LOCK_REFUSED) sched_yield();
   return MH_LOCK_ACQUIRED;
 }

@@ -1,5 +1,5 @@
-/* The sender, which reads all tables while they change, on a thread that ThreadSanitizer knows: the library makes its
- * own by a system call, without libc. All else is the library's. */
+/* The sender, which reads all tables while they change, on a thread that ThreadSanitizer knows. (The library makes its
+ * thread by a system call, without libc.) All else is the library's. */
 #include <linux/sched.h>
 #include <pthread.h>
 #include <sched.h>
@@ -18,7 +18,7 @@ static pthread_t thread;
 
 static void *run(void *unused) {
   (void)unused;
-  /* It closes all descriptors: those of a table of its own. */
+  /* It closes all descriptors, so it needs a table of its own. */
   if (unshare(CLONE_FILES) != 0) abort();
   sender_main();
   return NULL;

@@ -1,14 +1,11 @@
-/* Included before everything else when the tables are compiled for
- * ThreadSanitizer: has threads meet, and tells it of what it cannot see.
+/* Included before everything else when the library is compiled for ThreadSanitizer. It makes threads meet, and tells
+ * ThreadSanitizer what it cannot see.
  *
- * - Now and then another thread comes in between: after an atomic load, and so
- * between a look and what follows from it; before a lock.
- * - The library maps and unmaps memory by system calls of its own. Seen through
- * libc's functions, fresh memory is fresh to
- *   ThreadSanitizer too, and not in a race with what was at its address before.
- * - The kernel says that a thread is gone (tgkill: ESRCH) only when it is: all
- * that the thread did happened before. Its last
- *   act here is races_thread_ends(), which is the kernel's part of that.
+ * - Now and then another thread runs in between: after an atomic load, before the result is used; and before a lock.
+ * - The library maps and unmaps memory by system calls. Here libc's functions do it. So ThreadSanitizer knows fresh
+ *   memory, and sees no race with what was at its address before.
+ * - The kernel says that a thread is gone (tgkill: ESRCH) only after its end: all that the thread did happened before.
+ *   races_thread_ends(), a thread's last call here, tells ThreadSanitizer so.
  */
 #pragma once
 #include "../../preload/base/lock.h"
@@ -20,7 +17,7 @@ int races_tgkill(int pid, int tid, int signal);
 void races_thread_ends(void);
 void races_let_others(void);
 
-/* The hooks' header declares it otherwise than unistd.h, which is here already. */
+/* hook.h declares it differently from unistd.h, which is included already. */
 #define syscall races_syscall
 
 #define mh_map_private races_map_private

@@ -14,9 +14,6 @@ const PROSE = /\.md$/;
 /** Made by tools/docs.mjs, as long as there are options. */
 const GENERATED = new Set(["docs/options.md"]);
 
-/** In C, and not divided yet; no more of them. */
-const UNDIVIDED = new Set(["test/exactness/library.c", "test/races/races.c"]);
-
 /** What has fewer lines than others. */
 const MOST_LINES_OF = [
   [/^ARCHITECTURE\.md$/, 150],
@@ -34,7 +31,7 @@ export function checkSize(root) {
     const lines = read(root, file).split("\n");
     const most = MOST_LINES_OF.find(([pattern]) => pattern.test(file))?.[1] ?? MOST_LINES;
     const count = lines.at(-1) === "" ? lines.length - 1 : lines.length;
-    if (count > most && !GENERATED.has(file) && !UNDIVIDED.has(file)) {
+    if (count > most && !GENERATED.has(file)) {
       found.push({
         file,
         line: most + 1,
