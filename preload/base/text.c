@@ -50,11 +50,14 @@ void mh_text_add_printable(struct mh_text *text, const char *string) {
       mh_text_add_bytes(text, (const char *)at, length);
     } else {
       mh_text_add(text, character > 0xff ? "\\u" : "\\x");
-      for (int shift = character > 0xff ? 12 : 4; shift >= 0; shift -= 4)
-        mh_text_add_bytes(text, &"0123456789abcdef"[character >> shift & 15], 1);
+      mh_text_add_hex(text, character, character > 0xff ? 4 : 2, "0123456789abcdef");
     }
     at += length ? length : 1;
   }
+}
+
+void mh_text_add_hex(struct mh_text *text, uint32_t number, unsigned digits, const char alphabet[16]) {
+  while (digits-- > 0) mh_text_add_bytes(text, &alphabet[number >> 4 * digits & 15], 1);
 }
 
 void mh_text_add_number(struct mh_text *text, uint64_t number) {

@@ -19,6 +19,9 @@ void mh_text_add(struct mh_text *text, const char *string);
 void mh_text_add_bytes(struct mh_text *text, const char *bytes, size_t length);
 void mh_text_add_number(struct mh_text *text, uint64_t number);
 
+/* Adds the lowest `digits` hexadecimal digits, in capitals or not as in `alphabet`. */
+void mh_text_add_hex(struct mh_text *text, uint32_t number, unsigned digits, const char alphabet[16]);
+
 /* Adds text from elsewhere so that it can be shown: characters that a terminal obeys, and bytes that are no UTF-8,
  * become \x1b or \u202e, as in runtime/host/printable.ts. */
 void mh_text_add_printable(struct mh_text *text, const char *string);

@@ -24,9 +24,8 @@ union end {
   struct sockaddr_in6 v6;
 };
 
-static void add_hex(struct mh_text *text, uint32_t value, int digits) {
-  for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4)
-    mh_text_add_bytes(text, &"0123456789ABCDEF"[value >> shift & 15], 1);
+static void add_hex(struct mh_text *text, uint32_t value, unsigned digits) {
+  mh_text_add_hex(text, value, digits, "0123456789ABCDEF");
 }
 
 /* An address and port as the table has them, for `family`'s table. */
