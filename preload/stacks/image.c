@@ -19,7 +19,7 @@ static unsigned segment_count;
 
 /* Where an image's bytes are. */
 struct source {
-  const struct mh_maps_line *first;
+  const struct mh_mapped_file *first;
   uintptr_t bias;
   int file;
 };
@@ -28,12 +28,12 @@ struct source {
 
 /* Opens the file that is mapped, unless another file is at its path by now. Only regular files are opened: opening
  * another kind of file may have side effects. */
-static int open_file(const struct mh_maps_line *first) {
+static int open_file(const struct mh_mapped_file *first) {
   struct stat status;
-  if (!first->inode || mh_stat(first->path, &status) != 0 || !S_ISREG(status.st_mode)) return NOT_THERE;
+  if (!first->line.inode || mh_stat(first->path, &status) != 0 || !S_ISREG(status.st_mode)) return NOT_THERE;
   int fd = mh_open(first->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0);
   if (fd < 0) return NOT_THERE;
-  if (mh_fstat(fd, &status) == 0 && status.st_ino == first->inode) return fd;
+  if (mh_fstat(fd, &status) == 0 && status.st_ino == first->line.inode) return fd;
   mh_close(fd);
   return NOT_THERE;
 }
@@ -44,10 +44,10 @@ static bool holds(const ElfW(Phdr) *segment, uint64_t offset, uint64_t bytes) {
 }
 
 static bool read_at(struct source *source, uint64_t offset, void *into, size_t bytes) {
-  const struct mh_maps_line *first = source->first;
-  uintptr_t mapped = first->end - first->start;
-  if (offset >= first->offset && bytes <= mapped && offset - first->offset <= mapped - bytes &&
-      mh_peek(into, first->start + (offset - first->offset), bytes))
+  const struct mh_mapped_file *first = source->first;
+  uintptr_t mapped = first->line.end - first->line.start;
+  if (offset >= first->line.offset && bytes <= mapped && offset - first->line.offset <= mapped - bytes &&
+      mh_peek(into, first->line.start + (offset - first->line.offset), bytes))
     return true;
   for (unsigned i = 0; i < segment_count; i++)
     if (holds(&segments[i], offset, bytes) &&
@@ -64,17 +64,18 @@ static uintptr_t page_of(uintptr_t address) {
 }
 
 /* The bias that a mapping implies if it maps this segment, or a part of it. False: it does not. */
-static bool bias_by(const ElfW(Phdr) *segment, const struct mh_maps_line *mapping, uintptr_t *bias) {
-  if (segment->p_type != PT_LOAD || !segment->p_filesz || mapping->offset >= segment->p_offset + segment->p_filesz ||
-      page_of(segment->p_offset) >= mapping->offset + (mapping->end - mapping->start))
+static bool bias_by(const ElfW(Phdr) *segment, const struct mh_mapped_file *mapping, uintptr_t *bias) {
+  uint64_t from = mapping->line.offset, to = from + (mapping->line.end - mapping->line.start);
+  if (segment->p_type != PT_LOAD || !segment->p_filesz || from >= segment->p_offset + segment->p_filesz ||
+      page_of(segment->p_offset) >= to)
     return false;
-  *bias = mapping->start - mapping->offset - (segment->p_vaddr - segment->p_offset);
+  *bias = mapping->line.start - from - (segment->p_vaddr - segment->p_offset);
   return true;
 }
 
 /* Two segments may share a page of the file. Then the one is meant that agrees with the mapping of the file's
  * beginning. */
-static bool find_bias(const struct mh_maps_line *first, const struct mh_maps_line *code, uintptr_t *bias) {
+static bool find_bias(const struct mh_mapped_file *first, const struct mh_mapped_file *code, uintptr_t *bias) {
   bool found = false;
   for (unsigned turn = 0; turn < 2 && !found; turn++) {
     for (unsigned i = 0; i < segment_count; i++) {
@@ -125,7 +126,7 @@ static void read_build_id(struct source *source, const ElfW(Phdr) *notes, struct
   }
 }
 
-static bool read_image(struct source *source, const struct mh_maps_line *code, struct mh_image *image) {
+static bool read_image(struct source *source, const struct mh_mapped_file *code, struct mh_image *image) {
   *image = (struct mh_image){.start = UINTPTR_MAX, .text_start = UINTPTR_MAX};
   ElfW(Ehdr) *header = &image->header;
   segment_count = 0;
@@ -148,14 +149,14 @@ static bool read_image(struct source *source, const struct mh_maps_line *code, s
   }
   if (image->text_end == 0) return false;
   ElfW(Ehdr) now;
-  image->whole = source->first->start == image->start ||
+  image->whole = source->first->line.start == image->start ||
                  (mh_peek(&now, image->start, sizeof(now)) && __builtin_memcmp(&now, header, sizeof(now)) == 0);
   for (unsigned i = 0; i < segment_count && !image->build_id_bytes; i++)
     if (segments[i].p_type == PT_NOTE) read_build_id(source, &segments[i], image);
   return true;
 }
 
-bool mh_image_read(const struct mh_maps_line *first, const struct mh_maps_line *code, struct mh_image *image) {
+bool mh_image_read(const struct mh_mapped_file *first, const struct mh_mapped_file *code, struct mh_image *image) {
   struct source source = {.first = first, .file = NOT_OPENED};
   bool read = read_image(&source, code, image);
   if (source.file >= 0) mh_close(source.file);
@@ -193,7 +194,7 @@ static uintptr_t frames_of(uintptr_t table) {
 
 /* Without --eh-frame-hdr a linker makes no search table, as with Debian's musl-gcc. Then only the file's section
  * headers tell where the frame information is. */
-static void find_frames(const struct mh_maps_line *first, const struct mh_image *image,
+static void find_frames(const struct mh_mapped_file *first, const struct mh_image *image,
                         struct mh_frame_tables *tables) {
   ElfW(Ehdr) now;
   uintptr_t address;
@@ -212,7 +213,7 @@ static void find_frames(const struct mh_maps_line *first, const struct mh_image 
   tables->frames_part = part;
 }
 
-void mh_image_frame_tables(const struct mh_maps_line *first, const struct mh_image *image,
+void mh_image_frame_tables(const struct mh_mapped_file *first, const struct mh_image *image,
                            struct mh_frame_tables *tables) {
   *tables = (struct mh_frame_tables){0};
   if (!image->whole) return;
@@ -229,10 +230,10 @@ void mh_image_frame_tables(const struct mh_maps_line *first, const struct mh_ima
 
 /* ── Which file it is ──────────────────────────────────────────────────────────────────────────── */
 
-void mh_image_file(const struct mh_maps_line *first, const struct mh_image *image, struct mh_stored_file *stored) {
+void mh_image_file(const struct mh_mapped_file *first, const struct mh_image *image, struct mh_stored_file *stored) {
   struct stat status;
   *stored = (struct mh_stored_file){.layout = image->layout};
-  if (!first->inode || mh_stat(first->path, &status) != 0 || status.st_ino != first->inode) return;
+  if (!first->line.inode || mh_stat(first->path, &status) != 0 || status.st_ino != first->line.inode) return;
   stored->device = status.st_dev;
   stored->inode = status.st_ino;
   stored->size = (uint64_t)status.st_size;

@@ -9,13 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../base/maps.h"
+
 #define MH_PATH_BYTES 4096
 
-/* One line of /proc/self/maps. */
-struct mh_maps_line {
-  uintptr_t start, end;
-  uint64_t offset, inode, device;
-  bool executable;
+/* A mapping of this process, and the path of its file. */
+struct mh_mapped_file {
+  struct mh_maps_line line;
   char path[MH_PATH_BYTES];
 };
 
@@ -49,9 +49,9 @@ struct mh_frame_tables {
 
 /* Reads the image that `code` is mapped from. `first` is a mapping of the same file, that of its beginning if there is
  * one. Called by one thread at a time. */
-bool mh_image_read(const struct mh_maps_line *first, const struct mh_maps_line *code, struct mh_image *image);
+bool mh_image_read(const struct mh_mapped_file *first, const struct mh_mapped_file *code, struct mh_image *image);
 
 /* More about the image that was read last. */
-void mh_image_frame_tables(const struct mh_maps_line *first, const struct mh_image *image,
+void mh_image_frame_tables(const struct mh_mapped_file *first, const struct mh_image *image,
                            struct mh_frame_tables *tables);
-void mh_image_file(const struct mh_maps_line *first, const struct mh_image *image, struct mh_stored_file *stored);
+void mh_image_file(const struct mh_mapped_file *first, const struct mh_image *image, struct mh_stored_file *stored);

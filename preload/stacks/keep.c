@@ -116,19 +116,19 @@ void mh_keep_file(const char *path) {
   if (is_path && find(path, &status) && (is_temporary(path) || is_new(&status))) keep(path, -1, &status);
 }
 
-void mh_keep_module(const struct mh_maps_line *first) {
+void mh_keep_module(const struct mh_mapped_file *first) {
   struct stat status;
-  if (!first->inode) return;
-  if (find(first->path, &status) && status.st_ino == first->inode) {
+  if (!first->line.inode) return;
+  if (find(first->path, &status) && status.st_ino == first->line.inode) {
     if (is_temporary(first->path) || is_new(&status)) keep(first->path, -1, &status);
     return;
   }
-  if (find("/proc/self/exe", &status) && status.st_ino == first->inode) {
+  if (find("/proc/self/exe", &status) && status.st_ino == first->line.inode) {
     keep("/proc/self/exe", -1, &status);
     return;
   }
   for (int descriptor = 0; descriptor < DESCRIPTORS; descriptor++) {
-    if (mh_fstat(descriptor, &status) < 0 || status.st_ino != first->inode || !S_ISREG(status.st_mode)) continue;
+    if (mh_fstat(descriptor, &status) < 0 || status.st_ino != first->line.inode || !S_ISREG(status.st_mode)) continue;
     keep(NULL, descriptor, &status);
     return;
   }

@@ -9,7 +9,7 @@
 #pragma once
 #include <stdbool.h>
 
-struct mh_maps_line;
+struct mh_mapped_file;
 
 /* Whether there is such a folder. */
 extern bool mh_keeps;
@@ -21,4 +21,4 @@ void mh_keep_start(void);
 void mh_keep_file(const char *path);
 
 /* Keeps a loaded module's file. Called by one thread at a time. */
-void mh_keep_module(const struct mh_maps_line *first);
+void mh_keep_module(const struct mh_mapped_file *first);

@@ -54,8 +54,8 @@ struct maps {
 
 /* Working memory of a refresh: too large for the stack of a program's thread. Protected by the lock. */
 static struct maps maps;
-static struct mh_maps_line mapping;
-static struct mh_maps_line first; /* the file of `mapping`, at its beginning where that is mapped */
+static struct mh_mapped_file mapping;
+static struct mh_mapped_file first; /* the file of `mapping`, at its beginning where that is mapped */
 static char line[MH_PATH_BYTES + 128];
 static struct list *building;
 
@@ -69,7 +69,6 @@ static int next_byte(void) {
   return (uint8_t)maps.buffer[maps.used++];
 }
 
-/* "start-end perms offset major:minor inode   path" */
 static bool next_mapping(void) {
   size_t length = 0;
   int byte;
@@ -77,18 +76,8 @@ static bool next_mapping(void) {
     if (length + 1 < sizeof(line)) line[length++] = (char)byte;
   if (length == 0) return false;
   line[length] = 0;
-  const char *at = line;
-  uint64_t start, end, major, minor;
-  if (!mh_parse_hex(&at, &start) || *at++ != '-' || !mh_parse_hex(&at, &end) || *at++ != ' ') return false;
-  mapping.executable = at[2] == 'x';
-  at += 5;
-  if (!mh_parse_hex(&at, &mapping.offset) || *at++ != ' ' || !mh_parse_hex(&at, &major) || *at++ != ':' ||
-      !mh_parse_hex(&at, &minor) || *at++ != ' ' || !mh_parse_number(&at, &mapping.inode))
-    return false;
-  mapping.start = start;
-  mapping.end = end;
-  mapping.device = major << 32 | minor;
-  while (*at == ' ') at++;
+  const char *at = mh_maps_parse(line, &mapping.line);
+  if (!at) return false;
   size_t path_length = mh_length(at);
   static const char deleted[] = " (deleted)";
   if (path_length > sizeof(deleted) && mh_equal(at + path_length - (sizeof(deleted) - 1), deleted))
@@ -184,7 +173,7 @@ static bool add_range(uintptr_t start, uintptr_t end, struct mh_module *module) 
 }
 
 /* The module that `code` is mapped from, known or new; NULL if that is no module. */
-static struct mh_module *identify(const struct mh_maps_line *code, bool *changed) {
+static struct mh_module *identify(const struct mh_mapped_file *code, bool *changed) {
   struct mh_image image;
   if (!mh_image_read(&first, code, &image)) return NULL;
   for (uint32_t i = module_count; i-- > 0;) {
@@ -207,7 +196,7 @@ static struct mh_module *moved_code(void) {
   for (uint32_t i = module_count; i-- > 0;) {
     struct mh_module *module = module_at(i);
     ElfW(Ehdr) now;
-    if (module->loaded && mapping.end > module->text_start && mapping.start < module->text_end &&
+    if (module->loaded && mapping.line.end > module->text_start && mapping.line.start < module->text_end &&
         mh_peek(&now, module->start, sizeof(now)) &&
         __builtin_memcmp(&now, &module->header, sizeof(now)) == 0)
       return module;
@@ -231,18 +220,18 @@ static bool read_maps(bool *changed) {
   if (maps.fd < 0) return false;
   struct mh_module *module = NULL; /* the last one met, if it is of `first` */
   bool complete = true;
-  first.inode = 0;
+  first.line.inode = 0;
   while (complete && next_mapping()) {
-    bool vdso = mh_equal(mapping.path, "[vdso]"), of_file = mapping.inode != 0 || vdso;
-    bool begins = vdso || mapping.inode != first.inode || mapping.device != first.device;
+    bool vdso = mh_equal(mapping.path, "[vdso]"), of_file = mapping.line.inode != 0 || vdso;
+    bool begins = vdso || mapping.line.inode != first.line.inode || mapping.line.device != first.line.device;
     if (of_file && begins) module = NULL;
-    if (of_file && (begins || mapping.offset == 0)) first = mapping;
-    if (!mapping.executable) continue;
+    if (of_file && (begins || mapping.line.offset == 0)) first = mapping;
+    if (!mapping.line.executable) continue;
     /* A mapping behind the module's end is of the same file, mapped a second time. */
-    bool same = of_file && module && mapping.start < module->end;
+    bool same = of_file && module && mapping.line.start < module->end;
     if (!same) module = of_file ? identify(&mapping, changed) : NULL;
     if (!module) module = moved_code();
-    complete = add_range(mapping.start, mapping.end, module);
+    complete = add_range(mapping.line.start, mapping.line.end, module);
   }
   mh_close(maps.fd);
   return complete;

@@ -4,6 +4,7 @@
 #include "family.h"
 
 #include "../base/clock.h"
+#include "../base/maps.h"
 #include "../base/process.h"
 #include "../base/sys.h"
 #include "../base/text.h"
@@ -52,38 +53,19 @@ static bool was_there(const struct mh_header *dead, uint32_t pid, uint64_t start
   return pid <= newest && newest - pid < PIDS_IN_A_TICK;
 }
 
-/* One line of /proc/PID/maps, as far as it tells which file is where. */
-struct place {
-  uint64_t start, end, device, inode;
-};
-
-/* "start-end perms offset major:minor inode   path" */
-static bool parse_place(const char *at, struct place *place) {
-  uint64_t offset, major, minor;
-  if (!mh_parse_hex(&at, &place->start) || *at++ != '-' || !mh_parse_hex(&at, &place->end) || *at++ != ' ')
-    return false;
-  for (int i = 0; i < 5; i++)
-    if (!*at++) return false;
-  if (!mh_parse_hex(&at, &offset) || *at++ != ' ' || !mh_parse_hex(&at, &major) || *at++ != ':' ||
-      !mh_parse_hex(&at, &minor) || *at++ != ' ' || !mh_parse_number(&at, &place->inode))
-    return false;
-  place->device = major << 32 | minor;
-  return true;
-}
-
-static bool covers(const struct place *place, const struct place *wanted) {
+static bool covers(const struct mh_maps_line *place, const struct mh_maps_line *wanted) {
   return place->start <= wanted->start && wanted->start < place->end;
 }
 
-static bool is_same_file(const struct place *place, const struct place *wanted) {
+static bool is_same_file(const struct mh_maps_line *place, const struct mh_maps_line *wanted) {
   return place->inode && place->inode == wanted->inode && place->device == wanted->device;
 }
 
 static size_t maps_left;
 
 /* The first line of a process's maps that fits. */
-static bool find_place(const char *name, bool (*fits)(const struct place *, const struct place *),
-                       const struct place *wanted, struct place *found) {
+static bool find_place(const char *name, bool (*fits)(const struct mh_maps_line *, const struct mh_maps_line *),
+                       const struct mh_maps_line *wanted, struct mh_maps_line *found) {
   MH_TEXT(path, 48);
   mh_text_add(&path, "/proc/");
   mh_text_add(&path, name);
@@ -105,7 +87,7 @@ static bool find_place(const char *name, bool (*fits)(const struct place *, cons
       }
       line[length] = 0;
       length = 0;
-      fit = parse_place(line, found) && fits(found, wanted);
+      fit = mh_maps_parse(line, found) && fits(found, wanted);
     }
   }
   mh_close(fd);
@@ -113,10 +95,10 @@ static bool find_place(const char *name, bool (*fits)(const struct place *, cons
 }
 
 static bool is_watched(uint32_t pid) {
-  const struct place here = {.start = (uintptr_t)is_watched};
-  static struct place library;
+  const struct mh_maps_line here = {.start = (uintptr_t)is_watched};
+  static struct mh_maps_line library;
   static bool known;
-  struct place theirs;
+  struct mh_maps_line theirs;
   MH_TEXT(name, 24);
   mh_text_add_number(&name, pid);
   if (!known && !(known = find_place("self", covers, &here, &library))) return false;
