@@ -34,9 +34,9 @@ static uintptr_t find_in_vdso(const char *name) {
   struct mh_mapped_image image = {.segments = (const ElfW(Phdr) *)((uintptr_t)header + header->e_phoff),
                                   .count = header->e_phnum};
   struct mh_symbols symbols;
-  for (unsigned i = image.count; i-- > 0;)
-    if (image.segments[i].p_type == PT_LOAD)
-      image.bias = (uintptr_t)header + image.segments[i].p_offset - image.segments[i].p_vaddr;
+  const ElfW(Phdr) *loaded = mh_mapped_segment(&image, PT_LOAD);
+  if (!loaded) return 0;
+  image.bias = (uintptr_t)header + loaded->p_offset - loaded->p_vaddr;
   const ElfW(Sym) *symbol =
       mh_symbols_read(&image, &symbols) ? mh_symbols_find(&symbols, name, mh_symbols_hash(name), NULL) : NULL;
   return symbol ? image.bias + symbol->st_value : 0;

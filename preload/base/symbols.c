@@ -5,12 +5,18 @@
 
 #include "text.h"
 
-bool mh_mapped_holds(const struct mh_mapped_image *image, uintptr_t address) {
+const ElfW(Phdr) *mh_mapped_segment(const struct mh_mapped_image *image, uint32_t type) {
+  for (unsigned i = 0; i < image->count; i++)
+    if (image->segments[i].p_type == type) return &image->segments[i];
+  return NULL;
+}
+
+const ElfW(Phdr) *mh_mapped_segment_at(const struct mh_mapped_image *image, uintptr_t address) {
   for (unsigned i = 0; i < image->count; i++) {
     const ElfW(Phdr) *segment = &image->segments[i];
-    if (segment->p_type == PT_LOAD && address - image->bias - segment->p_vaddr < segment->p_memsz) return true;
+    if (segment->p_type == PT_LOAD && address - image->bias - segment->p_vaddr < segment->p_memsz) return segment;
   }
-  return false;
+  return NULL;
 }
 
 const void *mh_mapped_at(const struct mh_mapped_image *image, uintptr_t address) {
@@ -20,9 +26,8 @@ const void *mh_mapped_at(const struct mh_mapped_image *image, uintptr_t address)
 }
 
 const ElfW(Dyn) *mh_mapped_dynamic(const struct mh_mapped_image *image) {
-  for (unsigned i = 0; i < image->count; i++)
-    if (image->segments[i].p_type == PT_DYNAMIC) return (const ElfW(Dyn) *)(image->bias + image->segments[i].p_vaddr);
-  return NULL;
+  const ElfW(Phdr) *dynamic = mh_mapped_segment(image, PT_DYNAMIC);
+  return dynamic ? (const ElfW(Dyn) *)(image->bias + dynamic->p_vaddr) : NULL;
 }
 
 bool mh_symbols_read(const struct mh_mapped_image *image, struct mh_symbols *symbols) {

@@ -3,6 +3,7 @@
 #pragma once
 #include <link.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct mh_mapped_image {
@@ -17,8 +18,14 @@ struct mh_symbols {
   const uint32_t *gnu_hash, *hash;
 };
 
+/* The first segment of this type (PT_*); and the loaded segment that an address lies in. NULL if there is none. */
+const ElfW(Phdr) *mh_mapped_segment(const struct mh_mapped_image *image, uint32_t type);
+const ElfW(Phdr) *mh_mapped_segment_at(const struct mh_mapped_image *image, uintptr_t address);
+
 /* Whether an address lies in the image. */
-bool mh_mapped_holds(const struct mh_mapped_image *image, uintptr_t address);
+static inline bool mh_mapped_holds(const struct mh_mapped_image *image, uintptr_t address) {
+  return mh_mapped_segment_at(image, address) != NULL;
+}
 
 /* The address that an entry of the dynamic section means. Some loaders relocate these entries, others do not. NULL:
  * neither address lies in the image. */

@@ -43,13 +43,10 @@ void mh_bindings_each(const struct mh_loaded *module, uintptr_t (*replace)(uintp
 
 /* The segment's protection, as the file has it; -1: the place is in no segment. */
 static int protection_of(const struct mh_loaded *module, uintptr_t place) {
-  for (unsigned i = 0; i < module->image.count; i++) {
-    const ElfW(Phdr) *segment = &module->image.segments[i];
-    if (segment->p_type == PT_LOAD && place - module->image.bias - segment->p_vaddr < segment->p_memsz)
-      return (segment->p_flags & PF_R ? PROT_READ : 0) | (segment->p_flags & PF_W ? PROT_WRITE : 0) |
-             (segment->p_flags & PF_X ? PROT_EXEC : 0);
-  }
-  return -1;
+  const ElfW(Phdr) *segment = mh_mapped_segment_at(&module->image, place);
+  if (!segment) return -1;
+  return (segment->p_flags & PF_R ? PROT_READ : 0) | (segment->p_flags & PF_W ? PROT_WRITE : 0) |
+         (segment->p_flags & PF_X ? PROT_EXEC : 0);
 }
 
 /* Writes if the page is writable; else returns -EFAULT. While another thread is loading a module, its pages are

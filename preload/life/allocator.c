@@ -23,12 +23,9 @@ void *mh_own_malloc(size_t size);
 static bool find_program(struct mh_mapped_image *image) {
   image->segments = (const ElfW(Phdr) *)getauxval(AT_PHDR);
   image->count = image->segments ? (unsigned)getauxval(AT_PHNUM) : 0;
-  for (unsigned i = 0; i < image->count; i++) {
-    if (image->segments[i].p_type != PT_PHDR) continue;
-    image->bias = (uintptr_t)image->segments - image->segments[i].p_vaddr;
-    return true;
-  }
-  return false;
+  const ElfW(Phdr) *headers = mh_mapped_segment(image, PT_PHDR);
+  if (headers) image->bias = (uintptr_t)image->segments - headers->p_vaddr;
+  return headers;
 }
 
 /* Whether the program refers to the symbol without defining it. */
