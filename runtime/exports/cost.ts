@@ -36,6 +36,16 @@ export function costOf({ live, totals }: ProfileStack, cost: Cost): number {
   }
 }
 
+/**
+ * The blocks that a stack held at the process's peak, of which memhook knows the bytes alone: as many as these are at
+ * the stack's mean size. Where as many bytes are live now, they are taken for the live blocks.
+ */
+export function blocksAtPeak({ live, totals }: ProfileStack): number {
+  if (totals === null || totals.peakBytes === live.bytes) return live.count;
+  const mean = totals.allocations > 0 ? totals.allocatedBytes / totals.allocations : 0;
+  return totals.peakBytes === 0 || mean === 0 ? 0 : Math.max(1, Math.round(totals.peakBytes / mean));
+}
+
 /** The costs that a profile has. */
 export function costsOf(stacks: readonly ProfileStack[]): readonly Cost[] {
   return stacks.some(({ totals }) => totals !== null) ? COSTS : LIVE_COSTS;

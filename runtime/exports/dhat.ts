@@ -2,9 +2,10 @@
 // valgrind's docs/dhat-data.txt.
 //
 // memhook knows a stack's bytes at the process's peak. It knows neither the blocks at that peak nor the stack's own
-// highest amount. So the blocks are computed from these bytes and the stack's mean size. The highest amount is at least
-// what the stack held at the peak and what it holds now.
+// highest amount. So the blocks are estimated (cost.ts). The highest amount is at least what the stack held at the peak
+// and what it holds now.
 
+import { blocksAtPeak } from "./cost.js";
 import { Known } from "./known.js";
 import { commandOf, outsideIn, type Profile, type ProfileStack } from "./profile.js";
 import { callText } from "./valgrind.js";
@@ -52,22 +53,16 @@ type Point = Record<(typeof AMOUNTS)[number], number> & { fs: number[] };
 function point(profile: Profile, stack: ProfileStack, frames: Known<string, number>): Point {
   const { live, totals } = stack;
   const total = totals ?? { allocatedBytes: live.bytes, allocations: live.count, peakBytes: live.bytes };
-  const mean = total.allocations > 0 ? total.allocatedBytes / total.allocations : 0;
-  const blocksAtPeak =
-    totals === null
-      ? live.count
-      : mean > 0
-        ? Math.max(total.peakBytes > 0 ? 1 : 0, Math.round(total.peakBytes / mean))
-        : 0;
+  const blocks = blocksAtPeak(stack);
   const names = outsideIn(profile, stack).reverse();
   return {
     tb: total.allocatedBytes,
     tbk: total.allocations,
     tl: 0,
     mb: Math.max(total.peakBytes, live.bytes),
-    mbk: Math.max(blocksAtPeak, live.count),
+    mbk: Math.max(blocks, live.count),
     gb: total.peakBytes,
-    gbk: blocksAtPeak,
+    gbk: blocks,
     eb: live.bytes,
     ebk: live.count,
     fs: names.map((name, i) => {

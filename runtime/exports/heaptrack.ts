@@ -10,6 +10,7 @@
 // then what became of them. heaptrack's totals at the peak and at the end are memhook's; its number of calls is not.
 // The blocks of one stack have its mean size, rounded so that the sum is exact.
 
+import { blocksAtPeak } from "./cost.js";
 import { Known } from "./known.js";
 import {
   CALLERS_MISSING,
@@ -37,8 +38,9 @@ export function* heaptrack(profile: Profile, title: string): Generator<string> {
   // Number 0 is for no block: to heaptrack, a free of it is always one of a temporary allocation.
   writer.kind(0, 0);
   for (const stack of profile.stacks) {
-    const { live } = stack;
-    const peak = peakOf(stack);
+    const { live, totals } = stack;
+    const count = blocksAtPeak(stack);
+    const peak = { count, bytes: count > 0 ? (totals?.peakBytes ?? live.bytes) : 0 };
     if (peak.count === 0 && live.count === 0) continue;
     const trace = writer.trace(profile, stack);
     const same = peak.bytes === live.bytes && peak.count === live.count;
@@ -54,14 +56,6 @@ export function* heaptrack(profile: Profile, title: string): Generator<string> {
   yield `c ${hex(process?.endTime ?? 0)}\n`;
   yield* events("-", freed);
   yield* events("+", later);
-}
-
-/** What a stack held at the peak, in blocks of its mean size. */
-function peakOf({ live, totals }: ProfileStack): { count: number; bytes: number } {
-  if (totals === null || totals.peakBytes === live.bytes) return live;
-  const mean = totals.allocations > 0 ? totals.allocatedBytes / totals.allocations : 0;
-  if (totals.peakBytes === 0 || mean === 0) return { count: 0, bytes: 0 };
-  return { count: Math.max(1, Math.round(totals.peakBytes / mean)), bytes: totals.peakBytes };
 }
 
 function* events(sign: string, all: readonly Blocks[]): Generator<string> {
