@@ -7,7 +7,14 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, closeSync, constants, existsSync, openSync, readSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { headerBytes, PT_INTERP, programHeader } from "../symbols/programheaders.js";
+import {
+  ELF_HEADER_BYTES,
+  elfHeader,
+  headerBytes,
+  isElf,
+  PT_INTERP,
+  programHeader,
+} from "../symbols/programheaders.js";
 import { whyNotWritable } from "./writable.js";
 
 const SUPPORTED = new Map([
@@ -50,30 +57,26 @@ export function elfFacts(path: string): ElfFacts | null {
   const file = openSync(path, "r");
   try {
     const read = (offset: number, length: number) => {
-      const bytes = Buffer.alloc(length);
+      const bytes = new Uint8Array(length);
       if (!Number.isSafeInteger(offset)) return null;
-      return readSync(file, bytes, 0, length, offset) === length ? bytes : null;
+      return readSync(file, bytes, 0, length, offset) === length ? new DataView(bytes.buffer) : null;
     };
-    if (read(0, 4)?.readUInt32BE(0) !== 0x7f454c46) return null;
-    const header = read(0, 64) ?? read(0, 52);
+    const start = read(0, 4);
+    if (start === null || !isElf(start)) return null;
+    const header = read(0, ELF_HEADER_BYTES) ?? read(0, ELF_HEADER_BYTES - 12);
     if (header === null) throw new Error(DAMAGED);
-    const bits = header[4] === 1 ? 32 : 64;
-    if (header[5] === 2) return { bits, bigEndian: true, machine: header.readUInt16BE(18), interpreter: null };
-    const bigEndian = false;
-    const machine = header.readUInt16LE(18);
-    const table = bits === 64 ? Number(header.readBigUInt64LE(32)) : header.readUInt32LE(28);
-    const entryBytes = header.readUInt16LE(bits === 64 ? 54 : 42);
-    const count = header.readUInt16LE(bits === 64 ? 56 : 44);
-    for (let i = 0; i < count; i++) {
-      const entry = read(table + i * entryBytes, headerBytes(bits === 64));
+    const { wide, bigEndian, machine, table, entryBytes, count } = elfHeader(header);
+    const facts = { bits: wide ? 64 : 32, bigEndian, machine, interpreter: null } as const;
+    for (let i = 0; i < count && !bigEndian; i++) {
+      const entry = read(table + i * entryBytes, headerBytes(wide));
       if (entry === null) throw new Error(DAMAGED);
-      const { type, offset, fileBytes } = programHeader(new DataView(entry.buffer, entry.byteOffset), 0, bits === 64);
+      const { type, offset, fileBytes } = programHeader(entry, 0, wide);
       if (type !== PT_INTERP) continue;
       const path = fileBytes < 4096 ? read(offset, fileBytes) : null;
       if (path === null) throw new Error(DAMAGED);
-      return { bits, bigEndian, machine, interpreter: path.toString().replace(/\0.*$/s, "") };
+      return { ...facts, interpreter: Buffer.from(path.buffer).toString().replace(/\0.*$/s, "") };
     }
-    return { bits, bigEndian, machine, interpreter: null };
+    return facts;
   } finally {
     closeSync(file);
   }

@@ -1,5 +1,14 @@
 // The ELF files of a process, and where their variables are, from their headers in memory.
 
+import {
+  ELF_HEADER_BYTES,
+  elfHeader,
+  headerBytes,
+  isElf,
+  PF_W,
+  PT_LOAD,
+  programHeader,
+} from "../symbols/programheaders.js";
 import type { Look, Mapping, Range } from "./helper.js";
 import { intersect } from "./ranges.js";
 
@@ -11,13 +20,9 @@ export interface Module {
   data: Range[];
 }
 
-const ELF_MAGIC = 0x464c457f;
-const HEADER_BYTES = 64;
-const PROGRAM_HEADER_BYTES = 56;
+const PROGRAM_HEADER_BYTES = headerBytes(true);
 const HEADERS_MAX = 64;
-const HEAD_BYTES = HEADER_BYTES + HEADERS_MAX * PROGRAM_HEADER_BYTES;
-const PT_LOAD = 1;
-const PF_W = 2;
+const HEAD_BYTES = ELF_HEADER_BYTES + HEADERS_MAX * PROGRAM_HEADER_BYTES;
 
 /** Every mapping that begins a file is asked whether it is one. */
 export async function modulesOf(look: Look): Promise<Module[]> {
@@ -30,21 +35,20 @@ export async function modulesOf(look: Look): Promise<Module[]> {
 
 function moduleAt(look: Look, { start, path, file }: Mapping, head: DataView): Module | undefined {
   const bytes = head.byteLength;
-  if (bytes < HEADER_BYTES) return undefined;
-  if (head.getUint32(0, true) !== ELF_MAGIC || head.getUint8(4) !== 2) return undefined;
-  const at = Number(head.getBigUint64(32, true));
-  const count = Math.min(head.getUint16(56, true), HEADERS_MAX);
-  if (head.getUint16(54, true) !== PROGRAM_HEADER_BYTES || at + count * PROGRAM_HEADER_BYTES > bytes) return undefined;
+  if (bytes < ELF_HEADER_BYTES || !isElf(head)) return undefined;
+  const { wide, table, entryBytes, ...header } = elfHeader(head);
+  const count = Math.min(header.count, HEADERS_MAX);
+  if (!wide || entryBytes !== PROGRAM_HEADER_BYTES || table + count * entryBytes > bytes) return undefined;
   let bias: number | undefined;
   const data: Range[] = [];
-  for (let header = at; header < at + count * PROGRAM_HEADER_BYTES; header += PROGRAM_HEADER_BYTES) {
-    if (head.getUint32(header, true) !== PT_LOAD) continue;
-    const address = Number(head.getBigUint64(header + 16, true));
+  for (let at = table; at < table + count * entryBytes; at += entryBytes) {
+    const { type, flags, ...loaded } = programHeader(head, at, wide);
+    if (type !== PT_LOAD) continue;
+    const address = Number(loaded.address);
     // The first segment is the one that the file's beginning is in.
     bias ??= start - (address - (address % 4096));
-    if ((head.getUint32(header + 4, true) & PF_W) === 0) continue;
-    const memory = Number(head.getBigUint64(header + 40, true));
-    const segment = { start: bias + address, end: bias + address + memory };
+    if ((flags & PF_W) === 0) continue;
+    const segment = { start: bias + address, end: bias + address + Number(loaded.memoryBytes) };
     for (const mapping of look.mappings) {
       // What the file's pages do not fill is anonymous. A file that is only looked at is not mapped so.
       if (mapping.shared || (mapping.file !== "" && mapping.file !== file)) continue;
