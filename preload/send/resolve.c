@@ -9,7 +9,7 @@
 #include "../base/text.h"
 
 #define NAME_BYTES 256
-#define FILE_BYTES (16 << 10)
+#define PIECE_BYTES (16 << 10)
 #define SERVERS_MAX 3
 #define SEARCH_MAX 6
 #define ANSWER_MS 2000
@@ -108,98 +108,77 @@ static char lower(char letter) {
 
 /* ── Files ────────────────────────────────────────────────────────────────────────────────────── */
 
-/* The next word of a line, lower case; false at its end. Moves the cursor behind it, and never over the line's end. */
-static bool next_word(const char **cursor, char word[NAME_BYTES]) {
-  const char *at = *cursor;
-  while (*at == ' ' || *at == '\t' || *at == '\r') at++;
-  size_t length = 0;
-  for (; *at && *at != ' ' && *at != '\t' && *at != '\r' && *at != '\n' && *at != '#' && *at != ';'; at++) {
-    if (length + 1 < NAME_BYTES) word[length++] = lower(*at);
-  }
-  word[length] = 0;
-  *cursor = at;
-  return length > 0;
-}
-
-static const char *next_line(const char *at) {
-  while (*at && *at != '\n') at++;
-  return *at ? at + 1 : at;
-}
-
-/* One line of /etc/hosts, an address and its names, as far as it was read. */
-struct hosts_line {
-  unsigned words;
-  size_t length; /* of the current word; NAME_BYTES: it is too long for a name */
+/* Calls `visit` with each word of a file and its number in the line, until it returns false. Words are in lower case;
+ * one that is too long for a name is "". The file is read piece by piece: block lists make /etc/hosts long. */
+static void each_word(const char *path, char *piece, bool (*visit)(unsigned number, const char *word, void *data),
+                      void *data) {
+  int fd = mh_open(path, O_RDONLY | O_CLOEXEC, 0);
+  if (fd < 0) return;
   char word[NAME_BYTES];
-  bool has_address, comment;
-};
-
-/* Looks at the word that has ended; true if it is the host's name. */
-static bool hosts_word_ends(struct hosts_line *line, const char *host, uint16_t port, struct mh_address *address) {
-  bool is_host = false;
-  if (line->length && line->length < NAME_BYTES) {
-    line->word[line->length] = 0;
-    if (!line->words)
-      line->has_address = mh_address_parse(line->word, port, address);
-    else
-      is_host = line->has_address && mh_equal(line->word, host);
-  }
-  line->words += line->length != 0;
-  line->length = 0;
-  return is_host;
-}
-
-/* Reads /etc/hosts piece by piece: block lists make it long. */
-static unsigned from_hosts(const char *host, uint16_t port, char *piece, struct mh_address *addresses, unsigned most) {
-  int fd = mh_open("/etc/hosts", O_RDONLY | O_CLOEXEC, 0);
-  if (fd < 0) return 0;
-  struct hosts_line line = {0};
-  unsigned found = 0;
-  for (bool ended = false; !ended && found < most;) {
-    long got = mh_read(fd, piece, FILE_BYTES);
+  size_t length = 0;
+  unsigned number = 0;
+  bool comment = false, going = true;
+  for (bool ended = false; going && !ended;) {
+    long got = mh_read(fd, piece, PIECE_BYTES);
     if (got == -EINTR) continue;
     ended = got <= 0;
     if (ended) piece[0] = '\n', got = 1; /* the last line may have none */
-    for (const char *at = piece; at < piece + got && found < most; at++) {
-      line.comment = line.comment || *at == '#';
-      if (line.comment || *at == ' ' || *at == '\t' || *at == '\r' || *at == '\n') {
-        if (hosts_word_ends(&line, host, port, &addresses[found])) {
-          found++;
-          line.comment = true; /* one address is enough */
-        }
-        if (*at == '\n') line = (struct hosts_line){0};
-      } else if (line.length < NAME_BYTES) {
-        line.word[line.length++] = lower(*at);
+    for (const char *at = piece; going && at < piece + got; at++) {
+      comment = comment || *at == '#' || *at == ';';
+      if (comment || *at == ' ' || *at == '\t' || *at == '\r' || *at == '\n') {
+        word[length < NAME_BYTES ? length : 0] = 0;
+        if (length) going = visit(number++, word, data);
+        if (*at == '\n') number = 0;
+        comment = comment && *at != '\n';
+        length = 0;
+      } else if (length < NAME_BYTES) {
+        word[length++] = lower(*at);
       }
     }
   }
   mh_close(fd);
-  return found;
+}
+
+/* /etc/hosts: an address and its names in each line. */
+struct hosts {
+  const char *host;
+  uint16_t port;
+  struct mh_address *addresses;
+  unsigned most, found;
+  bool wanted; /* the line has an address, and the host's name was not in it yet */
+};
+
+static bool hosts_word(unsigned number, const char *word, void *data) {
+  struct hosts *hosts = data;
+  if (!number)
+    hosts->wanted = mh_address_parse(word, hosts->port, &hosts->addresses[hosts->found]);
+  else if (hosts->wanted && mh_equal(word, hosts->host))
+    hosts->found++, hosts->wanted = false;
+  return hosts->found < hosts->most;
 }
 
 /* ── Name servers ─────────────────────────────────────────────────────────────────────────────── */
 
+/* /etc/resolv.conf: a keyword and its values in each line. */
 struct servers {
   struct mh_address addresses[SERVERS_MAX];
   unsigned count, search_count;
   char search[SEARCH_MAX][NAME_BYTES];
+  enum { OTHER, SERVER, SEARCH } line;
 };
 
-static void read_servers(char *file, struct servers *servers) {
-  char word[NAME_BYTES];
-  servers->count = servers->search_count = 0;
-  if (mh_read_file("/etc/resolv.conf", file, FILE_BYTES) < 0) return;
-  for (const char *line = file; *line; line = next_line(line)) {
-    const char *at = line;
-    if (!next_word(&at, word)) continue;
-    if (mh_equal(word, "nameserver") && servers->count < SERVERS_MAX && next_word(&at, word)) {
-      if (mh_address_parse(word, DNS_PORT, &servers->addresses[servers->count])) servers->count++;
-    } else if (mh_equal(word, "search") || mh_equal(word, "domain")) {
-      for (servers->search_count = 0; servers->search_count < SEARCH_MAX && next_word(&at, word);
-           servers->search_count++)
-        __builtin_memcpy(servers->search[servers->search_count], word, NAME_BYTES);
-    }
+static bool servers_word(unsigned number, const char *word, void *data) {
+  struct servers *servers = data;
+  if (!number) {
+    bool search = mh_equal(word, "search") || mh_equal(word, "domain");
+    servers->line = search ? SEARCH : mh_equal(word, "nameserver") ? SERVER : OTHER;
+    if (search) servers->search_count = 0;
+  } else if (servers->line == SERVER && number == 1 && servers->count < SERVERS_MAX) {
+    servers->count += mh_address_parse(word, DNS_PORT, &servers->addresses[servers->count]);
+  } else if (servers->line == SEARCH && *word && servers->search_count < SEARCH_MAX) {
+    __builtin_memcpy(servers->search[servers->search_count++], word, mh_length(word) + 1);
   }
+  return true;
 }
 
 /* Makes a query for the name. Returns its length, 0 if the name is not valid. */
@@ -288,9 +267,11 @@ static unsigned ask_all(const struct servers *servers, const char *name, uint16_
   return 0;
 }
 
-static unsigned from_servers(const char *host, uint16_t port, char *file, struct mh_address *addresses, unsigned most) {
+static unsigned from_servers(const char *host, uint16_t port, char *piece, struct mh_address *addresses,
+                             unsigned most) {
   struct servers servers;
-  read_servers(file, &servers);
+  servers.count = servers.search_count = 0;
+  each_word("/etc/resolv.conf", piece, servers_word, &servers);
   bool dotted = false;
   for (const char *at = host; *at; at++) dotted = dotted || *at == '.';
   /* A name with a dot is usually complete, so it is asked for as it is first. One without a dot is tried with the
@@ -320,11 +301,12 @@ unsigned mh_resolve(const char *host, uint16_t port, struct mh_address *addresse
   if (found) return found;
   char name[NAME_BYTES];
   size_t length = mh_length(host);
-  char *file = length < NAME_BYTES ? mh_map_private(FILE_BYTES) : NULL;
-  if (!file) return 0;
+  char *piece = length < NAME_BYTES ? mh_map_private(PIECE_BYTES) : NULL;
+  if (!piece) return 0;
   for (size_t i = 0; i <= length; i++) name[i] = lower(host[i]);
-  found = from_hosts(name, port, file, addresses, most);
-  if (!found) found = from_servers(name, port, file, addresses, most);
-  mh_munmap(file, FILE_BYTES);
+  struct hosts hosts = {.host = name, .port = port, .addresses = addresses, .most = most};
+  each_word("/etc/hosts", piece, hosts_word, &hosts);
+  found = hosts.found ? hosts.found : from_servers(name, port, piece, addresses, most);
+  mh_munmap(piece, PIECE_BYTES);
   return found;
 }

@@ -14,12 +14,6 @@
 static const char *folder;
 static int port;
 
-static long read_other_file(const char *path, char *buffer, size_t bytes) {
-  char other[4096];
-  snprintf(other, sizeof(other), "%s%s", folder, strrchr(path, '/'));
-  return mh_read_file(other, buffer, bytes);
-}
-
 static int open_other_file(const char *path, int flags, unsigned mode) {
   char other[4096];
   snprintf(other, sizeof(other), "%s%s", folder, strrchr(path, '/'));
@@ -34,7 +28,6 @@ static long with_other_port(long number, long a, long b, long c, long d, long e,
 }
 
 #define mh_open open_other_file
-#define mh_read_file read_other_file
 #define mh_syscall with_other_port
 #include "../../preload/send/resolve.c"
 
