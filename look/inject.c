@@ -1,19 +1,19 @@
-/* A system call made by a stopped thread of the process, on our behalf; on x86-64.
+/* Makes a system call in a stopped thread of the process; on x86-64.
  *
- * We may be killed at any instant, and then the thread runs on with what registers it has at that moment. So it is
- * given such as lead it back by itself:
+ * This program may be killed at any instant. Then the thread runs on with the registers that it has at that moment. So
+ * it gets registers that lead it back by itself:
  *
  *     rip ─▶ syscall                       the call that we want
  *            ret ──────────────┐           to what the stack pointer leads to:
  *     rsp ─▶ [restore] ◀───────┘           the code that a signal handler returns to, which has the kernel load
  *            [context]                     all registers and the signal mask, as they were, from here
  *
- * As long as we live, the thread never gets that far: it stops where the call is left, and its own registers are put
- * back, while what the kernel knows of a call that was interrupted is untouched. The picture that clone makes has a
- * stack pointer of its own, which leads it to exit_group; it is stopped at its birth, and killed when we end.
+ * While this program lives, the thread never gets that far. It stops at the call's exit, and its own registers are put
+ * back. The kernel's state of an interrupted call is not touched. The snapshot that clone makes has a stack pointer of
+ * its own, which leads it to exit_group. It is stopped at its birth, and killed when this program ends.
  *
- * All this lies in pages of the thread's stack that hold nothing, far from its end, and that are zeros again
- * afterwards. Signals are held back meanwhile, for the thread alone.
+ * All this is written to empty pages of the thread's stack, far from the stack pointer, which are filled with zeros
+ * again afterwards. Meanwhile signals are blocked, in this thread alone.
  */
 #include "look.h"
 #if defined(__x86_64__)
@@ -30,7 +30,7 @@
 
 #define SCRATCH_BYTES (4 * PAGE)
 #define WAIT_NS UINT64_C(1000000000)
-/* Room that a signal handler may need below. */
+/* The room below, which a signal handler may need. */
 #define HANDLER_BYTES (16 * PAGE)
 #define SEARCH_BYTES (UINT64_C(64) << 20)
 
@@ -46,7 +46,7 @@ _Static_assert(sizeof(struct context) == 40 + 256 + 8, "as in the kernel");
 
 #define CONTEXT_XSTATE 1
 #define CONTEXT_SS 6
-#define STACK_INVALID 7 /* which has the kernel leave the alternate stack as it is */
+#define STACK_INVALID 7 /* flags with which the kernel leaves the alternate stack as it is */
 
 struct way_back {
   uint64_t restore;
@@ -66,7 +66,7 @@ static uint64_t find_code(const uint8_t *in, size_t bytes, const uint8_t *code, 
 bool gadgets_find(struct gadgets *gadgets, const struct maps *maps, const struct memory *memory) {
   *gadgets = (struct gadgets){0};
   uint64_t searched = 0;
-  /* libc has both, and it comes behind the program and its other libraries in most processes. */
+  /* libc has both. In most processes it is mapped behind the program and its other libraries. */
   for (size_t i = maps->count; i-- > 0 && searched < SEARCH_BYTES;) {
     const struct mapping *its = &maps->all[i];
     if (!(its->flags & MH_MAPPING_EXECUTABLE) || !(its->flags & MH_MAPPING_READABLE)) continue;
@@ -87,11 +87,11 @@ bool gadgets_find(struct gadgets *gadgets, const struct maps *maps, const struct
   return false;
 }
 
-/* Pages of the thread's own stack with nothing in them, or 0. */
+/* The address of empty pages in the thread's own stack, or 0. */
 static uint64_t scratch_of(const struct task *task, const struct maps *maps, const struct memory *memory) {
   const struct mapping *stack = maps_at(maps, task->stack_pointer);
   if (!stack || !(stack->flags & MH_MAPPING_WRITABLE) || stack->flags & MH_MAPPING_SHARED) return 0;
-  /* A thread's stack ends with what its thread pointer points to; the first one's has a name. */
+  /* The thread pointer points to the end of a thread's stack. The first thread's stack has a name. */
   bool own = strcmp(stack->path, "[stack]") == 0 ||
              (task->thread_pointer > task->stack_pointer && task->thread_pointer < stack->end);
   if (!own) return 0;
@@ -105,7 +105,7 @@ static size_t vectors_for_context(struct task *task) {
   uint64_t features;
   if (task->vector_bytes < 576) return 0;
   memcpy(&features, task->vectors + 464, 8);
-  features &= ~(UINT64_C(3) << 17); /* tiles, which a process must ask for */
+  features &= ~(UINT64_C(3) << 17); /* without tiles, for which a process must ask */
   size_t end = 576;
   for (unsigned bit = 2; bit < 63; bit++) {
     unsigned bytes, offset, flags, unused;
@@ -119,7 +119,7 @@ static size_t vectors_for_context(struct task *task) {
   return end;
 }
 
-/* The registers as the thread itself would have them back: a call that was interrupted is made again. */
+/* The registers with which the thread itself would go on: an interrupted call is made again. */
 static registers rewound(registers general) {
   int64_t result = (int64_t)general.rax;
   bool again = result == -512 || result == -513 || result == -514 || result == -516; /* ERESTART… */
@@ -148,7 +148,7 @@ struct scratch {
   size_t bytes;
 };
 
-/* Lays the ways back of the thread and of the picture down. */
+/* Writes the frames that lead the thread back, and the snapshot to its end. */
 static bool prepare(struct scratch *scratch, struct task *task, uint64_t mask, const struct gadgets *gadgets,
                     const struct maps *maps, const struct memory *memory) {
   uint8_t frame[SCRATCH_BYTES] = {0};
@@ -170,7 +170,7 @@ static bool prepare(struct scratch *scratch, struct task *task, uint64_t mask, c
   memcpy(frame + at, task->vectors, bytes);
   const uint32_t magic = 0x46505845;
   if (bytes) memcpy(frame + at + bytes, &magic, sizeof magic);
-  /* Only as much as there is, so that no more pages are touched. */
+  /* Only so much, so that no more pages are touched. */
   scratch->bytes = at + bytes + sizeof magic;
   return memory_put(memory, scratch->at, frame, scratch->bytes);
 }
@@ -180,12 +180,12 @@ static void tidy(const struct scratch *scratch, const struct memory *memory) {
   memory_put(memory, scratch->at, zeros, scratch->bytes);
 }
 
-/* Has the thread go on to its next stop in or behind the call; false when it has ended. Of a birth, sets `born`. */
+/* Lets the thread go on to the call's entry or exit. False: the thread has ended. `born` receives a new child. */
 static bool step(pid_t tid, pid_t *born) {
   for (;;) {
     int status;
     if (ptrace(PTRACE_SYSCALL, tid, 0, 0) != 0) return false;
-    /* The kernel does not take that long for anything here; but whoever waits for ever helps nobody. */
+    /* The kernel never takes that long here. But waiting for ever would help nobody. */
     if (!task_wait(tid, &status, now() + WAIT_NS)) exit(1);
     if (!WIFSTOPPED(status)) return false;
     if (WSTOPSIG(status) == (SIGTRAP | 0x80)) return true;
@@ -200,7 +200,7 @@ static bool step(pid_t tid, pid_t *born) {
   }
 }
 
-/* Makes the call in a thread that is stopped; false when that thread is of no use for it. */
+/* Makes the call in a stopped thread. False: this thread cannot be used for it. */
 static bool call(struct task *task, const struct gadgets *gadgets, const struct maps *maps, const struct memory *memory,
                  uint64_t number, const uint64_t arguments[4], bool new_stack, int64_t *result, pid_t *born) {
   const uint64_t all = ~UINT64_C(0);
@@ -220,8 +220,7 @@ static bool call(struct task *task, const struct gadgets *gadgets, const struct 
   general.r8 = general.r9 = 0;
   struct iovec ours = {&general, sizeof general}, own = {&task->general, sizeof task->general};
   if (ptrace(PTRACE_SETOPTIONS, task->tid, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE) != 0) return false;
-  /* From here on the thread finds its way back by itself. First its registers, then its mask, and back the other way
-     round. */
+  /* From here on the thread can return by itself. The registers are set before the signal mask, and reset after it. */
   if (ptrace(PTRACE_SETREGSET, task->tid, NT_PRSTATUS, &ours) != 0) return false;
   ptrace(PTRACE_SETSIGMASK, task->tid, (void *)8, &all);
   bool alive = step(task->tid, born) && step(task->tid, born);
@@ -242,7 +241,7 @@ static bool call(struct task *task, const struct gadgets *gadgets, const struct 
 
 pid_t inject_clone(struct tasks *tasks, const struct gadgets *gadgets, const struct maps *maps,
                    const struct memory *memory) {
-  /* Descriptors and the folder are shared, so that no pipe has one writer more. No signal tells of its end. */
+  /* The snapshot shares descriptors and directory, so that no pipe has another writer. Its end sends no signal. */
   const uint64_t arguments[4] = {CLONE_FILES | CLONE_FS};
   for (size_t i = 0; i < tasks->count; i++) {
     struct task *task = &tasks->all[i];

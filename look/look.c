@@ -1,11 +1,11 @@
-/* memhook-look PID snapshot|stop|auto MICROSECONDS: freezes a process for a moment, and tells memview what was in it.
+/* memhook-look PID snapshot|stop|auto MICROSECONDS: freezes a process for a moment, and sends its contents to memview.
  *
- *     seize every thread ─▶ stop them ─▶ registers ─▶ a picture of the memory (clone) ─▶ let them go     the pause
+ *     seize every thread ─▶ stop them ─▶ registers ─▶ a snapshot of the memory (clone) ─▶ let them go    the pause
  *                                                          │
- *     memview asks: read … read … release ◀────────────────┘  the picture never runs, and is killed
+ *     memview asks: read … read … release ◀────────────────┘  the snapshot never runs, and is killed
  *
- * Where there can be no picture, the process itself stays stopped until it is released. MICROSECONDS is the longest
- * pause that is wanted, 0 of none; what has to be longer is refused, or given up.
+ * If no snapshot can be made, the process itself stays stopped until it is released. MICROSECONDS is the longest pause
+ * that is allowed, 0: any. A look that would need a longer one is refused, or given up.
  */
 #include "look.h"
 #include <errno.h>
@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How long threads may take to stop, the others waiting for them: much, where a machine has more to do than it can. */
+/* How long threads may take to stop, while the others wait for them. On an overloaded machine they take long. */
 #define STOP_NS UINT64_C(500000000)
 #define END_NS UINT64_C(2000000000)
 
@@ -29,18 +29,17 @@ static struct memory process = {-1, -1}, picture = {-1, -1};
 static pid_t child = -1;
 static uint64_t began, resident;
 
-/* Whether the process's own rules, or ours, speak against a picture. */
+/* Whether a snapshot may be made. */
 static bool may_clone(pid_t pid, const char *status) {
-  /* It may be killed for a call that it does not make itself. */
+  /* A seccomp filter may kill the process for a call that it does not make itself. */
   if (proc_number(status, "Seccomp", 10, 0) != 0) return false;
-  /* Its returns may be compared with its calls. */
+  /* With a shadow stack, returns are compared with calls. */
   const char *features = strstr(status, "x86_Thread_features:");
   if (features && memmem(features, strcspn(features, "\n"), "shstk", 5)) return false;
   return !memory_short(pid, resident) && gadgets_find(&gadgets, &maps, &process);
 }
 
-/* Nobody but us ends the picture; so it is for us to say that it has ended, to its parent, which must not hear of it.
-   */
+/* Kills the snapshot, and waits for its end. Its parent, the process, must be made to forget it afterwards. */
 static void end_picture(void) {
   int status;
   kill(child, SIGKILL);
@@ -53,7 +52,7 @@ static uint64_t pause_ended(void) {
   return now() - began;
 }
 
-/* Makes the picture and lets the process go on; false where that cannot be. */
+/* Makes the snapshot. False: it could not be made. */
 static bool take_picture(void) {
   child = inject_clone(&tasks, &gadgets, &maps, &process);
   if (child < 0) return false;
@@ -71,7 +70,7 @@ static bool take_picture(void) {
   return whole;
 }
 
-/* What is in the picture, and besides what is not in it but was kept. */
+/* The mappings of the snapshot, and those that are not in it but were kept. */
 static void merge_maps(void) {
   struct maps seen, all = {0};
   if (!maps_read(&seen, child, false)) refuse("cannot be looked at: its picture has no mappings");
@@ -92,7 +91,7 @@ static void merge_maps(void) {
   maps = all;
 }
 
-/* Answers memview until it has done. `longest`: how long the process may stay stopped meanwhile, 0 of no bound. */
+/* Answers memview until it is done. `longest`: how long the process may stay stopped meanwhile, 0: no limit. */
 static void serve(bool stopped, uint64_t longest) {
   uint8_t payload[MH_READ_BYTES];
   uint64_t checked = now();
@@ -131,10 +130,10 @@ static void serve(bool stopped, uint64_t longest) {
   }
 }
 
-/* The process has an ended child that it does not know of: it is stopped once more, to forget it. */
+/* The process has an ended child that it does not know. It is stopped once more, to wait for that child. */
 static uint64_t forget_picture(void) {
   end_picture();
-  /* Another look may just have begun: it has the threads for a moment. */
+  /* Another look may have just begun, and traces the threads for a moment. */
   for (int tries = 0; tries < 100; tries++) {
     char *status = proc_text("/proc/%d/status", tasks.pid);
     uint64_t tracer = proc_number(status, "TracerPid", 10, 0);
@@ -154,9 +153,8 @@ static uint64_t forget_picture(void) {
   return pause_ended();
 }
 
-/* Goes on in a child, which nobody knows to kill: whatever ends the process that memview started, and memview, the
- * child hears
- * that its input has ended, and leaves the looked at process as it was. */
+/* Goes on in a child, which nobody knows and so nobody kills. If memview or the process that it started is killed, the
+ * child sees the end of its input, and leaves the process as it was. */
 static void hide(void) {
   pid_t hidden = fork();
   if (hidden < 0) refuse("cannot be looked at (%s)", strerror(errno));
@@ -181,7 +179,7 @@ int main(int count, char **arguments) {
   uint64_t longest = strtoull(arguments[3], NULL, 10) * 1000;
 
   hide();
-  /* A pipe that nobody reads ends us by an error, and news of threads come to sigtimedwait. */
+  /* Writing to a pipe without a reader returns an error. SIGCHLD, for a thread's change, is awaited by sigtimedwait. */
   sigset_t child_signal;
   sigemptyset(&child_signal);
   sigaddset(&child_signal, SIGCHLD);
@@ -201,7 +199,7 @@ int main(int count, char **arguments) {
   bool snapshot = !only_stop && may_clone(pid, status);
   if (only_snapshot && !snapshot)
     refuse("cannot be looked at by a snapshot: it is sandboxed by seccomp, or memory is short; use --freeze stop");
-  /* Copying the page tables takes so long; what can be known before is better not begun. */
+  /* Copying the page tables takes about so long. A pause that will be too long is better not begun. */
   uint64_t expected = 1000000 + resident / 1024 * 30000000 / (1 << 20);
   if (snapshot && longest && expected > longest)
     refuse("would stand still for about %llu ms, for its %llu MiB; --max-pause %llums allows that",

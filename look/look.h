@@ -1,4 +1,4 @@
-/* memhook-look: what its parts share. README.md tells what it is, and what it must never do. */
+/* memhook-look: what its files share. README.md says what it is, and what it must never do. */
 #pragma once
 #define _GNU_SOURCE
 #include <stdbool.h>
@@ -14,18 +14,18 @@ struct part {
   const void *bytes;
   size_t count;
 };
-/* Sends a frame, if somebody reads still. */
+/* Sends a frame, if memview still reads. */
 void say(uint32_t type, const struct part *parts, size_t count);
-/* Says why there will be no look, in the words of a sentence without its subject, and ends this program. */
+/* Sends why there will be no look, as a sentence without its subject, and ends this program. */
 _Noreturn void refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* A frame from memview; 0 when there will be none. `payload` has LOOK_READ's size. */
+/* Receives a frame from memview. Returns its type, 0: there will be no more. `payload` has LOOK_READ's size. */
 uint32_t hear(uint8_t payload[MH_READ_BYTES]);
 
 /* ── proc.c ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
-/* The whole of a file of /proc, ended by NUL, to be freed; NULL where it cannot be read. */
+/* Reads a whole file of /proc, ended by NUL. To be freed. NULL: it cannot be read. */
 char *proc_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The number behind "Name:" at the beginning of a line; `otherwise` where there is none. */
-uint64_t proc_number(const char *text, const char *name, int base, uint64_t otherwise);
+/* The number behind "Name:" at the beginning of a line; `fallback` if there is none. */
+uint64_t proc_number(const char *text, const char *name, int base, uint64_t fallback);
 /* Nanoseconds on the monotonic clock. */
 uint64_t now(void);
 
@@ -33,7 +33,7 @@ uint64_t now(void);
 struct mapping {
   uint64_t start, end, offset, device, inode;
   uint32_t flags; /* MH_MAPPING_… */
-  char *path;     /* "" of none */
+  char *path;     /* "": none */
 };
 struct maps {
   size_t count;
@@ -47,15 +47,15 @@ void maps_say(const struct maps *maps);
 
 /* ── memory.c ────────────────────────────────────────────────────────────────────────────────────────────────────── */
 struct memory {
-  int contents, pages; /* /proc/PID/mem and pagemap; -1 of none */
+  int contents, pages; /* /proc/PID/mem and pagemap; -1: not open */
 };
 bool memory_open(struct memory *memory, pid_t pid, bool writing);
 void memory_close(struct memory *memory);
 bool memory_get(const struct memory *memory, uint64_t address, void *to, size_t bytes);
 bool memory_put(const struct memory *memory, uint64_t address, const void *from, size_t bytes);
-/* Whether there is nothing in these pages; where none was ever touched, none is. */
+/* Whether these pages hold nothing but zeros, or were never touched. */
 bool memory_is_zero(const struct memory *memory, uint64_t address, size_t bytes);
-/* Keeps what is there now, to be told instead of what is there later. False where there is no room for it. */
+/* Keeps the mapping's contents of now, to be sent instead of its later contents. False: there is too much. */
 bool memory_keep(const struct memory *memory, const struct mapping *mapping);
 /* Answers a LOOK_READ; `flags` are its READ_…. */
 void memory_tell(const struct memory *memory, uint64_t address, uint64_t length, uint64_t flags);
@@ -75,9 +75,9 @@ typedef struct aarch64_registers registers;
 struct task {
   pid_t tid;
   bool stopped, gone; /* gone: it has ended */
-  bool released;      /* it is not ours any more */
-  bool repeatable; /* it is in a call that a stop ends with EINTR */
-  int signal; /* which it was about to get */
+  bool released;      /* it is no longer traced */
+  bool repeatable;    /* it is in a call that a stop ends with EINTR */
+  int signal;         /* the signal that it was about to get */
   registers general;
   uint64_t stack_pointer, thread_pointer, program_counter;
   size_t vector_bytes;
@@ -88,34 +88,34 @@ struct tasks {
   size_t count, room;
   struct task *all;
 };
-/* Takes hold of every thread without stopping it. */
+/* Begins to trace every thread, without stopping it. */
 void tasks_seize(struct tasks *tasks, pid_t pid);
-/* Stops them all, and those that they have started meanwhile. Where one does not stop within `limit` nanoseconds it
- * lets them go again, and returns false. */
+/* Stops them all, and those that they have started meanwhile. If one does not stop within `limit` nanoseconds, all are
+ * released again. Then it returns false. */
 bool tasks_stop(struct tasks *tasks, uint64_t limit);
 void tasks_read(struct tasks *tasks);
-/* Lets them go on as if nothing had been. */
+/* Lets them go on as if nothing had happened. */
 void tasks_release(struct tasks *tasks);
 void tasks_say(const struct tasks *tasks);
-/* Waits for news of a thread; false after `until`. */
+/* Waits for a change of a thread's state. False: there was none before `until`. */
 bool task_wait(pid_t tid, int *status, uint64_t until);
 
 /* ── inject.c ────────────────────────────────────────────────────────────────────────────────────────────────────── */
-/* Where in the process there is code that makes a system call on our behalf. */
+/* Addresses of code in the process that makes a system call. */
 struct gadgets {
   uint64_t call;    /* syscall; ret */
   uint64_t restore; /* what a signal handler returns to */
 };
 bool gadgets_find(struct gadgets *gadgets, const struct maps *maps, const struct memory *memory);
-/* Makes a picture of the process: its id, or -1 where no thread can be used for it or the kernel refuses. */
+/* Makes a snapshot of the process. Returns its id; -1: no thread can be used for it, or the kernel refuses. */
 pid_t inject_clone(struct tasks *tasks, const struct gadgets *gadgets, const struct maps *maps,
                    const struct memory *memory);
-/* Has the process forget its ended child. */
+/* Makes the process wait for its ended child, and so forget it. */
 void inject_reap(struct tasks *tasks, const struct gadgets *gadgets, const struct maps *maps,
                  const struct memory *memory, pid_t child);
 
 /* ── reason.c ────────────────────────────────────────────────────────────────────────────────────────────────────── */
-/* Says why the kernel does not let us trace the process. */
+/* Refuses, with the reason why the process cannot be traced. */
 _Noreturn void refuse_trace(pid_t pid, int error);
-/* Whether a copy of the process may become too much for the machine or its control group. */
+/* Whether a copy of the process may need too much memory, of the machine or of its control group. */
 bool memory_short(pid_t pid, uint64_t resident);

@@ -1,4 +1,4 @@
-/* What is mapped where, as /proc/PID/maps tells it, or smaps, which has more flags and is slower. */
+/* The mappings, from /proc/PID/maps, or from smaps, which has more flags and is slower. */
 #include "look.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ static uint32_t further(const char *flags) {
 }
 
 bool maps_read(struct maps *maps, pid_t pid, bool whole) {
-  /* The paths stay in the text, which is never freed: there are a few of them in a look. */
+  /* The paths point into the text, which is never freed: a look reads few of these files. */
   char *text = proc_text("/proc/%d/%s", pid, whole ? "smaps" : "maps"), *rest = text;
   size_t room = 0;
   *maps = (struct maps){0};

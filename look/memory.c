@@ -35,7 +35,7 @@ bool memory_put(const struct memory *memory, uint64_t address, const void *from,
   return pwrite(memory->contents, from, bytes, (off_t)address) == (ssize_t)bytes;
 }
 
-/* What the kernel knows of up to PAGES_AT_ONCE pages from `address` on; returns of how many. */
+/* Reads the page map's entries of up to PAGES_AT_ONCE pages from `address` on. Returns their number. */
 static size_t entries(const struct memory *memory, uint64_t address, uint64_t end, uint64_t to[PAGES_AT_ONCE]) {
   uint64_t wanted = (end - address + PAGE - 1) / PAGE;
   if (wanted > PAGES_AT_ONCE) wanted = PAGES_AT_ONCE;
@@ -91,7 +91,7 @@ static bool keep_run(const struct memory *memory, uint64_t start, size_t bytes) 
   if ((kept_bytes += bytes) > KEEP_MAX) return false;
   uint8_t *copy = malloc(bytes);
   if (!copy) return false;
-  /* A page that cannot be read has nothing that could be told. */
+  /* A page that cannot be read has nothing that could be sent. */
   if (!memory_get(memory, start, copy, bytes)) free(copy);
   else kept[kept_count++] = (struct kept){start, start + bytes, copy};
   return true;
@@ -122,7 +122,7 @@ static bool tell_run(const struct memory *memory, uint64_t start, size_t bytes) 
     tell(start, piece, end - start);
     return true;
   }
-  /* One of the pages is gone, or of a kind that cannot be read: the others can. */
+  /* One of the pages is gone, or cannot be read. The others are read one by one. */
   for (uint64_t at = start; at < end; at += PAGE - at % PAGE) {
     size_t count = PAGE - at % PAGE;
     if (count > end - at) count = end - at;

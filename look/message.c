@@ -1,4 +1,4 @@
-/* Frames over two pipes: we are told what to read on standard input, and tell on standard output. */
+/* Frames over two pipes: memview's requests come on standard input, the answers go to standard output. */
 #include "look.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -7,8 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Nobody reads any more. What was begun is brought to its end all the same: hear() then says that there is nothing to
-   do. */
+/* Nobody reads any more. The work that was begun is finished all the same: hear() then returns 0. */
 static bool alone;
 
 static void write_all(const void *bytes, size_t count) {
@@ -25,7 +24,7 @@ static void write_all(const void *bytes, size_t count) {
 }
 
 void say(uint32_t type, const struct part *parts, size_t count) {
-  /* Small frames come by the thousand: one write for each. */
+  /* There are thousands of small frames: each is one write. */
   static uint8_t small[8192];
   size_t length = 0;
   for (size_t i = 0; i < count; i++) length += parts[i].count;

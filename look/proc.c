@@ -38,13 +38,13 @@ char *proc_text(const char *format, ...) {
   return text;
 }
 
-uint64_t proc_number(const char *text, const char *name, int base, uint64_t otherwise) {
+uint64_t proc_number(const char *text, const char *name, int base, uint64_t fallback) {
   size_t length = strlen(name);
   for (const char *line = text; line; line = strchr(line, '\n')) {
     if (*line == '\n') line++;
     if (strncmp(line, name, length) == 0 && line[length] == ':') return strtoull(line + length + 1, NULL, base);
   }
-  return otherwise;
+  return fallback;
 }
 
 uint64_t now(void) {

@@ -1,4 +1,4 @@
-/* Why there cannot be a look, or only another kind of it. */
+/* Why a process cannot be looked at, or not by a snapshot. */
 #include "look.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@ _Noreturn void refuse_trace(pid_t pid, int error) {
   refuse("cannot be traced (%s)", strerror(error));
 }
 
-/* A number in the control group's file; UINT64_MAX of none, or of "max". */
+/* The number in a control group's file; UINT64_MAX for "max", or if there is none. */
 static uint64_t group_number(const char *group, const char *file) {
   char *text = proc_text("/sys/fs/cgroup%s/%s", group, file);
   uint64_t number = text && text[0] >= '0' && text[0] <= '9' ? strtoull(text, NULL, 10) : UINT64_MAX;

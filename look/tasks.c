@@ -1,9 +1,9 @@
 /* The threads of the process: stop them, read their registers, let them go.
  *
- * They are seized, which stops nobody and sends no signal. A thread that is stopped inside a system call goes on with
- * it afterwards: the kernel starts it anew, or goes on waiting for what is left. A few calls it ends with EINTR
- * instead, as if a signal had been handled; those that can be made again without harm are, by setting the program
- * counter back.
+ * They are seized, which stops no thread and sends no signal. A thread that is stopped inside a system call continues
+ * the call afterwards: the kernel restarts it, or waits for the rest of the time. A few calls end with EINTR instead,
+ * as if a signal had been handled. Of these, the ones that can be repeated without harm are repeated, by setting the
+ * program counter back.
  */
 #include "look.h"
 #include <errno.h>
@@ -22,7 +22,7 @@
 #ifndef PTRACE_EVENT_STOP
 #define PTRACE_EVENT_STOP 128
 #endif
-/* How long a thread may take that was to stop, when nobody waits for it any more. */
+/* How long a thread that was told to stop may take, when the look has been given up. */
 #define GRACE_NS UINT64_C(1000000000)
 #if defined(__x86_64__)
 #define VECTORS NT_X86_XSTATE
@@ -36,7 +36,7 @@ static struct task *find(struct tasks *tasks, pid_t tid) {
   return NULL;
 }
 
-/* Whether a thread has ended but for its entry in /proc, as a main thread that called pthread_exit. */
+/* Whether a thread has ended and still has an entry in /proc, as a main thread that called pthread_exit. */
 static bool has_ended(pid_t pid, pid_t tid) {
   char *stat = proc_text("/proc/%d/task/%d/stat", pid, tid), *end = stat ? strrchr(stat, ')') : NULL;
   bool ended = !end || end[2] == 'Z' || end[2] == 'X';
@@ -55,7 +55,7 @@ bool task_wait(pid_t tid, int *status, uint64_t until) {
     uint64_t time = now();
     if (time >= until) return false;
     struct timespec rest = {(time_t)((until - time) / 1000000000u), (long)((until - time) % 1000000000u)};
-    /* Whatever happens to a thread sends us this signal, which is blocked. */
+    /* Each change of a traced thread sends this program SIGCHLD, which is blocked. */
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
@@ -63,7 +63,7 @@ bool task_wait(pid_t tid, int *status, uint64_t until) {
   }
 }
 
-/* Whether a signal waits for the thread that it does not block. */
+/* Whether a signal is pending for the thread that it does not block. */
 static bool has_signal(pid_t pid, pid_t tid) {
   char *status = proc_text("/proc/%d/task/%d/status", pid, tid);
   uint64_t own = proc_number(status, "SigPnd", 16, 0), shared = proc_number(status, "ShdPnd", 16, 0);
@@ -72,7 +72,7 @@ static bool has_signal(pid_t pid, pid_t tid) {
   return ((own | shared) & ~blocked) != 0;
 }
 
-/* Calls that end with EINTR where they are stopped, and may be made again: nothing has happened yet. */
+/* Whether this is a call that a stop ends with EINTR, and that may be repeated, because nothing has happened yet. */
 static bool may_be_repeated(uint64_t number) {
   switch (number) {
 #if defined(__x86_64__)
@@ -104,8 +104,9 @@ static bool may_be_repeated(uint64_t number) {
   }
 }
 
-/* Has a call that our stopping ended with EINTR made again. At once, so that it is even if we end before the thread
-   goes on. */
+/* Makes a thread repeat a call that the stop has ended with EINTR. This is done at once, so that it is done even if
+ * this
+ *    program ends before the thread goes on. */
 static void cure_interruption(pid_t pid, const struct task *task) {
   registers general;
   struct iovec vector = {&general, sizeof general};
@@ -120,7 +121,7 @@ static void cure_interruption(pid_t pid, const struct task *task) {
   int number = -1;
   struct iovec call = {&number, sizeof number};
   if (ptrace(PTRACE_GETREGSET, task->tid, NT_ARM_SYSTEM_CALL, &call) != 0 || number < 0) return;
-  /* The first argument was overwritten by the result, so the call cannot be made again by hand: it is left as it is. */
+  /* The result has overwritten the first argument, so the call cannot be repeated: it is left as it is. */
   (void)pid;
   (void)may_be_repeated;
   (void)has_signal;
@@ -129,7 +130,7 @@ static void cure_interruption(pid_t pid, const struct task *task) {
   ptrace(PTRACE_SETREGSET, task->tid, NT_PRSTATUS, &vector);
 }
 
-/* Whether the thread is in one of these calls now, as it seems. */
+/* Whether the thread seems to be in one of these calls now. */
 static bool is_in_repeatable(pid_t pid, pid_t tid) {
   char *call = proc_text("/proc/%d/task/%d/syscall", pid, tid);
   bool is = call && call[0] >= '0' && call[0] <= '9' && may_be_repeated(strtoull(call, NULL, 10));
@@ -137,7 +138,7 @@ static bool is_in_repeatable(pid_t pid, pid_t tid) {
   return is;
 }
 
-/* Seizes every thread that is not yet; returns how many those were. */
+/* Seizes the threads that are not seized yet. Returns their number. */
 static size_t seize_new(struct tasks *tasks) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/task", tasks->pid);
@@ -175,7 +176,7 @@ static bool await_stop(struct tasks *tasks, struct task *task, uint64_t until) {
   if (!task_wait(task->tid, &status, until)) return false;
   task->gone = !WIFSTOPPED(status);
   task->stopped = !task->gone;
-  /* Or it was about to get a signal, which it gets when it goes on. */
+  /* Otherwise it was about to get a signal, and gets it when it goes on. */
   if (task->stopped && status >> 16 == 0) task->signal = WSTOPSIG(status);
   if (task->stopped) cure_interruption(tasks->pid, task);
   return true;
@@ -184,8 +185,8 @@ static bool await_stop(struct tasks *tasks, struct task *task, uint64_t until) {
 static bool stop_all(struct tasks *tasks, uint64_t until) {
   size_t interrupted = 0;
   do {
-    /* Those that are in such a call one after the other, so that each is cured as soon as it has stopped; then the
-       others at once. */
+    /* Threads in such a call are stopped one after the other, so that each can repeat its call as soon as it has
+       stopped. Then the others are stopped at once. */
     for (; interrupted < tasks->count; interrupted++) {
       struct task *task = &tasks->all[interrupted];
       ptrace(PTRACE_INTERRUPT, task->tid, 0, 0);
@@ -195,13 +196,13 @@ static bool stop_all(struct tasks *tasks, uint64_t until) {
       struct task *task = &tasks->all[i];
       if (!task->stopped && !task->gone && !await_stop(tasks, task, until)) return false;
     }
-    /* One that had not stopped yet may have started others. */
+    /* A thread that had not stopped yet may have started others. */
   } while (seize_new(tasks) > 0);
   return true;
 }
 
-/* Those that have stopped go on at once, the others as soon as they have stopped, too: what was begun is not left half
- * done. */
+/* Gives up. Threads that have stopped go on at once, the others as soon as they have stopped, too: none is left with a
+ * stop that was only requested. */
 static void give_up(struct tasks *tasks) {
   tasks_release(tasks);
   for (size_t i = 0; i < tasks->count; i++) {

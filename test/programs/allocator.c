@@ -1,5 +1,5 @@
-/* An allocator as a shared library, preloaded behind memhook. What it does inside of its own calls is its own business,
- * however it does it. The program chooses by allocator_mode:
+/* An allocator as a shared library, preloaded behind memhook. Calls that it makes inside of its own functions are not
+ * the program's, whatever they are. The program chooses them by allocator_mode:
  *
  *     map       takes its memory by mmap inside of malloc, as jemalloc, tcmalloc and mimalloc do
  *     helper    the same, in a library that it calls for that

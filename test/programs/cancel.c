@@ -1,6 +1,6 @@
-/* pthread_cancel: threads that are cancelled while they allocate have no cancellation
- * point there, whatever memhook has to do: they go on to their own, and their clean-up
- * handlers free what they have and allocate. The store has to grow meanwhile.
+/* pthread_cancel: threads are cancelled while they allocate. There is no cancellation point in an allocation, whatever
+ * memhook does there. The threads go on to their own cancellation point, and their clean-up handlers free and allocate.
+ * The store must grow meanwhile.
  *
  * live 32 x 210 heap before_the_end
  * live 8 x 220 heap clean_up

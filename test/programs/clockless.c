@@ -1,7 +1,7 @@
-/* Forbids itself to read the exact clock. Argument: `tsc`, the processor's counter traps;
- * `tsc-syscall`, the same by syscall; `tsc-child`, a child of fork allocates then; `strict`, the strict
- * seccomp mode, in which all but read, write and exit kills; `strict-syscall`, by syscall(SYS_seccomp).
- * In each, 100,000 blocks are allocated, of which half stay. Prints `live COUNT`. */
+/* Forbids itself to read the exact clock. Argument: `tsc`, reading the processor's counter raises a signal;
+ * `tsc-syscall`, the same by syscall; `tsc-child`, a child of fork allocates then; `strict`, the strict seccomp mode,
+ * in which every call but read, write and exit kills; `strict-syscall`, the same by syscall(SYS_seccomp). In each,
+ * 100,000 blocks are allocated, and half of them stay. Prints `live COUNT`. */
 #define _GNU_SOURCE 1
 #include <linux/seccomp.h>
 #include <malloc.h>

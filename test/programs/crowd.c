@@ -1,6 +1,6 @@
-/* Threads come and go, 64 at a time, ROUNDS times (argument; 32 without one): each with
- * blocks that it frees, one that the next thread frees, and in the first twenty rounds
- * every eighth with one that stays. Many more threads than the store has slots for.
+/* Threads begin and end, 64 at a time, ROUNDS times (argument; 32 without one). Each has blocks that it frees, and one
+ * that the next thread frees. In the first twenty rounds every eighth thread has one that stays. In all there are many
+ * more threads than the store has slots.
  *
  * live 160 x 123 heap leak_of_every_eighth
  * live 1 x 77 heap work

@@ -1,6 +1,6 @@
-/* A daemon: forks, leaves the session, forks again; what is in between ends without
- * having allocated. Before the daemon calls memhook for the first time its first parent
- * has freed some of what was live. Prints `daemon PID`. The store of the parent:
+/* A daemon: it forks, leaves the session, and forks again. The process in between ends without having allocated. Before
+ * the daemon calls memhook for the first time, its first parent has freed some of the live blocks. Prints `daemon PID`.
+ * The store of the parent:
  *
  * live 5 x 100 heap before
  * live 1 x 50 heap in_parent

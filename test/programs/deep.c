@@ -1,5 +1,5 @@
-/* Recursion of 100,000 frames in a thread of 256 KiB, for programs built with
- * split stacks: the stack is made of pieces then.
+/* Recursion of 100,000 frames in a thread with 256 KiB of stack, for programs built with split stacks, which grow in
+ * pieces.
  *
  * live 25 x 64 heap at_the_bottom
  * live 1 x 65 heap main

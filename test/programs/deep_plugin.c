@@ -2,7 +2,7 @@
  * leaks one block.
  *
  *   -DOPENS     its constructor opens the plugin beside it, other.so, in the same way
- *   -DHAS_HEAP  it has a malloc and a free of its own, which are no business of memhook's
+ *   -DHAS_HEAP  it has a malloc and a free of its own, whose blocks memhook does not record
  */
 #define _GNU_SOURCE 1
 #include <dlfcn.h>

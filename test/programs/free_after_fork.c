@@ -1,7 +1,6 @@
-/* After a fork frees become as fast again as they were. Argument: what becomes of the
- * child (exits, executes, is-killed, begins, leaves: by the bare system call; waits: for
- * ever). Then the parent frees, and counts the instructions of libmemhook.so that a free
- * takes, in single steps: prints `before COUNT after COUNT`, which must be the same.
+/* Some time after a fork, frees are as fast as before it. Argument: what the child does (exits; executes; is-killed;
+ * begins; leaves, by the bare system call; waits, for ever). Then the parent frees, and counts in single steps the
+ * instructions of libmemhook.so that a free takes. Prints `before COUNT after COUNT`, which must be equal.
  */
 #define _GNU_SOURCE 1
 #include <link.h>

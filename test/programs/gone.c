@@ -1,5 +1,5 @@
-/* Modules that are gone as soon as they are loaded. Arguments are pairs: how,
- * and the plugin (plugin.c) or program that goes.
+/* Modules whose files are gone as soon as they are loaded. The arguments are pairs: how, and the plugin (plugin.c) or
+ * program that is removed.
  *
  *   unlinked PLUGIN      loaded, and its file is removed
  *   memory PLUGIN        loaded from a memfd that is closed at once

@@ -1,7 +1,7 @@
-/* Blocks of 8 bytes, which allocators other than libc's put side by side into one granule of
- * 16: two threads allocate and free them at the same time. Run it with an allocator that gives
- * both threads of the same memory (jemalloc without caches). What is left at every thousandth
- * round stays. Argument: ROUNDS. Prints `live COUNT BYTES` of the function `small`.
+/* Blocks of 8 bytes, two of which allocators other than libc's put into one granule of 16 bytes. Two threads allocate
+ * and free them at the same time. Run it with an allocator that gives both threads the same memory (jemalloc without
+ * caches). The blocks that are live at every thousandth round stay. Argument: ROUNDS. Prints `live COUNT BYTES` of the
+ * function `small`.
  */
 #include <pthread.h>
 

@@ -1,6 +1,6 @@
-/* Blocks that another thread frees, and counts, before the one that allocated them has said so: no stack has held more
- * than the process at its peak. The main thread allocates 100 blocks, the other one frees them and reaches a peak by
- * itself; then the main thread frees so much that it counts, too, and comes to no new peak.
+/* Blocks that another thread frees, and whose frees it flushes, before the thread that allocated them has flushed: no
+ * stack may have held more than the process at its peak. The main thread allocates 100 blocks. The other one frees
+ * them, and reaches a peak by itself. Then the main thread frees so much that it flushes, too, without a new peak.
  *
  * live 1 x 4000000 heap stay
  */

@@ -1,7 +1,7 @@
-/* A signal handler forks; the child returns from the handler, into whatever the program was at, a
- * hook of memhook's as a rule, goes on and ends. Arguments: KIND (fork, _Fork, clone, instruction)
- * and the number of children. The program allocates, reallocates and maps all the time. Prints
- * `killed COUNT STATUS`: children that did not end with 0, and how the last of them ended.
+/* A signal handler forks. The child returns from the handler into the interrupted code, usually one of memhook's hooks,
+ * goes on, and ends. Arguments: KIND (fork, _Fork, clone, instruction) and the number of children. The program
+ * allocates, reallocates and maps all the time. Prints `killed COUNT STATUS`: how many children did not end with 0, and
+ * how the last of them ended.
  */
 #define _GNU_SOURCE 1
 #include <dlfcn.h>

@@ -1,7 +1,7 @@
-/* What libc keeps for itself: once for the next call, or for a thread. All of it is recorded; the viewer hides it by
- * the list that is built in, and counts it. Argument: the function to call; or `unjoined`, 50 threads that nobody
- * joins, or `joined`, as many one after the other. TZ names a file, so that there is something to keep. What the
- * program itself leaves is in every view:
+/* Memory that libc keeps for itself, for its next call or for a thread. All of it is recorded. The viewer hides it by
+ * its built-in suppressions, and counts it. Argument: the function to call; or `unjoined`, 50 threads that nobody
+ * joins; or `joined`, as many one after the other. TZ names a file, so that there is something to keep. What the
+ * program itself leaks is in every view:
  *
  * live 1 x 777 heap own
  */

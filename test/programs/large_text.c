@@ -1,6 +1,6 @@
-/* Moves its code onto anonymous memory at the same place, as programs do for large pages;
- * has the modules looked at anew by a dlopen; and leaks. Argument 1: `all` of the
- * segment, or the `part` in front of its last page. Argument 2: a shared library to load.
+/* Moves its code to anonymous memory at the same address, as programs do for large pages. Then it calls dlopen, so that
+ * memhook reads the modules again, and leaks. Argument 1: `all` of the segment, or the `part` in front of its last
+ * page. Argument 2: a shared library to load.
  *
  * live 3 x 77 heap leak_from_moved
  * live 1 x * mmap main

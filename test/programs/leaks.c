@@ -1,4 +1,4 @@
-/* The plain case: one thread, a few leaks, everything else freed.
+/* The simple case: one thread, a few leaks, everything else freed.
  *
  * live 1 x 1 heap leak_one_byte
  * live 1 x 0 heap leak_nothing

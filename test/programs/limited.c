@@ -1,6 +1,6 @@
-/* Under resource limits of its own: argument 1 names the limit (as, fsize, nofile,
- * stack), argument 2 its value. Allocates until BLOCKS are there, or memory ends; frees
- * half; checks the rest. Always ends with status 0. SIGXFSZ and SIGBUS would kill it.
+/* Under resource limits of its own: argument 1 names the limit (as, fsize, nofile, stack), argument 2 is its value. It
+ * allocates BLOCKS, or until there is no more memory, frees half, and checks the rest. It always ends with status 0;
+ * SIGXFSZ and SIGBUS would kill it.
  */
 #include <errno.h>
 #include <sys/resource.h>

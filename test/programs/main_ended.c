@@ -1,6 +1,6 @@
-/* The main thread ends, another goes on: the process is alive, though it looks like one
- * that has ended (state Z in /proc/PID/stat). Prints `ready` when the main thread is
- * gone, and ends at the end of its input. Its store stays its own meanwhile, and has:
+/* The main thread ends, and another one goes on. The process is alive, but looks like one that has ended (state Z in
+ * /proc/PID/stat). Prints `ready` when the main thread is gone, and ends at the end of its input. Meanwhile nobody may
+ * replace its store, which has:
  *
  * live 1 x 1000 heap work
  */

@@ -1,6 +1,6 @@
-/* Anonymous mappings: each is a block of its own kind, and cutting it leaves the pieces. In units of 64 KiB,
- * which is a whole number of pages everywhere. With -DMAP_BY_SYSCALL and
- * -DUNMAP_BY_SYSCALL libc's syscall is called for that.
+/* Anonymous mappings: each is a block of its own kind. Unmapping a part splits it, and the other parts stay. In units
+ * of 64 KiB, which is a whole number of pages everywhere. With -DMAP_BY_SYSCALL and -DUNMAP_BY_SYSCALL libc's syscall
+ * is called for that.
  *
  * live 1 x 262144 mmap map_whole
  * live 1 x 196608 mmap map_shared

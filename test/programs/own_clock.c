@@ -1,5 +1,5 @@
-/* A program with a clock_gettime of its own, as libraries that fake the time have: it allocates, and tells a time of
- * its own. memhook must neither call it nor believe it.
+/* A program with a clock_gettime of its own, as libraries that fake the time have. That function allocates, and returns
+ * a time of its own. memhook must not call it.
  *
  * live 100 x 40 heap main
  */

@@ -1,6 +1,6 @@
-/* A pool that tells memhook of its blocks (preload/memhook.h): one piece of the heap,
- * handed out in blocks. memhook sees the piece by itself, and the blocks because it
- * is told; a block that has been put back is free, though the piece is not.
+/* A pool that reports its blocks to memhook (preload/memhook.h): one block of the heap, handed out in smaller ones.
+ * memhook records the large block by itself, and the small ones because they are reported. A small block that was put
+ * back is free, although the large one is not.
  *
  * live 1 x 4096 heap pool_open
  * live 3 x 64 custom pool_get

@@ -1,6 +1,6 @@
-/* A quota as the kernel tells of it: from BYTES (argument 1) on, a file gets no more room, EDQUOT. A filter of its own
- * says so to whoever asks for room, since few machines have a file system with quotas to try. Allocates BLOCKS of 24
- * bytes, frees every second one, and prints `live COUNT BYTES`.
+/* A disk quota: beyond BYTES (argument 1) a file cannot grow, and the call returns EDQUOT. Few machines have a file
+ * system with quotas, so a seccomp filter returns that error. The program allocates BLOCKS of 24 bytes, frees every
+ * second one, and prints `live COUNT BYTES`.
  */
 #define _GNU_SOURCE 1
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* Threads that realloc, malloc and free the same few sizes in one arena (run it with GLIBC_TUNABLES so that there is
- * one, and no caches in front): an address that realloc gives back is another thread's a moment later. A record that is
- * removed too late, or put back too late, is that other thread's. What became wrong is right again when its block is
- * freed: so every thousandth round lets all blocks stay as they are for good. Argument: ROUNDS. Prints
- * `live COUNT BYTES` of the function `race`.
+ * one, and no caches in front). An address that realloc frees is another thread's a moment later. A record that is
+ * removed too late, or put back too late, would be that other thread's. An error disappears when the block is freed. So
+ * all blocks of every thousandth round stay for good. Argument: ROUNDS. Prints `live COUNT BYTES` of the function
+ * `race`.
  */
 #include <pthread.h>
 

@@ -1,7 +1,8 @@
-/* Addresses that are mapped without access are no memory; parts of them become some, and cease to be. In units of 64
- * KiB, which is a whole number of pages everywhere. With -DPROTECT_BY_SYSCALL libc's syscall is called for that. Prints
- * `child PID`: a child that has opened another unit of what its parent has reserved, and closed the one that was open.
- * Its table is the same. In both 1048597 units are reserved at the end.
+/* Reservations: addresses that are mapped without access are no memory. Parts of them become memory, and are reserved
+ * again. In units of 64 KiB, which is a whole number of pages everywhere. With -DPROTECT_BY_SYSCALL libc's syscall is
+ * called for that. Prints `child PID`: the child makes another unit of its parent's reservation accessible, and takes
+ * the access to the accessible one away. Its table is the same. In both processes 1048597 units are reserved at the
+ * end.
  *
  * live 1 x 131072 mmap open_some
  * live 2 x 65536 mmap open_twice

@@ -3,7 +3,7 @@
  *     seeded            leaks nothing
  *     seeded leak       leaks one block of 24 bytes
  *
- * With -DINSERTED a function stands above the leak, so that lines and addresses behind it move.
+ * With -DINSERTED there is a function above the leak, so that lines and addresses behind it move.
  */
 #include <stdlib.h>
 #include <string.h>

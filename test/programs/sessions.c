@@ -1,5 +1,5 @@
-/* The README's example: a small service that forgets something. Each session has a name, a buffer and a history;
- * closing a session that failed forgets its history.
+/* The README's example: a small service with a leak. Each session has a name, a buffer and a history. Closing a session
+ * that failed does not free its history.
  *
  * live 50 x 200 heap remember
  * live 1 x 8192 heap open_log

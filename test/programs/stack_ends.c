@@ -1,4 +1,4 @@
-/* Where stacks end: at their end, or where nobody knows the way out.
+/* Where stacks end: at their end, or where the callers are lost.
  *
  * Each case allocates its size three times, on one and the same stack. With the argument "damaged" there is one more,
  * which only memhook's own unwinder survives.

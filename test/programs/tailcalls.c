@@ -1,5 +1,5 @@
-/* Functions whose last act is a call leave no frame behind: the block belongs to who called them. Built with -O2 and
- * -foptimize-sibling-calls.
+/* Tail calls: a function that ends with a call leaves no frame. The block belongs to the function's caller. Built with
+ * -O2 and -foptimize-sibling-calls.
  *
  * live 10 x 401 heap caller
  * live 1 x 402 heap main
