@@ -5,8 +5,9 @@
  *         `churn`, and `left COUNT` of `in_handler`.
  * above:  the same in a thread whose alternate stack lies above its stack: by its address the handler could be the
  *         interrupted function's caller.
- * disarm: the same as above, and the alternate stack has SS_AUTODISARM: while the handler runs the kernel knows nothing
- * of it. malloc: the handler calls malloc and free instead. With safe_malloc.c preloaded, which allows that.
+ * disarm: the same as above, and the alternate stack has SS_AUTODISARM: while the handler runs, the kernel says that
+ *         there is none.
+ * malloc: the handler calls malloc and free instead. With safe_malloc.c preloaded, which allows that.
  * jump:   the main thread maps, uses a pool and unmaps in ever new call stacks; the handler leaves by siglongjmp, also
  *         out of the hook it interrupted. Afterwards everything must be recorded as before, by `afterwards`: ten blocks
  *         of 321 bytes, three of five of a pool, and three mappings of four, one of them only in part.

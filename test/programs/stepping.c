@@ -1,9 +1,9 @@
-/* Interrupts hooks at each of their instructions. Arguments: PLUGIN ACTION
- * FIRST EVERY [OPERATION], all without one. PLUGIN is plugin.c.
+/* Interrupts hooks at each of their instructions. Arguments: PLUGIN ACTION FIRST EVERY [OPERATION]; without the last,
+ * all operations. PLUGIN is plugin.c.
  *
- * An operation, a call of one of memhook's hooks, is made in single steps, which tells the instructions of
- * libmemhook.so that it takes. Then it is made once for each of these, the FIRST and EVERY so many later: there it
- * stops, and a signal handler acts (stepping.h).
+ * An operation is a call of one of memhook's hooks. It is first made in single steps, which tells the instructions of
+ * libmemhook.so that it takes. Then it is made once for each EVERYth of these, from the FIRST on. It stops at that
+ * instruction, and a signal handler acts (stepping.h).
  *
  *   fork, _Fork, clone, instruction
  *                        makes a child by that call, or without any; parent and child return from the handler, the
@@ -18,11 +18,10 @@
  *   fork-elsewhere       another thread forks meanwhile; the child allocates on, and ends with 0
  *   kill                 SIGKILL, in a child that was forked for this
  *
- * Where the library holds signals back no handler would run: there only the
- * last three act, which are no handler's doing.
+ * Where the library blocks signals, no handler would run. There only the last three actions act, which need none.
  *
- * The last operation makes tables grow, which they do but once. So it is made
- * in a child for each instruction, and so is each before a kill.
+ * The last operation makes tables grow, which happens only once. So it is made in a child for each instruction, and so
+ * is each operation before a kill.
  *
  * Afterwards everything is recorded as ever. Live then:
  *
@@ -32,17 +31,17 @@
  * live 10 x 123 heap elsewhere
  * live 1 x 65536 mmap afterwards
  *
- * and whatever `operate` left, and with stay for each time one block of 99 bytes from `beside`,
- * and for each time that `asked COUNT` tells, one of 300000 and a mapping of 20480. Prints
- * `acted COUNT in all`, a line that begins with `bad` for every child that did not end as it
- * should, and `child PID` for every other: in its store, if it has one, is what was `before`, and
+ * and whatever `operate` left, and with stay for each time one block of 99 bytes from `beside`, and for each time that
+ * `asked COUNT` tells, one of 300000 and a mapping of 20480. Prints `acted COUNT in all`, a line that begins with `bad`
+ * for every child that did not end as it should, and `child PID` for every other: in its store, if it has one, is what
+ * was `before`, and
  *
  * child live 500 x 200 heap before
  * child live 20 x 8192 mmap before
  * child live 5 x 77 heap in_child
  *
- * A child that was forked for an operation prints `operated PID`. In its store
- * is what was `before`, and, if it was not killed,
+ * A child that was forked for an operation prints `operated PID`. In its store is what was `before`, and, if it was not
+ * killed,
  *
  * operated live 500 x 200 heap before
  * operated live 20 x 8192 mmap before
