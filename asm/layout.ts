@@ -16,7 +16,7 @@
 export const STORE_MAGIC_LOW = 0x484d454d;
 export const STORE_MAGIC_HIGH = 0x0a4b4f4f;
 export const STORE_VERSION_MAJOR = 1;
-export const STORE_VERSION_MINOR = 4;
+export const STORE_VERSION_MINOR = 5;
 export const BLOCK_BYTES = 1048576;
 export const BLOCK_MAX_COUNT = 65536;
 
@@ -71,6 +71,8 @@ export const HEADER_TIMELINE_STEP = 176;
 export const HEADER_UNWINDER = 184;
 export const HEADER_PEAK_NUMBER = 188;
 export const HEADER_END_NEWEST_PID = 192;
+export const HEADER_UNUSED = 196;
+export const HEADER_EXIT_TIME = 200;
 export const HEADER_DROPPED = 256;
 export const HEADER_DROPPED_BYTES = 264;
 export const HEADER_START_BOOTTIME = 272;
@@ -135,8 +137,10 @@ export const RECORD_THREAD = 24;
 export const RECORD_STACK = 28;
 export const RECORD_BYTES = 32;
 
-// RECORD_SIZE: the size in the low 56 bits, what kind of memory it is in the top 8.
+// RECORD_SIZE: the size in the low 56 bits, what kind of memory it is in the 7 above, and in the top bit of a record
+// without an address, whether it was freed while the process was exiting.
 export const RECORD_KIND_SHIFT = 56;
+export const RECORD_FREED_IN_EXIT_SHIFT = 63;
 export const MEMORY_HEAP = 0;
 export const MEMORY_MMAP = 1;
 export const MEMORY_CUSTOM = 2;

@@ -9,6 +9,7 @@
 
 import { basename } from "node:path";
 import { printable } from "../runtime/host/printable.js";
+import type { Moment } from "../runtime/host/types.js";
 import { verdictOn } from "../runtime/reports/verdict.js";
 import { openStore } from "../runtime/stores/store.js";
 import type { Names } from "../runtime/symbols/symbolize.js";
@@ -36,16 +37,16 @@ export async function openingLines(
   left: readonly Left[],
   main: Left | undefined,
   symbolizer: Names,
-  options: { style: Style; skip: RegExp | undefined },
+  options: { style: Style; skip: RegExp | undefined; at: Moment },
 ): Promise<string[]> {
-  const { style, skip } = options;
+  const { style, skip, at } = options;
   const others = left.filter((each) => each !== main).sort((a, b) => b.liveBytes - a.liveBytes);
   const asked = [...(main ? [main] : []), ...others].slice(0, ASKED);
   // Two processes with the same key have the same to tell.
   const told: { key: string; title: string; processes: number; lines: string[]; own: boolean }[] = [];
   const rows = asked.length > 1 ? ROWS_OF_MANY : ROWS;
   for (const { path } of asked) {
-    const store = await openStore(path);
+    const store = await openStore(path, at);
     try {
       const judged = await verdictOn(store, symbolizer, { knownSuppressed: true, skip });
       const shown = shownFindings(judged.verdict, rows);

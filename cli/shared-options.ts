@@ -1,8 +1,9 @@
 // Options and exit codes that several commands share, so that they have the same names and meanings everywhere.
 
+import type { Moment } from "../runtime/host/types.js";
 import { sharedMemoryPath } from "../runtime/stores/store.js";
 import { type Entry, UsageError } from "./arguments.js";
-import { pattern } from "./values.js";
+import { pattern, word } from "./values.js";
 
 /** The library's default name for shared memory. */
 const DEFAULT_NAME = "ShmMemHook";
@@ -64,6 +65,21 @@ export const lookOptions = {
       "as files and pipes always have them.",
   },
 } as const;
+
+/** When: now and at the end, or when a process began to exit. */
+export const atOption = {
+  at: {
+    type: "string",
+    valueHint: "exit|end",
+    description:
+      "What was live when the program began to exit, or what its exit handlers, destructors and runtime left at " +
+      "the end. The same where it still runs, or ended without exiting.",
+  },
+} as const;
+
+export function momentOf(args: { at?: string | undefined }, otherwise: Moment): Moment {
+  return word("at", args.at ?? otherwise, ["exit", "end"]);
+}
 
 /** Which frames are the user's own. */
 export const skipOption = {

@@ -1,6 +1,7 @@
 // The inputs of memview diff and growth: a snapshot's file, or a store, from which a snapshot is taken now.
 
 import { kindOfFile } from "../runtime/host/filekind.js";
+import type { Moment } from "../runtime/host/types.js";
 import { type Snapshot, type SnapshotOptions, takeSnapshot } from "../runtime/snapshots/snapshot.js";
 import { readSnapshot } from "../runtime/snapshots/snapshotfile.js";
 import { openStore } from "../runtime/stores/store.js";
@@ -12,17 +13,19 @@ import { BYPASSED } from "./reports/text.js";
 /**
  * The snapshot of some stores together. What stood in the way of names is told.
  * @param kept files of modules that are gone
+ * @param at what is taken of a process that exited: what was live when that began, or at the end
  * @throws StoreError when one cannot be read.
  */
 export async function snapshotOfStores(
   paths: readonly string[],
   options?: SnapshotOptions,
   kept?: KeptFiles,
+  at?: Moment,
 ): Promise<Snapshot> {
   const notes = new Set<string>();
   const stores = [];
   try {
-    for (const path of paths) stores.push(await openStore(path));
+    for (const path of paths) stores.push(await openStore(path, at));
     const symbolizers = new Map(stores.map((store) => [store, symbolizerOf(store, kept)]));
     const snapshot = await takeSnapshot(stores, (store) => symbolizers.get(store)!, options);
     for (const store of stores) if (store.bypassed) notes.add(`${store.path}: ${BYPASSED}`);

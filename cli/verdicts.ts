@@ -1,6 +1,7 @@
 // The verdict on one store, for the commands that print it: memview verdict, and memview growth of one store; and in a
 // few lines for those that open or close with it.
 
+import type { Moment } from "../runtime/host/types.js";
 import { type VerdictOptions, verdictOn } from "../runtime/reports/verdict.js";
 import { openStore, type Store } from "../runtime/stores/store.js";
 import { symbolizerOf } from "../runtime/symbols/names.js";
@@ -15,6 +16,7 @@ import { verdictJson } from "./reports/verdict-json.js";
 export interface VerdictPrint extends VerdictOptions {
   format: "text" | "json";
   style: Style;
+  at: Moment;
   /** The most places. */
   top: number;
   /** With call stacks. */
@@ -24,9 +26,9 @@ export interface VerdictPrint extends VerdictOptions {
 /** @throws StoreError when the store cannot be read. */
 export async function printVerdict(
   path: string,
-  { format, style, top, stacks, ...options }: VerdictPrint,
+  { format, style, at, top, stacks, ...options }: VerdictPrint,
 ): Promise<void> {
-  const store = await openStore(path);
+  const store = await openStore(path, at);
   try {
     const symbolizer = symbolizerOf(store);
     const judged = await verdictOn(store, symbolizer, options);

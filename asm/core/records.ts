@@ -16,6 +16,7 @@ import {
   MEMORY_MMAP,
   RECORD_ADDRESS,
   RECORD_BYTES,
+  RECORD_FREED_IN_EXIT_SHIFT,
   RECORD_KIND_SHIFT,
   RECORD_SIZE,
   RECORD_STACK,
@@ -54,6 +55,8 @@ export const ORDER_TIME: i32 = 0;
 export const ORDER_SIZE: i32 = 1;
 export const ORDER_ADDRESS: i32 = 2;
 
+/** In the word with size and kind: the record is kept of a block that was freed while the process was exiting. */
+const FREED_IN_EXIT: u64 = (<u64>1) << RECORD_FREED_IN_EXIT_SHIFT;
 const SIZE_MASK: u64 = (1 << RECORD_KIND_SHIFT) - 1;
 /** The word with size and kind is below this in every record. */
 const KINDS_END: u64 = (<u64>(MEMORY_CUSTOM + 1)) << RECORD_KIND_SHIFT;
@@ -68,6 +71,8 @@ let minTime: u64 = 0;
 let maxTime: u64 = u64.MAX_VALUE;
 let onlyThread: i64 = -1;
 let onlyKind: i32 = -1;
+/** Not 0: what is asked for is what was live then, when the process began to exit. */
+let exitTime: u64 = 0;
 /** Whether a record may not pass the filters. */
 let filtering: bool = false;
 
@@ -98,6 +103,11 @@ export function setFilter(sizeMin: u64, sizeMax: u64, timeMin: u64, timeMax: u64
   onlyThread = thread;
   onlyKind = kind;
   filtering = (sizeMin | timeMin) != 0 || (sizeMax & timeMax) != u64.MAX_VALUE || thread >= 0 || kind >= 0;
+}
+
+/** The following scans are of what was live at `time`, when the process began to exit; 0: of what is live now. */
+export function setExit(time: u64): void {
+  exitTime = time;
 }
 
 /** Starts a pass over all records. `selected`: only those of stacks that selectStacks() marked. */
@@ -190,7 +200,7 @@ export function settle(count: u32): u32 {
 export function scan(first: u32, count: u32, stacks: u32): i32 {
   assert(count <= <u32>RECORDS_PER_BLOCK);
   if (sampleMean() > 0) return pass<f64>(first, 0, count, stacks);
-  if (collect != COLLECT_SUMS || filtering) return pass<u64>(first, 0, count, stacks);
+  if (collect != COLLECT_SUMS || filtering || exitTime) return pass<u64>(first, 0, count, stacks);
   for (let i: u32 = 0; i < count; i++) {
     i = hasBirths() ? sumUp<f64>(i, count, stacks) : sumUp<u64>(i, count, stacks);
     if (i < count && pass<u64>(first, i, i + 1, stacks)) return FAILED;
@@ -241,11 +251,17 @@ function pass<T>(first: u32, from: u32, end: u32, stacks: u32): i32 {
   const thread = onlyThread;
   const kind = onlyKind;
   const what = collect;
+  const exit = exitTime;
   for (let i = from; i < end; i++) {
     const record = PIECE + i * RECORD_BYTES;
     const address = load<u64>(record, RECORD_ADDRESS);
-    if (!address) continue;
-    const sizeAndKind = load<u64>(record, RECORD_SIZE);
+    let sizeAndKind = load<u64>(record, RECORD_SIZE);
+    if (!address) {
+      if (!exit || !(sizeAndKind & FREED_IN_EXIT)) continue;
+      sizeAndKind ^= FREED_IN_EXIT;
+    }
+    const time = load<u64>(record, RECORD_TIME);
+    if (exit && time > exit) continue;
     const size = sizeAndKind & SIZE_MASK;
     const memoryKind = <i32>(sizeAndKind >>> RECORD_KIND_SHIFT);
     const stack = load<u32>(record, RECORD_STACK);
@@ -254,7 +270,6 @@ function pass<T>(first: u32, from: u32, end: u32, stacks: u32): i32 {
       if (load<u8>(OPEN + i)) continue;
       return damaged("there can be no allocation as in record", first + i);
     }
-    const time = load<u64>(record, RECORD_TIME);
     let weight: f64 = 1;
     let bytes: f64 = 0;
     if (isFloat<T>()) {

@@ -8,6 +8,7 @@ import {
   MEMORY_CUSTOM,
   RECORD_ADDRESS,
   RECORD_BYTES,
+  RECORD_FREED_IN_EXIT_SHIFT,
   RECORD_KIND_SHIFT,
   RECORD_SIZE,
   RECORD_STACK,
@@ -26,6 +27,7 @@ import { capacity, count, element, reserve, setCount, touch, touchRange } from "
 // What a viewer accepts as well.
 const BYTES_LIMIT: u64 = 1 << 53;
 const RECORDS_IN_BLOCK: u32 = BLOCK_BYTES / RECORD_BYTES;
+const FREED_IN_EXIT: u64 = (<u64>1) << RECORD_FREED_IN_EXIT_SHIFT;
 const SIZE_MASK: u64 = ((<u64>1) << RECORD_KIND_SHIFT) - 1;
 
 export let liveCount: u64 = 0;
@@ -90,8 +92,11 @@ function place(at: usize, end: usize, to: usize, used: bool): i32 {
       store<u64>(to, 0, RECORD_ADDRESS);
     }
     const address = load<u64>(at, RECORD_ADDRESS);
-    if (address == 0) continue;
-    const size = load<u64>(at, RECORD_SIZE);
+    let size = load<u64>(at, RECORD_SIZE);
+    // Without an address there is nothing but a record that was kept of a block that was freed in exit.
+    const kept = address == 0 ? FREED_IN_EXIT : 0;
+    if (kept && !(size & kept)) continue;
+    size ^= kept;
     const stack = load<u32>(at, RECORD_STACK);
     if (stack >= stacks) {
       error = -WIRE_ERROR_REFERENCE;
@@ -102,10 +107,11 @@ function place(at: usize, end: usize, to: usize, used: bool): i32 {
       break;
     }
     store<u64>(to, address, RECORD_ADDRESS);
-    store<u64>(to, size, RECORD_SIZE);
+    store<u64>(to, size | kept, RECORD_SIZE);
     store<u64>(to, load<u64>(at, RECORD_TIME), RECORD_TIME);
     store<u32>(to, load<u32>(at, RECORD_THREAD), RECORD_THREAD);
     store<u32>(to, stack < stored ? stack : 0, RECORD_STACK);
+    if (kept) continue;
     live++;
     bytes += size & SIZE_MASK;
   }

@@ -6,6 +6,7 @@ import { FORMAT_NAMES, FORMATS } from "../../runtime/exports/formats.js";
 import { type Profile, profileOfSnapshot, profileOfStores, together } from "../../runtime/exports/profile.js";
 import { whyNotWritten } from "../../runtime/host/errors.js";
 import { kindOfFile } from "../../runtime/host/filekind.js";
+import type { Moment } from "../../runtime/host/types.js";
 import { writeWhole } from "../../runtime/host/wholefile.js";
 import { readSnapshot } from "../../runtime/snapshots/snapshotfile.js";
 import { openStore } from "../../runtime/stores/store.js";
@@ -15,7 +16,7 @@ import { type Filters, filterOptions, filtersOf } from "../filters.js";
 import { messages } from "../messages.js";
 import { print } from "../output.js";
 import { BYPASSED } from "../reports/text.js";
-import { EXITS, helpOption, storeOptions, storePath } from "../shared-options.js";
+import { atOption, EXITS, helpOption, momentOf, storeOptions, storePath } from "../shared-options.js";
 import { word } from "../values.js";
 
 export const exportCommand = defineCommand({
@@ -50,6 +51,7 @@ export const exportCommand = defineCommand({
         "The number after a folded stack: live bytes (the default) or blocks, allocations or allocated bytes since " +
         "the start, temporary allocations, bytes at the peak. The other formats have all of these.",
     },
+    ...atOption,
     ...filterOptions,
     ...helpOption,
   },
@@ -74,7 +76,7 @@ export const exportCommand = defineCommand({
     if (format === "pprof" && args.output === undefined && process.stdout.isTTY) {
       throw new UsageError("pprof is no text for a terminal; write -o FILE");
     }
-    const profile = await profileOf(paths, filtersOf(args));
+    const profile = await profileOf(paths, filtersOf(args), momentOf(args, "end"));
     const title = paths.map((path) => basename(path)).join(" ");
     const pieces = FORMATS[format].write(profile, { title, cost });
     if (args.output === undefined) {
@@ -91,7 +93,7 @@ export const exportCommand = defineCommand({
 });
 
 /** Stores and snapshots as one profile. Reports why names are missing. */
-async function profileOf(paths: readonly string[], filters: Filters): Promise<Profile> {
+async function profileOf(paths: readonly string[], filters: Filters, at: Moment): Promise<Profile> {
   const parts: Profile[] = [];
   const notes = new Set<string>();
   for (const path of paths) {
@@ -100,7 +102,7 @@ async function profileOf(paths: readonly string[], filters: Filters): Promise<Pr
       parts.push(profileOfSnapshot(readSnapshot(path)));
       continue;
     }
-    const store = await openStore(path);
+    const store = await openStore(path, at);
     try {
       const names = symbolizerOf(store);
       parts.push(await profileOfStores([store], () => names, filters));

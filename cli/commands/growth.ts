@@ -68,6 +68,7 @@ export const growth = defineCommand({
     const paths = [...args._.filter((path) => !isStore(path)), ...args._.filter(isStore)];
     if (paths.length === 1 && isStore(paths[0]!)) {
       await printVerdict(paths[0]!, {
+        at: "exit",
         format,
         style: verdictStyle(1),
         top,

@@ -7,6 +7,7 @@ import { dirname, join, resolve } from "node:path";
 import { clock } from "../../runtime/host/clock.js";
 import { LaunchError, whyNotWritten } from "../../runtime/host/errors.js";
 import { kindOfFile } from "../../runtime/host/filekind.js";
+import type { Moment } from "../../runtime/host/types.js";
 import { ownAllocator } from "../../runtime/programs/allocator.js";
 import { KeptModules } from "../../runtime/programs/keptmodules.js";
 import { type Ending, launch, shellCode, wordsFor } from "../../runtime/programs/launch.js";
@@ -15,6 +16,7 @@ import { findProgram, whyNoStore } from "../../runtime/programs/program.js";
 import { type LeftStore, type Remains, remainsOf } from "../../runtime/programs/remains.js";
 import { Signals } from "../../runtime/programs/signals.js";
 import { libraryToRun } from "../../runtime/programs/target.js";
+import { freedInExit } from "../../runtime/reports/exiting.js";
 import { report } from "../../runtime/reports/report.js";
 import { diff } from "../../runtime/snapshots/diff.js";
 import { openStore } from "../../runtime/stores/store.js";
@@ -40,7 +42,7 @@ import { PLAIN } from "../reports/style.js";
 import { processSummary } from "../reports/summary.js";
 import { ownAllocatorLine, sizeText } from "../reports/text.js";
 import { hostOfEnvironment, runForMemdb } from "../sending.js";
-import { helpOption, skipOf } from "../shared-options.js";
+import { atOption, helpOption, momentOf, skipOf } from "../shared-options.js";
 import { snapshotAt, snapshotOfStores } from "../sides.js";
 import { terminalStyle, verdictStyle } from "../terminal.js";
 import { unknownSettings } from "../unknown-settings.js";
@@ -86,6 +88,10 @@ export const run = defineCommand({
       valueHint: "N",
       description:
         "Exit with N if the program left memory live, for CI. Without this option, exit as the program does.",
+    },
+    at: {
+      ...atOption.at,
+      description: `${atOption.at.description} exit is the default here; end, where --exit-code or --baseline decides.`,
     },
     baseline: {
       type: "string",
@@ -147,6 +153,7 @@ export const run = defineCommand({
       if (lonely !== undefined) throw new UsageError(`--${lonely} is about a comparison: name its --baseline FILE too`);
     }
     // What is wrong with the options is said before the program runs.
+    const at = momentOf(args, leakCode === null && baseline === undefined ? "exit" : "end");
     limitsOf(args);
     tellingOf(args);
     const library = libraryToRun(program);
@@ -175,17 +182,17 @@ export const run = defineCommand({
       const ending = await launch([program, ...rest], preload.path, { store: path }, signals);
       keeper.stop();
       if (baseline !== undefined) {
-        const left = (await remains(path, started)).stores;
+        const left = (await remains(path, started, at)).stores;
         for (const { running, pid, exe } of left)
           if (running) messages("memhook").info(`${exe} (pid ${pid}) is still running: what it holds now is compared`);
         if (left.length === 0)
           throw new LaunchError(`nothing was recorded: ${whyNoStore(program, ending.privileged, path)}`);
         keeper.look();
-        const regression = await check(baseline, left, args, keeper);
+        const regression = await check(baseline, left, args, { keeper, at });
         // A program that failed says so first.
         return shellCode(ending) || Number(regression);
       }
-      const told = { top, kept, keeper };
+      const told = { top, kept, keeper, at };
       const leaks = await summarise(path, started, program, ending, told).catch((error: Error) => {
         messages("memhook").error(error.message);
         return null;
@@ -227,12 +234,13 @@ async function check(
     update?: boolean | undefined;
     output?: string | undefined;
   },
-  keeper: KeptFiles,
+  { keeper, at }: { keeper: KeptFiles; at: Moment },
 ): Promise<boolean> {
   const now = await snapshotOfStores(
     left.map((each) => each.path),
     undefined,
     keeper,
+    at,
   );
   const accept = `memhook run --baseline ${quoted(baseline)} --update -- ${args._.map(quoted).join(" ")}`;
   if (args.update) {
@@ -263,10 +271,10 @@ async function summarise(
   started: bigint | null,
   program: string,
   ending: Ending,
-  { top, kept, keeper }: { top: number; kept: string | undefined; keeper: KeptModules },
+  { top, kept, keeper, at }: { top: number; kept: string | undefined; keeper: KeptModules; at: Moment },
 ): Promise<boolean | null> {
   const log = messages("memhook");
-  const { stores: left, storeless } = await remains(path, started);
+  const { stores: left, storeless } = await remains(path, started, at);
   const main = left.find(({ pid }) => pid === ending.pid);
   if (!main) log.warn(`nothing was recorded: ${whyNoStore(program, ending.privileged, path)}`);
 
@@ -292,11 +300,11 @@ async function summarise(
     notable.filter((each) => each.liveCount > 0),
     main,
     symbolizer,
-    { style: verdictStyle(2), skip: skipOf({}) },
+    { style: verdictStyle(2), skip: skipOf({}), at },
   );
   for (const line of opening) tell(line);
   for (const each of notable) {
-    const store = await openStore(each.path);
+    const store = await openStore(each.path, at);
     const { pid, exe, state } = store.process;
     const name = pid === ending.pid ? program : exe || "a process";
     const ended = pid === ending.pid ? wordsFor(ending) : state === "running" ? "is still running" : "has ended";
@@ -305,8 +313,9 @@ async function summarise(
       knownSuppressed: true,
     });
     if (answer.matched.count > 0) leaks = true;
+    const freed = at === "exit" ? ((await freedInExit(store))?.bytes ?? 0) : 0;
     const own = each === main ? ownAllocator(program) : null;
-    if (shown.includes(each)) for (const piece of processSummary(name, ended, answer, style)) tell(piece);
+    if (shown.includes(each)) for (const piece of processSummary(name, ended, answer, style, freed)) tell(piece);
     if (own !== null && !own.exported) log.warn(ownAllocatorLine(program, own.name));
     store.close();
   }
@@ -324,8 +333,8 @@ async function summarise(
 }
 
 /** What the run has left. Reports stores that cannot be read. */
-async function remains(path: string, started: bigint | null): Promise<Remains> {
-  const found = await remainsOf(path, started);
+async function remains(path: string, started: bigint | null, at: Moment): Promise<Remains> {
+  const found = await remainsOf(path, started, at);
   for (const line of found.unreadable) messages("memhook").warn(line);
   return found;
 }

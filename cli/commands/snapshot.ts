@@ -4,7 +4,7 @@ import { snapshotText, writeSnapshot } from "../../runtime/snapshots/snapshotfil
 import { defineCommand } from "../arguments.js";
 import { filterOptions, filtersOf } from "../filters.js";
 import { print } from "../output.js";
-import { EXITS, helpOption, storeOptions, storePath } from "../shared-options.js";
+import { atOption, EXITS, helpOption, momentOf, storeOptions, storePath } from "../shared-options.js";
 import { snapshotOfStores } from "../sides.js";
 
 export const snapshot = defineCommand({
@@ -31,6 +31,7 @@ export const snapshot = defineCommand({
       bare: true,
       description: "Compress with gzip. Reading detects this by itself.",
     },
+    ...atOption,
     ...filterOptions,
     ...helpOption,
   },
@@ -47,7 +48,7 @@ export const snapshot = defineCommand({
     const [only, ...more] = args._;
     const paths = more.length > 0 ? [...args._] : [storePath({ ...args, "mapped-file": undefined, path: only })];
     const { query, stacks } = filtersOf(args);
-    const taken = await snapshotOfStores(paths, { query, stacks });
+    const taken = await snapshotOfStores(paths, { query, stacks }, undefined, momentOf(args, "end"));
     const compress = args.compress ?? false;
     if (args.output !== undefined) writeSnapshot(args.output, taken, compress);
     else print(snapshotText(taken));

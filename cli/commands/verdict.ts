@@ -3,7 +3,17 @@
 import { defineCommand } from "../arguments.js";
 import { VIEWING, variableEntries } from "../environment.js";
 import { filterOptions, readSuppressions } from "../filters.js";
-import { EXITS, formatOption, helpOption, placeOptions, skipOf, storeOptions, storePath } from "../shared-options.js";
+import {
+  atOption,
+  EXITS,
+  formatOption,
+  helpOption,
+  momentOf,
+  placeOptions,
+  skipOf,
+  storeOptions,
+  storePath,
+} from "../shared-options.js";
 import { verdictStyle } from "../terminal.js";
 import { integer, word } from "../values.js";
 import { printVerdict } from "../verdicts.js";
@@ -36,6 +46,10 @@ export const verdict = defineCommand({
       bare: true,
       description: "Show under each place the call stack that holds most of it, with frames of libraries in one line.",
     },
+    at: {
+      ...atOption.at,
+      description: `${atOption.at.description} exit is the default here.`,
+    },
     ...formatOption,
     ...placeOptions,
     suppressions: filterOptions.suppressions,
@@ -58,6 +72,7 @@ export const verdict = defineCommand({
     await printVerdict(path, {
       format,
       style: verdictStyle(1, args),
+      at: momentOf(args, "exit"),
       top,
       stacks: args["show-callstack"] ?? false,
       suppressions,

@@ -15,10 +15,12 @@ import { tellRelatives } from "../relatives.js";
 import { jsonReport } from "../reports/json.js";
 import { SWITCHED_OFF, storageText, textReport } from "../reports/text.js";
 import {
+  atOption,
   EXITS,
   formatOption,
   helpOption,
   lookOptions,
+  momentOf,
   skipOf,
   skipOption,
   storeOptions,
@@ -94,6 +96,7 @@ const options = {
       "were freed before the thread allocated again), peak (bytes that the stack held when the program held most). " +
       "With such a total, each line shows that number too.",
   },
+  at: { ...atOption.at, section: "When" },
   ...filterOptions,
   ...skipOption,
   source: {
@@ -171,7 +174,7 @@ export const view = defineCommand({
     const showStacks = args["show-callstack"] ?? source;
     const style = terminalStyle(1, args);
 
-    const store = await openStore(path);
+    const store = await openStore(path, momentOf(args, "end"));
     try {
       const about = store.info();
       if (args["get-storage-info"]) {

@@ -22,15 +22,22 @@ import {
   suppressedLine,
 } from "./text.js";
 
-/** The lines for one process; its report is aggregated and sorted by size. */
-export function* processSummary(name: string, ended: string, report: LiveReport, style: Style): Generator<string> {
+/** The lines for one process; its report is aggregated and sorted by size. `freed`: bytes of it, while it exited. */
+export function* processSummary(
+  name: string,
+  ended: string,
+  report: LiveReport,
+  style: Style,
+  freed = 0,
+): Generator<string> {
   const { liveBytes, liveCount, dropped } = report.totals;
   const live =
     liveCount === 0
       ? "no live allocations"
       : `${report.sample ? "about " : ""}${sizeText(liveBytes, style)} live in ${allocationCount(liveCount)}`;
+  const when = freed > 0 ? ` when it began to exit, and freed ${sizeText(freed, style)} of that` : "";
   const short = printable(style.short ? shortPath(name, style.folder) : name);
-  yield `${bold(style, `memhook: ${short} (pid ${report.process.pid}) ${ended}, ${live}`)}\n`;
+  yield `${bold(style, `memhook: ${short} (pid ${report.process.pid}) ${ended}, ${live}${when}`)}\n`;
   const frames = stackText(false, style);
   for (const row of report.stacks ?? []) yield `${rowText(row, style)}\n${frames(row)}`;
   if (report.suppressed) yield `memhook: ${suppressedLine(report.suppressed, style)}\n`;

@@ -17,12 +17,13 @@ import type { Finding } from "../../runtime/reports/finding.js";
 import type { Judged } from "../../runtime/reports/verdict.js";
 
 export function* verdictJson({ verdict, stackOf, timeOf }: Judged, findings: readonly Finding[]): Generator<string> {
-  const { process: its, totals, end, life, matched, sample, suppressed, bypassed } = verdict;
+  const { process: its, totals, end, life, matched, sample, suppressed, bypassed, freedInExit } = verdict;
   const ended = end.kind === "none" ? null : { kind: end.kind, status: end.status };
   yield '{"version":1,\n';
   yield `"process":${JSON.stringify(its)},\n`;
   yield `"life":${JSON.stringify({ seconds: life.span / 1e9, end: ended })},\n`;
   yield `"totals":${JSON.stringify(totals)},\n`;
+  if (freedInExit) yield `"freedInExit":${JSON.stringify(freedInExit)},\n`;
   if (bypassed) yield '"bypassed":true,\n';
   if (sample) yield `"sample":${JSON.stringify(sample)},\n`;
   yield `"matched":${JSON.stringify(matched)},\n`;

@@ -69,6 +69,8 @@ export function* verdictText(judged: Judged, look: VerdictLook): Generator<strin
   const { style, top, stacks, title, hint } = look;
   yield `${bold(style, printable(title ?? headOf(verdict)))}\n`;
   yield `${liveLine(verdict)}\n`;
+  const freed = verdict.freedInExit?.bytes ?? 0;
+  if (freed > 0) yield `${humanSize(freed)} of that it freed while it exited: --at end leaves that out.\n`;
   const peak = peakLine(verdict);
   if (peak !== null) yield `${peak}\n`;
   const shown = shownFindings(verdict, top);
@@ -163,8 +165,8 @@ export function lifeText(nanoseconds: number): string {
 }
 
 /** "12.3 MiB live in 43,201 blocks at its end; 3 places hold 97 %; 2 of them grow steadily." */
-function liveLine({ matched, findings, process: its, sample }: Verdict): string {
-  const when = its.state === "running" ? "" : " at its end";
+function liveLine({ matched, findings, process: its, sample, freedInExit }: Verdict): string {
+  const when = its.state === "running" ? "" : freedInExit ? " when it began to exit" : " at its end";
   if (matched.count === 0) return `Nothing is live${when}.`;
   const about = sample ? "about " : "";
   const live = `${about}${humanSize(matched.bytes)} live in ${blocks(matched.count)}${when}`;

@@ -11,6 +11,9 @@
 /* A function that programs call instead of the real one. It keeps its frame: MH_ENTRY starts there. */
 #define MH_HOOK __attribute__((visibility("default"), noinline))
 
+/* Its frame is none of the program's, and in no call stack. The linker knows where these functions are (intern.c). */
+#define MH_HIDDEN __attribute__((section("mh_hidden"), noinline))
+
 /* Declares all hooks. A libc header that declares one differently (unistd.h: syscall) cannot be included as well. */
 #define F(name, result, parameters) MH_HOOK result name parameters;
 #define NONE(name, result, parameters)

@@ -1,10 +1,23 @@
-/* Hooks: the ways to end without destructors. They note in the store how the process ended. A program that makes the
- * system call with an instruction of its own, as Go does, is not noticed. */
+/* Hooks: the ways to end.
+ *
+ * Those that run handlers and destructors tell that the process begins to exit, before any of these runs: exit,
+ * quick_exit, and the return from main, which is called from here for that. The others note how the process ended. A
+ * program that makes the system call with an instruction of its own, as Go does, is not noticed. */
 #include <sys/stat.h>
 
 #include "../records/fork_log.h"
+#include "../records/exiting.h"
 #include "hook.h"
 #include "../base/process.h"
+
+static void begin(void) {
+  if (mh_enter(MH_HOOK_WRAP)) {
+    mh_begin();
+    mh_exiting_begin();
+    mh_finish();
+    mh_leave();
+  }
+}
 
 static void note(int status) {
   if (mh_enter(MH_HOOK_WRAP)) {
@@ -46,8 +59,44 @@ MH_HOOK _Noreturn void _Exit(int status) {
   _exit(status);
 }
 
+static int (*real_main)(int, char **, char **);
+
+/* What libc does when main returns: exit. Threads that run on may still use what lies in frames that main has left, as
+ * they should not. So these are left alone: what exit calls has its frames further down. */
+static MH_HIDDEN _Noreturn void exit_below(int status) {
+  char left[16384];
+  __asm__ volatile("" : : "r"(left) : "memory"); /* or the compiler would do without */
+  begin();
+  if (!mh_real.exit) mh_real_find();
+  mh_real.exit(status);
+  for (;;) mh_syscall(SYS_exit_group, status, 0, 0, 0, 0, 0);
+}
+
+static MH_HIDDEN int call_main(int count, char **arguments, char **environment) {
+  exit_below(real_main(count, arguments, environment));
+}
+
+MH_HOOK int __libc_start_main(int (*main)(int, char **, char **), int count, char **arguments, void (*init)(void),
+                              void (*fini)(void), void (*loader_fini)(void), void *stack_end) {
+  if (!mh_real.__libc_start_main) mh_real_find();
+  real_main = main;
+  __attribute__((musttail)) return mh_real.__libc_start_main(call_main, count, arguments, init, fini, loader_fini,
+                                                             stack_end);
+}
+
+/* A child of vfork that calls it exits in its parent's memory. */
+MH_HOOK MH_HIDDEN _Noreturn void exit(int status) {
+  if (own_process()) begin();
+  if (!mh_real.exit) mh_real_find();
+  mh_real.exit(status);
+  for (;;) mh_syscall(SYS_exit_group, status, 0, 0, 0, 0, 0);
+}
+
 MH_HOOK _Noreturn void quick_exit(int status) {
-  if (own_process()) note(status);
+  if (own_process()) {
+    begin();
+    note(status);
+  }
   if (!mh_real.quick_exit) mh_real_find();
   mh_real.quick_exit(status);
   for (;;) mh_syscall(SYS_exit_group, status, 0, 0, 0, 0, 0);

@@ -85,7 +85,10 @@
   REAL(fork, pid_t, (void))                                                                                        \
   HOOKED(_exit, void, (int))                                                                                       \
   HOOK(_Exit, void, (int))                                                                                         \
+  HOOKED(exit, void, (int))                                                                                        \
   HOOKED(quick_exit, void, (int))                                                                                  \
+  HOOKED(__libc_start_main, int,                                                                                   \
+         (int (*)(int, char **, char **), int, char **, void (*)(void), void (*)(void), void (*)(void), void *))   \
   HOOKED(unshare, int, (int))                                                                                      \
   HOOKED(setns, int, (int, int))                                                                                   \
   HOOKED(sigaltstack, int, (const stack_t *, stack_t *))                                                           \

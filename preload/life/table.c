@@ -18,6 +18,7 @@
 #include "../index/index.h"
 #include "../index/intervals.h"
 #include "../records/fork_log.h"
+#include "../records/exiting.h"
 #include "../records/slots.h"
 #include "../send/sender.h"
 #include "../stacks/intern.h"
@@ -73,6 +74,7 @@ static void (*const table[][MH_MOMENTS])(void) = {
 
     ROW(records/slots, NO_LOCK, [MH_CLONE] = mh_slots_reset, [MH_DROP_MISSING] = mh_slots_rebuild,
         [MH_RESET] = mh_slots_reset)
+    ROW(records/exiting, NO_LOCK, [MH_FORKED] = mh_exiting_child, [MH_CHILD] = mh_exiting_child)
     ROW(records/fork_log, RESTARTED, [MH_FORKED] = mh_fork_log_forked, [MH_BEGUN] = mh_fork_log_forget)
 
     ROW(send/sender, NO_LOCK, [MH_FORKED] = mh_sender_forget, [MH_CHILD] = mh_sender_forget)

@@ -1,6 +1,6 @@
 /* The log of frees after a fork; see fork_log.h.
  *
- * A free looks at `mh_fork_log` once, without a fence. Why nothing is missed all the same: it first takes the block out
+ * A free looks at `mh_removals` once, without a fence. Why nothing is missed all the same: it first takes the block out
  * of the index, which is private memory, and looks then. If it saw no log, it looked before the forking thread set the
  * log, so before the fork. The fork write-protects the parent's pages and flushes them from the TLB of every processor.
  * The flush waits for all writes under the old protection (an interrupt on x86-64, TLBI and DSB on aarch64). So the
@@ -13,6 +13,7 @@
 #include "../base/alive.h"
 #include "../base/lock.h"
 #include "../base/process.h"
+#include "removals.h"
 #include "../store/stand_in.h"
 #include "../threads/thread.h"
 
@@ -30,7 +31,7 @@ struct logged {
 };
 
 /* In memory that parent and children share. */
-struct mh_fork_log {
+struct log {
   uint64_t next;   /* number of the next entry */
   uint64_t until;  /* nobody wants entries from this number on */
   uint64_t newest; /* time of the last fork: nobody wants what was allocated later */
@@ -41,10 +42,10 @@ struct mh_fork_log {
   struct logged entries[ENTRIES];
 };
 
-struct mh_fork_log *mh_fork_log;
+static struct log *wanted; /* NULL while nobody wants it: then mh_removals says so, too */
 
-static struct mh_fork_log *kept; /* this process's own, whether wanted or not; NULL until its first fork */
-static struct mh_lock lock;      /* of changes of mh_fork_log; signals are blocked, because a handler may fork */
+static struct log *kept; /* this process's own, whether wanted or not; NULL until its first fork */
+static struct mh_lock lock;      /* of changes of `wanted`; signals are blocked, because a handler may fork */
 static uint64_t passes;          /* frees since the last fork that checked whether the log is still wanted */
 static uint64_t next_look;       /* at so many of them it is checked which children live */
 /* Forks between mh_fork_log_prepare and their return in the parent. So it is not 0 in a child made by fork, and in a
@@ -54,11 +55,11 @@ static uint64_t prepared_at; /* time of the newest of them */
 static uint64_t forked_at;   /* the log's next number just before it */
 
 /* In a child that has not begun: its parent's, and this one's place among the children. */
-static struct mh_fork_log *parents;
+static struct log *parents;
 static uint32_t own_place;
 
 /* A place among the children, from 1 on. 0: there is none. Then the log is kept as for a child that never begins. */
-static uint32_t take_place(struct mh_fork_log *log, uint32_t pid) {
+static uint32_t take_place(struct log *log, uint32_t pid) {
   for (uint32_t i = 0; i < CHILDREN; i++) {
     uint32_t nobody = 0;
     if (MH_GET(log->children[i]) ||
@@ -71,7 +72,7 @@ static uint32_t take_place(struct mh_fork_log *log, uint32_t pid) {
   return 0;
 }
 
-static void give_place(struct mh_fork_log *log, uint32_t place, uint32_t pid) {
+static void give_place(struct log *log, uint32_t place, uint32_t pid) {
   if (pid && __atomic_compare_exchange_n(&log->children[place - 1], &pid, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
     __atomic_sub_fetch(&log->wanting, 1, __ATOMIC_SEQ_CST);
 }
@@ -80,9 +81,9 @@ static void give_place(struct mh_fork_log *log, uint32_t place, uint32_t pid) {
 
 /* At the first fork. Two threads may be at their first at once. */
 static bool make_log(void) {
-  struct mh_fork_log *none = NULL;
+  struct log *none = NULL;
   if (__atomic_load_n(&kept, __ATOMIC_ACQUIRE)) return true;
-  struct mh_fork_log *log =
+  struct log *log =
       mh_map(sizeof(*log), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (log && !__atomic_compare_exchange_n(&kept, &none, log, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
     mh_munmap(log, sizeof(*log));
@@ -105,13 +106,14 @@ void mh_fork_log_prepare(void) {
   MH_SET(passes, 0);
   MH_SET(next_look, FIRST_LOOK);
   __atomic_store_n(&kept->until, forked_at + ENTRIES, __ATOMIC_RELEASE);
-  __atomic_store_n(&mh_fork_log, kept, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&wanted, kept, __ATOMIC_SEQ_CST);
+  mh_removals_want(MH_REMOVALS_FORK_LOG);
   if (locked) mh_lock_release(&lock);
   mh_signals_release(signals);
 }
 
 void mh_fork_log_in_parent(bool made) {
-  struct mh_fork_log *log = parents ? parents : kept;
+  struct log *log = parents ? parents : kept;
   if (!made && log && mh_tls.fork_place) give_place(log, mh_tls.fork_place, UNBORN);
   if (parents || !kept || !preparing || __atomic_sub_fetch(&preparing, 1, __ATOMIC_SEQ_CST)) return;
   __atomic_store_n(&kept->newest, mh_clock_now(), __ATOMIC_SEQ_CST);
@@ -121,7 +123,7 @@ void mh_fork_log_in_parent(bool made) {
 
 /* Frees the places of children that were killed. It checks only a few children, because the program waits for it in a
  * free. True: the last ones have been checked. */
-static bool clear_some_places(struct mh_fork_log *log) {
+static bool clear_some_places(struct log *log) {
   static uint32_t next;
   uint64_t signals = mh_signals_hold();
   uint32_t first = __atomic_fetch_add(&next, LOOKED_AT, __ATOMIC_RELAXED) % CHILDREN;
@@ -133,17 +135,17 @@ static bool clear_some_places(struct mh_fork_log *log) {
   return first + LOOKED_AT == CHILDREN;
 }
 
-static void clear_all_places(struct mh_fork_log *log) {
+static void clear_all_places(struct log *log) {
   for (uint32_t i = 0; i < CHILDREN; i++) give_place(log, i + 1, MH_GET(log->children[i]));
   MH_SET(log->crowded, 0);
 }
 
-static bool somebody_wants(const struct mh_fork_log *log) {
+static bool somebody_wants(const struct log *log) {
   return __atomic_load_n(&log->wanting, __ATOMIC_SEQ_CST) || MH_GET(log->crowded);
 }
 
 /* Whether some child still wants the log. Every free asks this while there is a log. */
-static bool is_wanted(struct mh_fork_log *log) {
+static bool is_wanted(struct log *log) {
   if (++mh_tls.fork_passes % PASSES == 0) {
     uint64_t now = __atomic_add_fetch(&passes, PASSES, __ATOMIC_RELAXED), look = MH_GET(next_look);
     if (now >= ENTRIES) return false;
@@ -156,16 +158,17 @@ static bool is_wanted(struct mh_fork_log *log) {
 }
 
 /* The lock is held. A thread that forks meanwhile needs the lock, too, and makes the log wanted again. */
-static void end_unless_wanted(struct mh_fork_log *log) {
+static void end_unless_wanted(struct log *log) {
   if (MH_GET(passes) >= ENTRIES) clear_all_places(log);
   if (!somebody_wants(log)) {
-    __atomic_store_n(&mh_fork_log, NULL, __ATOMIC_RELEASE);
+    mh_removals_want_no_more(MH_REMOVALS_FORK_LOG);
+    __atomic_store_n(&wanted, NULL, __ATOMIC_RELEASE);
     uintptr_t from = ((uintptr_t)log->entries + 4095) & ~(uintptr_t)4095;
     mh_madvise((void *)from, sizeof(log->entries) - 4096, MADV_REMOVE);
   }
 }
 
-static void end(struct mh_fork_log *log) {
+static void end(struct log *log) {
   uint64_t signals = mh_signals_hold();
   if (mh_lock_try_reentrant(&lock, mh_self_id()) != MH_LOCK_REFUSED) {
     end_unless_wanted(log);
@@ -175,7 +178,7 @@ static void end(struct mh_fork_log *log) {
 }
 
 void mh_fork_log_add(uint32_t slot, const struct mh_record *record) {
-  struct mh_fork_log *log = MH_GET(mh_fork_log);
+  struct log *log = MH_GET(wanted);
   if (!log || mh_stands_in()) return;
   if (MH_UNLIKELY(!is_wanted(log))) return end(log);
   /* Copied first. A handler may fork here; then the child also writes this entry, and must not read the record, which
@@ -198,7 +201,8 @@ void mh_fork_log_add(uint32_t slot, const struct mh_record *record) {
 
 void mh_fork_log_forked(void) {
   if (!parents) parents = kept;
-  mh_fork_log = kept = NULL;
+  wanted = kept = NULL;
+  mh_removals_want_no_more(MH_REMOVALS_FORK_LOG);
   lock = (struct mh_lock){0};
   own_place = parents ? mh_tls.fork_place : 0;
   if (own_place) __atomic_store_n(&parents->children[own_place - 1], (uint32_t)mh_getpid(), __ATOMIC_RELEASE);
@@ -236,6 +240,7 @@ void mh_fork_log_want(void) {
 void mh_fork_log_forget(void) {
   mh_fork_log_renounce();
   if (parents) mh_munmap(parents, sizeof(*parents));
-  mh_fork_log = kept = parents = NULL;
+  wanted = kept = parents = NULL;
+  mh_removals_want_no_more(MH_REMOVALS_FORK_LOG);
   own_place = preparing = 0;
 }

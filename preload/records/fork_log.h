@@ -11,22 +11,9 @@
 #include <stdint.h>
 
 #include "../store/store.h"
-#include "../base/sys.h"
 
-/* NULL while nobody wants it. */
-struct mh_fork_log;
-extern struct mh_fork_log *mh_fork_log;
-
-/* Notes a record that is about to be removed. */
+/* Notes a record that is about to be removed, if somebody wants it (retire.h). */
 void mh_fork_log_add(uint32_t slot, const struct mh_record *record);
-
-/* Empties a record. A reader of the file sees the address become 0 before anything else changes: the slot may be reused
- * at once. */
-static inline void mh_record_retire(uint32_t slot, struct mh_record *record) {
-  if (MH_UNLIKELY(MH_GET(mh_fork_log) != NULL)) mh_fork_log_add(slot, record);
-  __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
-  __atomic_thread_fence(__ATOMIC_RELEASE);
-}
 
 /* Before a fork; and after it, in the parent and in the child. `made`: false if it is known to have failed. */
 void mh_fork_log_prepare(void);

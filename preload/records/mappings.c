@@ -6,7 +6,7 @@
 
 #include "../base/clock.h"
 #include "../threads/counters.h"
-#include "fork_log.h"
+#include "retire.h"
 #include "../unwind/origin.h"
 #include "../index/intervals.h"
 #include "slots.h"
@@ -21,7 +21,7 @@ static uint64_t whole_pages(uint64_t bytes) {
 
 static void write_record(uint32_t slot, const struct mh_mapping_piece *piece) {
   struct mh_record *record = mh_record(slot);
-  if (record->address) mh_record_retire(slot, record);
+  MH_ASSERT(!record->address);
   MH_SET(record->size, piece->size | (uint64_t)MH_MEMORY_MMAP << MH_RECORD_KIND_SHIFT);
   MH_SET(record->time, piece->time);
   MH_SET(record->thread, piece->thread);
@@ -86,14 +86,19 @@ static void split_off(struct mh_thread *thread, uintptr_t start, uintptr_t end, 
     head.size = from - whole.start;
     tail.start = to;
     tail.size = to < used_end ? used_end - to : 0;
-    if (head.size) {
+    bool kept = mh_record_retire(mapping->number, mh_record(mapping->number));
+    /* The whole mapping was live when the process began to exit. Its pieces are newer. */
+    if (MH_UNLIKELY(kept)) head.time = tail.time = thread ? mh_clock_tell(&thread->newest_time) : mh_clock_now();
+    uint32_t head_number = !head.size ? 0 : kept ? mh_slot_take(thread) : mapping->number;
+    if (head_number) {
       mapping->end = from;
-      write_record(mapping->number, &head);
+      mapping->number = head_number;
+      write_record(head_number, &head);
       mh_count_allocation(thread, head.stack, (struct mh_amount){1, head.size}, mh_clock_now());
       at++;
     } else {
-      mh_record_retire(mapping->number, mh_record(mapping->number));
-      mh_slot_give(thread, mapping->number);
+      if (head.size) mh_store_drop(head.size);
+      if (!kept) mh_slot_give(thread, mapping->number);
       mh_ranges_remove(&mh_mappings, at);
     }
     MH_ASSERT(mh_ranges_in_order(&mh_mappings, at));

@@ -3,9 +3,9 @@
 
 #include "../unwind/stack_cache.h"
 #include "../threads/counters.h"
-#include "fork_log.h"
 #include "guard.h"
 #include "../index/index.h"
+#include "retire.h"
 #include "slots.h"
 #include "../store/store.h"
 #include "../threads/thread.h"
@@ -21,9 +21,9 @@ static uint64_t key_of(const void *block) {
 /* Removes a record whose block was freed without a hook being called. */
 static __attribute__((noinline)) void retire_stale(struct mh_thread *thread, uint32_t slot) {
   struct mh_record *record = mh_record(slot);
-  mh_record_retire(slot, record);
+  bool kept = mh_record_retire(slot, record);
   count_free(thread, record->stack, mh_record_size(record), false);
-  mh_slot_give(thread, slot);
+  if (!kept) mh_slot_give(thread, slot);
 }
 
 /* mh_capture on the fast path: looks the stack up in the thread's cache first. Only a copy's address is handed on, so
@@ -133,10 +133,10 @@ static void record_free(const void *block, uint32_t slot) {
   struct mh_thread *thread = mh_thread_mine();
   struct mh_record *record = mh_record(slot);
   MH_ASSERT(record->address == (uintptr_t)block);
-  mh_record_retire(slot, record);
+  bool kept = mh_record_retire(slot, record);
   bool temporary = thread && mh_is_temporary(thread, record, thread->newest_time);
   count_free(thread, record->stack, mh_record_size(record), temporary);
-  mh_slot_give(thread, slot);
+  if (!kept) mh_slot_give(thread, slot);
 }
 
 void mh_record_heap_free(const void *block) {
@@ -159,7 +159,7 @@ static __attribute__((noinline)) void finish_and_leave(void *block, void (*then)
   then(block);
 }
 
-static __attribute__((noinline)) void forget_and_log(void *block, uint32_t slot, void (*then)(void *)) {
+static __attribute__((noinline)) void forget_and_note(void *block, uint32_t slot, void (*then)(void *)) {
   record_free(block, slot);
   finish_and_leave(block, then);
 }
@@ -174,7 +174,7 @@ void mh_forget_and_leave(void *block, void (*then)(void *), void (*slow)(void *)
   /* Read after the block has left the index. The child of an earlier fork knows the block, that of a later one does
    * not. */
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
-  if (MH_UNLIKELY(MH_GET(mh_fork_log) != NULL)) return forget_and_log(block, slot, then);
+  if (MH_UNLIKELY(MH_GET(mh_removals) != 0)) return forget_and_note(block, slot, then);
   MH_ASSERT(mh_record(slot)->address == (uintptr_t)block);
   __atomic_store_n(&mh_record(slot)->address, 0, __ATOMIC_RELEASE);
   mh_count_free_later(thread, slot);
@@ -192,7 +192,7 @@ struct mh_taken mh_record_take(const void *block) {
   taken.time = record->time;
   taken.thread = record->thread;
   taken.stack = record->stack;
-  mh_record_retire(taken.slot, record);
+  taken.kept = mh_record_retire(taken.slot, record);
   return taken;
 }
 
@@ -200,7 +200,7 @@ void mh_record_restore(const void *block, const struct mh_taken *taken) {
   if (!taken->slot) return;
   struct mh_record *record = mh_record(taken->slot);
   uint32_t stale;
-  __atomic_store_n(&record->address, (uintptr_t)block, __ATOMIC_RELEASE);
+  mh_exiting_restore(record, (uintptr_t)block);
   if (mh_index_put_any((uintptr_t)block, taken->size, taken->slot, &stale)) return;
   __atomic_store_n(&record->address, 0, __ATOMIC_RELEASE);
   mh_record_forget(taken);
@@ -210,16 +210,14 @@ void mh_record_restore(const void *block, const struct mh_taken *taken) {
 void mh_record_forget(const struct mh_taken *taken) {
   if (!taken->slot) return;
   count_free(mh_thread_mine(), taken->stack, taken->size, false);
-  mh_slot_give(mh_thread_mine(), taken->slot);
+  if (!taken->kept) mh_slot_give(mh_thread_mine(), taken->slot);
 }
 
 void mh_record_moved(const void *block, uint64_t size, const struct mh_taken *taken, const struct mh_entry *entry) {
   struct mh_thread *thread = mh_thread_mine();
-  uint32_t slot = taken->slot;
-  if (slot)
-    count_free(thread, taken->stack, taken->size, false);
-  else
-    slot = mh_slot_take(thread);
+  uint32_t slot = taken->kept ? 0 : taken->slot;
+  if (taken->slot) count_free(thread, taken->stack, taken->size, false);
+  if (!slot) slot = mh_slot_take(thread);
   if (MH_UNLIKELY(!slot))
     mh_store_drop(size);
   else if (MH_LIKELY(thread && thread == mh_tls.fast))
@@ -232,8 +230,8 @@ void mh_record_free_nested(const void *block) {
   uint32_t slot = mh_index_take_lockless((uintptr_t)block);
   if (!slot) return;
   struct mh_record *record = mh_record(slot);
-  mh_record_retire(slot, record);
+  bool kept = mh_record_retire(slot, record);
   count_free(NULL, record->stack, mh_record_size(record), false);
-  if (mh_tls.pending_count < sizeof(mh_tls.pending) / sizeof(mh_tls.pending[0]))
+  if (!kept && mh_tls.pending_count < sizeof(mh_tls.pending) / sizeof(mh_tls.pending[0]))
     mh_tls.pending[mh_tls.pending_count++] = slot;
 }

@@ -24,6 +24,7 @@ void mh_forget_and_leave(void *block, void (*then)(void *), void (*slow)(void *)
  * new block, or as it was if the call failed. */
 struct mh_taken {
   uint32_t slot; /* 0: the block had no record */
+  bool kept;     /* the slot is not free; see exiting.h */
   uint64_t size, time;
   uint32_t thread, stack;
 };

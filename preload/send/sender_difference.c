@@ -9,6 +9,8 @@
 
 #define MARKS_BLOCK(bytes) (MH_BLOCK_BYTES / (bytes) * sizeof(uint64_t))
 
+#define FREED_IN_EXIT ((uint64_t)1 << MH_RECORD_FREED_IN_EXIT_SHIFT)
+
 /* The marks of what was sent last; 0: nothing was. By block, as in the store. */
 static uint64_t *record_marks[MH_BLOCK_MAX_COUNT];
 static uint64_t *stack_marks[MH_TABLE_BLOCKS], *module_marks[MH_TABLE_BLOCKS];
@@ -148,14 +150,14 @@ static bool scan(uint64_t most) {
     for (stop = stop < count ? stop : count; slot < stop; slot++) {
       const struct mh_record *record = mh_record(slot);
       uint64_t *mark = &marks[slot % PER_BLOCK];
-      if (!__atomic_load_n(&record->address, __ATOMIC_ACQUIRE)) {
+      if (!__atomic_load_n(&record->address, __ATOMIC_ACQUIRE) && !(MH_GET(record->size) & FREED_IN_EXIT)) {
         if (!*mark) continue;
         while (!mh_wire_removed(&mh_link.removed, slot))
           if (!send_removed()) return false;
         *mark = 0;
       } else {
         struct mh_record copy;
-        if (!read_record(record, &copy) || !copy.address) continue;
+        if (!read_record(record, &copy) || (!copy.address && !(copy.size & FREED_IN_EXIT))) continue;
         const uint64_t words[] = {copy.address, copy.size, copy.time};
         uint64_t now = mark_of(words, 3);
         if (*mark == now) continue;

@@ -181,7 +181,13 @@ uint32_t mh_intern_stack(uint32_t node, bool cut, uint32_t hash) {
   return id;
 }
 
+/* Where the functions of MH_HIDDEN (hook.h) are; the linker defines both. */
+extern const char __start_mh_hidden[] __attribute__((visibility("hidden")));
+extern const char __stop_mh_hidden[] __attribute__((visibility("hidden")));
+
 uint32_t mh_intern_frame(uintptr_t pc, uint32_t flags) {
+  if (MH_UNLIKELY(pc - (uintptr_t)__start_mh_hidden < (uintptr_t)(__stop_mh_hidden - __start_mh_hidden)))
+    return MH_FRAME_HIDDEN;
   /* The return address of a call that does not return may be the first byte of the next function, or module. */
   const struct mh_module *module = mh_module_at(flags & MH_FRAME_FLAG_EXACT ? pc : pc - 1);
   uint32_t module_id = module ? module->id : 0;

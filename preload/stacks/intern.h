@@ -15,6 +15,9 @@
 /* Frame for a program counter as found while unwinding, with its MH_FRAME_FLAGs. Depends on the modules loaded now. */
 uint32_t mh_intern_frame(uintptr_t pc, uint32_t flags);
 
+/* Instead, for one of memhook's own below main or in exit: no stack has it. */
+#define MH_FRAME_HIDDEN UINT32_MAX
+
 /* The hash of a node or stack is computed from its parent's hash, and not from its parent's id. So all hashes of a walk
  * are known, and their places can be fetched at once, before the first is looked up. Without a parent, its hash is
  * 0. */

@@ -90,6 +90,7 @@ uint32_t mh_capture_libunwind(struct mh_thread *thread, const struct mh_entry *e
     uintptr_t frame = thread->frames[--count];
     uint32_t flags = (frame & EXACT ? MH_FRAME_FLAG_EXACT : 0) | (frame & LOST ? MH_FRAME_FLAG_LOST : 0);
     uint32_t id = mh_intern_frame(frame & ~(EXACT | LOST), flags);
+    if (id == MH_FRAME_HIDDEN) continue;
     hash = mh_node_hash(hash, id);
     node = id ? mh_intern_node(node, id, hash) : 0;
     if (!node) return 0;

@@ -157,7 +157,8 @@ MH_INLINE bool intern_frames(struct mh_stack_cache *cache, const struct mh_walke
     struct mh_unwind_step *step = &cache->steps[i];
     step->frame = frame_of(step, cache->generation, walked->frame_pointers);
     if (MH_UNLIKELY(!step->frame)) return false;
-    step->hash = hash = mh_node_hash(hash, step->frame);
+    if (MH_LIKELY(step->frame != MH_FRAME_HIDDEN)) hash = mh_node_hash(hash, step->frame);
+    step->hash = hash;
     if (node_at(cache, hash)->frame == step->frame) continue;
     mh_intern_fetch_node(hash);
     if (i == 0) mh_intern_fetch_stack(mh_stack_hash(hash, cut));
@@ -183,13 +184,16 @@ MH_INLINE uint32_t add_frames(struct mh_stack_cache *cache, struct callers calle
   struct mh_cached_frame *frames = cache->frames;
   uintptr_t caller_fp = walked->fp;
   uint32_t depth = cache->depth, first = walked->first, stack = 0;
+  struct mh_cached_node *node = NULL;
   size_t most = mh_witness_capacity(cache->limit) - WITNESSES_OF_A_FRAME;
   for (uint32_t i = walked->count; i-- > 0;) {
     const struct mh_unwind_step *step = &cache->steps[i];
-    struct mh_cached_node *node = node_of(cache, callers.node, step->frame, step->hash);
-    if (MH_UNLIKELY(!node)) return 0;
-    callers.node = node->node;
-    if (i == 0) stack = stack_of(node, step->hash, cut);
+    if (MH_LIKELY(step->frame != MH_FRAME_HIDDEN)) {
+      node = node_of(cache, callers.node, step->frame, step->hash);
+      if (MH_UNLIKELY(!node)) return 0;
+      callers.node = node->node;
+    }
+    if (i == 0 && node) stack = stack_of(node, step->hash, cut);
     if (MH_UNLIKELY(i < first || callers.count > most)) {
       first = UINT32_MAX; /* nor anything inside of this */
       continue;

@@ -235,8 +235,13 @@ export interface RawFrame {
 export type SortOrder = "time" | "size" | "address" | "count" | "allocations" | "temporary" | "peak";
 
 /** What to read from a store. Times are nanoseconds relative to the process's start; every bound is inclusive. */
+/** What is live now or was at the end, or what was when the process began to exit, if it did. */
+export type Moment = "end" | "exit";
+
 export interface Query {
   aggregate: boolean;
+  /** That of the store without it. */
+  at?: Moment | undefined;
   /** Ascending. Single allocations: time, size, address. Stacks: count, size, allocations, temporary, peak. */
   sort: SortOrder;
   /** Keep the N largest in the order asked for (they still come in ascending order). */

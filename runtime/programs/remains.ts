@@ -5,6 +5,7 @@
 // until nothing changes for a while, and for two seconds at most.
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import type { Moment } from "../host/types.js";
 import { identityAt, ownIdentity } from "../stores/liveness.js";
 import { openStore } from "../stores/store.js";
 import { storesAt } from "../stores/storenames.js";
@@ -40,11 +41,11 @@ export interface Remains {
  * Finds what the run with stores at `path` has left.
  * @param started its beginning, by Clock.boot(); null unknown: older stores belong to another run.
  */
-export async function remainsOf(path: string, started: bigint | null): Promise<Remains> {
+export async function remainsOf(path: string, started: bigint | null, at: Moment): Promise<Remains> {
   let before = "";
   let same = 0;
   for (let looks = 1; ; looks++) {
-    const { unsure, ...found } = await look(path, started);
+    const { unsure, ...found } = await look(path, started, at);
     const nothing = found.storeless.length === 0 && !found.stores.some((store) => store.running);
     // A new store tells of a process, though it may have ended before it was seen.
     const now = JSON.stringify(found.stores);
@@ -56,14 +57,14 @@ export async function remainsOf(path: string, started: bigint | null): Promise<R
   }
 }
 
-async function look(path: string, started: bigint | null): Promise<Remains & { unsure: boolean }> {
+async function look(path: string, started: bigint | null, at: Moment): Promise<Remains & { unsure: boolean }> {
   // First, or one that makes its store meanwhile would have none.
   const { found: running, unsure } = runningWith(path);
   const stores: LeftStore[] = [];
   const unreadable: string[] = [];
   for (const candidate of storesAt(path)) {
     try {
-      const store = await openStore(candidate);
+      const store = await openStore(candidate, at);
       const { pid, exe, state } = store.process;
       if (started === null || store.beganAfter(started))
         stores.push({ path: candidate, pid, exe, running: state === "running", ...store.totals() });

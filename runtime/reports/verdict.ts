@@ -10,6 +10,7 @@ import { CONFIDENCE } from "../stores/sample.js";
 import type { PlaceRow } from "../stores/stackwalks.js";
 import type { Store, StoreInfo } from "../stores/store.js";
 import type { Names } from "../symbols/symbolize.js";
+import { freedInExit } from "./exiting.js";
 import type { Finding } from "./finding.js";
 import { isGrowing, kindOf, type Life, rateOf } from "./growth.js";
 import { joinInStep } from "./instep.js";
@@ -22,6 +23,8 @@ export interface Verdict {
   end: StoreInfo["end"];
   /** Of the life until now, or until the process's end: nanoseconds, and whether now is known. */
   life: { span: number; known: boolean };
+  /** What is told was live when the process began to exit, and so much of it freed while it did. */
+  freedInExit?: { count: number; bytes: number };
   /** What the places hold together. */
   matched: Matched;
   sample?: { bytes: number; confidence: number };
@@ -67,6 +70,7 @@ export async function verdictOn(store: Store, symbolizer: Names, options: Verdic
   const { places: rows, matched, suppressed } = await store.query(asked, (walks) => places.gather(walks));
   const totals = store.totals();
   const info = store.info();
+  const freed = store.at === "exit" ? await freedInExit(store) : null;
   const known = { span: life.span, timeline: info.timeline, liveBytes: totals.liveBytes };
   const apart = rows.map((row) => findingOf(row, places.all[row.place]!, known));
   apart.sort(byWeight);
@@ -84,6 +88,7 @@ export async function verdictOn(store: Store, symbolizer: Names, options: Verdic
     totals,
     end: info.end,
     life,
+    ...(freed && { freedInExit: freed }),
     matched,
     ...(matched.margin === undefined ? {} : { sample: { bytes: store.sampleBytes, confidence: CONFIDENCE } }),
     ...(suppressed ? { suppressed } : {}),

@@ -14,6 +14,7 @@ interface Functions {
   tidyTimeline(): number;
 
   setFilter(minSize: bigint, maxSize: bigint, minTime: bigint, maxTime: bigint, thread: bigint, kind: number): void;
+  setExit(time: bigint): void;
   beginScan(collect: number, order: number, selected: number): void;
   setOpen(open: number): void;
   settle(count: number): number;

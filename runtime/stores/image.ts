@@ -41,6 +41,12 @@ export class StoreImage {
     this.#path = path;
   }
 
+  /** What the last pass over the records found, all filters aside; `newest`: relative time of the newest. */
+  live(): { count: number; bytes: number; newest: bigint } {
+    const { call } = this.core;
+    return { count: call.liveCount(), bytes: call.liveBytes(), newest: BigInt.asUintN(64, call.newestTime()) };
+  }
+
   /**
    * Reads and checks the header, also again: counts may have grown. What was
    * collected stays. `final`: nobody writes any more.

@@ -13,7 +13,7 @@ import { StoreError, whyNotOpened } from "../host/errors.js";
 import { kindOfFile } from "../host/filekind.js";
 import { type ByteSource, openFile } from "../host/host.js";
 import { isoTime } from "../host/time.js";
-import type { Cut, ModuleInfo, ProcessInfo, Query, QueryResult, RawFrame, Totals } from "../host/types.js";
+import type { Cut, ModuleInfo, Moment, ProcessInfo, Query, QueryResult, RawFrame, Totals } from "../host/types.js";
 import { releaseCore } from "./core.js";
 import { type Reading, StoreImage } from "./image.js";
 import { type Liveness, liveness, whereIs } from "./liveness.js";
@@ -46,10 +46,10 @@ export function sharedMemoryPath(name: string): string {
 }
 
 /**
- * Opens the store of a process, running or not.
+ * Opens the store of a process, running or not. `at`: what it answers about.
  * @throws StoreError when there is none, or it cannot be read, or it is not sound.
  */
-export async function openStore(path: string): Promise<Store> {
+export async function openStore(path: string, at: Moment = "end"): Promise<Store> {
   let source: ByteSource;
   try {
     source = openFile(path);
@@ -57,7 +57,9 @@ export async function openStore(path: string): Promise<Store> {
     throw new StoreError(`${path}: ${whyNotOpened(error as NodeJS.ErrnoException)}`);
   }
   try {
-    return openSource(source, path);
+    const store = openSource(source, path);
+    store.at = at;
+    return store;
   } catch (error) {
     if (!(error instanceof StoreError) || kindOfFile(path) !== "snapshot") throw error;
     throw new StoreError(`${error.message} (this one is a snapshot, for memview diff)`);
@@ -76,6 +78,8 @@ export function openSource(source: ByteSource, path: string, core: WebAssembly.M
 
 export class Store {
   readonly path: string;
+  /** What it answers about; where a process has not begun to exit, both are the same. */
+  at: Moment = "end";
   readonly #source: ByteSource;
   readonly #module: WebAssembly.Module;
   /** The core with the tables and the newest header. */
@@ -178,7 +182,7 @@ export class Store {
     this.#look();
     const reading: Reading = !this.#writing ? "still" : query.noLock ? "hasty" : "settled";
     const top = query.top === undefined ? NO_TOP : Math.max(0, Math.min(Math.trunc(query.top), NO_TOP - 1));
-    const image = this.#take();
+    const image = this.#take(query.at);
     const { call, constant } = image.core;
     setFilter(image, query);
     const withTotals = aggregate && query.sort !== "count" && query.sort !== "size";
@@ -186,7 +190,7 @@ export class Store {
     call.beginSums();
     if (aggregate || selectStacks) {
       call.beginScan(constant.COLLECT_SUMS, 0, 0);
-      this.#scan(image, reading);
+      this.#scan(image, reading, query.at);
       // There may be stacks by now that the header did not count.
       if ((withTotals || gather) && this.#writing) this.#loadAgain(image);
       if (withTotals && query.freedStacks) image.admitStacks(constant[order]);
@@ -220,7 +224,7 @@ export class Store {
     } else {
       call.beginEntries(top);
       call.beginScan(constant.COLLECT_ENTRIES, constant[order], Number(selectStacks !== undefined));
-      this.#scan(image, reading);
+      this.#scan(image, reading, query.at);
       const rows = image.core.address(call.recordRows(constant[order]));
       result.matched = matchedRecords(image, this.#sampled);
       result.allocations = allocations(image, rows);
@@ -349,15 +353,10 @@ export class Store {
   }
 
   /** One pass over the records; afterwards the tables hold everything that the records refer to. */
-  #scan(image: StoreImage, reading: Reading): void {
+  #scan(image: StoreImage, reading: Reading, at = this.at): void {
     image.load(!this.#writing);
     image.scanRecords(reading);
-    const { call } = image.core;
-    this.#live = {
-      count: call.liveCount(),
-      bytes: call.liveBytes(),
-      newest: BigInt.asUintN(64, call.newestTime()),
-    };
+    if (at === this.at) this.#live = image.live();
     if (reading === "still") {
       this.#tables.load(true);
       return;
@@ -378,9 +377,10 @@ export class Store {
     return this.sampleBytes !== 0;
   }
 
-  #take(): StoreImage {
+  #take(at: Moment = this.at): StoreImage {
     const image = this.#idle.pop() ?? new StoreImage(this.#module, this.#source, this.path);
     image.core.call.setSample(this.sampleBytes);
+    image.core.call.setExit(at === "exit" ? this.#tables.u64(L.HEADER_EXIT_TIME) : 0n);
     return image;
   }
 

@@ -24,6 +24,8 @@ export interface StoreInfo {
   fileBytes: number;
   counts: Record<"records" | "stacks" | "nodes" | "frames" | "modules" | "strings", number>;
   end: { kind: "none" | "exit" | "immediate exit" | "exec"; status: number; time: bigint };
+  /** Relative; when it began to exit, 0 if it has not or a store before 1.5 does not say. */
+  exitTime: bigint;
   sampleBytes: number;
   dropped: number;
   droppedBytes: number;
@@ -88,6 +90,7 @@ export function infoOf(image: StoreImage): StoreInfo {
       status: image.u32(L.HEADER_END_STATUS),
       time: image.u64(L.HEADER_END_TIME),
     },
+    exitTime: image.u64(L.HEADER_EXIT_TIME),
     sampleBytes: number(L.HEADER_SAMPLE_BYTES),
     dropped: number(L.HEADER_DROPPED),
     droppedBytes: number(L.HEADER_DROPPED_BYTES),

@@ -13,6 +13,8 @@ import { cannotLook, start } from "./ready.js";
 const folder = temporaryFolder();
 const LETTERS: Record<string, string> = { lost: "L", indirect: "D", interior: "I", reachable: "R" };
 const ALL = "lost,indirect,interior,reachable";
+// Where a program is not position independent its heap lies low, and many a number looks like an address there.
+const PIE = ["-fPIE", "-pie"];
 const noSnapshot = process.arch !== "x64" && "snapshots are made on x86-64";
 
 /** Without a store these are known only where a mapping begins with them, and what is unknown holds. */
@@ -42,7 +44,7 @@ for (const { name, freeze, env, store } of WAYS) {
     const path = join(folder, `${WAYS.findIndex((way) => way.name === name)}.mem`);
     const program = await start(
       t,
-      [build("reach/oracle.cc"), folder, "3000"],
+      [build("reach/oracle.cc", { flags: PIE }), folder, "3000"],
       store ? { LD_PRELOAD: library, MEMHOOK_FILE: path, ...env } : {},
     );
     const which = store ? [path] : ["--pid", String(program.pid)];
