@@ -47,7 +47,10 @@ test("example: a leak fails, named with its line, and can be accepted", { skip: 
   const { code, stdout, stderr } = check(place, CHECK, "true");
   assert.deepEqual({ code, stdout }, { code: 1, stdout: "tests done\n" });
   assert.match(stderr, /^regression: 2 new call stacks: \+512 bytes in 2 allocations\n/);
-  assert.match(stderr, /^new {2}\+256 bytes in 1 allocation {2}Registry::open\(char const\*\) at registry\.cc:12$/m);
+  assert.match(
+    stderr,
+    /^new {2}\+512 bytes in 2 allocations, in 2 call stacks {2}Registry::open\(char const\*\) at registry\.cc:12$/m,
+  );
 
   const accept = /^To accept what is live now: memhook (.*)$/m.exec(stderr)?.[1];
   assert.equal(accept, "run --baseline tests.snap --update -- ./tests");
