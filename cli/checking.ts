@@ -1,5 +1,7 @@
 // Comparing with what was accepted: the common part of memview diff and memhook run --baseline.
 
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
 import { kindOfFile } from "../runtime/host/filekind.js";
 import type { Diff, Status } from "../runtime/snapshots/diff.js";
 import { type Snapshot, without } from "../runtime/snapshots/snapshot.js";
@@ -9,6 +11,7 @@ import { UsageError, type Values } from "./arguments.js";
 import { readSuppressions } from "./filters.js";
 import { messages } from "./messages.js";
 import { print, tell } from "./output.js";
+import { quoted } from "./quoted.js";
 import { DIFF_FORMATS, type DiffFormat, diffReport, inGitHub } from "./reports/diff.js";
 import type { Style } from "./reports/style.js";
 import { terminalStyle } from "./terminal.js";
@@ -110,20 +113,49 @@ export function tellDiff(
   return found.length > 0 ? 1 : 0;
 }
 
-/** @throws UsageError under CI, where nobody looks at what is accepted. */
-export function acceptInto(path: string, snapshot: Snapshot, command: string): void {
+/**
+ * Whether a baseline can be accepted or made by `command`, said before anything is run.
+ * @throws UsageError under CI, where nobody looks at what is accepted, and where there is no folder for it.
+ */
+export function mayAccept(path: string, command: string): void {
   if (inCi())
     throw new UsageError(`--update is refused where CI=true is set; run it yourself and commit the file: ${command}`);
+  mustHaveFolder(path);
+}
+
+/** The same for a baseline that is missing. */
+export function mayWriteMissing(path: string, command: string): void {
+  if (inCi()) throw new UsageError(`${path}: there is no such file; make it and commit it: ${command}`);
+  mustHaveFolder(path);
+}
+
+/** @throws UsageError where a file cannot be made because its folder is missing. */
+export function mustHaveFolder(path: string): void {
+  if (!existsSync(dirname(path))) throw new UsageError(`${path}: cannot be written (no such folder)`);
+}
+
+/** @throws UsageError where mayAccept() does. */
+export function acceptInto(path: string, snapshot: Snapshot, command: string): void {
+  mayAccept(path, command);
   const compressed = kindOfFile(path) === "compressed" || path.endsWith(".gz");
   writeSnapshot(path, snapshot, compressed);
   messages(programOf(command)).info(`${path}: ${stacksText(snapshot)} accepted`);
 }
 
-/** @throws UsageError under CI. `command` makes the file. */
+/** @throws UsageError where mayWriteMissing() does. `command` makes the file. */
 export function writeMissing(path: string, snapshot: Snapshot, command: string): void {
-  if (inCi()) throw new UsageError(`${path}: there is no such file; make it and commit it: ${command}`);
+  mayWriteMissing(path, command);
   writeSnapshot(path, snapshot, path.endsWith(".gz"));
   messages(programOf(command)).info(`${path}: was not there, ${stacksText(snapshot)} written; commit it`);
+}
+
+/** The options of these names that were given, as words of a command. */
+export function givenOptions(args: Readonly<Record<string, unknown>>, names: readonly string[]): string[] {
+  return names.flatMap((name) => {
+    const value = args[name];
+    if (typeof value === "string") return [`--${name}`, quoted(value)];
+    return value === true ? [`--${name}`] : [];
+  });
 }
 
 /** The program's name for messages: the first word of the command. */

@@ -5,6 +5,7 @@ import { diff as compare } from "../../runtime/snapshots/diff.js";
 import { defineCommand, UsageError } from "../arguments.js";
 import {
   acceptInto,
+  givenOptions,
   limitOptions,
   limitsOf,
   selectionOf,
@@ -71,7 +72,8 @@ export const diff = defineCommand({
     }
     const compared = compare(select(await snapshotAt(base)), select(now));
     const next = args.third === undefined ? undefined : compare(select(now), select(await snapshotAt(args.third)));
-    const accept = `memview diff --update ${quoted(base)} ${quoted(head)}`;
+    const given = givenOptions(args, [...Object.keys(limitOptions), "third"]);
+    const accept = ["memview diff", ...given, "--update", quoted(base), quoted(head)].join(" ");
     return tellDiff(compared, limits, { ...telling, accept, next });
   },
 });

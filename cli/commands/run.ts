@@ -1,49 +1,35 @@
 // memhook run: runs a program with the library preloaded and a store of its own, and summarises what is live at its
 // end. The program keeps its stdin, stdout, stderr and exit code; the summary goes to standard error.
 
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { clock } from "../../runtime/host/clock.js";
 import { LaunchError, whyNotWritten } from "../../runtime/host/errors.js";
-import { kindOfFile } from "../../runtime/host/filekind.js";
 import type { Moment } from "../../runtime/host/types.js";
 import { ownAllocator } from "../../runtime/programs/allocator.js";
 import { KeptModules } from "../../runtime/programs/keptmodules.js";
 import { type Ending, launch, shellCode, wordsFor } from "../../runtime/programs/launch.js";
 import { preloadOnce } from "../../runtime/programs/preload.js";
 import { findProgram, whyNoStore } from "../../runtime/programs/program.js";
-import { type LeftStore, type Remains, remainsOf } from "../../runtime/programs/remains.js";
+import { type Remains, remainsOf } from "../../runtime/programs/remains.js";
 import { Signals } from "../../runtime/programs/signals.js";
 import { libraryToRun } from "../../runtime/programs/target.js";
 import { freedInExit } from "../../runtime/reports/exiting.js";
 import { report } from "../../runtime/reports/report.js";
-import { diff } from "../../runtime/snapshots/diff.js";
 import { openStore } from "../../runtime/stores/store.js";
-import type { KeptFiles } from "../../runtime/symbols/debugfiles.js";
 import { Symbolizer } from "../../runtime/symbols/symbolize.js";
-import { defineCommand, UsageError, type Values } from "../arguments.js";
-import {
-  acceptInto,
-  limitOptions,
-  limitsOf,
-  selectionOf,
-  tellDiff,
-  tellingOf,
-  tellingOptions,
-  writeMissing,
-} from "../checking.js";
+import { defineCommand, UsageError } from "../arguments.js";
+import { Baseline } from "../baseline.js";
+import { limitOptions, tellingOptions } from "../checking.js";
 import { CHECKING, VIEWING, variableEntries } from "../environment.js";
 import { messages } from "../messages.js";
 import { openingLines } from "../opening.js";
 import { tell } from "../output.js";
-import { quoted } from "../quoted.js";
-import { PLAIN } from "../reports/style.js";
 import { processSummary } from "../reports/summary.js";
 import { ownAllocatorLine, sizeText } from "../reports/text.js";
 import { hostOfEnvironment, runForMemdb } from "../sending.js";
 import { atOption, helpOption, momentOf, skipOf } from "../shared-options.js";
-import { snapshotAt, snapshotOfStores } from "../sides.js";
 import { terminalStyle, verdictStyle } from "../terminal.js";
 import { unknownSettings } from "../unknown-settings.js";
 import { integer } from "../values.js";
@@ -101,6 +87,12 @@ export const run = defineCommand({
         "Compare what is live at the end with this snapshot, report changes on standard error, and exit with 1 for " +
         "a regression. If the file does not exist, it is written; with CI=true that is an error.",
     },
+    runners: {
+      type: "boolean",
+      description:
+        "Compare what shells, test runners and compilers hold, too (sh, make, ctest, cargo, go, gcc, timeout …). " +
+        "Without it they are left out where other processes were recorded.",
+    },
     update: {
       type: "boolean",
       description: "Write what is live to the baseline instead. Refused with CI=true.",
@@ -147,16 +139,15 @@ export const run = defineCommand({
     const leakCode = args["exit-code"] === undefined ? null : integer("exit-code", args["exit-code"], 0, 255);
     const { baseline } = args;
     if (baseline === undefined) {
-      const lonely = ["update", "output", "format", ...Object.keys(limitOptions)].find(
+      const lonely = ["runners", "update", "output", "format", ...Object.keys(limitOptions)].find(
         (name) => args[name as "update"] !== undefined,
       );
       if (lonely !== undefined) throw new UsageError(`--${lonely} is about a comparison: name its --baseline FILE too`);
     }
-    // What is wrong with the options is said before the program runs.
     const at = momentOf(args, leakCode === null && baseline === undefined ? "exit" : "end");
-    limitsOf(args);
-    tellingOf(args);
     const library = libraryToRun(program);
+    // What is wrong with the check is said before the program runs.
+    const check = baseline === undefined ? null : await Baseline.open(baseline, args);
 
     const kept = args["mapped-file"];
     const host = hostOfEnvironment();
@@ -181,14 +172,14 @@ export const run = defineCommand({
       for (const line of unknownSettings(process.env)) messages("memhook").warn(line);
       const ending = await launch([program, ...rest], preload.path, { store: path }, signals);
       keeper.stop();
-      if (baseline !== undefined) {
+      if (check !== null) {
         const left = (await remains(path, started, at)).stores;
         for (const { running, pid, exe } of left)
           if (running) messages("memhook").info(`${exe} (pid ${pid}) is still running: what it holds now is compared`);
         if (left.length === 0)
           throw new LaunchError(`nothing was recorded: ${whyNoStore(program, ending.privileged, path)}`);
         keeper.look();
-        const regression = await check(baseline, left, args, { keeper, at });
+        const regression = await check.judge(left, keeper, at);
         // A program that failed says so first.
         return shellCode(ending) || Number(regression);
       }
@@ -215,51 +206,6 @@ function temporaryFolder(): string {
       `no folder can be made in ${tmpdir()} (${why}): set TMPDIR, or name the store's file with -f`,
     );
   }
-}
-
-function writeTo(path: string, text: string): void {
-  try {
-    writeFileSync(path, text);
-  } catch (error) {
-    throw new UsageError(`--output ${path}: cannot be written (${whyNotWritten(error)})`);
-  }
-}
-
-/** Compares what the run left live with a baseline. Returns whether there is a regression. */
-async function check(
-  baseline: string,
-  left: readonly LeftStore[],
-  args: Partial<Values<typeof limitOptions & typeof tellingOptions>> & {
-    _: readonly string[];
-    update?: boolean | undefined;
-    output?: string | undefined;
-  },
-  { keeper, at }: { keeper: KeptFiles; at: Moment },
-): Promise<boolean> {
-  const now = await snapshotOfStores(
-    left.map((each) => each.path),
-    undefined,
-    keeper,
-    at,
-  );
-  const accept = `memhook run --baseline ${quoted(baseline)} --update -- ${args._.map(quoted).join(" ")}`;
-  if (args.update) {
-    acceptInto(baseline, now, accept);
-    return false;
-  }
-  if (kindOfFile(baseline) === "absent") {
-    writeMissing(baseline, now, accept);
-    return false;
-  }
-  const select = selectionOf(args);
-  const compared = diff(select(await snapshotAt(baseline)), select(now));
-  const { output } = args;
-  const write = (pieces: Iterable<string>) => {
-    if (output === undefined) for (const piece of pieces) tell(piece);
-    else writeTo(output, [...pieces].join(""));
-  };
-  const style = output === undefined ? terminalStyle(2) : PLAIN;
-  return tellDiff(compared, limitsOf(args), { ...tellingOf(args), accept, write, style }) !== 0;
 }
 
 /**
