@@ -181,9 +181,10 @@ uint32_t mh_intern_stack(uint32_t node, bool cut, uint32_t hash) {
   return id;
 }
 
-/* Where the functions of MH_HIDDEN (hook.h) are; the linker defines both. */
-extern const char __start_mh_hidden[] __attribute__((visibility("hidden")));
-extern const char __stop_mh_hidden[] __attribute__((visibility("hidden")));
+/* Where the functions of MH_HIDDEN (hook.h) are. The linker defines both, if there are any: not where a test has the
+ * tables without the hooks. */
+extern const char __start_mh_hidden[] __attribute__((weak, visibility("hidden")));
+extern const char __stop_mh_hidden[] __attribute__((weak, visibility("hidden")));
 
 uint32_t mh_intern_frame(uintptr_t pc, uint32_t flags) {
   if (MH_UNLIKELY(pc - (uintptr_t)__start_mh_hidden < (uintptr_t)(__stop_mh_hidden - __start_mh_hidden)))
