@@ -30,6 +30,7 @@ export interface Life {
   span: number;
   timeline: readonly TimelineEntry[];
   liveBytes: number;
+  peakBytes: number;
 }
 
 /** Fewer records than this say nothing by their births. */
@@ -109,15 +110,20 @@ function isReallocated({ bytes, allocations, allocatedBytes, frees }: Births, n:
   return allocations >= 8 && ratio > 1.7 && ratio < 2.2 && grewAlong(live, life);
 }
 
-/** Whether the whole process grew along with something that has now so many bytes. */
-function grewAlong(bytes: number, { timeline, span, liveBytes }: Life): boolean {
+/**
+ * Whether the whole process grew along with something that has now so many bytes. An entry of the timeline may be of
+ * the moment in which the block was gone from one place and not yet at another: that says nothing, if the process
+ * never held more than now.
+ */
+function grewAlong(bytes: number, { timeline, span, liveBytes, peakBytes }: Life): boolean {
   if (timeline.length < 8) return false;
   const at = (part: number) => timeline.findLast(({ time }) => Number(time) <= part * span)?.liveBytes ?? 0;
-  const levels = [0.25, 0.5, 0.75].map(at);
-  return levels.every((level, i) => {
+  const highest = liveBytes >= 0.95 * peakBytes;
+  return [0.25, 0.5, 0.75].map(at).every((level, i) => {
     const expected = bytes * (0.75 - 0.25 * i);
     const grown = liveBytes - level;
-    return grown > 0.5 * expected && grown < 2 * expected;
+    const absent = grown > 0.9 * bytes && grown < 1.1 * bytes;
+    return (grown > 0.5 * expected && grown < 2 * expected) || (highest && absent);
   });
 }
 

@@ -71,7 +71,7 @@ export async function verdictOn(store: Store, symbolizer: Names, options: Verdic
   const totals = store.totals();
   const info = store.info();
   const freed = store.at === "exit" ? await freedInExit(store) : null;
-  const known = { span: life.span, timeline: info.timeline, liveBytes: totals.liveBytes };
+  const known = { span: life.span, timeline: info.timeline, liveBytes: totals.liveBytes, peakBytes: totals.peakBytes };
   const apart = rows.map((row) => findingOf(row, places.all[row.place]!, known));
   apart.sort(byWeight);
   const detail = async (those: readonly Finding[]) => {

@@ -1,4 +1,4 @@
-// The verdict on a sample, in each of the looks that test/vectors/verdict/ has: a service with a session that leaks, with
+// The verdict on a sample, in each of the looks that test/vectors/verdict/ has: a service with a session that leaks and
 // what belongs to it, a cache, a working set, a library, and names of C++ that are longer than a terminal is wide.
 
 import * as L from "../../asm/layout.js";
@@ -13,8 +13,8 @@ import { coreBuilds, memorySource } from "./stores.js";
 const FOLDER = "/srv/dev/svc";
 const MINUTE = 60_000_000_000n;
 const LONG =
-  "std::map<std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >, net::Session>::insert(net::" +
-  "Session const&, std::function<void (net::Session&)>)";
+  "std::map<std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >, net::Session>::insert(" +
+  "net::Session const&, std::function<void (net::Session&)>)";
 
 /** Function, file and line of each frame, innermost first; a module's path where there is no source. */
 const stacks: { frames: string[]; blocks: number; size: number; from: bigint; to: bigint; frees?: bigint }[] = [

@@ -168,7 +168,8 @@ function look(blocks: readonly Block[], now: number, sample: number, chance: () 
     totals.largest = Math.max(totals.largest, size);
   }
   const births: Births = { counts, bytes, ...totals };
-  return { births, life: { span: now * 1e6, timeline, liveBytes } };
+  const peakBytes = Math.max(liveBytes, ...timeline.map((entry) => entry.liveBytes));
+  return { births, life: { span: now * 1e6, timeline, liveBytes, peakBytes } };
 }
 
 for (const [name, blocks, expected] of histories) {
