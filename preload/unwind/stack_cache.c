@@ -173,6 +173,14 @@ MH_INLINE uint32_t stack_of(struct mh_cached_node *cached, uint32_t hash, bool c
   return cached->stack;
 }
 
+/* The first of the new steps whose words need not be compared, and none further out: memhook's own below main. As long
+ * as main returns there it is the same, because main is called once. */
+MH_INLINE uint32_t fixed_frames(const struct mh_stack_cache *cache, const struct mh_walked *walked) {
+  uint32_t i = walked->count;
+  while (i && cache->steps[i - 1].frame != MH_FRAME_HIDDEN) i--;
+  return i ? i - 1 : walked->count;
+}
+
 /* ── Updating ──────────────────────────────────────────────────────────────────────────────────── */
 
 /* Interns the new frames from the outside in and then the stack that they end, and adds those from steps[first] on
@@ -183,7 +191,7 @@ MH_INLINE uint32_t add_frames(struct mh_stack_cache *cache, struct callers calle
   if (MH_UNLIKELY(!intern_frames(cache, walked, callers.hash, cut))) return 0;
   struct mh_cached_frame *frames = cache->frames;
   uintptr_t caller_fp = walked->fp;
-  uint32_t depth = cache->depth, first = walked->first, stack = 0;
+  uint32_t depth = cache->depth, first = walked->first, stack = 0, fixed = fixed_frames(cache, walked);
   struct mh_cached_node *node = NULL;
   size_t most = mh_witness_capacity(cache->limit) - WITNESSES_OF_A_FRAME;
   for (uint32_t i = walked->count; i-- > 0;) {
@@ -199,7 +207,7 @@ MH_INLINE uint32_t add_frames(struct mh_stack_cache *cache, struct callers calle
       continue;
     }
     MH_ASSERT(depth < cache->limit);
-    add_witnesses(&callers, step, caller_fp, depth);
+    if (MH_LIKELY(i < fixed)) add_witnesses(&callers, step, caller_fp, depth);
     MH_ASSERT(callers.count <= mh_witness_capacity(cache->limit));
     caller_fp = step->fp;
     frames[depth].sp = step->sp;
