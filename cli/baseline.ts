@@ -49,6 +49,7 @@ const KEPT = [
   "min-count",
   "max-growth",
   "suppressions",
+  "own",
   "ignore-module",
   "runners",
   "at",

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { kindOfFile } from "../runtime/host/filekind.js";
 import type { Diff, Status } from "../runtime/snapshots/diff.js";
-import { type Snapshot, without } from "../runtime/snapshots/snapshot.js";
+import { onlyOwn, type Snapshot, without } from "../runtime/snapshots/snapshot.js";
 import { writeSnapshot } from "../runtime/snapshots/snapshotfile.js";
 import { type Limits, regressions } from "../runtime/snapshots/verdict.js";
 import { UsageError, type Values } from "./arguments.js";
@@ -48,6 +48,12 @@ export const limitOptions = {
     description:
       "Leave out the call stacks that this file lists, in LeakSanitizer's format: lines leak:PATTERN (see memview " +
       "--help).",
+  },
+  own: {
+    type: "boolean",
+    description:
+      "Only call stacks with a frame of your own code: not what an interpreter or a library does for itself, which " +
+      "varies from run to run.",
   },
   "ignore-module": {
     type: "string",
@@ -200,5 +206,6 @@ function failOn(option: string, text: string): Set<Status> {
 export function selectionOf(args: Partial<Values<typeof limitOptions>>): (snapshot: Snapshot) => Snapshot {
   const patterns = args.suppressions === undefined ? [] : readSuppressions("suppressions", args.suppressions);
   const module = args["ignore-module"] === undefined ? undefined : pattern("ignore-module", args["ignore-module"]);
-  return (snapshot) => without(snapshot, patterns, module);
+  const own = args.own ?? false;
+  return (snapshot) => without(own ? onlyOwn(snapshot) : snapshot, patterns, module);
 }

@@ -19,7 +19,8 @@ const SYSTEM_MODULE =
 
 /** Programs that run others' code, and their libraries, wherever they are installed. */
 const INTERPRETER = /^(node|nodejs|deno|bun|java|(python|ruby|perl|php|lua|luajit-?)[\d.]*)$/;
-const INTERPRETERS_LIBRARY = /^lib(node|python|jvm|jli|java|ruby|perl|lua)[\w.-]*\.so[\d.]*$/;
+const INTERPRETERS_LIBRARY =
+  /^lib(node|python|jvm|jli|java|ruby|perl|lua)[\w.-]*\.so[\d.]*$|^_[a-z]\w*\.cpython-[\w.-]+\.so$/;
 
 /** Sources that package managers of languages have fetched. */
 const PACKAGE_FOLDERS = [

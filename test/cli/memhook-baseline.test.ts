@@ -74,7 +74,7 @@ test("runners are told by name and by where they are installed", () => {
 
 const programs = (snapshot: string) =>
   [...new Set([...readFileSync(snapshot, "utf8").matchAll(/"program":"([^"]+)"/g)].map((found) => found[1]))].sort();
-const noBash = which("bash") === null ? "bash is not here" : false;
+const noBash = which("bash") === undefined && "bash is not here";
 
 test("what a shell holds is left out, and said; unless it is asked for, or alone", { skip: skip || noBash }, () => {
   const baseline = (...more: string[]) => {

@@ -74,3 +74,15 @@ for (const [what, stack, place] of places) {
     assert.equal(ownFrame(stack)?.function, place);
   });
 }
+
+test("--own compares only what goes through the user's own code", () => {
+  const interpreter = held(1, 56, "gc_alloc!python3.11", "list_new!python3.11");
+  const through = held(1, 24, "leak@src/ext.c:3", "list_new!python3.11");
+  writeSnapshot(join(folder, "py.snap"), snapshot(through), false);
+  writeSnapshot(join(folder, "py2.snap"), snapshot(through, interpreter), false);
+  const args = ["diff", "py.snap", "py2.snap"];
+  const run2 = (...more: string[]) => run("memview", [...args, ...more], { cwd: folder, env: { CI: "" } });
+  assert.equal(run2().code, 1);
+  const { code, stdout } = run2("--own");
+  assert.deepEqual([code, stdout], [0, "no regression: 1 unchanged call stack\n"]);
+});
