@@ -67,13 +67,24 @@ export function sign(number: number): string {
  * innermost in no runtime, else the innermost. undefined of an unknown stack.
  */
 export function ownFrame(stack: readonly SnapshotFrame[]): SnapshotFrame | undefined {
-  const kind = (frame: SnapshotFrame) => whose({ ...frame, function: readableName(frame) });
   return (
-    stack.find((frame) => frame.file !== null && kind(frame) === "own") ??
-    stack.find((frame) => kind(frame) === "own") ??
+    stack.find((frame) => frame.file !== null && isOwn(frame)) ??
+    stack.find(isOwn) ??
     stack.find((frame) => !isRuntimeName(frame.module) && frame.module !== "") ??
     stack[0]
   );
+}
+
+/** A snapshot has each of its frames once, in however many stacks it is. */
+const judged = new WeakMap<SnapshotFrame, boolean>();
+
+function isOwn(frame: SnapshotFrame): boolean {
+  let own = judged.get(frame);
+  if (own === undefined) {
+    own = whose({ ...frame, function: readableName(frame) }) === "own";
+    judged.set(frame, own);
+  }
+  return own;
 }
 
 /** Changes of one kind at one place, in one program. */

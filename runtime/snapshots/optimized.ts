@@ -23,9 +23,9 @@ export interface Functions {
   /** Of each frame, innermost first: a number for its name, and one for its place, 0 where that is not known. */
   names: readonly number[];
   places: readonly number[];
-  /** The line of each in the user's own code: 0 where that is not known, STANDARD in a standard library. */
-  lines: readonly number[];
-  frames: readonly SnapshotFrame[];
+  /** The line of a frame in the user's own code: 0 where that is not known, STANDARD in a standard library. */
+  lineAt(i: number): number;
+  frameAt(i: number): SnapshotFrame;
 }
 
 /** Whether an edit may have moved the line of one frame to that of the other. */
@@ -158,7 +158,7 @@ function comparison(was: Functions, is: Functions, mayMove: MayMove): { moved: n
   // From the outside in: a function that calls itself loses its inner calls.
   for (let i = long.names.length - 1; i >= 0; i--) {
     if (at < 0 || long.names[i] !== short.names[at]) {
-      gap ||= long.lines[i] !== STANDARD;
+      gap ||= long.lineAt(i) !== STANDARD;
     } else {
       if (gap && elsewhere) return undefined;
       elsewhere = long === was ? isElsewhere(was, i, is, at, mayMove) : isElsewhere(was, at, is, i, mayMove);
@@ -177,8 +177,10 @@ function comparison(was: Functions, is: Functions, mayMove: MayMove): { moved: n
 
 /** Whether a frame of the one and a frame of the other are on lines that no edit has moved to one another. */
 function isElsewhere(was: Functions, i: number, is: Functions, j: number, mayMove: MayMove): boolean {
-  const [line, other] = [was.lines[i]!, is.lines[j]!];
-  return line > 0 && other > 0 && line !== other && !mayMove(was.frames[i]!, is.frames[j]!);
+  // Of most frames nothing more need be asked.
+  if (was.places[i] === is.places[j]) return false;
+  const [line, other] = [was.lineAt(i), is.lineAt(j)];
+  return line > 0 && other > 0 && line !== other && !mayMove(was.frameAt(i), is.frameAt(j));
 }
 
 /** Whether a snapshot has a function in any stack, by the number of its bare name. */

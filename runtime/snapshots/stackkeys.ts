@@ -85,30 +85,33 @@ export class StackKeys {
   /** The functions of a stack that has been numbered, without the runtime's: see optimized.ts. @throws SnapshotError */
   functionsOf(row: SnapshotStack): Functions {
     const keys = this.#keys;
-    const functions = this.#functionsFor(row);
-    for (const number of this.#numbersOf(row)) {
-      const at = FIELDS * number;
-      if (keys[at + 2] === 1) continue;
-      functions.names.push(keys[at + 1]!);
-      functions.places.push(keys[at]! + 1);
-      functions.lines.push(this.#bareOf(number) < 0 ? STANDARD : this.#lineOf(number));
-      functions.frames.push(this.#frames.at(number));
+    const names: number[] = [];
+    const places: number[] = [];
+    const numbers = this.#numbersOf(row).filter((number) => keys[FIELDS * number + 2] !== 1);
+    for (const number of numbers) {
+      names.push(keys[FIELDS * number + 1]!);
+      places.push(keys[FIELDS * number]! + 1);
     }
-    return functions;
+    const lineAt = (i: number) => (this.#bareOf(numbers[i]!) < 0 ? STANDARD : this.#lineOf(numbers[i]!));
+    return { ...this.#ends(row), names, places, lineAt, frameAt: (i) => this.#frames.at(numbers[i]!) };
   }
 
   /** The same by their bare names and lines, without those of standard libraries. @throws SnapshotError */
   bareFunctionsOf(row: SnapshotStack): Functions {
-    const functions = this.#functionsFor(row);
-    for (const number of this.#numbersOf(row)) {
-      const bare = this.#bareOf(number);
-      if (bare < 0) continue;
-      functions.names.push(bare);
-      functions.places.push(this.#lineOf(number));
-      functions.lines.push(this.#lineOf(number));
-      functions.frames.push(this.#frames.at(number));
+    const names: number[] = [];
+    const places: number[] = [];
+    const numbers = this.#numbersOf(row).filter((number) => this.#bareOf(number) >= 0);
+    for (const number of numbers) {
+      names.push(this.#bareOf(number));
+      places.push(this.#lineOf(number));
     }
-    return functions;
+    return {
+      ...this.#ends(row),
+      names,
+      places,
+      lineAt: (i) => places[i]!,
+      frameAt: (i) => this.#frames.at(numbers[i]!),
+    };
   }
 
   /** @throws SnapshotError */
@@ -116,12 +119,8 @@ export class StackKeys {
     return [...this.#numbersOf(row)].map((number) => this.#frames.at(number));
   }
 
-  #functionsFor(row: SnapshotStack) {
-    const lists = {
-      ...{ names: [] as number[], places: [] as number[], lines: [] as number[] },
-      frames: [] as SnapshotFrame[],
-    };
-    return { program: this.#program(row.program), cut: isTooDeep(row), lost: row.lost === true, ...lists };
+  #ends(row: SnapshotStack): Pick<Functions, "program" | "cut" | "lost"> {
+    return { program: this.#program(row.program), cut: isTooDeep(row), lost: row.lost === true };
   }
 
   #numbersOf(row: SnapshotStack): Uint32Array {
