@@ -14,7 +14,7 @@ export function* diffJunit(answer: DiffAnswer): Generator<string> {
   yield `    <testcase classname="memhook" ` +
     `name="compared"><system-out>${xml(verdict(answer))}</system-out></testcase>\n`;
   for (const change of regressions) {
-    const frame = ownFrame(change.row.stack);
+    const frame = ownFrame(change.row);
     const at = frame?.file
       ? ` file="${xml(printable(frame.file))}"${frame.line === null ? "" : ` line="${frame.line}"`}`
       : "";

@@ -41,7 +41,7 @@ export function* diffSarif({ regressions }: DiffAnswer): Generator<string> {
 function resultOf(change: Change) {
   const { status, row } = change;
   const { program, stack } = row;
-  const own = ownFrame(stack);
+  const own = ownFrame(row);
   return {
     ruleId: `memory-${status}`,
     level: "error",

@@ -53,7 +53,7 @@ export function* diffText(answer: DiffAnswer, top: number, style: Style): Genera
 
   for (const change of regressions.slice(0, top)) {
     yield `\n${change.status}, ${printable(change.row.program)}: ${signed(more(change))}\n`;
-    const own = ownFrame(change.row.stack);
+    const own = ownFrame(change.row);
     for (const [i, line] of [...stackLines(change, style, style.width - INDENT.length)].entries()) {
       yield `${INDENT}${line}\n`;
       const frame = change.row.stack[i];

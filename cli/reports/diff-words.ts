@@ -62,16 +62,21 @@ export function sign(number: number): string {
   return number > 0 ? `+${number}` : number < 0 ? `−${-number}` : "0";
 }
 
+/** So many frames are read of a stack first: own code is hardly ever further out. */
+const FIRST = 6;
+
 /**
  * A stack's place, as the verdict finds it: the innermost frame with a source that is the user's own, else the
  * innermost in no runtime, else the innermost. undefined of an unknown stack.
  */
-export function ownFrame(stack: readonly SnapshotFrame[]): SnapshotFrame | undefined {
+export function ownFrame(row: Pick<SnapshotStack, "stack" | "innermost">): SnapshotFrame | undefined {
+  const ownWithSource = (frame: SnapshotFrame) => frame.file !== null && isOwn(frame);
   return (
-    stack.find((frame) => frame.file !== null && isOwn(frame)) ??
-    stack.find(isOwn) ??
-    stack.find((frame) => !isRuntimeName(frame.module) && frame.module !== "") ??
-    stack[0]
+    row.innermost?.(FIRST).find(ownWithSource) ??
+    row.stack.find(ownWithSource) ??
+    row.stack.find(isOwn) ??
+    row.stack.find((frame) => !isRuntimeName(frame.module) && frame.module !== "") ??
+    row.stack[0]
   );
 }
 
@@ -106,7 +111,7 @@ export function changesByPlace({ diff, regressions }: DiffAnswer): PlaceChange[]
   for (const change of diff.changes) {
     const { status, movedFrom, row } = change;
     if (status === "unchanged" && !movedFrom) continue;
-    const frame = ownFrame(row.stack);
+    const frame = ownFrame(row);
     const is = failing.has(change);
     const words = movedFrom ? `${status}, moved` : status;
     const key = JSON.stringify([words, is, row.program, frame]);

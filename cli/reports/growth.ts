@@ -44,7 +44,7 @@ export function* growthText(
         `${sign(Math.round(slope))} bytes an hour`,
         `${bytes[0]} → ${bytes.at(-1)} bytes`,
         `confidence ${confidence.toFixed(2)}`,
-        placeText(ownFrame(row.stack)),
+        placeText(ownFrame(row)),
       ];
       const line = words.join("  ");
       const fitted = cut(line, style.width);

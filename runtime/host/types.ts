@@ -157,6 +157,8 @@ export interface SnapshotStack extends Amount, Cut {
    * Innermost first; equal frames may be one object. Of a file it is read when it is asked for. @throws SnapshotError
    */
   readonly stack: readonly SnapshotFrame[];
+  /** The first of them, no more than `most`, where the others need not be read for that. @throws SnapshotError */
+  innermost?(most: number): readonly SnapshotFrame[];
   /** The same as a file has it. */
   readonly text: string;
 }

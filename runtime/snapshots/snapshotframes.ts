@@ -18,14 +18,18 @@ export class Frames {
   readonly texts = new Numbering();
   readonly #frames: SnapshotFrame[] = [];
 
-  /** Numbers the frames of a stack's text, innermost first. @returns how many they are; −1 when the text is damaged. */
-  number(bytes: Buffer, from: number, to: number): number {
+  /**
+   * Numbers the frames of a stack's text, innermost first, and no more than `most`. @returns how many they are; −1 when
+   * the text is damaged.
+   */
+  number(bytes: Buffer, from: number, to: number, most = Infinity): number {
     const last = to - 1;
     if (last <= from || bytes[from] !== OPEN || bytes[last] !== CLOSE) return -1;
     const { texts } = this;
     let length = 0;
     let at = from + 1;
     while (at < last) {
+      if (length >= most) return length;
       if (length > 0 && bytes[at++] !== COMMA) return -1;
       let number = texts.findThrough(bytes, at, CLOSE);
       let { end } = texts;

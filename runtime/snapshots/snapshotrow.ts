@@ -59,6 +59,14 @@ export class Row implements SnapshotStack {
     return this.#stack;
   }
 
+  innermost(most: number): readonly SnapshotFrame[] {
+    if (this.#stack !== undefined) return this.#stack.slice(0, most);
+    const { frames, bytes, damaged } = this.#file;
+    const length = frames.number(bytes, this.#from, this.#to, most);
+    if (length < 0) throw damaged;
+    return Array.from(frames.numbers.subarray(0, length), (number) => frames.at(number));
+  }
+
   /** As Frames.number(). */
   number(frames: Frames): number {
     const length = frames.number(this.#file.bytes, this.#from, this.#to);

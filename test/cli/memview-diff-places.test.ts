@@ -71,7 +71,7 @@ const places: [what: string, stack: ReturnType<typeof frame>[], place: string | 
 ];
 for (const [what, stack, place] of places) {
   test(`a place in a diff: ${what}`, () => {
-    assert.equal(ownFrame(stack)?.function, place);
+    assert.equal(ownFrame({ stack })?.function, place);
   });
 }
 
