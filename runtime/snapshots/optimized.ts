@@ -196,7 +196,7 @@ export function mayBeOf(was: Compared, is: Compared, inBase: Has, inHead: Has, m
     isBeginning(other, one, one, other, mayMove) ||
     isInitializer(was.row, is.row) ||
     isInitializer(is.row, was.row) ||
-    isFolded(was.bare, is.bare, (name) => inBase(name) && inHead(name)) ||
+    isFolded(was.bare, is.bare, (name) => inBase(name) && inHead(name), mayMove) ||
     isInlinedElsewhere(was.bare, is.bare, inBase, inHead)
   );
 }
@@ -224,16 +224,22 @@ function isInitializer(all: SnapshotStack, one: SnapshotStack): boolean {
  * Whether they are the same but for one function, called from the same place, and for callers that were left out: one
  * of the two has its code from the other then, which both builds have.
  */
-function isFolded(was: Functions, is: Functions, isInBoth: Has): boolean {
+function isFolded(was: Functions, is: Functions, isInBoth: Has, mayMove: MayMove): boolean {
   const at = was.names.findIndex((name, i) => name !== is.names[i]);
-  const [callers, others] = [was, is].map(({ names, places }) =>
-    names.slice(at + 1).map((name, i) => `${name} ${places[at + 1 + i]}`),
-  ) as [string[], string[]];
-  if (at < 0 || callers.length === 0 || callers[0] !== others[0]) return false;
-  const [long, short] = callers.length >= others.length ? [callers, others] : [others, callers];
-  let next = 0;
-  for (const caller of long) if (caller === short[next]) next++;
-  return next === short.length && (isInBoth(was.names[at]!) || isInBoth(is.names[at]!));
+  const [before, after] = [was.names.length, is.names.length];
+  const isSameCall = (i: number, j: number) =>
+    was.names[i] === is.names[j] &&
+    (was.places[i] === is.places[j] ||
+      (was.places[i]! > 0 && is.places[j]! > 0 && mayMove(was.frames[i]!, is.frames[j]!)));
+  if (at < 0 || at + 1 >= Math.min(before, after) || !isSameCall(at + 1, at + 1)) return false;
+  let [i, j] = [at + 2, at + 2];
+  while (i < before && j < after) {
+    if (isSameCall(i, j)) [i, j] = [i + 1, j + 1];
+    else if (before > after) i++;
+    else j++;
+  }
+  const isWhole = before > after ? j === after : i === before;
+  return isWhole && (isInBoth(was.names[at]!) || isInBoth(is.names[at]!));
 }
 
 /**
