@@ -230,7 +230,7 @@ function isFolded(was: Functions, is: Functions, isInBoth: Has, mayMove: MayMove
   const isSameCall = (i: number, j: number) =>
     was.names[i] === is.names[j] &&
     (was.places[i] === is.places[j] ||
-      (was.places[i]! > 0 && is.places[j]! > 0 && mayMove(was.frames[i]!, is.frames[j]!)));
+      (was.places[i]! > 0 && is.places[j]! > 0 && mayMove(was.frameAt(i), is.frameAt(j))));
   if (at < 0 || at + 1 >= Math.min(before, after) || !isSameCall(at + 1, at + 1)) return false;
   let [i, j] = [at + 2, at + 2];
   while (i < before && j < after) {
