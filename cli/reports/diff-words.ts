@@ -62,8 +62,8 @@ export function sign(number: number): string {
   return number > 0 ? `+${number}` : number < 0 ? `−${-number}` : "0";
 }
 
-/** So many frames are read of a stack first: own code is hardly ever further out. */
-const FIRST = 6;
+/** So many frames are read of a stack first: own code is mostly the innermost, and hardly ever further out. */
+const FIRST = [1, 2, 6];
 
 /**
  * A stack's place, as the verdict finds it: the innermost frame with a source that is the user's own, else the
@@ -71,8 +71,11 @@ const FIRST = 6;
  */
 export function ownFrame(row: Pick<SnapshotStack, "stack" | "innermost">): SnapshotFrame | undefined {
   const ownWithSource = (frame: SnapshotFrame) => frame.file !== null && isOwn(frame);
+  for (const most of FIRST) {
+    const found = row.innermost?.(most).find(ownWithSource);
+    if (found) return found;
+  }
   return (
-    row.innermost?.(FIRST).find(ownWithSource) ??
     row.stack.find(ownWithSource) ??
     row.stack.find(isOwn) ??
     row.stack.find((frame) => !isRuntimeName(frame.module) && frame.module !== "") ??
