@@ -76,6 +76,7 @@ export {
   ORDER_SIZE,
   ORDER_TIME,
   scan,
+  scanBirths,
   setExit,
   setFilter,
   setOpen,

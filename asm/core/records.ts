@@ -201,8 +201,18 @@ export function scan(first: u32, count: u32, stacks: u32): i32 {
   assert(count <= <u32>RECORDS_PER_BLOCK);
   if (sampleMean() > 0) return pass<f64>(first, 0, count, stacks);
   if (collect != COLLECT_SUMS || filtering || exitTime) return pass<u64>(first, 0, count, stacks);
+  if (hasBirths()) return scanBirths(first, count, stacks);
   for (let i: u32 = 0; i < count; i++) {
-    i = hasBirths() ? sumUp<f64>(i, count, stacks) : sumUp<u64>(i, count, stacks);
+    i = sumUp<u64>(i, count, stacks);
+    if (i < count && pass<u64>(first, i, i + 1, stacks)) return FAILED;
+  }
+  return 0;
+}
+
+/** The same with births, apart: with both loops in one function, engines take a quarter longer for either. */
+export function scanBirths(first: u32, count: u32, stacks: u32): i32 {
+  for (let i: u32 = 0; i < count; i++) {
+    i = sumUp<f64>(i, count, stacks);
     if (i < count && pass<u64>(first, i, i + 1, stacks)) return FAILED;
   }
   return 0;
