@@ -10,15 +10,6 @@
 #include "hook.h"
 #include "../base/process.h"
 
-static void begin(void) {
-  if (mh_enter(MH_HOOK_WRAP)) {
-    mh_begin();
-    mh_exiting_begin();
-    mh_finish();
-    mh_leave();
-  }
-}
-
 static void note(int status) {
   if (mh_enter(MH_HOOK_WRAP)) {
     mh_begin();
@@ -48,15 +39,29 @@ bool mh_hook_exit(long number, int status) {
   return true;
 }
 
+/* By the real function: another preloaded library may have a hook, too. */
+MH_INLINE _Noreturn void end(void (*real)(int), int status) {
+  if (real) real(status);
+  for (;;) mh_syscall(SYS_exit_group, status, 0, 0, 0, 0, 0);
+}
+
 MH_HOOK _Noreturn void _exit(int status) {
   if (own_process()) note(status);
-  /* Another preloaded library may have a hook, too. */
-  if (mh_real._exit) mh_real._exit(status);
-  for (;;) mh_syscall(SYS_exit_group, status, 0, 0, 0, 0, 0);
+  end(mh_real._exit, status);
 }
 
 MH_HOOK _Noreturn void _Exit(int status) {
   _exit(status);
+}
+
+/* The process begins to exit. A child of vfork does so in its parent's memory. A child of fork that has not begun need
+ * not begin for it. */
+static void begin(void) {
+  if (!own_process() || !mh_enter(MH_HOOK_WRAP)) return;
+  mh_begin();
+  mh_exiting_begin();
+  mh_finish();
+  mh_leave();
 }
 
 static int (*real_main)(int, char **, char **);
@@ -68,8 +73,7 @@ static MH_HIDDEN _Noreturn void exit_below(int status) {
   __asm__ volatile("" : : "r"(left) : "memory"); /* or the compiler would do without */
   begin();
   if (!mh_real.exit) mh_real_find();
-  mh_real.exit(status);
-  for (;;) mh_syscall(SYS_exit_group, status, 0, 0, 0, 0, 0);
+  end(mh_real.exit, status);
 }
 
 static MH_HIDDEN int call_main(int count, char **arguments, char **environment) {
@@ -84,20 +88,15 @@ MH_HOOK int __libc_start_main(int (*main)(int, char **, char **), int count, cha
                                                              stack_end);
 }
 
-/* A child of vfork that calls it exits in its parent's memory. */
 MH_HOOK MH_HIDDEN _Noreturn void exit(int status) {
-  if (own_process()) begin();
+  begin();
   if (!mh_real.exit) mh_real_find();
-  mh_real.exit(status);
-  for (;;) mh_syscall(SYS_exit_group, status, 0, 0, 0, 0, 0);
+  end(mh_real.exit, status);
 }
 
 MH_HOOK _Noreturn void quick_exit(int status) {
-  if (own_process()) {
-    begin();
-    note(status);
-  }
+  begin();
+  if (own_process()) note(status);
   if (!mh_real.quick_exit) mh_real_find();
-  mh_real.quick_exit(status);
-  for (;;) mh_syscall(SYS_exit_group, status, 0, 0, 0, 0, 0);
+  end(mh_real.quick_exit, status);
 }

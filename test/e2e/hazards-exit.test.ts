@@ -74,6 +74,18 @@ test("exiting.c fork: the child does not exit because its parent does", { skip }
   assert.equal(sizes[100], undefined);
 });
 
+for (const how of ["return", "exit", "quick_exit", "_exit"]) {
+  test(`quiet_child.c ${how}: a child that only ends makes no store`, { skip }, async () => {
+    const store = join(folder, `quiet-${how}.mem`);
+    await runWell(build("quiet_child.c"), [how], { store });
+    const { stdout } = run("memview", ["list", "--format", "json", store]);
+    assert.deepEqual(
+      (JSON.parse(stdout) as { stores: { path: string }[] }).stores.map(({ path }) => path),
+      [store],
+    );
+  });
+}
+
 test("exiting.c, sent to memdb: its store knows both", { skip }, async () => {
   const store = join(folder, "memdb.mem");
   const memdb = new Command("-p0", store);
