@@ -11,6 +11,12 @@
 /* A function that programs call instead of the real one. It keeps its frame: MH_ENTRY starts there. */
 #define MH_HOOK __attribute__((visibility("default"), noinline))
 
+/* A hook may be called before the real functions are known. */
+#define MH_FIND_REAL(name)                          \
+  do {                                              \
+    if (MH_UNLIKELY(!mh_real.name)) mh_real_find(); \
+  } while (0)
+
 /* Its frame is none of the program's, and in no call stack. The linker knows where these functions are (intern.c). */
 #define MH_HIDDEN __attribute__((section("mh_hidden"), noinline))
 

@@ -15,7 +15,7 @@
 #define DEEPBIND 8 /* RTLD_DEEPBIND, which musl does not have */
 
 MH_HOOK void *dlopen(const char *file, int mode) {
-  if (MH_UNLIKELY(!mh_real.dlopen)) mh_real_find();
+  MH_FIND_REAL(dlopen);
   mh_modules_advance();
   mh_operators_loading(mode & RTLD_GLOBAL);
   mh_redirect_loading(mode & DEEPBIND);
@@ -24,7 +24,7 @@ MH_HOOK void *dlopen(const char *file, int mode) {
 }
 
 MH_HOOK void *dlmopen(long namespace, const char *file, int mode) {
-  if (MH_UNLIKELY(!mh_real.dlmopen)) mh_real_find();
+  MH_FIND_REAL(dlmopen);
   if (MH_UNLIKELY(!mh_real.dlmopen)) return NULL; /* musl has none, but a weak reference finds this hook */
   mh_modules_advance();
   mh_operators_loading(false);
@@ -34,7 +34,7 @@ MH_HOOK void *dlmopen(long namespace, const char *file, int mode) {
 }
 
 MH_HOOK int dlclose(void *handle) {
-  if (MH_UNLIKELY(!mh_real.dlclose)) mh_real_find();
+  MH_FIND_REAL(dlclose);
   mh_cfi_unloading(); /* frame information may be unmapped at any moment from here on */
   int result = mh_real.dlclose(handle);
   mh_modules_advance();

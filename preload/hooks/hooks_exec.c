@@ -63,7 +63,7 @@ static int relative_entry(char *const *environment, unsigned *count) {
 /* `unchanged`: the call as it was made; `moved`: the same call with the environment `copy`. */
 #define EXEC(name, parameters, environment, unchanged, moved) \
   MH_HOOK int name parameters {                               \
-    if (MH_UNLIKELY(!mh_real.name)) mh_real_find();           \
+    MH_FIND_REAL(name);                                       \
     if (MH_UNLIKELY(!mh_real.name)) {                         \
       errno = ENOSYS;                                         \
       return -1;                                              \
@@ -91,7 +91,7 @@ EXEC(fexecve, (int fd, char *const arguments[], char *const environment[]), envi
 #define SPAWN(name)                                                                                           \
   MH_HOOK int name(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,                   \
                    const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[]) { \
-    if (MH_UNLIKELY(!mh_real.name)) mh_real_find();                                                           \
+    MH_FIND_REAL(name);                                                                                       \
     if (MH_UNLIKELY(!mh_real.name)) return ENOSYS;                                                            \
     WITH_FOLDER(copy, environment);                                                                           \
     return mh_real.name(pid, file, actions, attributes, arguments, copy ? copy : environment);                \
@@ -158,7 +158,7 @@ static void take_folder_back(void) {
 /* Runs a shell, with the absolute path in the environment. */
 #define SHELL(result_type, name, parameters, call, none) \
   MH_HOOK result_type name parameters {                  \
-    if (MH_UNLIKELY(!mh_real.name)) mh_real_find();      \
+    MH_FIND_REAL(name);                                  \
     if (MH_UNLIKELY(!mh_real.name)) {                    \
       errno = ENOSYS;                                    \
       return none;                                       \

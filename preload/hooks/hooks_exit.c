@@ -72,7 +72,7 @@ static MH_HIDDEN _Noreturn void exit_below(int status) {
   char left[16384];
   __asm__ volatile("" : : "r"(left) : "memory"); /* or the compiler would do without */
   begin();
-  if (!mh_real.exit) mh_real_find();
+  MH_FIND_REAL(exit);
   end(mh_real.exit, status);
 }
 
@@ -82,7 +82,7 @@ static MH_HIDDEN int call_main(int count, char **arguments, char **environment) 
 
 MH_HOOK int __libc_start_main(int (*main)(int, char **, char **), int count, char **arguments, void (*init)(void),
                               void (*fini)(void), void (*loader_fini)(void), void *stack_end) {
-  if (!mh_real.__libc_start_main) mh_real_find();
+  MH_FIND_REAL(__libc_start_main);
   real_main = main;
   __attribute__((musttail)) return mh_real.__libc_start_main(call_main, count, arguments, init, fini, loader_fini,
                                                              stack_end);
@@ -90,13 +90,13 @@ MH_HOOK int __libc_start_main(int (*main)(int, char **, char **), int count, cha
 
 MH_HOOK MH_HIDDEN _Noreturn void exit(int status) {
   begin();
-  if (!mh_real.exit) mh_real_find();
+  MH_FIND_REAL(exit);
   end(mh_real.exit, status);
 }
 
 MH_HOOK _Noreturn void quick_exit(int status) {
   begin();
   if (own_process()) note(status);
-  if (!mh_real.quick_exit) mh_real_find();
+  MH_FIND_REAL(quick_exit);
   end(mh_real.quick_exit, status);
 }

@@ -9,7 +9,7 @@
 #include "../base/peek.h"
 
 MH_HOOK pid_t _Fork(void) {
-  if (MH_UNLIKELY(!mh_real._Fork)) mh_real_find();
+  MH_FIND_REAL(_Fork);
   /* glibc before 2.34 has none, but a weak reference finds this hook. */
   if (MH_UNLIKELY(!mh_real._Fork)) return mh_real.fork();
   mh_fork_begins();

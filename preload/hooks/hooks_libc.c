@@ -5,7 +5,7 @@
 
 #define NAMED(result, name, parameters, arguments)    \
   MH_HOOK result name parameters {                    \
-    if (MH_UNLIKELY(!mh_real.name)) mh_real_find();   \
+    MH_FIND_REAL(name);                               \
     result value = mh_real.name arguments;            \
     __asm__ volatile("" : "+r"(value)); /* no jump */ \
     return value;                                     \

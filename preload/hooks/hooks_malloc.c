@@ -10,12 +10,6 @@
 
 #include "hook.h"
 
-/* While the real functions are being looked up, the lookup's own allocations come from early memory. */
-#define FIND_REAL(name)                             \
-  do {                                              \
-    if (MH_UNLIKELY(!mh_real.name)) mh_real_find(); \
-  } while (0)
-
 #define NESTED(size, call)                           \
   do {                                               \
     void *nested_ = (call);                          \
@@ -33,7 +27,7 @@
  * place of the hook's. `early`: what to return before the real functions are known. */
 #define RECORDED_SLOW(name, size, call, early)    \
   do {                                            \
-    FIND_REAL(name);                              \
+    MH_FIND_REAL(name);                              \
     if (MH_UNLIKELY(!mh_real.name)) return early; \
     RECORDED(size, call);                         \
   } while (0)
@@ -72,31 +66,31 @@ MH_HOOK void *calloc(size_t count, size_t size) {
 }
 
 MH_HOOK void *memalign(size_t alignment, size_t size) {
-  FIND_REAL(memalign);
+  MH_FIND_REAL(memalign);
   if (MH_UNLIKELY(!mh_real.memalign)) return mh_early_allocate(size, alignment);
   RECORDED(size, mh_real.memalign(alignment, size));
 }
 
 MH_HOOK void *aligned_alloc(size_t alignment, size_t size) {
-  FIND_REAL(aligned_alloc);
+  MH_FIND_REAL(aligned_alloc);
   if (MH_UNLIKELY(!mh_real.aligned_alloc)) return mh_early_allocate(size, alignment);
   RECORDED(size, mh_real.aligned_alloc(alignment, size));
 }
 
 MH_HOOK void *valloc(size_t size) {
-  FIND_REAL(valloc);
+  MH_FIND_REAL(valloc);
   if (MH_UNLIKELY(!mh_real.valloc)) return mh_early_allocate(size, 4096);
   RECORDED(size, mh_real.valloc(size));
 }
 
 MH_HOOK void *pvalloc(size_t size) {
-  FIND_REAL(pvalloc);
+  MH_FIND_REAL(pvalloc);
   if (MH_UNLIKELY(!mh_real.pvalloc)) return mh_early_allocate(size, 4096);
   RECORDED(size, mh_real.pvalloc(size));
 }
 
 MH_HOOK int posix_memalign(void **block, size_t alignment, size_t size) {
-  FIND_REAL(posix_memalign);
+  MH_FIND_REAL(posix_memalign);
   if (MH_UNLIKELY(!mh_real.posix_memalign)) return (*block = mh_early_allocate(size, alignment)) ? 0 : ENOMEM;
   if (MH_UNLIKELY(!mh_enter(MH_HOOK_HEAP))) {
     int result = mh_real.posix_memalign(block, alignment, size);
@@ -125,7 +119,7 @@ static __attribute__((noinline)) void free_slow(void *block) {
 /* The slow path of free for a block that may have a record, where mh_enter_fast returns false. */
 static __attribute__((noinline)) void forget_and_free(void *block) {
   if (MH_UNLIKELY(mh_early_owns(block))) return;
-  FIND_REAL(free);
+  MH_FIND_REAL(free);
   if (MH_UNLIKELY(!mh_real.free)) return;
   mh_hook_forget(block);
   mh_pass.free(block);
@@ -177,12 +171,12 @@ MH_INLINE void *resize(void *old, size_t size) {
 }
 
 MH_HOOK void *realloc(void *old, size_t size) {
-  FIND_REAL(realloc);
+  MH_FIND_REAL(realloc);
   return resize(old, size);
 }
 
 MH_HOOK void *reallocarray(void *old, size_t count, size_t size) {
-  FIND_REAL(realloc);
+  MH_FIND_REAL(realloc);
   size_t bytes;
   if (__builtin_mul_overflow(count, size, &bytes)) {
     errno = ENOMEM;

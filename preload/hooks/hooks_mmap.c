@@ -149,7 +149,7 @@ static void *remap_by_libc(void *old, size_t old_size, size_t size, int flags, v
 
 #define MAP_HOOK(name)                                                                              \
   MH_HOOK void *name(void *address, size_t size, int protection, int flags, int fd, off_t offset) { \
-    if (MH_UNLIKELY(!mh_real.name)) mh_real_find();                                                 \
+    MH_FIND_REAL(name);                                                                             \
     if (MH_UNLIKELY(!mh_real.name)) return map_early(address, size, protection, flags, fd, offset); \
     return map(mh_real.name, address, size, protection, flags, fd, offset, MH_ENTRY());             \
   }
@@ -158,7 +158,7 @@ MAP_HOOK(mmap)
 MAP_HOOK(mmap64)
 
 MH_HOOK int munmap(void *start, size_t size) {
-  if (MH_UNLIKELY(!mh_real.munmap)) mh_real_find();
+  MH_FIND_REAL(munmap);
   if (MH_UNLIKELY(!mh_real.munmap)) return unmap_early(start, size);
   return unmap(mh_real.munmap, start, size);
 }
@@ -168,7 +168,7 @@ MH_HOOK void *mremap(void *old, size_t old_size, size_t size, int flags, ...) {
   va_start(rest, flags);
   void *wanted = flags & MREMAP_FIXED ? va_arg(rest, void *) : NULL;
   va_end(rest);
-  if (MH_UNLIKELY(!mh_real.mremap)) mh_real_find();
+  MH_FIND_REAL(mremap);
   if (MH_UNLIKELY(!mh_real.mremap)) {
     errno = ENOSYS;
     return MAP_FAILED;
@@ -177,12 +177,12 @@ MH_HOOK void *mremap(void *old, size_t old_size, size_t size, int flags, ...) {
 }
 
 MH_HOOK int mprotect(void *start, size_t size, int protection) {
-  if (MH_UNLIKELY(!mh_real.mprotect)) mh_real_find();
+  MH_FIND_REAL(mprotect);
   return protect(protect_by_libc, start, size, protection, -1);
 }
 
 MH_HOOK int pkey_mprotect(void *start, size_t size, int protection, int key) {
-  if (MH_UNLIKELY(!mh_real.mprotect)) mh_real_find();
+  MH_FIND_REAL(mprotect);
   return protect(protect_by_key, start, size, protection, key);
 }
 

@@ -5,7 +5,7 @@
 
 #define ALONE(name, parameters, arguments)          \
   MH_HOOK int name parameters {                     \
-    if (MH_UNLIKELY(!mh_real.name)) mh_real_find(); \
+    MH_FIND_REAL(name);                             \
     bool paused = mh_sender_pause();                \
     int result = mh_real.name arguments;            \
     if (paused) mh_sender_start();                  \

@@ -34,7 +34,7 @@ static void before_prctl(long option, unsigned long a) {
 }
 
 MH_HOOK int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
-  if (MH_UNLIKELY(!mh_real.prctl)) mh_real_find();
+  MH_FIND_REAL(prctl);
   before_prctl(option, a);
   if (MH_LIKELY(option != PR_SET_SECCOMP)) __attribute__((musttail)) return mh_real.prctl(option, a, b, c, d);
   bool expected = expect(a, (const void *)b);
@@ -60,7 +60,7 @@ static bool is_about_memory(long number) {
 }
 
 MH_HOOK long syscall(long number, long a, long b, long c, long d, long e, long f) {
-  if (MH_UNLIKELY(!mh_real.syscall)) mh_real_find();
+  MH_FIND_REAL(syscall);
   if (MH_UNLIKELY(mh_hook_exit(number, (int)a))) {
     long failed = mh_real.syscall(number, a, b, c, d, e, f);
     mh_end_not();

@@ -9,7 +9,7 @@
 #define DISARMS ((int)(1u << 31)) /* SS_AUTODISARM, which older headers lack */
 
 MH_HOOK int sigaltstack(const stack_t *stack, stack_t *before) {
-  if (MH_UNLIKELY(!mh_real.sigaltstack)) mh_real_find();
+  MH_FIND_REAL(sigaltstack);
   int result;
   if (MH_LIKELY(mh_real.sigaltstack != NULL)) {
     result = mh_real.sigaltstack(stack, before);

@@ -55,8 +55,8 @@ export const PROCESSES = [
   [
     "_exit notes the end",
     "hooks_exit.c",
-    "  if (own_process()) note(status);\n  /* Another",
-    "  /* Another",
+    "  if (own_process()) note(status);\n  end(mh_real._exit",
+    "  end(mh_real._exit",
     "processes",
     "the end by _exit",
   ],
