@@ -42,12 +42,10 @@ struct log {
   struct logged entries[ENTRIES];
 };
 
-static struct log *wanted; /* NULL while nobody wants it: then mh_removals says so, too */
-
-static struct log *kept; /* this process's own, whether wanted or not; NULL until its first fork */
-static struct mh_lock lock;      /* of changes of `wanted`; signals are blocked, because a handler may fork */
-static uint64_t passes;          /* frees since the last fork that checked whether the log is still wanted */
-static uint64_t next_look;       /* at so many of them it is checked which children live */
+static struct log *kept;    /* this process's own, whether wanted (mh_removals) or not; NULL until its first fork */
+static struct mh_lock lock; /* of whether it is wanted; signals are blocked, because a handler may fork */
+static uint64_t passes;     /* frees since the last fork that checked whether the log is still wanted */
+static uint64_t next_look;  /* at so many of them it is checked which children live */
 /* Forks between mh_fork_log_prepare and their return in the parent. So it is not 0 in a child made by fork, and in a
  * child of a child that has not begun, which uses the same log. */
 static uint32_t preparing;
@@ -106,7 +104,6 @@ void mh_fork_log_prepare(void) {
   MH_SET(passes, 0);
   MH_SET(next_look, FIRST_LOOK);
   __atomic_store_n(&kept->until, forked_at + ENTRIES, __ATOMIC_RELEASE);
-  __atomic_store_n(&wanted, kept, __ATOMIC_SEQ_CST);
   mh_removals_want(MH_REMOVALS_FORK_LOG);
   if (locked) mh_lock_release(&lock);
   mh_signals_release(signals);
@@ -162,7 +159,6 @@ static void end_unless_wanted(struct log *log) {
   if (MH_GET(passes) >= ENTRIES) clear_all_places(log);
   if (!somebody_wants(log)) {
     mh_removals_want_no_more(MH_REMOVALS_FORK_LOG);
-    __atomic_store_n(&wanted, NULL, __ATOMIC_RELEASE);
     uintptr_t from = ((uintptr_t)log->entries + 4095) & ~(uintptr_t)4095;
     mh_madvise((void *)from, sizeof(log->entries) - 4096, MADV_REMOVE);
   }
@@ -178,7 +174,7 @@ static void end(struct log *log) {
 }
 
 void mh_fork_log_add(uint32_t slot, const struct mh_record *record) {
-  struct log *log = MH_GET(wanted);
+  struct log *log = MH_GET(kept);
   if (!log || mh_stands_in()) return;
   if (MH_UNLIKELY(!is_wanted(log))) return end(log);
   /* Copied first. A handler may fork here; then the child also writes this entry, and must not read the record, which
@@ -201,7 +197,7 @@ void mh_fork_log_add(uint32_t slot, const struct mh_record *record) {
 
 void mh_fork_log_forked(void) {
   if (!parents) parents = kept;
-  wanted = kept = NULL;
+  kept = NULL;
   mh_removals_want_no_more(MH_REMOVALS_FORK_LOG);
   lock = (struct mh_lock){0};
   own_place = parents ? mh_tls.fork_place : 0;
@@ -240,7 +236,7 @@ void mh_fork_log_want(void) {
 void mh_fork_log_forget(void) {
   mh_fork_log_renounce();
   if (parents) mh_munmap(parents, sizeof(*parents));
-  wanted = kept = parents = NULL;
+  kept = parents = NULL;
   mh_removals_want_no_more(MH_REMOVALS_FORK_LOG);
   own_place = preparing = 0;
 }
