@@ -1,7 +1,7 @@
 // Options and exit codes that several commands share, so that they have the same names and meanings everywhere.
 
 import type { Moment } from "../runtime/host/types.js";
-import { sharedMemoryPath } from "../runtime/stores/store.js";
+import { sharedMemoryPath } from "../runtime/stores/storenames.js";
 import { type Entry, UsageError } from "./arguments.js";
 import { pattern, word } from "./values.js";
 

@@ -65,6 +65,8 @@ export {
   COLLECT_ENTRIES,
   COLLECT_NOTHING,
   COLLECT_SUMS,
+  freedBytes,
+  freedCount,
   liveBytes,
   liveCount,
   matchedBytes,

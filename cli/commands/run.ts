@@ -15,7 +15,6 @@ import { findProgram, whyNoStore } from "../../runtime/programs/program.js";
 import { type Remains, remainsOf } from "../../runtime/programs/remains.js";
 import { Signals } from "../../runtime/programs/signals.js";
 import { libraryToRun } from "../../runtime/programs/target.js";
-import { freedInExit } from "../../runtime/reports/exiting.js";
 import { report } from "../../runtime/reports/report.js";
 import { openStore } from "../../runtime/stores/store.js";
 import { Symbolizer } from "../../runtime/symbols/symbolize.js";
@@ -259,7 +258,7 @@ async function summarise(
       knownSuppressed: true,
     });
     if (answer.matched.count > 0) leaks = true;
-    const freed = at === "exit" ? ((await freedInExit(store))?.bytes ?? 0) : 0;
+    const freed = store.freedInExit()?.bytes ?? 0;
     const own = each === main ? ownAllocator(program) : null;
     if (shown.includes(each)) for (const piece of processSummary(name, ended, answer, style, freed)) tell(piece);
     if (own !== null && !own.exported) log.warn(ownAllocatorLine(program, own.name));

@@ -242,8 +242,6 @@ export type Moment = "end" | "exit";
 
 export interface Query {
   aggregate: boolean;
-  /** That of the store without it. */
-  at?: Moment | undefined;
   /** Ascending. Single allocations: time, size, address. Stacks: count, size, allocations, temporary, peak. */
   sort: SortOrder;
   /** Keep the N largest in the order asked for (they still come in ascending order). */

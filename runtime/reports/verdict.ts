@@ -10,7 +10,6 @@ import { CONFIDENCE } from "../stores/sample.js";
 import type { PlaceRow } from "../stores/stackwalks.js";
 import type { Store, StoreInfo } from "../stores/store.js";
 import type { Names } from "../symbols/symbolize.js";
-import { freedInExit } from "./exiting.js";
 import type { Finding } from "./finding.js";
 import { isGrowing, kindOf, type Life, rateOf } from "./growth.js";
 import { joinInStep } from "./instep.js";
@@ -70,7 +69,7 @@ export async function verdictOn(store: Store, symbolizer: Names, options: Verdic
   const { places: rows, matched, suppressed } = await store.query(asked, (walks) => places.gather(walks));
   const totals = store.totals();
   const info = store.info();
-  const freed = store.at === "exit" ? await freedInExit(store) : null;
+  const freed = store.freedInExit();
   const known = { span: life.span, timeline: info.timeline, liveBytes: totals.liveBytes, peakBytes: totals.peakBytes };
   const apart = rows.map((row) => findingOf(row, places.all[row.place]!, known));
   apart.sort(byWeight);

@@ -21,6 +21,8 @@ interface Functions {
   scan(first: number, count: number, stacks: number): number;
   liveCount(): number;
   liveBytes(): number;
+  freedCount(): number;
+  freedBytes(): number;
   newestTime(): bigint;
   matchedCount(): number;
   matchedBytes(): number;

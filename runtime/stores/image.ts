@@ -8,7 +8,7 @@
 import * as L from "../../asm/layout.js";
 import { StoreError } from "../host/errors.js";
 import type { ByteSource } from "../host/host.js";
-import type { StackTotals } from "../host/types.js";
+import type { Amount, StackTotals } from "../host/types.js";
 import { Core } from "./core.js";
 import { identityOf } from "./identity.js";
 import type { Identity } from "./liveness.js";
@@ -28,6 +28,14 @@ export type Reading =
   /** There is a writer: read every piece once, and leave out records that make no sense. */
   | "hasty";
 
+/** What is live, all filters aside. */
+export interface Live extends Amount {
+  /** Relative time of the newest. */
+  newest: bigint;
+  /** Of what was live when the process began to exit, what it freed while it did. */
+  freed: Amount;
+}
+
 export class StoreImage {
   readonly core: Core;
   readonly #source: ByteSource;
@@ -41,10 +49,15 @@ export class StoreImage {
     this.#path = path;
   }
 
-  /** What the last pass over the records found, all filters aside; `newest`: relative time of the newest. */
-  live(): { count: number; bytes: number; newest: bigint } {
+  /** What the last pass over the records found. */
+  live(): Live {
     const { call } = this.core;
-    return { count: call.liveCount(), bytes: call.liveBytes(), newest: BigInt.asUintN(64, call.newestTime()) };
+    return {
+      count: call.liveCount(),
+      bytes: call.liveBytes(),
+      newest: BigInt.asUintN(64, call.newestTime()),
+      freed: { count: call.freedCount(), bytes: call.freedBytes() },
+    };
   }
 
   /**

@@ -13,9 +13,19 @@ import { StoreError, whyNotOpened } from "../host/errors.js";
 import { kindOfFile } from "../host/filekind.js";
 import { type ByteSource, openFile } from "../host/host.js";
 import { isoTime } from "../host/time.js";
-import type { Cut, ModuleInfo, Moment, ProcessInfo, Query, QueryResult, RawFrame, Totals } from "../host/types.js";
+import type {
+  Amount,
+  Cut,
+  ModuleInfo,
+  Moment,
+  ProcessInfo,
+  Query,
+  QueryResult,
+  RawFrame,
+  Totals,
+} from "../host/types.js";
 import { releaseCore } from "./core.js";
-import { type Reading, StoreImage } from "./image.js";
+import { type Live, type Reading, StoreImage } from "./image.js";
 import { type Liveness, liveness, whereIs } from "./liveness.js";
 import {
   allocations,
@@ -29,7 +39,7 @@ import {
 } from "./queryrows.js";
 import { type Gather, type PlaceRow, StackWalks } from "./stackwalks.js";
 import { StoreFrames } from "./storeframes.js";
-import { infoOf, type StoreInfo } from "./storeinfo.js";
+import { infoOf, type StoreInfo, totalsOf } from "./storeinfo.js";
 import { beganAfter, newestInHeader, relativeTime, type StoreNow, timeNow, wallTime } from "./storetime.js";
 
 export { StoreError } from "../host/errors.js";
@@ -40,16 +50,11 @@ const NO_TOP = 0xffff_ffff;
 /** A core that has grown beyond this is released after its query. */
 const KEEP_BYTES = 64 << 20;
 
-/** The file behind a name in shared memory. */
-export function sharedMemoryPath(name: string): string {
-  return `/dev/shm/${name.replace(/^\/+/, "")}`;
-}
-
 /**
  * Opens the store of a process, running or not. `at`: what it answers about.
  * @throws StoreError when there is none, or it cannot be read, or it is not sound.
  */
-export async function openStore(path: string, at: Moment = "end"): Promise<Store> {
+export async function openStore(path: string, at?: Moment): Promise<Store> {
   let source: ByteSource;
   try {
     source = openFile(path);
@@ -57,9 +62,7 @@ export async function openStore(path: string, at: Moment = "end"): Promise<Store
     throw new StoreError(`${path}: ${whyNotOpened(error as NodeJS.ErrnoException)}`);
   }
   try {
-    const store = openSource(source, path);
-    store.at = at;
-    return store;
+    return openSource(source, path, releaseCore(), at);
   } catch (error) {
     if (!(error instanceof StoreError) || kindOfFile(path) !== "snapshot") throw error;
     throw new StoreError(`${error.message} (this one is a snapshot, for memview diff)`);
@@ -67,9 +70,14 @@ export async function openStore(path: string, at: Moment = "end"): Promise<Store
 }
 
 /** The same for bytes that are not a file. The store closes them. `core` is a build of core.wasm. */
-export function openSource(source: ByteSource, path: string, core: WebAssembly.Module = releaseCore()): Store {
+export function openSource(
+  source: ByteSource,
+  path: string,
+  core: WebAssembly.Module = releaseCore(),
+  at: Moment = "end",
+): Store {
   try {
-    return new Store(source, path, core);
+    return new Store(source, path, core, at);
   } catch (error) {
     source.close();
     throw error;
@@ -79,7 +87,7 @@ export function openSource(source: ByteSource, path: string, core: WebAssembly.M
 export class Store {
   readonly path: string;
   /** What it answers about; where a process has not begun to exit, both are the same. */
-  at: Moment = "end";
+  readonly at: Moment;
   readonly #source: ByteSource;
   readonly #module: WebAssembly.Module;
   /** The core with the tables and the newest header. */
@@ -90,11 +98,12 @@ export class Store {
   #liveness: Liveness = "gone";
   #closed = false;
   /** What the last pass over the records found live, without filters. */
-  #live: { count: number; bytes: number; newest: bigint } | undefined;
+  #live: Live | undefined;
 
   /** Use openStore(). */
-  constructor(source: ByteSource, path: string, module: WebAssembly.Module) {
+  constructor(source: ByteSource, path: string, module: WebAssembly.Module, at: Moment) {
     this.path = path;
+    this.at = at;
     this.#source = source;
     this.#module = module;
     this.#tables = new StoreImage(module, source, path);
@@ -124,30 +133,7 @@ export class Store {
 
   /** Sums over the process, as of the last query; reads the records if there was none. */
   totals(): Totals {
-    this.#checkOpen();
-    if (!this.#live) {
-      this.#look();
-      this.#borrow((image) => {
-        image.core.call.beginScan(image.core.constant.COLLECT_NOTHING, 0, 0);
-        this.#scan(image, this.#writing ? "settled" : "still");
-      });
-    }
-    const live = this.#live!;
-    const tables = this.#tables;
-    const sum = (field: number) => Number(BigInt.asUintN(64, tables.core.call.sumThreads(field)));
-    const peakBytes = Number(tables.u64(L.HEADER_PEAK_BYTES));
-    // The library notes a peak when it is looked at, so the present may be
-    // higher; then it was at its newest allocation.
-    const risen = live.bytes > peakBytes;
-    return {
-      liveCount: live.count,
-      liveBytes: live.bytes,
-      allocatedCount: sum(L.THREAD_ALLOCATIONS),
-      allocatedBytes: sum(L.THREAD_ALLOCATED_BYTES),
-      peakBytes: risen ? live.bytes : peakBytes,
-      peakTime: isoTime(this.wallTime(risen ? live.newest : tables.u64(L.HEADER_PEAK_TIME))),
-      dropped: Number(tables.u64(L.HEADER_DROPPED)),
-    };
+    return totalsOf(this.#tables, this.#liveNow());
   }
 
   /** Allocations that their thread freed before it allocated again, so far; read from all stacks. */
@@ -159,6 +145,11 @@ export class Store {
       sum = image.sumStacks(L.STACK_TEMPORARIES);
     });
     return Number(sum);
+  }
+
+  /** What the process freed while it exited, of what is answered about; null: it has not begun, or that is the end. */
+  freedInExit(): Amount | null {
+    return this.at === "exit" && this.#tables.u64(L.HEADER_EXIT_TIME) !== 0n ? this.#liveNow().freed : null;
   }
 
   /** What the process holds by its own sums, which may be a little behind; reads only the header. */
@@ -182,7 +173,7 @@ export class Store {
     this.#look();
     const reading: Reading = !this.#writing ? "still" : query.noLock ? "hasty" : "settled";
     const top = query.top === undefined ? NO_TOP : Math.max(0, Math.min(Math.trunc(query.top), NO_TOP - 1));
-    const image = this.#take(query.at);
+    const image = this.#take();
     const { call, constant } = image.core;
     setFilter(image, query);
     const withTotals = aggregate && query.sort !== "count" && query.sort !== "size";
@@ -190,7 +181,7 @@ export class Store {
     call.beginSums();
     if (aggregate || selectStacks) {
       call.beginScan(constant.COLLECT_SUMS, 0, 0);
-      this.#scan(image, reading, query.at);
+      this.#scan(image, reading);
       // There may be stacks by now that the header did not count.
       if ((withTotals || gather) && this.#writing) this.#loadAgain(image);
       if (withTotals && query.freedStacks) image.admitStacks(constant[order]);
@@ -224,7 +215,7 @@ export class Store {
     } else {
       call.beginEntries(top);
       call.beginScan(constant.COLLECT_ENTRIES, constant[order], Number(selectStacks !== undefined));
-      this.#scan(image, reading, query.at);
+      this.#scan(image, reading);
       const rows = image.core.address(call.recordRows(constant[order]));
       result.matched = matchedRecords(image, this.#sampled);
       result.allocations = allocations(image, rows);
@@ -317,14 +308,26 @@ export class Store {
 
   /** The newest relative time in the store. */
   lastWritten(): bigint {
-    if (!this.#live) this.totals();
-    return newestInHeader(this.#tables, this.#live!.newest);
+    return newestInHeader(this.#tables, this.#liveNow().newest);
   }
 
   /** Closes the file. Later queries throw StoreError. */
   close(): void {
     this.#closed = true;
     this.#source.close();
+  }
+
+  /** What the last pass over the records found; makes one if there was none. */
+  #liveNow(): Live {
+    this.#checkOpen();
+    if (!this.#live) {
+      this.#look();
+      this.#borrow((image) => {
+        image.core.call.beginScan(image.core.constant.COLLECT_NOTHING, 0, 0);
+        this.#scan(image, this.#writing ? "settled" : "still");
+      });
+    }
+    return this.#live!;
   }
 
   #checkOpen(): void {
@@ -353,10 +356,10 @@ export class Store {
   }
 
   /** One pass over the records; afterwards the tables hold everything that the records refer to. */
-  #scan(image: StoreImage, reading: Reading, at = this.at): void {
+  #scan(image: StoreImage, reading: Reading): void {
     image.load(!this.#writing);
     image.scanRecords(reading);
-    if (at === this.at) this.#live = image.live();
+    this.#live = image.live();
     if (reading === "still") {
       this.#tables.load(true);
       return;
@@ -377,10 +380,10 @@ export class Store {
     return this.sampleBytes !== 0;
   }
 
-  #take(at: Moment = this.at): StoreImage {
+  #take(): StoreImage {
     const image = this.#idle.pop() ?? new StoreImage(this.#module, this.#source, this.path);
     image.core.call.setSample(this.sampleBytes);
-    image.core.call.setExit(at === "exit" ? this.#tables.u64(L.HEADER_EXIT_TIME) : 0n);
+    image.core.call.setExit(this.at === "exit" ? this.#tables.u64(L.HEADER_EXIT_TIME) : 0n);
     return image;
   }
 

@@ -1,7 +1,10 @@
 // What a store's header says: its writer, its largest size, how the process ended, how its memory grew.
 
 import * as L from "../../asm/layout.js";
-import type { StoreImage } from "./image.js";
+import { isoTime } from "../host/time.js";
+import type { Totals } from "../host/types.js";
+import type { Live, StoreImage } from "./image.js";
+import { wallTime } from "./storetime.js";
 
 export interface TimelineEntry {
   /** Relative time, nanoseconds. */
@@ -106,6 +109,24 @@ export function infoOf(image: StoreImage): StoreInfo {
     startMonotonic: image.u64(L.HEADER_START_MONOTONIC),
     bootId: /^0*$/.test(bootId) ? "" : bootId,
     threadSlots: image.u32(L.HEADER_THREAD_SLOTS),
+  };
+}
+
+/** Sums over the process. `live`: what the last pass over the records found. */
+export function totalsOf(image: StoreImage, live: Live): Totals {
+  const sum = (field: number) => Number(BigInt.asUintN(64, image.core.call.sumThreads(field)));
+  const peakBytes = Number(image.u64(L.HEADER_PEAK_BYTES));
+  // The library notes a peak when it is looked at, so the present may be
+  // higher; then it was at its newest allocation.
+  const risen = live.bytes > peakBytes;
+  return {
+    liveCount: live.count,
+    liveBytes: live.bytes,
+    allocatedCount: sum(L.THREAD_ALLOCATIONS),
+    allocatedBytes: sum(L.THREAD_ALLOCATED_BYTES),
+    peakBytes: risen ? live.bytes : peakBytes,
+    peakTime: isoTime(wallTime(image, risen ? live.newest : image.u64(L.HEADER_PEAK_TIME))),
+    dropped: Number(image.u64(L.HEADER_DROPPED)),
   };
 }
 

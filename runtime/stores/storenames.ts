@@ -8,6 +8,11 @@ import { readdirSync } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
 import { STORE_NAMES } from "../../asm/layout.js";
 
+/** The file behind a name in shared memory. */
+export function sharedMemoryPath(name: string): string {
+  return `/dev/shm/${name.replace(/^\/+/, "")}`;
+}
+
 /** The names for a process, in the order in which they are tried. */
 export function* storeNames(path: string, pid: number): Generator<string> {
   const extension = extname(path);

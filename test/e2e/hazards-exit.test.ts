@@ -6,7 +6,6 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import test from "node:test";
 import type { Moment } from "../../runtime/host/types.js";
-import { freedInExit } from "../../runtime/reports/exiting.js";
 import { openStore } from "../../runtime/stores/store.js";
 import { Symbolizer } from "../../runtime/symbols/symbolize.js";
 import { Command } from "../memdb/command.js";
@@ -33,7 +32,7 @@ async function blocks(path: string, at: Moment) {
       sizes[size] = (sizes[size] ?? 0) + 1;
       if (size === 100) stack = frames.map(({ module }) => module?.path ?? "?");
     }
-    return { sizes, stack, totals: store.totals(), freed: await freedInExit(store) };
+    return { sizes, stack, totals: store.totals(), freed: store.freedInExit() };
   } finally {
     symbolizer.close();
     store.close();
