@@ -218,8 +218,7 @@ class Looking {
     const missing =
       droppedLine(totals.dropped) ??
       (this.#store.info().switchedOff ? SWITCHED_OFF : this.#store.bypassed ? BYPASSED : null);
-    // In lines as wide as they like: the screen cuts them.
-    const style = { ...terminalStyle(1), colour: false, width: Infinity };
+    const style = { ...terminalStyle(1), colour: false };
     const options = { knownSuppressed: !this.#known, skip: this.#skip };
     const [, ...places] = await briefVerdict(this.#store, this.#symbolizer, style, options);
     return {

@@ -5,7 +5,8 @@
 //   new    +24 bytes in 1 allocation     make_leak at src/leak.c:12
 //   grown  +24 bytes in 1 allocation     cache_put at src/cache.c:40
 //
-// The rows are places in the user's own code; several call stacks with one are one row.
+// The rows are places in the user's own code; several call stacks with one are one row. Where a row is longer than the
+// terminal is wide, the places have lines of their own.
 //
 //   new, app: 24 bytes in 1 allocation
 //       make_leak at src/leak.c:12
@@ -16,6 +17,7 @@
 
 import { printable } from "../../runtime/host/printable.js";
 import { more } from "../../runtime/snapshots/diff.js";
+import { columns } from "./columns.js";
 import {
   changesByPlace,
   type DiffAnswer,
@@ -44,10 +46,14 @@ export function* diffText(answer: DiffAnswer, top: number, style: Style): Genera
     Math.max(...shown.map(({ status }) => status.length)),
     Math.max(...shown.map(({ told }) => told.length)),
   ];
+  const before = widths[0]! + widths[1]! + 4;
+  const apart = shown.some(({ frame }) => before + columns(placeText(frame, style)) > style.width);
   for (const { status, told, frame, failing } of shown) {
-    const start = `${status.padEnd(widths[0]!)}  ${told.padEnd(widths[1]!)}  `;
-    const line = start + placeText(frame, style, style.width - start.length);
-    yield `${failing ? bold(style, line) : line}\n`;
+    const start = `${status.padEnd(widths[0]!)}  ${told.padEnd(widths[1]!)}`;
+    const lines = apart
+      ? [start.trimEnd(), `${INDENT}${placeText(frame, style, style.width - INDENT.length)}`]
+      : [`${start}  ${placeText(frame, style)}`];
+    for (const line of lines) yield `${failing ? bold(style, line) : line}\n`;
   }
   if (rows.length > ROWS) yield `… and ${rows.length - ROWS} more\n`;
 

@@ -10,7 +10,7 @@ import { run, temporaryFolder } from "../support/run.js";
 
 const skip = noCompiler;
 const folder = temporaryFolder();
-const env = { TMPDIR: temporaryFolder(), CI: "", GITHUB_STEP_SUMMARY: "" };
+const env = { TMPDIR: temporaryFolder() };
 const obedient = skip ? "" : build("obedient.c");
 
 const inFolder = (name: string, text: string) => {

@@ -2,13 +2,16 @@
 // the user's own code, as the verdict finds it.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import process from "node:process";
 import { test } from "node:test";
 import { ownFrame } from "../../cli/reports/diff-words.js";
 import { writeSnapshot } from "../../runtime/snapshots/snapshotfile.js";
-import { run, temporaryFolder } from "../support/run.js";
+import { commandLine, run, temporaryFolder } from "../support/run.js";
 import { held, snapshot } from "../support/snapshots.js";
 
+const noScript = spawnSync("script", ["--version"]).status === 0 ? false : "script is not here";
 const folder = temporaryFolder();
 const main = "main@src/main.c:9";
 writeSnapshot(join(folder, "base.snap"), snapshot(held(1, 8, "old@src/old.c:3", main)), false);
@@ -22,7 +25,7 @@ writeSnapshot(join(folder, "head.snap"), head, false);
 
 const diff = (format: string) => {
   const args = ["diff", "--format", format, "--top", "0", "base.snap", "head.snap"];
-  return run("memview", args, { cwd: folder, env: { CI: "", GITHUB_STEP_SUMMARY: "" } }).stdout;
+  return run("memview", args, { cwd: folder }).stdout;
 };
 
 test("as text", () => {
@@ -30,6 +33,19 @@ test("as text", () => {
     diff("text").split("\n\n")[1],
     "new  +80 bytes in 5 allocations, in 2 call stacks  put at src/cache.c:40\n" +
       "new  +24 bytes in 1 allocation                     leak at src/leak.c:12",
+  );
+});
+
+test("as text where the rows are too long: each place on a line of its own", { skip: noScript }, () => {
+  const words = [...commandLine("memview"), "diff", "--top", "0", "base.snap", "head.snap"];
+  const command = words.map((each) => `'${each}'`);
+  const { stdout } = spawnSync("script", ["-qec", `stty cols 60; ${command.join(" ")}`, "/dev/null"], {
+    ...{ cwd: folder, encoding: "utf8", input: "", env: { ...process.env, TERM: "xterm", NO_COLOR: "1" } },
+  });
+  assert.equal(
+    stdout.replaceAll("\r", "").split("\n\n")[1],
+    "new  +80 bytes in 5 allocations, in 2 call stacks\n    put at src/cache.c:40\n" +
+      "new  +24 bytes in 1 allocation\n    leak at src/leak.c:12",
   );
 });
 
@@ -81,7 +97,7 @@ test("--own compares only what goes through the user's own code", () => {
   writeSnapshot(join(folder, "py.snap"), snapshot(through), false);
   writeSnapshot(join(folder, "py2.snap"), snapshot(through, interpreter), false);
   const args = ["diff", "py.snap", "py2.snap"];
-  const run2 = (...more: string[]) => run("memview", [...args, ...more], { cwd: folder, env: { CI: "" } });
+  const run2 = (...more: string[]) => run("memview", [...args, ...more], { cwd: folder });
   assert.equal(run2().code, 1);
   const { code, stdout } = run2("--own");
   assert.deepEqual([code, stdout], [0, "no regression: 1 unchanged call stack\n"]);

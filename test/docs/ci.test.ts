@@ -25,11 +25,10 @@ chmodSync(join(bin, "memhook"), 0o755);
 
 /** Runs a recipe in a folder; the tests leak if `leak` is set. */
 function check(folder: string, command: string, leak: boolean) {
-  const { CI: _, GITHUB_STEP_SUMMARY: __, ...env } = process.env;
   const run = spawnSync("sh", ["-c", command], {
     cwd: folder,
     encoding: "utf8",
-    env: { ...env, PATH: `${bin}:${env.PATH}`, ...(leak ? { LEAK: "1" } : {}) },
+    env: { ...process.env, PATH: `${bin}:${process.env.PATH}`, ...(leak ? { LEAK: "1" } : {}) },
   });
   return { code: run.status, stderr: run.stderr, all: `${run.stdout}\n${run.stderr}` };
 }

@@ -121,7 +121,7 @@ for (const path of PAGES.filter((each) => each !== "docs/services.md" && fencesW
         {
           cwd,
           encoding: "utf8",
-          env: { ...process.env, NO_COLOR: "1", CI: "" },
+          env: { ...process.env, NO_COLOR: "1" },
         },
       );
       assert.equal(status, 0, `${path}:${line}: ${stdout}${stderr}`);

@@ -136,7 +136,7 @@ test("what GitHub is told, and the summary that it shows", options, () => {
 test("memhook run, and what it complains about", options, () => {
   const cases: [string[], Record<string, string>][] = [
     [["run", "-f", join(place, "run.mem"), "--", program, ...HOSTILE], {}],
-    [["run", "--baseline", empty, "--", program, ...HOSTILE], { CI: "" }],
+    [["run", "--baseline", empty, "--", program, ...HOSTILE], {}],
     [["run", `${program}none`], {}],
     [["run", "-f", join(place, NAME, "x"), program], {}],
     [["run", "--exit-code", NAME, program], {}],

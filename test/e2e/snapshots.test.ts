@@ -11,7 +11,6 @@ import { root, run, temporaryFolder } from "../support/run.js";
 
 const folder = temporaryFolder();
 const skip = noCompiler;
-const quiet = { env: { CI: "", GITHUB_STEP_SUMMARY: "" } };
 
 /** Every call stays a call, also for compilers that make jumps of the last ones at -O1. */
 const PLAIN = ["-g", "-fno-builtin", "-fno-optimize-sibling-calls"];
@@ -37,7 +36,7 @@ function snapshotOf(program: string, name: string, ...args: string[]): string {
   assert.equal(run("memview", ["snapshot", store, "-o", output]).code, 0);
   return output;
 }
-const diff = (...args: string[]) => run("memview", ["diff", ...args], quiet);
+const diff = (...args: string[]) => run("memview", ["diff", ...args]);
 const LINE =
   1 +
   readFileSync(join(root, "test/programs/seeded.c"), "utf8")
@@ -104,7 +103,7 @@ test("diff: another optimization changes stacks, and is no regression", { skip }
   const program = seeded("four", "-O2", "-fno-inline", "-foptimize-sibling-calls");
   const plain = snapshotOf(seeded("five", "-O0"), "plain", "leak");
   const optimized = snapshotOf(program, "optimized", "leak");
-  const { code, stdout } = run("memview", ["diff", "--format", "json", plain, optimized], quiet);
+  const { code, stdout } = run("memview", ["diff", "--format", "json", plain, optimized]);
   const { stacks, base, head, changes } = JSON.parse(stdout);
   // -O2 makes calls in last place into jumps: go, even and odd vanish from
   // stacks. These hold as much as before, and nothing is lost.

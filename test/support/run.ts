@@ -8,6 +8,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { after } from "./after.js";
+import "./environment.js";
 
 /** The project's folder, from dist/test/support/. */
 export const root = fileURLToPath(new URL("../../../", import.meta.url));
