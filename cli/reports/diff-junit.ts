@@ -3,7 +3,8 @@
 
 import { printable } from "../../runtime/host/printable.js";
 import { more } from "../../runtime/snapshots/diff.js";
-import { type DiffAnswer, ownFrame, placeText, signed, stackLines, verdict } from "./diff-words.js";
+import { ownFrame } from "../../runtime/snapshots/ownframes.js";
+import { type DiffAnswer, placeText, signed, stackLines, verdict } from "./diff-words.js";
 
 export function* diffJunit(answer: DiffAnswer): Generator<string> {
   const { regressions } = answer;

@@ -3,8 +3,9 @@
 
 import { createHash } from "node:crypto";
 import { type Change, more } from "../../runtime/snapshots/diff.js";
+import { ownFrame } from "../../runtime/snapshots/ownframes.js";
 import { readableName, type SnapshotFrame } from "../../runtime/snapshots/snapshot.js";
-import { type DiffAnswer, otherFrames, ownFrame, placeText, signed } from "./diff-words.js";
+import { type DiffAnswer, otherFrames, placeText, signed } from "./diff-words.js";
 
 const RULES = {
   new: "A call stack holds memory at the end that held none in the baseline.",

@@ -17,17 +17,9 @@
 
 import { printable } from "../../runtime/host/printable.js";
 import { more } from "../../runtime/snapshots/diff.js";
+import { ownFrame } from "../../runtime/snapshots/ownframes.js";
 import { columns } from "./columns.js";
-import {
-  changesByPlace,
-  type DiffAnswer,
-  ownFrame,
-  placeText,
-  signed,
-  stackLines,
-  stacksOf,
-  verdict,
-} from "./diff-words.js";
+import { changesByPlace, type DiffAnswer, placeText, signed, stackLines, stacksOf, verdict } from "./diff-words.js";
 import { sourceText } from "./source.js";
 import { bold, dim, type Style, sentence } from "./style.js";
 import { droppedLine } from "./text.js";

@@ -1,8 +1,7 @@
 // The wording that all formats of a diff share.
 
-import { whose } from "../../runtime/reports/own.js";
-import { isRuntimeName } from "../../runtime/reports/suppressions.js";
 import { type Change, type Diff, more, type Status } from "../../runtime/snapshots/diff.js";
+import { ownFrame } from "../../runtime/snapshots/ownframes.js";
 import { type Amount, readableName, type SnapshotFrame, type SnapshotStack } from "../../runtime/snapshots/snapshot.js";
 import { cutText } from "./cut.js";
 import { fitted, PLAIN } from "./style.js";
@@ -60,39 +59,6 @@ export function signed({ count, bytes }: Amount): string {
 /** "+48", "−48", "0" */
 export function sign(number: number): string {
   return number > 0 ? `+${number}` : number < 0 ? `−${-number}` : "0";
-}
-
-/** So many frames are read of a stack first: own code is mostly the innermost, and hardly ever further out. */
-const FIRST = [1, 2, 6];
-
-/**
- * A stack's place, as the verdict finds it: the innermost frame with a source that is the user's own, else the
- * innermost in no runtime, else the innermost. undefined of an unknown stack.
- */
-export function ownFrame(row: Pick<SnapshotStack, "stack" | "innermost">): SnapshotFrame | undefined {
-  const ownWithSource = (frame: SnapshotFrame) => frame.file !== null && isOwn(frame);
-  for (const most of FIRST) {
-    const found = row.innermost?.(most).find(ownWithSource);
-    if (found) return found;
-  }
-  return (
-    row.stack.find(ownWithSource) ??
-    row.stack.find(isOwn) ??
-    row.stack.find((frame) => !isRuntimeName(frame.module) && frame.module !== "") ??
-    row.stack[0]
-  );
-}
-
-/** A snapshot has each of its frames once, in however many stacks it is. */
-const judged = new WeakMap<SnapshotFrame, boolean>();
-
-function isOwn(frame: SnapshotFrame): boolean {
-  let own = judged.get(frame);
-  if (own === undefined) {
-    own = whose({ ...frame, function: readableName(frame) }) === "own";
-    judged.set(frame, own);
-  }
-  return own;
 }
 
 /** Changes of one kind at one place, in one program. */

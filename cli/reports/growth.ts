@@ -8,9 +8,10 @@
 //   levelled   …                       0 → 65536 bytes        confidence 0.93  cache_put at src/cache.c:40
 
 import { KINDS, type StackGrowth } from "../../runtime/snapshots/growth.js";
+import { ownFrame } from "../../runtime/snapshots/ownframes.js";
 import { readableName } from "../../runtime/snapshots/snapshot.js";
 import { cut } from "./columns.js";
-import { frameLines, ownFrame, placeText, sign } from "./diff-words.js";
+import { frameLines, placeText, sign } from "./diff-words.js";
 import { humanAge } from "./sizes.js";
 import { bold, type Style } from "./style.js";
 

@@ -30,8 +30,10 @@ const PACKAGE_FOLDERS = [
 ];
 
 /** Where a frame has no file. Behind a "<" stands the type that a method of Rust is of. */
-const LIBRARY_NAME =
-  /^<?&?(mut )?(std|core|alloc|__gnu_cxx|__cxxabiv1|boost|absl)::|^<[A-Z]\w* as (std|core|alloc)::|^__r(ust|dl|g)_/;
+const LIBRARY_NAME = new RegExp(
+  "^<?&?(mut )?(std|core|alloc|__rustc|__gnu_cxx|__cxxabiv1|boost|absl)::|" +
+    "^<[A-Z]\\w* as (std|core|alloc)::|^__r(ust|dl|g)_",
+);
 
 /** Whether a module is one that a user runs but does not write. "": code in no module. */
 export function isLibraryModule(path: string): boolean {

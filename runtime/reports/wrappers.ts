@@ -36,11 +36,16 @@ const NAMES = new RegExp(
     "_?PyObject_(GC_)?(New|NewVar|Resize|Link)|PyType_GenericAlloc|_PyType_AllocNoTrack|gc_alloc|resize_compact",
     "l_alloc|luaM_\\w+|luaC_newobj\\w*|Perl_(safesys|safe)(m|c|re)alloc|Perl_savepvn?|S_more_sv|Perl_more_bodies",
     "(ruby_|objspace_|rb_gc_impl_)x?(m|c|re)alloc\\w*|(Reall|All)ocateHeap|os::(m|re)alloc",
-    "__(rust|rdl|rg)_\\w*alloc\\w*",
+    "(__rustc::)?__(rust|rdl|rg)_\\w*alloc\\w*",
   ].join("|")})$`,
 );
 
 /** Whether a function is a known wrapper; its name without parameters, template arguments and what compilers add. */
 export function isKnownWrapper(name: string): boolean {
   return NAMES.test(name);
+}
+
+/** Whether a symbol can be a known wrapper's. In C++ namespaces and classes there are none but HotSpot's. */
+export function mayBeWrapper(symbol: string): boolean {
+  return !/^_ZN(?!2os)/.test(symbol);
 }

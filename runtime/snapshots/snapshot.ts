@@ -8,7 +8,6 @@
 
 import { basename, posix } from "node:path";
 import type { Amount, Frame, Query, Snapshot, SnapshotFrame, SnapshotStack } from "../host/types.js";
-import { whose } from "../reports/own.js";
 import { type ReportOptions, report } from "../reports/report.js";
 import { isListed, isRuntimeName } from "../reports/suppressions.js";
 import { cutOf, isTooDeep } from "../stores/cut.js";
@@ -146,13 +145,6 @@ export function without(snapshot: Snapshot, patterns: readonly RegExp[], module:
     return !listed;
   });
   return snapshotOf(kept, left, dropped, sample);
-}
-
-/** The snapshot without the stacks that have no frame of the user's own code. */
-export function onlyOwn({ stacks, suppressed, dropped, sample }: Snapshot): Snapshot {
-  const isOwn = (frame: SnapshotFrame) => whose({ ...frame, function: readableName(frame) }) === "own";
-  const kept = stacks.filter(({ stack }) => stack.some(isOwn));
-  return snapshotOf(kept, suppressed, dropped, sample);
 }
 
 /** A frame's function as people write it; null where its name is not known. */

@@ -6,7 +6,6 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { ownFrame } from "../../cli/reports/diff-words.js";
 import { writeSnapshot } from "../../runtime/snapshots/snapshotfile.js";
 import { commandLine, run, temporaryFolder } from "../support/run.js";
 import { held, snapshot } from "../support/snapshots.js";
@@ -65,31 +64,6 @@ test("as annotations: one for a line, with the stack that holds most", () => {
       "leak at src/leak.c:12%0Amain at src/main.c:9",
   ]);
 });
-
-const frame = (name: string | null, module: string, file: string | null, line: number | null = null) => ({
-  ...{ function: name, module, file, line },
-});
-const places: [what: string, stack: ReturnType<typeof frame>[], place: string | undefined][] = [
-  ["past allocators", [frame("zmalloc", "app", "src/z.c", 3), frame("create", "app", "src/o.c", 9)], "create"],
-  [
-    "past a library that has no sources",
-    [frame("sqlite3_step", "libsqlite3.so.0", null), frame("query", "app", "src/db.c", 4)],
-    "query",
-  ],
-  [
-    "past Rust's registry",
-    [frame("push", "app", "/srv/me/.cargo/registry/src/x/lib.rs", 1), frame("serve", "app", "src/main.rs", 2)],
-    "serve",
-  ],
-  ["past an interpreter", [frame("node::Start", "node", "src/node.cc", 7), frame("hook", "a.node", "h.cc", 1)], "hook"],
-  ["where nothing is own", [frame("strdup", "libc.so.6", null), frame("zcalloc", "libz.so.1", null)], "zcalloc"],
-  ["an unknown stack", [], undefined],
-];
-for (const [what, stack, place] of places) {
-  test(`a place in a diff: ${what}`, () => {
-    assert.equal(ownFrame({ stack })?.function, place);
-  });
-}
 
 test("--own compares only what goes through the user's own code", () => {
   const interpreter = held(1, 56, "gc_alloc!python3.11", "list_new!python3.11");

@@ -38,6 +38,7 @@ const frames: [string | null, string | null, string, Whose][] = [
   ["serde_json::from_str", "/srv/.cargo/registry/src/index-1/serde_json-1.0/src/de.rs", "/srv/app/app", "library"],
   ["<alloc::vec::Vec<T>>::push", "/rustc/5980/library/alloc/src/vec/mod.rs", "/srv/app/app", "library"],
   // Only names.
+  ["__rustc::rust_begin_unwind", null, "/srv/app/app", "library"],
   ["std::__cxx11::basic_string<char>::_M_create(unsigned long&, unsigned long)", null, "/srv/app/app", "library"],
   ["<alloc::string::String as core::clone::Clone>::clone", null, "/srv/app/app", "library"],
   ["<app::Node as core::clone::Clone>::clone", null, "/srv/app/app", "own"],
@@ -89,6 +90,7 @@ const frames: [string | null, string | null, string, Whose][] = [
       "AllocateHeap(unsigned long, MEMFLAGS)",
       "os::malloc(unsigned long, MEMFLAGS)",
       "strndup@@GLIBC_2.2.5",
+      "__rustc::__rust_alloc_zeroed",
     ] as const
   ).map((name): [string, string, string, Whose] => [name, C, "/srv/app/app", "wrapper"]),
   // What only looks like one.
