@@ -152,24 +152,26 @@ function comparison(was: Functions, is: Functions, mayMove: MayMove): { moved: n
   if (short.names.length === 0 && long.names.length > 0) return undefined;
   let moved = 0;
   let at = short.names.length - 1;
-  /** Whether the user's own functions are missing just outside, and whether the last one found is on another line. */
-  let gap = false;
+  /** What is missing just outside, and whether the last function found is on another line. */
+  let gap: number[] = [];
   let elsewhere = false;
+  // Asked for as seldom as can be: it takes a demangled name.
+  const isOwnGap = () => gap.some((i) => long.lineAt(i) !== STANDARD);
   // From the outside in: a function that calls itself loses its inner calls.
   for (let i = long.names.length - 1; i >= 0; i--) {
     if (at < 0 || long.names[i] !== short.names[at]) {
-      gap ||= long.lineAt(i) !== STANDARD;
+      gap.push(i);
     } else {
-      if (gap && elsewhere) return undefined;
+      const before = elsewhere;
       elsewhere = long === was ? isElsewhere(was, i, is, at, mayMove) : isElsewhere(was, at, is, i, mayMove);
-      if (gap && elsewhere) return undefined;
-      gap = false;
+      if ((before || elsewhere) && isOwnGap()) return undefined;
+      if (gap.length > 0) gap = [];
       const [one, other] = [long.places[i]!, short.places[at]!];
       if (one !== other && one !== 0 && other !== 0) moved++;
       at--;
     }
   }
-  if (at >= 0 || (gap && elsewhere)) return undefined;
+  if (at >= 0 || (elsewhere && isOwnGap())) return undefined;
   const missing = long.names.length - short.names.length;
   // Where places moved too, it must be clear enough by what is left.
   return moved > 0 && missing > short.names.length ? undefined : { moved, missing };

@@ -45,6 +45,13 @@ export class Frames {
     return at === last ? length : -1;
   }
 
+  /** The first frames of the stack that was numbered last. */
+  first(count: number): SnapshotFrame[] {
+    const frames: SnapshotFrame[] = [];
+    for (let i = 0; i < count; i++) frames.push(this.at(this.numbers[i]!));
+    return frames;
+  }
+
   /** The frame that has a number. */
   at(number: number): SnapshotFrame {
     const { texts } = this;

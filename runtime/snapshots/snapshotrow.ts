@@ -53,8 +53,7 @@ export class Row implements SnapshotStack {
   get stack(): readonly SnapshotFrame[] {
     const { frames } = this.#file;
     if (this.#stack === undefined) {
-      const length = this.number(frames);
-      this.#stack = Array.from(frames.numbers.subarray(0, length), (number) => frames.at(number));
+      this.#stack = frames.first(this.number(frames));
     }
     return this.#stack;
   }
@@ -64,7 +63,7 @@ export class Row implements SnapshotStack {
     const { frames, bytes, damaged } = this.#file;
     const length = frames.number(bytes, this.#from, this.#to, most);
     if (length < 0) throw damaged;
-    return Array.from(frames.numbers.subarray(0, length), (number) => frames.at(number));
+    return frames.first(length);
   }
 
   /** As Frames.number(). */

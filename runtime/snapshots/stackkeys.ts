@@ -87,8 +87,10 @@ export class StackKeys {
     const keys = this.#keys;
     const names: number[] = [];
     const places: number[] = [];
-    const numbers = this.#numbersOf(row).filter((number) => keys[FIELDS * number + 2] !== 1);
-    for (const number of numbers) {
+    const numbers: number[] = [];
+    for (const number of this.#numbersOf(row)) {
+      if (keys[FIELDS * number + 2] === 1) continue;
+      numbers.push(number);
       names.push(keys[FIELDS * number + 1]!);
       places.push(keys[FIELDS * number]! + 1);
     }
