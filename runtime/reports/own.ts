@@ -35,8 +35,20 @@ const LIBRARY_NAME = new RegExp(
     "^<[A-Z]\\w* as (std|core|alloc)::|^__r(ust|dl|g)_",
 );
 
+/** There are few modules, and many frames in each. */
+const judged = new Map<string, boolean>();
+
 /** Whether a module is one that a user runs but does not write. "": code in no module. */
 export function isLibraryModule(path: string): boolean {
+  let known = judged.get(path);
+  if (known === undefined) {
+    known = isNobodysOwn(path);
+    judged.set(path, known);
+  }
+  return known;
+}
+
+function isNobodysOwn(path: string): boolean {
   if (path === "" || isRuntimeModule(path) || SYSTEM_MODULE.test(path)) return true;
   const name = basename(path);
   return isRuntimeName(name) || INTERPRETER.test(name) || INTERPRETERS_LIBRARY.test(name);
