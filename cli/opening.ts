@@ -4,6 +4,11 @@
 //       grows steadily  722.7 KiB  10,000 blocks  ▁▁▁▁▂██▂  pairs  leakmod.c:14
 //       grows steadily  399.3 KiB  20,000 blocks  ▁▁▁▁▂██▂  upper  leakmod.c:7
 //
+// What the program held when it held most comes below, if that was much more:
+//
+//     92.0 MiB more was live at its peak, 0.1 s before the end:
+//       81.4 MiB  AllocForZlib  node
+//
 // If several processes have something to report, each has a title, and equal ones are reported once. A process without
 // own code, such as a shell or a test runner, comes last, and only if no other process has something to report.
 
@@ -11,10 +16,10 @@ import { basename } from "node:path";
 import { printable } from "../runtime/host/printable.js";
 import type { Moment } from "../runtime/host/types.js";
 import { verdictOn } from "../runtime/reports/verdict.js";
-import { openStore } from "../runtime/stores/store.js";
+import { openStore, type Store } from "../runtime/stores/store.js";
 import type { Names } from "../runtime/symbols/symbolize.js";
 import { bold, type Style } from "./reports/style.js";
-import { shownFindings, verdictRows } from "./reports/verdict.js";
+import { liveLine, moreAtPeak, moreText, shownFindings, verdictRows } from "./reports/verdict.js";
 
 /** How many processes a verdict is made for, and how many are printed; a build under memhook has hundreds. */
 const ASKED = 16;
@@ -25,6 +30,11 @@ const ROWS_OF_MANY = 3;
 
 /** The shortest life, in nanoseconds, that says how something came to be; a shorter life is all start-up. */
 const LONG = 1e9;
+
+/** The peak is worth telling of if so many bytes more were live then, and as much again as is live. */
+const MUCH_MORE = 1 << 20;
+/** Places at the peak. */
+const ROWS_AT_PEAK = 2;
 
 interface Left {
   path: string;
@@ -37,22 +47,32 @@ export async function openingLines(
   left: readonly Left[],
   main: Left | undefined,
   symbolizer: Names,
-  options: { style: Style; skip: RegExp | undefined; at: Moment },
+  options: { style: Style; skip: RegExp | undefined; at: Moment; atPeak: boolean },
 ): Promise<string[]> {
-  const { style, skip, at } = options;
+  const { style, skip, at, atPeak } = options;
   const others = left.filter((each) => each !== main).sort((a, b) => b.liveBytes - a.liveBytes);
   const asked = [...(main ? [main] : []), ...others].slice(0, ASKED);
   // Two processes with the same key have the same to tell.
   const told: { key: string; title: string; processes: number; lines: string[]; own: boolean }[] = [];
   const rows = asked.length > 1 ? ROWS_OF_MANY : ROWS;
-  for (const { path } of asked) {
-    const store = await openStore(path, at);
+  const placesOf = async (store: Store, most: number, indent: string, peak: boolean) => {
+    const judged = await verdictOn(store, symbolizer, { knownSuppressed: true, skip, atPeak: peak });
+    const shown = shownFindings(judged.verdict, most);
+    await judged.detail(shown);
+    const kinds = judged.verdict.life.span >= LONG;
+    return { judged, shown, lines: [...verdictRows(judged, shown, { style, stacks: false, kinds }, indent)] };
+  };
+  for (const each of asked) {
+    const store = await openStore(each.path, at);
     try {
-      const judged = await verdictOn(store, symbolizer, { knownSuppressed: true, skip });
-      const shown = shownFindings(judged.verdict, rows);
-      await judged.detail(shown);
-      const kinds = judged.verdict.life.span >= LONG;
-      const lines = [...verdictRows(judged, shown, { style, stacks: false, kinds }, INDENT)];
+      const { judged, shown, lines } = await placesOf(store, rows, INDENT, atPeak);
+      if (atPeak) lines.unshift(`${INDENT}${liveLine(judged.verdict)}\n`);
+      const more = moreAtPeak(judged.verdict);
+      if (each === main && !atPeak && more >= MUCH_MORE && more >= judged.verdict.totals.liveBytes) {
+        const peak = await placesOf(store, ROWS_AT_PEAK, `${INDENT}  `, true);
+        lines.push(`${INDENT}${moreText(judged.verdict)}:\n`, ...peak.lines);
+        shown.push(...peak.shown);
+      }
       const { exe, pid } = store.process;
       const key = [exe, ...lines].join("\n");
       const same = told.find((each) => each.key === key);

@@ -77,6 +77,23 @@ export const atOption = {
   },
 } as const;
 
+/** The same, or when the process held most: for verdicts. */
+export const anyTimeOption = {
+  at: {
+    type: "string",
+    valueHint: "exit|end|peak",
+    description:
+      "What was live when the program began to exit, what its exit handlers, destructors and runtime left at the " +
+      "end, or what it held when it held most. exit and end are the same where it still runs, or ended otherwise.",
+  },
+} as const;
+
+/** Of the peak only the sums of each call stack are known, and the store is read as at the end. */
+export function anyTimeOf(args: { at?: string | undefined }, otherwise: Moment): { at: Moment; atPeak: boolean } {
+  const time = word("at", args.at ?? otherwise, ["exit", "end", "peak"]);
+  return { at: time === "peak" ? "end" : time, atPeak: time === "peak" };
+}
+
 export function momentOf(args: { at?: string | undefined }, otherwise: Moment): Moment {
   return word("at", args.at ?? otherwise, ["exit", "end"]);
 }

@@ -28,7 +28,7 @@ import { tell } from "../output.js";
 import { processSummary } from "../reports/summary.js";
 import { ownAllocatorLine, sizeText } from "../reports/text.js";
 import { hostOfEnvironment, runForMemdb } from "../sending.js";
-import { atOption, helpOption, momentOf, skipOf } from "../shared-options.js";
+import { anyTimeOf, anyTimeOption, helpOption, skipOf } from "../shared-options.js";
 import { terminalStyle, verdictStyle } from "../terminal.js";
 import { unknownSettings } from "../unknown-settings.js";
 import { integer } from "../values.js";
@@ -75,8 +75,8 @@ export const run = defineCommand({
         "Exit with N if the program left memory live, for CI. Without this option, exit as the program does.",
     },
     at: {
-      ...atOption.at,
-      description: `${atOption.at.description} exit is the default here; end, where --exit-code or --baseline decides.`,
+      ...anyTimeOption.at,
+      description: `${anyTimeOption.at.description} The default is exit; with --exit-code or --baseline, end.`,
     },
     baseline: {
       type: "string",
@@ -143,7 +143,9 @@ export const run = defineCommand({
       );
       if (lonely !== undefined) throw new UsageError(`--${lonely} is about a comparison: name its --baseline FILE too`);
     }
-    const at = momentOf(args, leakCode === null && baseline === undefined ? "exit" : "end");
+    const { at, atPeak } = anyTimeOf(args, leakCode === null && baseline === undefined ? "exit" : "end");
+    if (atPeak && baseline !== undefined)
+      throw new UsageError("--baseline compares what is live: use --at exit or end");
     const library = libraryToRun(program);
     // What is wrong with the check is said before the program runs.
     const check = baseline === undefined ? null : await Baseline.open(baseline, args);
@@ -182,7 +184,7 @@ export const run = defineCommand({
         // A program that failed says so first.
         return shellCode(ending) || Number(regression);
       }
-      const told = { top, kept, keeper, at };
+      const told = { top, kept, keeper, at, atPeak };
       const leaks = await summarise(path, started, program, ending, told).catch((error: Error) => {
         messages("memhook").error(error.message);
         return null;
@@ -207,6 +209,15 @@ function temporaryFolder(): string {
   }
 }
 
+/** What is told, and of when. */
+interface Told {
+  top: number;
+  kept: string | undefined;
+  keeper: KeptModules;
+  at: Moment;
+  atPeak: boolean;
+}
+
 /**
  * Prints the summary of all processes that left a store since `started`.
  * Gives whether anything is live; null when nothing is known about the program itself.
@@ -216,7 +227,7 @@ async function summarise(
   started: bigint | null,
   program: string,
   ending: Ending,
-  { top, kept, keeper, at }: { top: number; kept: string | undefined; keeper: KeptModules; at: Moment },
+  { top, kept, keeper, at, atPeak }: Told,
 ): Promise<boolean | null> {
   const log = messages("memhook");
   const { stores: left, storeless } = await remains(path, started, at);
@@ -245,7 +256,7 @@ async function summarise(
     notable.filter((each) => each.liveCount > 0),
     main,
     symbolizer,
-    { style: verdictStyle(2), skip: skipOf({}), at },
+    { style: verdictStyle(2), skip: skipOf({}), at, atPeak },
   );
   for (const line of opening) tell(line);
   for (const each of notable) {
@@ -253,7 +264,8 @@ async function summarise(
     const { pid, exe, state } = store.process;
     const name = pid === ending.pid ? program : exe || "a process";
     const ended = pid === ending.pid ? wordsFor(ending) : state === "running" ? "is still running" : "has ended";
-    const answer = await report(store, { aggregate: true, sort: "size", top }, symbolizer, {
+    const order = atPeak ? ({ sort: "peak", freedStacks: true } as const) : ({ sort: "size" } as const);
+    const answer = await report(store, { aggregate: true, ...order, top }, symbolizer, {
       stacks: true,
       knownSuppressed: true,
     });

@@ -4,11 +4,11 @@ import { defineCommand } from "../arguments.js";
 import { VIEWING, variableEntries } from "../environment.js";
 import { filterOptions, readSuppressions } from "../filters.js";
 import {
-  atOption,
+  anyTimeOf,
+  anyTimeOption,
   EXITS,
   formatOption,
   helpOption,
-  momentOf,
   placeOptions,
   skipOf,
   storeOptions,
@@ -47,8 +47,8 @@ export const verdict = defineCommand({
       description: "Show under each place the call stack that holds most of it, with frames of libraries in one line.",
     },
     at: {
-      ...atOption.at,
-      description: `${atOption.at.description} exit is the default here.`,
+      ...anyTimeOption.at,
+      description: `${anyTimeOption.at.description} exit is the default here.`,
     },
     ...formatOption,
     ...placeOptions,
@@ -72,7 +72,7 @@ export const verdict = defineCommand({
     await printVerdict(path, {
       format,
       style: verdictStyle(1, args),
-      at: momentOf(args, "exit"),
+      ...anyTimeOf(args, "exit"),
       top,
       stacks: args["show-callstack"] ?? false,
       suppressions,

@@ -134,12 +134,14 @@ export function sampleLine(
 ): string | null {
   if (sample === undefined) return null;
   const { count, bytes, margin } = matched;
-  const percent = Number((100 * sample.confidence).toFixed(3));
-  const off = style.human ? `${humanSize(bytes)} ±${humanSize(margin ?? 0)}` : `${bytes} ±${margin} bytes`;
   const aggregated = stacks ?? groups;
   const what = aggregated
     ? "estimates from a sample of one in"
     : "only the allocations that were recorded, a sample of one in";
+  // Of a peak it is not known.
+  if (margin === undefined) return `${what} ${sizeName(sample.bytes)}`;
+  const percent = Number((100 * sample.confidence).toFixed(3));
+  const off = style.human ? `${humanSize(bytes)} ±${humanSize(margin)}` : `${bytes} ±${margin} bytes`;
   return (
     `${what} ${sizeName(sample.bytes)}; ${aggregated ? "in all" : "they stand for"} about ${off} in ` +
     `${allocationCount(count)} (${percent} % within ±)`

@@ -10,14 +10,16 @@
 //   ]}
 //
 // Places that grow in step are one finding, with "inStep":[{"place","bytes","count","stacks"}] of each. Births are
-// counted in 16 equal parts of the process's life. A rate is in bytes a minute, null where nothing grows.
+// counted in 16 equal parts of the process's life. A rate is in bytes a minute, null where nothing grows. Of the peak
+// only bytes are known: "peakSecondsAgo" is in the head, and "count", "rate", "births", "oldest" and "newest" are not
+// there.
 
 import type { Frame } from "../../runtime/host/types.js";
 import type { Finding } from "../../runtime/reports/finding.js";
 import type { Judged } from "../../runtime/reports/verdict.js";
 
 export function* verdictJson({ verdict, stackOf, timeOf }: Judged, findings: readonly Finding[]): Generator<string> {
-  const { process: its, totals, end, life, matched, sample, suppressed, bypassed, freedInExit } = verdict;
+  const { process: its, totals, end, life, matched, sample, suppressed, bypassed, freedInExit, atPeak } = verdict;
   const ended = end.kind === "none" ? null : { kind: end.kind, status: end.status };
   yield '{"version":1,\n';
   yield `"process":${JSON.stringify(its)},\n`;
@@ -26,7 +28,8 @@ export function* verdictJson({ verdict, stackOf, timeOf }: Judged, findings: rea
   if (freedInExit) yield `"freedInExit":${JSON.stringify(freedInExit)},\n`;
   if (bypassed) yield '"bypassed":true,\n';
   if (sample) yield `"sample":${JSON.stringify(sample)},\n`;
-  yield `"matched":${JSON.stringify(matched)},\n`;
+  if (atPeak) yield `"peakSecondsAgo":${verdict.peakAgo / 1e9},\n`;
+  yield `"matched":${JSON.stringify(atPeak ? { bytes: matched.bytes } : matched)},\n`;
   if (suppressed) yield `"suppressed":${JSON.stringify(suppressed)},\n`;
   yield '"findings":[';
   let separator = "";
@@ -39,11 +42,15 @@ export function* verdictJson({ verdict, stackOf, timeOf }: Judged, findings: rea
       place: frame && plain(frame),
       bytes,
       ...(margin === undefined ? {} : { margin }),
-      count,
-      rate,
-      births: { counts: births.counts, bytes: births.bytes },
-      oldest: timeOf(oldest),
-      newest: timeOf(newest),
+      ...(atPeak
+        ? {}
+        : {
+            count,
+            rate,
+            births: { counts: births.counts, bytes: births.bytes },
+            oldest: timeOf(oldest),
+            newest: timeOf(newest),
+          }),
       stacks,
       ...(finding.inStep && { inStep: finding.inStep.map(partOf) }),
       callers: callers.map(plain),

@@ -69,7 +69,7 @@ export function* verdictText(judged: Judged, look: VerdictLook): Generator<strin
   const { style, top, stacks, title, hint } = look;
   yield `${bold(style, printable(title ?? headOf(verdict)))}\n`;
   yield `${liveLine(verdict)}\n`;
-  const freed = verdict.freedInExit?.bytes ?? 0;
+  const freed = verdict.atPeak ? 0 : (verdict.freedInExit?.bytes ?? 0);
   if (freed > 0) yield `${humanSize(freed)} of that it freed while it exited: --at end leaves that out.\n`;
   const peak = peakLine(verdict);
   if (peak !== null) yield `${peak}\n`;
@@ -164,17 +164,23 @@ export function lifeText(nanoseconds: number): string {
   return humanAge(seconds);
 }
 
+/** "78.4 MiB live at its peak, 1.3 s before the end; 1 place held 97 %." */
+function heldLine(verdict: Verdict): string {
+  const { matched, findings, sample } = verdict;
+  const { places, percent } = mostOf(findings, matched.bytes);
+  const live = `${sample ? "about " : ""}${humanSize(matched.bytes)} live at its peak, ${peakTime(verdict)}`;
+  return `${live}; ${places} ${places === 1 ? "place" : "places"} held ${percent} %.`;
+}
+
 /** "12.3 MiB live in 43,201 blocks at its end; 3 places hold 97 %; 2 of them grow steadily." */
-function liveLine({ matched, findings, process: its, sample, freedInExit }: Verdict): string {
+export function liveLine(verdict: Verdict): string {
+  if (verdict.atPeak) return heldLine(verdict);
+  const { matched, findings, process: its, sample, freedInExit } = verdict;
   const when = its.state === "running" ? "" : freedInExit ? " when it began to exit" : " at its end";
   if (matched.count === 0) return `Nothing is live${when}.`;
   const about = sample ? "about " : "";
   const live = `${about}${humanSize(matched.bytes)} live in ${blocks(matched.count)}${when}`;
-  const largest = [...findings].sort((a, b) => b.bytes - a.bytes);
-  let held = 0;
-  let places = 0;
-  while (places < largest.length && held < MOST * matched.bytes) held += largest[places++]!.bytes;
-  const most = largest.slice(0, places);
+  const { most, places, percent } = mostOf(findings, matched.bytes);
   const growing = most.filter(({ kind }) => isGrowing(kind)).length;
   const others = findings.filter(({ kind }) => isGrowing(kind)).length - growing;
   const which =
@@ -188,20 +194,44 @@ function liveLine({ matched, findings, process: its, sample, freedInExit }: Verd
         : places === 1
           ? "it does not grow"
           : "none of them grows";
-  const share = Math.min(100, Math.round((100 * held) / Math.max(1, matched.bytes)));
-  return `${live}; ${places} ${places === 1 ? "place holds" : "places hold"} ${share} %; ${grown}.`;
+  return `${live}; ${places} ${places === 1 ? "place holds" : "places hold"} ${percent} %; ${grown}.`;
+}
+
+/** The places that together hold most of so many bytes, the largest first. */
+function mostOf(findings: readonly Finding[], bytes: number): { most: Finding[]; places: number; percent: number } {
+  const largest = [...findings].sort((a, b) => b.bytes - a.bytes);
+  let held = 0;
+  let places = 0;
+  while (places < largest.length && held < MOST * bytes) held += largest[places++]!.bytes;
+  const percent = Math.min(100, Math.round((100 * held) / Math.max(1, bytes)));
+  return { most: largest.slice(0, places), places, percent };
 }
 
 /** The first line counts the places that together hold this share of the live memory. */
 const MOST = 0.9;
 
 /** null if the peak was no more than a tenth above what is live. */
-function peakLine({ totals, process: its, peakAgo }: Verdict): string | null {
-  const more = totals.peakBytes - totals.liveBytes;
-  if (more < 0.1 * totals.liveBytes || more < 65536) return null;
-  const ago = peakAgo < 1e8 ? "just" : lifeText(peakAgo);
-  const when = its.state === "running" ? `${ago === "just" ? "a moment" : ago} ago` : `${ago} before the end`;
-  return `${humanSize(more)} more was live at its peak, ${when}.`;
+function peakLine(verdict: Verdict): string | null {
+  const { totals, atPeak } = verdict;
+  const more = moreAtPeak(verdict);
+  if (atPeak || more < 0.1 * totals.liveBytes || more < 65536) return null;
+  return `${moreText(verdict)}.`;
+}
+
+/** So many bytes more than now. */
+export function moreAtPeak({ totals }: Verdict): number {
+  return totals.peakBytes - totals.liveBytes;
+}
+
+/** "9.8 MiB more was live at its peak, 1 min 3 s before the end" */
+export function moreText(verdict: Verdict): string {
+  return `${humanSize(moreAtPeak(verdict))} more was live at its peak, ${peakTime(verdict)}`;
+}
+
+/** "1.3 s ago", "just before the end" */
+function peakTime({ process: its, peakAgo }: Verdict): string {
+  const ago = peakAgo < 1e8 ? null : lifeText(peakAgo);
+  return its.state === "running" ? `${ago ?? "a moment"} ago` : `${ago ?? "just"} before the end`;
 }
 
 interface Row {
@@ -221,7 +251,10 @@ function rowOf(finding: Finding, judged: Judged, style: Style): Row {
   const name = (of: Frame) => functionName(callName(printable(of.function ?? "?")), style);
   const by = callers.slice(0, CALLERS).map((caller) => ` ← ${name(caller)}`);
   return {
-    cells: [WORDS[kind], size, blocks(count), rateText(finding, judged.verdict.life.span), sparkline(births.counts)],
+    cells:
+      kind === "peak"
+        ? ["", size, "", "", ""]
+        : [WORDS[kind], size, blocks(count), rateText(finding, judged.verdict.life.span), sparkline(births.counts)],
     place: placeText(frame, style) + togetherText(finding, style),
     callers: by.length === 0 ? "" : ` ${by.join("")}`,
   };

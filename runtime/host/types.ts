@@ -236,10 +236,10 @@ export interface RawFrame {
 
 export type SortOrder = "time" | "size" | "address" | "count" | "allocations" | "temporary" | "peak";
 
-/** What to read from a store. Times are nanoseconds relative to the process's start; every bound is inclusive. */
 /** What is live now or was at the end, or what was when the process began to exit, if it did. */
 export type Moment = "end" | "exit";
 
+/** What to read from a store. Times are nanoseconds relative to the process's start; every bound is inclusive. */
 export interface Query {
   aggregate: boolean;
   /** Ascending. Single allocations: time, size, address. Stacks: count, size, allocations, temporary, peak. */

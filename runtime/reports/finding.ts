@@ -8,7 +8,8 @@ export interface Finding {
   frame: Frame | null;
   /** In the user's own code. */
   own: boolean;
-  kind: BirthKind;
+  /** peak: it is told what the place held when the process held most. Then there is no rate, and count is 0. */
+  kind: BirthKind | "peak";
   bytes: number;
   /** ± of `bytes`, only when it is an estimate. */
   margin?: number;

@@ -20,7 +20,7 @@ export const KINDS = ["growing", "reallocated", "stopped", "burst", "filled", "r
 export type BirthKind = (typeof KINDS)[number];
 
 /** Kinds of what may grow without end. */
-export function isGrowing(kind: BirthKind): boolean {
+export function isGrowing(kind: BirthKind | "peak"): boolean {
   return kind === "growing" || kind === "reallocated";
 }
 

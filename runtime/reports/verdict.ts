@@ -32,12 +32,16 @@ export interface Verdict {
   switchedOff: boolean;
   /** How long ago, or before the end, the process held most: nanoseconds. */
   peakAgo: number;
+  /** What is told was live then. */
+  atPeak: boolean;
   findings: Finding[];
 }
 
 export type VerdictOptions = Pick<ReportOptions, "suppressions" | "knownSuppressed"> & {
   /** Frames that are not the user's own: by function, file or module. */
   skip?: RegExp | undefined;
+  /** What the places held when the process held most. */
+  atPeak?: boolean;
 };
 
 /** A verdict, and the source of its findings' frames. */
@@ -55,23 +59,26 @@ export interface Judged {
 /** @throws StoreError when the store cannot be read. */
 export async function verdictOn(store: Store, symbolizer: Names, options: VerdictOptions): Promise<Judged> {
   const resolver = new StackResolver(store, symbolizer);
-  const { suppressions = [], knownSuppressed = false, skip } = options;
+  const { suppressions = [], knownSuppressed = false, skip, atPeak = false } = options;
   const life = lifeOf(store);
   const places = new Places(resolver, skip);
   const asked: Query = {
     aggregate: true,
-    sort: "size",
+    ...(atPeak ? { sort: "peak", freedStacks: true } : { sort: "size" }),
     births: BigInt(Math.round(life.span)),
     ...(suppressions.length > 0 || knownSuppressed
       ? { selectStacks: (ids: Uint32Array) => select(ids, store, resolver, { stacks: true, ...options }) }
       : {}),
   };
-  const { places: rows, matched, suppressed } = await store.query(asked, (walks) => places.gather(walks));
+  const { places: rows, matched: live, suppressed } = await store.query(asked, (walks) => places.gather(walks));
   const totals = store.totals();
   const info = store.info();
   const freed = store.freedInExit();
   const known = { span: life.span, timeline: info.timeline, liveBytes: totals.liveBytes, peakBytes: totals.peakBytes };
-  const apart = rows.map((row) => findingOf(row, places.all[row.place]!, known));
+  const apart = rows.map((row) =>
+    findingOf(row, places.all[row.place]!, atPeak ? "peak" : kindOf(row.births, known), known),
+  );
+  const matched = atPeak ? { count: 0, bytes: apart.reduce((sum, { bytes }) => sum + bytes, 0) } : live;
   apart.sort(byWeight);
   const detail = async (those: readonly Finding[]) => {
     await resolver.load(new Set(those.map(({ stackId }) => stackId)), true);
@@ -80,7 +87,7 @@ export async function verdictOn(store: Store, symbolizer: Names, options: Verdic
   };
   const foremost = apart.slice(0, FOREMOST).filter(({ own }) => own);
   await detail(foremost);
-  const findings = [...joinInStep(foremost), ...apart.slice(foremost.length)];
+  const findings = atPeak ? apart : [...joinInStep(foremost), ...apart.slice(foremost.length)];
   findings.sort(byWeight);
   const verdict: Verdict = {
     process: store.process,
@@ -89,8 +96,9 @@ export async function verdictOn(store: Store, symbolizer: Names, options: Verdic
     life,
     ...(freed && { freedInExit: freed }),
     matched,
-    ...(matched.margin === undefined ? {} : { sample: { bytes: store.sampleBytes, confidence: CONFIDENCE } }),
-    ...(suppressed ? { suppressed } : {}),
+    atPeak,
+    ...(store.sampleBytes === 0 ? {} : { sample: { bytes: store.sampleBytes, confidence: CONFIDENCE } }),
+    ...(suppressed && !atPeak ? { suppressed } : {}),
     bypassed: store.bypassed,
     switchedOff: info.switchedOff,
     peakAgo: agoOf(store, life.span, totals.peakTime),
@@ -123,9 +131,8 @@ function agoOf(store: Store, span: number, iso: string): number {
   return Math.max(0, end - Date.parse(iso)) * 1e6;
 }
 
-function findingOf(row: PlaceRow, { frame, own }: Place, life: Life): Finding {
+function findingOf(row: PlaceRow, { frame, own }: Place, kind: Finding["kind"], life: Life): Finding {
   const { births, bytes, margin, count, oldest, newest, stacks, stackId } = row;
-  const kind = kindOf(births, life);
   const rate = isGrowing(kind) ? rateOf(births, life) : null;
   const finding: Finding = {
     frame,

@@ -51,15 +51,24 @@ export class StackWalks {
   readonly #image: StoreImage;
   readonly #frames: StoreFrames;
   readonly #sampled: boolean;
+  readonly #atPeak: boolean;
   readonly count: number;
 
-  /** Of an image with sums and births, to be used until the next query begins. */
-  constructor(image: StoreImage, frames: StoreFrames, selected: boolean, sampled: boolean) {
+  /**
+   * Of an image with sums and births, to be used until the next query begins. `atPeak`: the bytes of the rows are what
+   * the stacks held when the process held most.
+   */
+  constructor(
+    image: StoreImage,
+    frames: StoreFrames,
+    { selected, sampled, atPeak }: { selected: boolean; sampled: boolean; atPeak: boolean },
+  ) {
     const { core } = image;
     core.checked(core.call.beginSpots(Number(selected)));
     this.#image = image;
     this.#frames = frames;
     this.#sampled = sampled;
+    this.#atPeak = atPeak;
     this.count = core.call.spotCount() >>> 0;
   }
 
@@ -124,6 +133,7 @@ export class StackWalks {
 
   /** What the stacks with each of the numbers below `places` hold. A stack with a larger number is left out. */
   gather(numbers: Uint32Array, places: number): PlaceRow[] {
+    if (this.#atPeak) return this.#gatherPeak(numbers);
     const { core } = this.#image;
     const { call, constant } = core;
     this.#list(core.address(call.claimPlaces()), this.count).set(numbers);
@@ -151,6 +161,25 @@ export class StackWalks {
     return rows;
   }
 
+  /** Of the peak only bytes are known. */
+  #gatherPeak(numbers: Uint32Array): PlaceRow[] {
+    const ids = [...this.#list(this.#image.core.call.spotStacks(), this.count)];
+    const largest = new Map<number, number>();
+    const rows = new Map<number, PlaceRow>();
+    for (const [i, { peakBytes }] of this.#image.stackTotals(ids).entries()) {
+      if (peakBytes === 0) continue;
+      const place = numbers[i]!;
+      const row = rows.get(place) ?? { ...NOTHING, place };
+      rows.set(place, row);
+      row.stacks++;
+      row.bytes += peakBytes;
+      if (peakBytes <= (largest.get(place) ?? 0)) continue;
+      largest.set(place, peakBytes);
+      row.stackId = ids[i]!;
+    }
+    return [...rows.values()];
+  }
+
   #states(): Uint8Array {
     const { core } = this.#image;
     return core.bytes(core.call.spotStates(), this.count);
@@ -161,3 +190,9 @@ export class StackWalks {
     return new Uint32Array(bytes.buffer, bytes.byteOffset, length);
   }
 }
+
+const NO_BIRTHS: Births = {
+  ...{ counts: [], bytes: [], smallest: 0, largest: 0 },
+  ...{ allocations: 0, allocatedBytes: 0, frees: 0, freedBytes: 0 },
+};
+const NOTHING = { stacks: 0, stackId: 0, count: 0, bytes: 0, oldest: 0n, newest: 0n, births: NO_BIRTHS };

@@ -201,7 +201,8 @@ export class Store {
       result.matched = matchedStacks(image, this.#sampled);
       if (gather) {
         image.takeTotals();
-        result.places = await gather(new StackWalks(image, this.#frames, selectStacks !== undefined, this.#sampled));
+        const how = { selected: selectStacks !== undefined, sampled: this.#sampled, atPeak: query.sort === "peak" };
+        result.places = await gather(new StackWalks(image, this.#frames, how));
       } else {
         const rows = image.core.address(call.stackRows(constant[order]));
         result.stacks = stackRows(image, rows, this.#sampled, withTotals);
