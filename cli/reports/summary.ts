@@ -37,7 +37,8 @@ export function* processSummary(
       : `${report.sample ? "about " : ""}${sizeText(liveBytes, style)} live in ${allocationCount(liveCount)}`;
   const when = freed > 0 ? ` when it began to exit, and freed ${sizeText(freed, style)} of that` : "";
   const short = printable(style.short ? shortPath(name, style.folder) : name);
-  yield `${bold(style, `memhook: ${short} (pid ${report.process.pid}) ${ended}, ${live}${when}`)}\n`;
+  const head = `memhook: ${short} (pid ${report.process.pid}) ${ended}, ${live}${when}`;
+  yield `${bold(style, sentence(style, head).trimEnd())}\n`;
   const frames = stackText(false, style);
   for (const row of report.stacks ?? []) yield `${rowText(row, style)}\n${frames(row)}`;
   if (report.suppressed) yield `memhook: ${suppressedLine(report.suppressed, style)}\n`;

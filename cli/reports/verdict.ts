@@ -67,12 +67,13 @@ export function shownFindings({ findings, matched }: Verdict, top: number): Find
 export function* verdictText(judged: Judged, look: VerdictLook): Generator<string> {
   const { verdict } = judged;
   const { style, top, stacks, title, hint } = look;
-  yield `${bold(style, printable(title ?? headOf(verdict)))}\n`;
-  yield `${liveLine(verdict)}\n`;
+  yield `${bold(style, sentence(style, printable(title ?? headOf(verdict))).trimEnd())}\n`;
+  yield sentence(style, liveLine(verdict));
   const freed = verdict.atPeak ? 0 : (verdict.freedInExit?.bytes ?? 0);
-  if (freed > 0) yield `${humanSize(freed)} of that it freed while it exited: --at end leaves that out.\n`;
+  if (freed > 0)
+    yield sentence(style, `${humanSize(freed)} of that it freed while it exited: --at end leaves that out.`);
   const peak = peakLine(verdict);
-  if (peak !== null) yield `${peak}\n`;
+  if (peak !== null) yield sentence(style, peak);
   const shown = shownFindings(verdict, top);
   if (shown.length > 0) yield "\n";
   yield* verdictRows(judged, shown, look);

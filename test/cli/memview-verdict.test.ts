@@ -159,8 +159,7 @@ test("the same on a terminal that is wide enough", async () => {
 test("no line is longer than a narrow terminal is wide", async () => {
   for (const width of [40, 60, 80]) {
     const text = await textAt(width);
-    const rows = text.split("\n").slice(4, -2);
-    for (const row of rows) assert.ok(row.length <= width, `${row.length} columns in ${width}: ${row}`);
+    for (const row of text.split("\n")) assert.ok(row.length <= width, `${row.length} columns in ${width}: ${row}`);
     for (const place of ["app+0x10", "app+0x20", "libz.so.1+0x100"])
       assert.ok(text.includes(place), `${width}: ${place}`);
   }
