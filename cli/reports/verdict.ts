@@ -168,6 +168,7 @@ export function lifeText(nanoseconds: number): string {
 /** "78.4 MiB live at its peak, 1.3 s before the end; 1 place held 97 %." */
 function heldLine(verdict: Verdict): string {
   const { matched, findings, sample } = verdict;
+  if (matched.bytes === 0) return "Nothing was live at its peak.";
   const { places, percent } = mostOf(findings, matched.bytes);
   const live = `${sample ? "about " : ""}${humanSize(matched.bytes)} live at its peak, ${peakTime(verdict)}`;
   return `${live}; ${places} ${places === 1 ? "place" : "places"} held ${percent} %.`;

@@ -40,6 +40,15 @@ test("memview verdict --at peak: of each place what it held then, freed since or
   for (const known of ["count", "rate", "births", "oldest"]) assert.equal(known in findings[0], false, known);
 });
 
+test("memview verdict --at peak of a process that held nothing", () => {
+  const empty = join(folder, "empty.mem");
+  new StoreBuilder({ exe: "/srv/app" }).write(empty);
+  assert.equal(
+    run("memview", ["verdict", "--at", "peak", empty]).stdout.split("\n").slice(1).join("\n"),
+    "Nothing was live at its peak.\n",
+  );
+});
+
 test("memview verdict: a program that held much for a while", { skip: noCompiler }, () => {
   const store = join(folder, "transient.mem");
   const { stderr } = run("memhook", ["run", "-f", store, "--", build("transient.c")], { env });
