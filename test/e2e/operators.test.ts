@@ -60,8 +60,10 @@ function leadsTo(form: Form, replaced: readonly Form[]): Form | undefined {
   return next === form ? undefined : leadsTo(next, replaced);
 }
 
-/* /** Blocks with a header, or from a pool, must come back to whom they are from; the runtime's delete would give
- * them to free. */
+/**
+ * Blocks with a header, or from a pool, must come back to whom they are from; the runtime's delete would give them to
+ * free.
+ */
 function isSound(style: string, replaced: readonly Form[]): boolean {
   const own = (form: Form) => leadsTo(form, replaced) !== undefined;
   return style === "count" || PAIRS.every(([take, give]) => !own(take) || own(give));
@@ -97,8 +99,10 @@ function link(compiler: Compiler, name: string, objects: readonly string[]): str
 
 const isBlock = (line: string) => line.startsWith("live ");
 
-/* /** Runs the program with and without memhook, and compares what it says, and its log with the store. `preload`:
- * libraries, `memhook` among them. */
+/**
+ * Runs the program with and without memhook, and compares what it says, and its log with the store. `preload`:
+ * libraries, `memhook` among them.
+ */
 async function compare(
   program: string,
   args: string[],
@@ -181,8 +185,9 @@ for (const compiler of system) {
   test(`operators replaced in a library with ${compiler.name}, before memhook and behind`, async () => {
     const main = compile(compiler, "main-exporting", ["-std=c++17"]);
     const program = link(compiler, `exporting-${compiler.name}`, [main, "-rdynamic"]);
+    // A library without any replaces nothing.
     for (const replaced of full
-      ? SOME
+      ? SOME.filter(({ length }) => length > 0)
       : [
           [0, 6],
           [0, 1, 6, 7],
