@@ -5,3 +5,7 @@ import process from "node:process";
 import { CHECKING, SETTINGS, VIEWING } from "../../cli/environment.js";
 
 for (const { names } of [...SETTINGS, ...VIEWING, ...CHECKING]) for (const name of names) delete process.env[name];
+
+// Where its standard input is a socket, as a runtime's pipe is, bash takes itself for one that was called over the
+// network and reads ~/.bashrc, unless another shell has called it.
+process.env.SHLVL = "2";
